@@ -1,0 +1,1 @@
+"""How people and apps reach us: the `rowline` command (later: HTTP and pages)."""

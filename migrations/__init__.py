@@ -1,0 +1,1 @@
+"""Alembic migrations of the ledger; applied by themselves at start (resources/database.py)."""

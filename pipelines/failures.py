@@ -1,0 +1,29 @@
+"""Permanent and transient failures: the only exceptions that cross a resource boundary.
+
+A message says what was tried, on which key, and what to do; it is shown to people as it stands, so it holds
+no secret and no traceback.
+"""
+
+
+class RowlineFailure(Exception):
+    """Something a person can be told in one sentence."""
+
+
+class PermanentFailure(RowlineFailure):
+    """Trying again changes nothing: the input or a setting has to change first."""
+
+
+class TransientFailure(RowlineFailure):
+    """The same call may succeed later: a time-out, a rate limit, a restart."""
+
+
+class Misuse(PermanentFailure):
+    """The caller asked for something that is not there or not allowed (exit code 2, HTTP 4xx)."""
+
+
+class UnreadableFile(PermanentFailure):
+    """A file that cannot become rows: damaged, encrypted, hostile, empty or without a table."""
+
+
+class WrongSetting(PermanentFailure):
+    """A setting is missing, a placeholder, or does not fit the others."""
