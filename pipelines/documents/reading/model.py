@@ -1,0 +1,58 @@
+"""The nouns of reading: what a template fixes, what a file may cost, what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the template fixes; None = found."""
+
+    sheet: str | None = None
+    header_row: int | None = None  # 1-based, as a person sees it
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost. The defaults let every real file of a 3,679-file corpus through (docs/reading.md)."""
+
+    file_bytes: int = 256 * 2**20
+    zip_members: int = 2_000
+    zip_bytes: int = 2**30  # all members, expanded
+    zip_part_bytes: int = 512 * 2**20
+    zip_ratio: int = 200  # asked only of members over 10 MiB
+    memory_bytes: int = 2**30  # address space of the child
+    cpu_seconds: int = 240  # of one child
+    wall_seconds: float = 60.0  # the longest silence of a child; the reader's own pauses do not count
+    columns: int = 1_024
+    cell_chars: int = 32_767
+    row_chars: int = 1_000_000
+    text_bytes: int = 2**30  # all the text one file gives
+    notices: int = 100  # of one sort per sheet, the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class SheetHeader:
+    """The columns of one table: names unique and never empty, header rows 1-based."""
+
+    sheet: str
+    columns: tuple[str, ...]
+    header_rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowBatch:
+    """Consecutive rows: (row number as a person sees it, one text per column, "" for a blank cell)."""
+
+    header: SheetHeader
+    rows: list[tuple[int, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Worth telling, not fatal."""
+
+    sheet: str | None
+    row_number: int | None
+    message: str

@@ -1,0 +1,58 @@
+"""Does an xlsx show more than calamine gives? A streamed search for error cells and for number masks in use."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from html import unescape
+from pathlib import Path
+
+from pipelines.documents.reading.formats import is_mask
+
+SLOW_PASS_BYTES = 64 * 2**20  # sheets longer than this are not worth a reader nine times slower
+CHUNK_BYTES = 2**20
+ERROR_CELL = re.compile(rb"""\bt=["']e["']""")
+_FORMAT = re.compile(r"<(?:\w+:)?numFmt\s[^>]*>")
+_ID = re.compile(r"""numFmtId=["'](\d+)["']""")
+_CODE = re.compile(r"""formatCode=(?:"([^"]*)"|'([^']*)')""")
+_CELL_FORMATS = re.compile(r"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", re.DOTALL)
+
+
+def shows_more_than_values(path: Path) -> bool:
+    """Whether openpyxl should read this file, because it has error cells or numbers with leading zeros by format."""
+    with zipfile.ZipFile(path) as package:
+        sheets = [m for m in package.infolist() if "worksheets/" in m.filename.lower() and m.filename.endswith(".xml")]
+        if sum(member.file_size for member in sheets) > SLOW_PASS_BYTES:
+            return False
+        return _has_masks(package) or any(_has_errors(package, member) for member in sheets)
+
+
+def _has_masks(package: zipfile.ZipFile) -> bool:
+    for member in package.infolist():
+        if member.filename.lower().endswith("styles.xml"):
+            with package.open(member) as part:
+                return masks_in_use(part.read(16 * CHUNK_BYTES).decode("utf-8", "replace"))
+    return False
+
+
+def masks_in_use(styles: str) -> bool:
+    """Whether a cell format of this styles part uses a digit mask such as 00000."""
+    masks = set()
+    for element in _FORMAT.findall(styles):
+        number, code = _ID.search(element), _CODE.search(element)
+        if number and code and is_mask(unescape(code[1] or code[2] or "")):
+            masks.add(number[1])
+    if not masks:
+        return False
+    cell_formats = _CELL_FORMATS.search(styles)
+    return cell_formats is not None and not masks.isdisjoint(_ID.findall(cell_formats[0]))
+
+
+def _has_errors(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    overlap = b""
+    with package.open(member) as part:
+        while chunk := part.read(CHUNK_BYTES):
+            if ERROR_CELL.search(overlap + chunk):
+                return True
+            overlap = chunk[-8:]
+    return False

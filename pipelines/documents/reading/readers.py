@@ -1,0 +1,49 @@
+"""The ladder: which readers open which kind of file, in which order. Each rung runs in a child of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.documents.reading.model import Limits, Notice
+from pipelines.documents.reading.sheets import Sheet
+from pipelines.documents.reading.sniff import Kind
+
+
+def ladder(kind: Kind, path: Path) -> tuple[str, ...]:
+    """Readers for this file, best first. An xlsx whose cells show more than their values goes to openpyxl first."""
+    if kind is Kind.XLSX:
+        from pipelines.documents.reading.probe import shows_more_than_values
+
+        return ("openpyxl", "calamine") if shows_more_than_values(path) else ("calamine", "openpyxl")
+    return {
+        Kind.XLSB: ("calamine",),
+        Kind.ODS: ("calamine", "opendocument"),
+        Kind.XLS: ("xlrd", "calamine"),
+        Kind.TEXT: ("delimited",),
+    }[kind]
+
+
+def open_sheets(reader: str, path: Path, limits: Limits) -> Iterator[Sheet | Notice]:
+    """The sheets of a file by the reader of that name."""
+    if reader == "calamine":
+        from pipelines.documents.reading.excel import open_calamine
+
+        return open_calamine(path)
+    if reader == "openpyxl":
+        from pipelines.documents.reading.excel import open_openpyxl
+
+        return open_openpyxl(path)
+    if reader == "xlrd":
+        from pipelines.documents.reading.legacy import open_xlrd
+
+        return open_xlrd(path)
+    if reader == "opendocument":
+        from pipelines.documents.reading.opendocument import open_opendocument
+
+        return open_opendocument(path, limits)
+    if reader == "delimited":
+        from pipelines.documents.reading.delimited import open_delimited
+
+        return open_delimited(path, limits)
+    raise ValueError(reader)

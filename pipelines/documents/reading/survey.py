@@ -1,0 +1,98 @@
+"""Which sheets of a workbook are read, and what is said about the others. Runs in the child."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pipelines.documents.reading.columns import letters
+from pipelines.documents.reading.header import Row
+from pipelines.documents.reading.model import Layout, Limits, Notice, RowBatch
+from pipelines.documents.reading.sheets import Sheet
+from pipelines.documents.reading.table import read_table
+from pipelines.documents.reading.text import texts_of
+from pipelines.documents.reading.trouble import Empty, NoTable, TooLarge, UnknownSheet
+
+NAMES_TOLD = 20
+
+
+def read_sheets(
+    sheets: Iterable[Sheet | Notice], layout: Layout, limits: Limits, batch_rows: int
+) -> Iterator[RowBatch | Notice]:
+    """The tables of the sheet the template names, or of every visible sheet.
+
+    Raises NoTable (or Empty) when no sheet gives a table, UnknownSheet when the named one is not there.
+    """
+    names: list[str] = []
+    hidden: list[str] = []
+    reasons: list[str] = []
+    tables = 0
+    read_one = False
+    for sheet in sheets:
+        if isinstance(sheet, Notice):
+            yield sheet
+            continue
+        names.append(sheet.name)
+        if layout.sheet is None and sheet.hidden:
+            hidden.append(sheet.name)
+            continue
+        if layout.sheet is not None and sheet.name != layout.sheet and not sheet.ragged:
+            continue
+        read_one = True
+        reason = None
+        try:
+            found = False
+            rows = _texts(sheet, limits)
+            for item in read_table(
+                sheet.name, rows, layout.header_row, limits, batch_rows, sheet.merges, ragged=sheet.ragged
+            ):
+                found = True
+                yield item
+            if not found:
+                yield Notice(sheet.name, None, f'sheet "{sheet.name}" is empty')
+            tables += found
+        except NoTable as error:
+            reason = str(error)
+        if reason is not None:
+            reasons.append(reason)
+            yield Notice(sheet.name, None, reason)
+    if hidden:
+        yield Notice(None, None, f"hidden, so not read: {_listed(hidden)}; name one as sheet in the template to read it")
+    if layout.sheet is not None and not read_one:
+        raise UnknownSheet(f'there is no sheet "{layout.sheet}"; the sheets are {_listed(names)}')
+    if not tables:
+        raise _no_table(reasons, hidden)
+
+
+def _no_table(reasons: list[str], hidden: list[str]) -> NoTable:
+    rest = f"; hidden sheets are read only when the template names one: {_listed(hidden)}" if hidden else ""
+    if not reasons:
+        return Empty(f"no rows found: every {'visible ' if hidden else ''}sheet is empty{rest}")
+    more = f" (and {len(reasons) - 1} more sheets without a table)" if len(reasons) > 1 else ""
+    return NoTable(f"{reasons[0]}{more}{rest}")
+
+
+def _listed(names: list[str]) -> str:
+    told = ", ".join(f'"{name}"' for name in names[:NAMES_TOLD])
+    return told if len(names) <= NAMES_TOLD else f"{told} and {len(names) - NAMES_TOLD} more"
+
+
+def _texts(sheet: Sheet, limits: Limits) -> Iterator[Row]:
+    """Rows as text, blank ones left out, none larger than the limits."""
+    for number, cells in sheet.rows():
+        texts = texts_of(cells)
+        if not any(texts):
+            continue
+        if len("".join(texts)) > limits.cell_chars:
+            _check_row(sheet.name, number, texts, limits)
+        yield number, texts
+
+
+def _check_row(sheet: str, number: int, texts: list[str], limits: Limits) -> None:
+    for column, text in enumerate(texts):
+        if len(text) > limits.cell_chars:
+            raise TooLarge(
+                f'cell {letters(column)}{number} of sheet "{sheet}" has {len(text):,} characters, '
+                f"more than the {limits.cell_chars:,} a cell can hold; shorten it"
+            )
+    if sum(map(len, texts)) > limits.row_chars:
+        raise TooLarge(f'row {number} of sheet "{sheet}" has more than {limits.row_chars:,} characters; shorten it')
