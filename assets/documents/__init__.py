@@ -1,0 +1,1 @@
+"""Documents: five assets per uploaded document, and the checks on each."""

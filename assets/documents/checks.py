@@ -1,0 +1,154 @@
+"""Asset checks of the document graph: the facts are read here, the verdicts are `pipelines.documents.claims`.
+
+Blocking where the next step would spread the damage. Each can be run again alone from the Dagster UI.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.documents.graph import batches, embeddings, lineage, namespace_vectors, parsed_rows, rows_key
+from pipelines.documents import claims
+from pipelines.documents.claims import Verdict
+from pipelines.documents.rows_file import count_rows
+from resources.ledger.documents import Version
+from resources.ledger.ledger import Ledger
+from resources.objects.protocol import ObjectStore
+from resources.vectors.protocol import VectorStore
+
+EXPLAINED_AT_MOST = 10_000  # vectors looked at per run; vector-sync looks at all of them
+
+
+def _version(context: dg.AssetCheckExecutionContext, ledger: Ledger) -> Version:
+    """The version that the run worked on; run alone, the newest."""
+    return ledger.documents.worked_on(context.op_execution_context.partition_key, context.run.run_id)
+
+
+def _result(
+    verdict: Verdict, name: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=verdict.holds,
+        severity=severity,
+        description=verdict.sentence,
+        metadata=dict(verdict.facts),
+    )
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec("rows_found", asset=parsed_rows, blocking=True, description="The file has rows."),
+    ]
+)
+def parsed_rows_checks(
+    context: dg.AssetCheckExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    objects: dg.ResourceParam[ObjectStore],
+) -> Iterator[dg.AssetCheckResult]:
+    with objects.local(rows_key(_version(context, ledger))) as path:
+        yield _result(claims.rows_found(count_rows(path)), "rows_found")
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            "row_counts_add_up",
+            asset=batches,
+            blocking=True,
+            description="Kept, unchanged, duplicate and error rows add up to the rows of the file.",
+        ),
+        dg.AssetCheckSpec(
+            "no_error_rows", asset=batches, description="Every row could be used; if not, which and why."
+        ),
+    ]
+)
+def batches_checks(
+    context: dg.AssetCheckExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    objects: dg.ResourceParam[ObjectStore],
+) -> Iterator[dg.AssetCheckResult]:
+    version = _version(context, ledger)
+    facts = ledger.plans.facts(version)
+    outcomes = {
+        "kept": facts.kept_rows,
+        "unchanged": facts.unchanged_rows,
+        "duplicate": facts.duplicate_rows,
+        "error": facts.error_rows,
+    }
+    in_batches = sum(batch["rows"] for batch in ledger.documents.batches(version.document_id, version.version))
+    with objects.local(rows_key(version)) as path:
+        yield _result(claims.row_counts_add_up(count_rows(path), outcomes, in_batches), "row_counts_add_up")
+    errors = ledger.lineage.errors(version)
+    yield _result(claims.no_error_rows(facts.error_rows, errors), "no_error_rows", dg.AssetCheckSeverity.WARN)
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec("batches_complete", asset=embeddings, blocking=True, description="Every batch is complete."),
+        dg.AssetCheckSpec(
+            "embeddings_sound",
+            asset=embeddings,
+            blocking=True,
+            description="Every text has a vector of the model's dimension, finite and not zero.",
+        ),
+    ]
+)
+def embeddings_checks(
+    context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
+) -> Iterator[dg.AssetCheckResult]:
+    version = _version(context, ledger)
+    done = ledger.documents.batches(version.document_id, version.version)
+    yield _result(claims.batches_complete(done), "batches_complete")
+    yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            "store_holds_vectors",
+            asset=namespace_vectors,
+            blocking=True,
+            description="Every vector that the version points at is in the store.",
+        ),
+    ]
+)
+def namespace_vectors_checks(
+    context: dg.AssetCheckExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    vectors: dg.ResourceParam[VectorStore],
+) -> Iterator[dg.AssetCheckResult]:
+    version = _version(context, ledger)
+    checked, missing = 0, []
+    for namespace in ledger.lineage.namespaces(version):
+        for page in ledger.lineage.vector_pages(version, namespace):
+            checked += len(page)
+            missing += vectors.missing(version.model, namespace, page)
+    yield _result(claims.store_holds_vectors(checked, missing), "store_holds_vectors")
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec("version_live", asset=lineage, description="The processed version is the live one."),
+        dg.AssetCheckSpec(
+            "vectors_explained",
+            asset=lineage,
+            description="Every vector in the document's namespaces has a live row that it came from.",
+        ),
+    ]
+)
+def lineage_checks(
+    context: dg.AssetCheckExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    vectors: dg.ResourceParam[VectorStore],
+) -> Iterator[dg.AssetCheckResult]:
+    version = _version(context, ledger)
+    yield _result(claims.version_live(version.version, version.live_version), "version_live")
+    namespaces = ledger.lineage.namespaces(version)
+    held: list[str] = []
+    for namespace in namespaces:
+        held += vectors.ids(version.model, namespace, None, EXPLAINED_AT_MOST - len(held))
+        if len(held) >= EXPLAINED_AT_MOST:
+            break
+    unexplained = ledger.lineage.unexplained(version.model, namespaces, held)
+    yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")

@@ -1,0 +1,234 @@
+"""The document graph: parsed_rows → batches → embeddings → namespace_vectors → lineage."""
+
+import dagster as dg
+
+from assets.documents.embedding import embed_groups
+from assets.documents.metadata import reading_metadata, rows_preview, version_metadata
+from assets.documents.partitions import documents
+from assets.documents.steps import RETRIES, version_in_work
+from pipelines.documents.batching import PLAN_VERSION, request_groups
+from pipelines.documents.costs import cost_usd, estimated_tokens
+from pipelines.documents.reading.workbook import Layout, Limits, read_workbook
+from pipelines.documents.rows import ROWS_VERSION, Owner, Reading, document_rows
+from pipelines.documents.rows_file import read_rows, rows_digest, write_rows
+from pipelines.documents.vector_metadata import METADATA_VERSION, vector_metadata
+from pipelines.failures import PermanentFailure
+from resources.embedders.protocol import Embedder
+from resources.ledger.documents import Version
+from resources.ledger.ledger import Ledger
+from resources.objects.protocol import ObjectStore
+from resources.settings import Settings
+from resources.vectors.protocol import VectorBatch, VectorStore
+
+GROUP = "documents"
+OWNERS = ["team:documents"]
+UPSERT_ROWS = 500  # vectors in memory at once on their way to the store
+
+
+def rows_key(version: Version) -> str:
+    """Where the rows of a version lie in object storage."""
+    return f"{version.folder}/rows.parquet"
+
+
+@dg.asset(
+    partitions_def=documents,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"parquet"},
+    code_version=ROWS_VERSION,
+    pool="reading",
+    retry_policy=RETRIES,
+)
+def parsed_rows(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    objects: dg.ResourceParam[ObjectStore],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[None]:
+    """Every row of the uploaded workbook, in reading order, with its text, address, owner or error."""
+    with version_in_work(context, ledger) as version:
+        template = version.template
+        owner = Owner(
+            version.organization_id, version.mode, ledger.organizations.employee_namespaces(version.organization_id)
+        )
+        limits = Limits(file_bytes=settings.upload_bytes, memory_bytes=settings.reader_memory_bytes)
+        reading = Reading()
+        with objects.local(version.object_key) as source, objects.writing(rows_key(version)) as target:
+            parts = read_workbook(source, version.filename, Layout(template.sheet, template.header_row), limits)
+            rows = document_rows(parts, template, owner, version.model, settings.batch_rows, reading)
+            summary = write_rows(target, rows)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": summary.total_rows,
+            "error_rows": summary.error_rows,
+            "rows_digest": summary.digest,
+            "preview": rows_preview(summary.preview),
+            **reading_metadata(reading),
+            **version_metadata(version, objects.link(version.object_key)),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=documents,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version=PLAN_VERSION,
+    deps=[parsed_rows],
+    retry_policy=RETRIES,
+)
+def batches(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    objects: dg.ResourceParam[ObjectStore],
+    embedder: dg.ResourceParam[Embedder],
+) -> dg.MaterializeResult[None]:
+    """The plan: each row kept, unchanged, duplicate or error, cut into batches, and what embedding it will cost."""
+    with version_in_work(context, ledger) as version:
+        with objects.local(rows_key(version)) as path:
+            plan_key = f"{PLAN_VERSION}:{rows_digest(path)}"
+            ledger.plans.write(version, read_rows(path), plan_key, context.run_id)
+        facts = ledger.plans.facts(version)
+    tokens = estimated_tokens(facts.input_bytes)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": facts.total_rows,
+            "kept_rows": facts.kept_rows,
+            "unchanged_rows": facts.unchanged_rows,
+            "duplicate_rows": facts.duplicate_rows,
+            "error_rows": facts.error_rows,
+            "changed_rows": facts.changed_rows,
+            "gone_rows": facts.gone_rows,
+            "batches": facts.batches,
+            "inputs_to_embed": facts.inputs,
+            "estimated_tokens": tokens,
+            "estimated_cost_usd": dg.MetadataValue.float(cost_usd(tokens, embedder.price_per_million_tokens())),
+            "namespaces": facts.namespaces,
+            **version_metadata(version),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=documents,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version="1",
+    deps=[batches],
+    pool="embedding_api",
+    retry_policy=RETRIES,
+)
+def embeddings(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    embedder: dg.ResourceParam[Embedder],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[None]:
+    """A vector for every text that has none yet, batch by batch, each kept before anything else can fail."""
+    with version_in_work(context, ledger) as version:
+        if embedder.model.key != version.model:
+            raise PermanentFailure(
+                f"{version.filename} was uploaded for model {version.model}, but the settings now name "
+                f"{embedder.model.key}; set it back, or upload the file again as a new version"
+            )
+        groups = request_groups(ledger.plans.unfinished(version), settings.embed_request_inputs)
+        requests = embed_groups(ledger, embedder, version, groups, settings.batches_in_flight, context.run_id)
+        done = ledger.documents.batches(version.document_id, version.version)
+    tokens = sum(batch["tokens"] for batch in done)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(batch["embeddedInputs"] for batch in done),
+            "batches": len(done),
+            "requests": requests,
+            "model": version.model,
+            "dimension": version.dimension,
+            "tokens": tokens,
+            "cost_usd": dg.MetadataValue.float(cost_usd(tokens, embedder.price_per_million_tokens())),
+            **version_metadata(version),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=documents,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"pgvector"},
+    code_version=METADATA_VERSION,
+    deps=[embeddings],
+    retry_policy=RETRIES,
+)
+def namespace_vectors(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    vectors: dg.ResourceParam[VectorStore],
+) -> dg.MaterializeResult[None]:
+    """The version's vectors in the store, in the namespaces of their owners: what is missing is upserted."""
+    upserted = 0
+    with version_in_work(context, ledger) as version:
+        fields = version.template.rag_config.metadata_fields
+        # a sweep under way may be deleting what this version is about to rely on
+        ledger.lineage.after_sweeps(version.organization_id)
+        for namespace in ledger.lineage.namespaces(version):
+            for page in ledger.lineage.vector_pages(version, namespace):
+                missing = vectors.missing(version.model, namespace, page)
+                for start in range(0, len(missing), UPSERT_ROWS):
+                    kept, matrix = ledger.embeddings.vectors(version, missing[start : start + UPSERT_ROWS])
+                    metadata = [vector_metadata(version.document_id, vector, fields) for vector in kept]
+                    vectors.upsert(
+                        version.model, namespace, VectorBatch([vector.vector_id for vector in kept], matrix, metadata)
+                    )
+                    upserted += len(kept)
+        namespaces = ledger.lineage.record_namespaces(version)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": upserted,
+            "namespaces": namespaces,
+            "model": version.model,
+            "dimension": version.dimension,
+            **version_metadata(version),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=documents,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version="1",
+    deps=[namespace_vectors],
+    retry_policy=RETRIES,
+)
+def lineage(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    vectors: dg.ResourceParam[VectorStore],
+    embedder: dg.ResourceParam[Embedder],
+) -> dg.MaterializeResult[None]:
+    """The live version: flipped in one transaction, what only older versions pointed at swept from the store."""
+    with version_in_work(context, ledger) as version:
+        result = ledger.lineage.make_live(version, embedder.price_per_million_tokens())
+        if version.version > 1:
+            sweep(ledger, vectors, version)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": result["totalRows"],
+            "result": dg.MetadataValue.json(result),
+            **version_metadata(version),
+        }
+    )
+
+
+def sweep(ledger: Ledger, vectors: VectorStore, version: Version) -> None:
+    """Delete what only superseded versions of the document pointed at."""
+    with ledger.lineage.sweeping(version.organization_id):
+        for page in ledger.lineage.superseded(version.document_id):
+            by_namespace: dict[tuple[str, str], list[str]] = {}
+            for model, namespace, vector_id in page:
+                by_namespace.setdefault((model, namespace), []).append(vector_id)
+            for (model, namespace), ids in by_namespace.items():
+                vectors.delete(model, namespace, ids)
+        ledger.lineage.mark_swept(version.document_id)

@@ -1,0 +1,34 @@
+"""What every step on a document shares: its version, its lock, its retries, and how its failures are told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from pipelines.failures import PermanentFailure, TransientFailure
+from resources.ledger.documents import Version
+from resources.ledger.ledger import Ledger
+
+# Only what is transient gets this far: a permanent failure forbids retries (B3: two retries).
+RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+@contextmanager
+def version_in_work(context: dg.AssetExecutionContext, ledger: Ledger) -> Iterator[Version]:
+    """The version this run works on, locked against other runs of the document.
+
+    A failure that a person can be told is written to the version and becomes a `dg.Failure`.
+    """
+    document_id = context.partition_key
+    try:
+        with ledger.documents.claim(document_id):
+            yield ledger.documents.begin(document_id, context.run_id)
+    except TransientFailure as error:
+        if context.retry_number >= RETRIES.max_retries:
+            ledger.documents.fail(
+                document_id, None, f"{error} (tried {context.retry_number + 1} times)", context.run_id
+            )
+        raise dg.Failure(str(error), allow_retries=True) from error
+    except PermanentFailure as error:
+        ledger.documents.fail(document_id, None, str(error), context.run_id)
+        raise dg.Failure(str(error), allow_retries=False) from error

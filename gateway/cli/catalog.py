@@ -1,0 +1,81 @@
+"""template put|list · employees put|list."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gateway.cli.output import Json, Org, opened, out, print_json
+from pipelines.documents.employees import read_employees
+from pipelines.documents.templates import parse_template
+from pipelines.failures import Misuse
+
+
+def register(app: typer.Typer) -> None:
+    template = typer.Typer(help="How an organization's workbooks are read.", no_args_is_help=True)
+    template.command("put")(put_template)
+    template.command("list")(list_templates)
+    app.add_typer(template, name="template")
+    employees = typer.Typer(help="Who owns rows in employee_split mode.", no_args_is_help=True)
+    employees.command("put")(put_employees)
+    employees.command("list")(list_employees)
+    app.add_typer(employees, name="employees")
+
+
+def put_template(
+    file: Annotated[Path, typer.Argument(help="A template in YAML or JSON.")], org: Org, as_json: Json = False
+) -> None:
+    """Store a template; later uploads can name it."""
+    try:
+        text = file.read_text("utf-8")
+    except OSError as error:
+        raise Misuse(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Misuse(f"{file} is not UTF-8 text; save it as UTF-8") from error
+    template = parse_template(text, file.name)
+    with opened() as services:
+        services.ledger.organizations.put_template(org, template)
+    if as_json:
+        print_json({"template": template.as_json()})
+    else:
+        out.print(f"Template {template.name} is stored for {org}", markup=False)
+
+
+def list_templates(org: Org, as_json: Json = False) -> None:
+    """Templates of an organization."""
+    with opened() as services:
+        templates = services.ledger.organizations.templates(org)
+    if as_json:
+        print_json({"templates": templates})
+        return
+    for template in templates:
+        out.print(template["name"], markup=False)
+
+
+def put_employees(
+    file: Annotated[Path, typer.Argument(help="A table with columns employeeNumber, name, optional namespace.")],
+    org: Org,
+    as_json: Json = False,
+) -> None:
+    """Add or change employees; those not in the file stay."""
+    employees = read_employees(file)
+    with opened() as services:
+        services.ledger.organizations.put_employees(org, employees)
+    if as_json:
+        print_json({"employees": len(employees)})
+    else:
+        out.print(f"{len(employees)} employees are stored for {org}", markup=False)
+
+
+def list_employees(org: Org, as_json: Json = False) -> None:
+    """Employees of an organization and their namespaces."""
+    with opened() as services:
+        employees = services.ledger.organizations.employees(org)
+    if as_json:
+        print_json({"employees": employees})
+        return
+    table = Table("employeeNumber", "name", "namespace")
+    for employee in employees:
+        table.add_row(employee["employeeNumber"], employee["name"], employee["namespace"])
+    out.print(table)

@@ -1,0 +1,7 @@
+"""dev: everything up."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    pass

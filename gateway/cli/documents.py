@@ -1,0 +1,162 @@
+"""upload · status · documents · retry."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from gateway.cli.output import Json, Org, console, opened, out, print_json
+from gateway.cli.watching import watch
+from pipelines.documents.rows import Mode
+from pipelines.documents.statuses import status_json, upload_json
+from pipelines.documents.templates import Template, parse_template
+from pipelines.failures import Misuse
+from resources.ledger.documents import Version
+from resources.services import Services
+
+STATUS_BADGES = {
+    "pending": "⏳ pending (대기 중)",
+    "processing": "🔄 processing (처리 중)",
+    "completed": "✅ completed (완료)",
+    "failed": "❌ failed (실패)",
+    "rolled_back": "↩ rolled back (롤백됨)",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(upload)
+    app.command()(status)
+    app.command("documents")(list_documents)
+    app.command()(retry)
+
+
+def upload(
+    files: Annotated[list[Path], typer.Argument(help="Workbooks: xlsx, xlsm, xls, xlsb, ods, csv, tsv.")],
+    org: Org,
+    template: Annotated[str | None, typer.Option(help="Name of a stored template, or a template file.")] = None,
+    mode: Annotated[str, typer.Option(help="company_wide or employee_split.")] = "company_wide",
+    document: Annotated[str | None, typer.Option(help="Make a new version of this document.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch until processing ends (needs `rowline dev`).")] = False,
+    as_json: Json = False,
+) -> None:
+    """Upload workbooks; a running Rowline picks them up, or `rowline process` does."""
+    if document and len(files) > 1:
+        raise Misuse("--document takes one file: each version is one file")
+    with opened() as services:
+        chosen = template_named(services, org, template)
+        taken = [take(services, path, org, chosen, checked_mode(mode), document) for path in files]
+        if wait:
+            ended = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
+            if as_json:
+                print_json({"documents": [told(services, version) for version in ended]})
+            failed = [version for version in ended if version.status == "failed"]
+            for version in failed:
+                console.print(f"❌ {version.filename}: {version.error}", markup=False, soft_wrap=True)
+            if failed:
+                raise typer.Exit(1)
+            return
+        if as_json:
+            print_json({"documents": [upload_json(version) for version in taken]})
+            return
+        for version in taken:
+            out.print(
+                f"{version.document_id}  version {version.version}  {version.filename}  {version.status}", markup=False
+            )
+
+
+def take(
+    services: Services, path: Path, org: str, template: Template, mode: Mode, document: str | None = None
+) -> Version:
+    try:
+        with path.open("rb") as body:
+            return services.uploads.take(body, path.name, org, template, mode, document)
+    except OSError as error:
+        raise Misuse(f"{path} cannot be read: {error.strerror}") from error
+
+
+def template_named(services: Services, org: str, name: str | None) -> Template:
+    if name is None:
+        return Template()
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml", ".json"} and path.is_file():
+        return parse_template(path.read_text("utf-8"), path.name)
+    return services.ledger.organizations.template(org, name)
+
+
+def checked_mode(mode: str) -> Mode:
+    if mode == "company_wide" or mode == "employee_split":
+        return mode
+    raise Misuse(f"Mode {mode} does not exist; choose company_wide or employee_split")
+
+
+def status(
+    document: Annotated[str, typer.Argument(metavar="DOC", help="A document id.")], as_json: Json = False
+) -> None:
+    """Where a document stands: progress, batches, result or error."""
+    with opened() as services:
+        version = services.ledger.documents.newest(document)
+        shape = told(services, version)
+    if as_json:
+        print_json(shape)
+    else:
+        show_status(shape)
+
+
+def told(services: Services, version: Version) -> dict[str, Any]:
+    batches = services.ledger.documents.batches(version.document_id, version.version)
+    return status_json(version, batches)
+
+
+def show_status(shape: dict[str, Any]) -> None:
+    result = shape["result"]
+    badge = STATUS_BADGES[shape["status"]]
+    if result and result["errorRows"]:
+        badge += f" with {result['errorRows']} error rows"
+    out.print(f"{shape['filename']} (version {shape['version']}): {badge}", markup=False)
+    progress = shape["progress"]
+    if progress["batchesTotal"]:
+        out.print(f"  {progress['batchesDone']} / {progress['batchesTotal']} batches, {progress['rowsDone']} rows")
+    if result:
+        out.print(
+            f"  {result['totalRows']} rows: {result['processedRows'] - result['unchangedRows']} kept, "
+            f"{result['unchangedRows']} unchanged, {result['duplicateRows']} duplicate, {result['errorRows']} error · "
+            f"{result['vectorsCreated']} vectors created, {result['vectorsDeleted']} deleted · "
+            f"{result['embeddedInputs']} texts embedded · {result['processingTimeMs'] / 1000:.1f} s"
+        )
+        for error in result["errors"][:10]:
+            out.print(f"  ! {error['sheet']}, row {error['rowNumber']}: {error['message']}", markup=False)
+    if shape["error"]:
+        out.print(f"  {shape['error']['message']}", markup=False)
+
+
+def list_documents(
+    org: Annotated[str | None, typer.Option("--org", help="Only this organization's.")] = None, as_json: Json = False
+) -> None:
+    """All documents with their newest version."""
+    with opened() as services:
+        versions = services.ledger.documents.listed(org)
+    if as_json:
+        rows = [
+            {**upload_json(v), "organizationId": v.organization_id, "liveVersion": v.live_version} for v in versions
+        ]
+        print_json({"documents": rows})
+        return
+    table = Table("document", "organization", "file", "version", "live", "status")
+    for v in versions:
+        live = str(v.live_version or "–")
+        table.add_row(v.document_id, v.organization_id, v.filename, str(v.version), live, STATUS_BADGES[v.status])
+    out.print(table)
+
+
+def retry(
+    document: Annotated[str, typer.Argument(metavar="DOC", help="A document whose newest version failed.")],
+    as_json: Json = False,
+) -> None:
+    """Try a failed document again; finished batches are not paid for twice."""
+    with opened() as services:
+        version = services.ledger.documents.retry(document)
+    if as_json:
+        print_json(upload_json(version))
+    else:
+        out.print(f"{version.document_id} is {version.status} again", markup=False)

@@ -1,0 +1,42 @@
+"""Entry of the `rowline` command. Exit codes: 0 done, 1 failed, 2 misuse."""
+
+import sys
+
+import typer
+
+from gateway.cli import catalog, development, documents, processing, searching
+from gateway.cli.output import console
+from pipelines.failures import Misuse, RowlineFailure, WrongSetting
+
+app = typer.Typer(
+    name="rowline",
+    help="Documents go in, searchable vectors come out, and every vector can name the row it came from.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+documents.register(app)
+processing.register(app)
+searching.register(app)
+catalog.register(app)
+development.register(app)
+
+
+def main() -> None:
+    """Run the command; a failure that a person can be told is one sentence, never a traceback."""
+    try:
+        app()
+    except (Misuse, WrongSetting) as error:
+        console.print(f"[red]✗[/red] {_plain(error)}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except RowlineFailure as error:
+        console.print(f"[red]✗[/red] {_plain(error)}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _plain(error: Exception) -> str:
+    from rich.markup import escape
+
+    return escape(str(error))

@@ -1,0 +1,48 @@
+"""process · db upgrade: the same graph in this process, without a daemon."""
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.documents import show_status, told
+from gateway.cli.output import Json, console, opened, out, print_json
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(process)
+    database = typer.Typer(help="The database.", no_args_is_help=True)
+    database.command("upgrade")(upgrade)
+    app.add_typer(database, name="db")
+
+
+def process(
+    document: Annotated[str, typer.Argument(metavar="DOC", help="A document id.")], as_json: Json = False
+) -> None:
+    """Run the document's graph here and now, through Dagster: for scripts, tests and CI."""
+    with opened() as services:
+        before = services.ledger.documents.newest(document)
+        with console.status(f"Processing {before.filename}…"):
+            from pipelines.running import run_document_graph
+
+            run_document_graph(document, services)
+        version = services.ledger.documents.at(document, before.version)
+        shape = told(services, version)
+    if as_json:
+        print_json(shape)
+    else:
+        show_status(shape)
+    if version.status != "completed":
+        raise typer.Exit(1)
+
+
+def upgrade() -> None:
+    """Apply the newest migrations (also done by itself at every start)."""
+    from resources.database import database_url, schema_is_current, upgrade
+    from resources.settings import load_settings
+
+    url = database_url(load_settings())
+    if schema_is_current(url):
+        out.print("The database is at the newest migration.")
+        return
+    upgrade(url)
+    out.print("The database was brought to the newest migration.")

@@ -1,0 +1,136 @@
+"""search · trace."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from gateway.cli.output import Json, Org, console, opened, out, print_json
+from pipelines.failures import Misuse
+from resources.search import Hit, Scope
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(search)
+    app.command()(trace)
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="A question or words, in any language.")],
+    org: Org,
+    employee: Annotated[str | None, typer.Option(help="Only this employee's rows.")] = None,
+    document: Annotated[str | None, typer.Option(help="Only rows of this document.")] = None,
+    top_k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Most hits.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Find rows by meaning; each hit names the rows it came from."""
+    if not query.strip():
+        raise Misuse("The question is empty; say what to look for")
+    scope = Scope(org, employee, document)
+    with opened() as services:
+        hits = services.search.find(query, scope, top_k)
+        elsewhere = services.search.unsearchable(scope)
+        model = services.embedder.model.key
+    if elsewhere:
+        console.print(
+            f"! {len(elsewhere)} documents were embedded with another model than {model} and are not searched "
+            f"(the first is {elsewhere[0]}); upload them again with --document to embed them anew",
+            markup=False,
+            soft_wrap=True,
+        )
+    if as_json:
+        print_json({"hits": [hit_json(hit) for hit in hits]})
+    elif not hits:
+        out.print("Nothing found.")
+    else:
+        for hit in hits:
+            _show(hit)
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    return {
+        "score": round(hit.match.score, 6),
+        "text": hit.sources[0]["content"],
+        "vectorId": hit.match.vector_id,
+        "namespace": hit.match.namespace,
+        "sources": [
+            {
+                "documentId": row["document_id"],
+                "version": row["version"],
+                "filename": row["filename"],
+                "sheet": row["sheet"],
+                "rowNumber": row["row_number"],
+                "employeeId": row["employee_id"],
+            }
+            for row in hit.sources
+        ],
+    }
+
+
+def _show(hit: Hit) -> None:
+    first = hit.sources[0]
+    text = " · ".join(first["content"].splitlines())
+    more = f" (and {len(hit.sources) - 1} more rows)" if len(hit.sources) > 1 else ""
+    out.print(f"{hit.match.score:5.2f}  {text}", markup=False)
+    out.print(
+        f"       ↳ {first['filename']}, {first['sheet']}, row {first['row_number']}{more} · vector {hit.match.vector_id}",
+        markup=False,
+        style="dim",
+    )
+
+
+def trace(
+    vector: Annotated[str, typer.Argument(metavar="VECTOR", help="A vector id.")],
+    org: Annotated[str | None, typer.Option("--org", help="Only rows of this organization.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Everything a vector came from: file, version, row, batch, model and run."""
+    try:
+        vector = str(UUID(vector))
+    except ValueError:
+        raise Misuse(f"{vector} is not a vector id; search hits name them") from None
+    with opened() as services:
+        rows = services.ledger.lineage.trace(vector, org)
+    if not rows:
+        raise Misuse(f"Nothing points at vector {vector}")
+    shape = trace_json(rows)
+    if as_json:
+        print_json(shape)
+        return
+    out.print(f"vector {shape['vectorId']} in {shape['namespace']} · {shape['model']}", markup=False)
+    for row in shape["rows"]:
+        live = "live" if row["live"] else "not live"
+        out.print(
+            f"  {row['filename']} v{row['version']} ({live}), {row['sheet']}, row {row['rowNumber']}, "
+            f"batch {row['batchNumber']}, run {row['runId']}\n    {row['sourceRow']}",
+            markup=False,
+        )
+
+
+def trace_json(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    first = rows[0]
+    return {
+        "vectorId": str(first["vector_id"]),
+        "namespace": first["namespace"],
+        "contentHash": first["content_hash"].hex(),
+        "model": first["model"],
+        "dimension": first["dimension"],
+        "embeddedAt": first["embedded_at"].isoformat() if first["embedded_at"] else None,
+        "text": first["content"],
+        "rows": [
+            {
+                "documentId": row["document_id"],
+                "version": row["version"],
+                "live": row["live"],
+                "filename": row["filename"],
+                "sheet": row["sheet"],
+                "rowNumber": row["row_number"],
+                "batchNumber": row["batch_number"],
+                "runId": row["run_id"],
+                "employeeId": row["employee_id"],
+                "outcome": row["outcome"],
+                "sourceRow": row["source_row"],
+            }
+            for row in rows
+        ],
+    }

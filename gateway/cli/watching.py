@@ -1,0 +1,36 @@
+"""Watching a version until it ends, with a progress bar."""
+
+import time
+from collections.abc import Callable
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gateway.cli.output import console
+from resources.ledger.documents import Version
+from resources.services import Services
+
+LOOK_EVERY = 0.2  # seconds
+ENDED = ("completed", "failed", "rolled_back")
+
+
+def watch(
+    services: Services,
+    document_id: str,
+    number: int,
+    quiet: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Version:
+    """Follow one version until it has ended, and return it as it then stands."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet) as progress:
+        bar = progress.add_task("", total=None)
+        while True:
+            version = services.ledger.documents.at(document_id, number)
+            batches = services.ledger.documents.batches(document_id, number)
+            done = sum(batch["status"] == "completed" for batch in batches)
+            progress.update(
+                bar, description=f"{version.filename}: {version.status}", completed=done, total=len(batches) or None
+            )
+            if version.status in ENDED:
+                return version
+            sleep(LOOK_EVERY)

@@ -1,0 +1,43 @@
+"""Batches: which embedding requests to make for what is still to be embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+PLAN_VERSION = "1"  # code_version of batches: bump when the same rows would be planned otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """One unfinished batch of the plan and how many texts it has to embed."""
+
+    batch_number: int
+    planned_inputs: int
+
+
+def request_groups(batches: Iterable[PlannedBatch], request_inputs: int) -> Iterator[list[int]]:
+    """Batch numbers that are embedded and committed together.
+
+    Neighbours are packed up to `request_inputs` texts, so that a file of which 1 % changed costs a few full
+    requests and not one small one a batch. A batch is never split over groups: it is the unit of durability.
+    """
+    group: list[int] = []
+    inputs = 0
+    for batch in batches:
+        if group and inputs + batch.planned_inputs > request_inputs:
+            yield group
+            group, inputs = [], 0
+        group.append(batch.batch_number)
+        inputs += batch.planned_inputs
+    if group:
+        yield group
+
+
+def shares(total: int, weights: list[int]) -> list[int]:
+    """`total` split in proportion to `weights`, in whole numbers that add up to it again."""
+    whole = sum(weights)
+    if not whole:
+        return [total, *[0] * (len(weights) - 1)] if weights else []
+    ends = [total * sum(weights[: i + 1]) // whole for i in range(len(weights))]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,62 @@
+"""Claims about a document that its asset checks prove: each a pure verdict over counted facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+SAMPLE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a claim holds, in one sentence, with the offending sample where it does not."""
+
+    holds: bool
+    sentence: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rows_found(rows_in_file: int) -> Verdict:
+    return Verdict(rows_in_file > 0, f"{rows_in_file} rows were found", {"rows": rows_in_file})
+
+
+def row_counts_add_up(rows_in_file: int, outcomes: Mapping[str, int], rows_in_batches: int) -> Verdict:
+    """Law 3: kept + unchanged + duplicate + error are the rows of the file, and the batches hold each once."""
+    counted = sum(outcomes.values())
+    sentence = f"{' + '.join(f'{n} {name}' for name, n in outcomes.items())} = {counted} of {rows_in_file} rows"
+    facts = {**outcomes, "rows_in_file": rows_in_file, "rows_in_batches": rows_in_batches}
+    return Verdict(counted == rows_in_file == rows_in_batches, sentence, facts)
+
+
+def no_error_rows(error_rows: int, sample: Sequence[Mapping[str, Any]]) -> Verdict:
+    """Told, not blocking: the other rows go on."""
+    return Verdict(error_rows == 0, f"{error_rows} rows have errors", {"errors": list(sample[:SAMPLE])})
+
+
+def batches_complete(batches: Sequence[Mapping[str, Any]]) -> Verdict:
+    open_batches = [batch["batchNumber"] for batch in batches if batch["status"] != "completed"]
+    done = len(batches) - len(open_batches)
+    return Verdict(not open_batches, f"{done} of {len(batches)} batches are complete", {"open": open_batches[:SAMPLE]})
+
+
+def embeddings_sound(unsound: Mapping[str, int]) -> Verdict:
+    told = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in unsound.items())
+    return Verdict(not any(unsound.values()), told, dict(unsound))
+
+
+def store_holds_vectors(checked: int, missing: Sequence[str]) -> Verdict:
+    """Law 1, one way: what the ledger promises is in the store."""
+    sentence = f"{checked - len(missing)} of {checked} vectors are in the store"
+    return Verdict(not missing, sentence, {"missing": list(missing[:SAMPLE])})
+
+
+def vectors_explained(checked: int, unexplained: Sequence[str]) -> Verdict:
+    """Law 1, the other way: what the store holds, the ledger can explain."""
+    sentence = f"{checked - len(unexplained)} of {checked} vectors of the store are explained by lineage"
+    return Verdict(not unexplained, sentence, {"unexplained": list(unexplained[:SAMPLE])})
+
+
+def version_live(version: int, live_version: int | None) -> Verdict:
+    return Verdict(live_version == version, f"live is version {live_version}, processed was {version}")

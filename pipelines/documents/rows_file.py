@@ -1,0 +1,113 @@
+"""The rows of a version as a Parquet file: written and read back in parts, so memory is bounded by a part (law 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pipelines.documents.rows import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PREVIEW_ROWS = 5
+DIGEST = "rowline.digest"
+
+
+@dataclass(frozen=True, slots=True)
+class RowsSummary:
+    """What was written. `digest` is the same for the same rows in the same places."""
+
+    total_rows: int
+    error_rows: int
+    batches: int
+    digest: str
+    preview: list[Row]
+
+
+def write_rows(path: Path, parts: Iterable[list[Row]]) -> RowsSummary:
+    import pyarrow.parquet as pq
+
+    total = errors = batches = 0
+    digest = blake2b(digest_size=16)
+    preview: list[Row] = []
+    with pq.ParquetWriter(path, _schema(), compression="zstd", compression_level=1) as writer:
+        for rows in parts:
+            if not rows:
+                continue
+            preview.extend(rows[: PREVIEW_ROWS - len(preview)])
+            total += len(rows)
+            errors += sum(row.error is not None for row in rows)
+            batches = rows[-1].batch_number
+            for row in rows:
+                digest.update(b"%d %d %d " % (row.row_number, row.batch_number, len(row.source_row)))
+                digest.update(row.source_row + row.content_hash + row.row_key)
+                digest.update(row.vector_id.bytes if row.vector_id else (row.error or "").encode())
+            writer.write_batch(_as_batch(rows))
+        writer.add_key_value_metadata({DIGEST: digest.hexdigest()})
+    return RowsSummary(total, errors, batches, digest.hexdigest(), preview)
+
+
+def read_rows(path: Path) -> Iterator[list[Row]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=1000):
+            columns = [batch.column(field.name).to_pylist() for field in fields(Row)]
+            yield [
+                Row(*values[:7], UUID(bytes=values[7]) if values[7] else None, *values[8:])
+                for values in zip(*columns, strict=True)
+            ]
+
+
+def rows_digest(path: Path) -> str:
+    """The digest that `write_rows` reported, read back from the file."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return str(file.metadata.metadata[DIGEST.encode()].decode())
+
+
+def count_rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    types: dict[str, Any] = {
+        "position": pa.int32(),
+        "sheet": pa.string(),
+        "row_number": pa.int32(),
+        "batch_number": pa.int32(),
+        "employee_id": pa.string(),
+        "namespace": pa.string(),
+        "error": pa.string(),
+        "vector_id": pa.binary(16),
+        "content_hash": pa.binary(16),
+        "text_hash": pa.binary(16),
+        "row_key": pa.binary(16),
+        "content": pa.string(),
+        "source_row": pa.binary(),
+    }
+    return pa.schema([(field.name, types[field.name]) for field in fields(Row)])
+
+
+def _as_batch(rows: list[Row]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    schema = _schema()
+    columns: list[Any] = []
+    for field in schema:
+        values = [getattr(row, field.name) for row in rows]
+        if field.name == "vector_id":
+            values = [value.bytes if value else None for value in values]
+        columns.append(pa.array(values, field.type))
+    return pa.record_batch(columns, schema=schema)

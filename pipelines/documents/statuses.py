@@ -1,0 +1,69 @@
+"""How documents are told to people and apps: the shapes of status, batches and failure sentences (B10, B15)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+BATCH_FIELDS = (
+    "batchNumber",
+    "totalBatches",
+    "startRow",
+    "endRow",
+    "status",
+    "processedRows",
+    "vectorsCreated",
+    "errors",
+)
+
+
+class Told(Protocol):
+    """A version as it is told."""
+
+    @property
+    def document_id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def result(self) -> Mapping[str, Any] | None: ...
+
+
+def unexplained_end(how: str, steps: Sequence[str], run_id: str) -> str:
+    """Why a document failed when no step said so itself."""
+    where = f" in {', '.join(steps)}" if steps else ""
+    return f"The run {how}{where}; run {run_id[:8]} in Dagster has the details. Finished batches are kept: retry."
+
+
+def upload_json(version: Told) -> dict[str, Any]:
+    return {
+        "documentId": version.document_id,
+        "version": version.version,
+        "filename": version.filename,
+        "status": version.status,
+    }
+
+
+def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """State, progress, batches, result and error of a version."""
+    done = [batch for batch in batches if batch["status"] == "completed"]
+    return {
+        "documentId": version.document_id,
+        "version": version.version,
+        "filename": version.filename,
+        "status": version.status,
+        "progress": {
+            "batchesDone": len(done),
+            "batchesTotal": len(batches),
+            "rowsDone": sum(batch["rows"] for batch in done),
+            "rowsTotal": sum(batch["rows"] for batch in batches),
+        },
+        "batches": [{name: batch[name] for name in BATCH_FIELDS} for batch in batches],
+        "result": dict(version.result) if version.result is not None else None,
+        "error": {"message": version.error} if version.error else None,
+    }

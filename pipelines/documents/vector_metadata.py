@@ -1,0 +1,39 @@
+"""What travels with a vector into the store (B7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+METADATA_VERSION = "1"  # code_version of namespace_vectors: bump when the same row would get other metadata
+
+
+class Placed(Protocol):
+    """A vector's place in its document."""
+
+    @property
+    def sheet(self) -> str: ...
+    @property
+    def row_number(self) -> int: ...
+    @property
+    def employee_id(self) -> str | None: ...
+    @property
+    def content_hash(self) -> str: ...
+    @property
+    def source_row(self) -> Mapping[str, Any]: ...
+
+
+def vector_metadata(document_id: str, vector: Placed, fields: Sequence[str]) -> dict[str, Any]:
+    """Document, sheet, row number, content hash, employee, and the template's `metadataFields`.
+
+    Equal rows share a vector, so document and row are those that first brought it; lineage names them all.
+    """
+    metadata: dict[str, Any] = {
+        "documentId": document_id,
+        "sheet": vector.sheet,
+        "rowNumber": vector.row_number,
+        "contentHash": vector.content_hash,
+    }
+    if vector.employee_id is not None:
+        metadata["employeeId"] = vector.employee_id
+    return metadata | {name: vector.source_row[name] for name in fields if name in vector.source_row}

@@ -1,0 +1,1 @@
+"""Jobs: named selections of the graph, and maintenance."""

@@ -1,0 +1,45 @@
+"""The document graph in this process: what `rowline process`, the demo and CI run."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from pipelines.documents.statuses import unexplained_end
+from resources.services import Services
+from resources.settings import PROJECT_ROOT, Settings
+
+
+def dagster_home(settings: Settings) -> str:
+    """The instance's folder: `dagster.yaml` of the project, put where this deployment's data is."""
+    home = settings.rowline_home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    return str(home)
+
+
+@contextmanager
+def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """This deployment's Dagster instance, as its daemon and UI see it."""
+    os.environ["DAGSTER_HOME"] = dagster_home(settings)
+    with dg.DagsterInstance.get() as opened:
+        yield opened
+
+
+def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProcessResult:
+    """Run all steps and checks of one document. The outcome is in the ledger; the result is Dagster's own."""
+    from pipelines.definitions import defs
+
+    with instance(services.settings) as dagster:
+        dagster.add_dynamic_partitions("documents", [document_id])
+        result = defs.resolve_job_def("document_graph").execute_in_process(
+            partition_key=document_id, instance=dagster, raise_on_error=False, tags={"document": document_id}
+        )
+    if not result.success:
+        steps = [event.step_key or "" for event in result.all_events if event.is_step_failure]
+        services.ledger.documents.fail(
+            document_id, None, unexplained_end("failed", steps, result.run_id), result.run_id
+        )
+    return result

@@ -1,0 +1,41 @@
+"""PostgreSQL's binary COPY form: how vectors go from numpy to the wire as they lie in memory.
+
+As text, 10,000 vectors of 1,536 numbers cost 7.4 s of CPU; this way 0.02 s (ADR 0004).
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+TAIL = struct.pack(">h", -1)
+
+
+def copy_body(rows: Iterable[Sequence[bytes]]) -> bytes:
+    """A whole COPY of rows whose values are in their types' binary form already."""
+    parts = [HEAD]
+    for row in rows:
+        parts.append(struct.pack(">h", len(row)))
+        for value in row:
+            parts.append(struct.pack(">i", len(value)))
+            parts.append(value)
+    parts.append(TAIL)
+    return b"".join(parts)
+
+
+def vector_values(matrix: "np.ndarray", bits: int) -> Iterable[bytes]:
+    """Each row of the matrix as a `vector` (bits=32) or `halfvec` (bits=16): two 16-bit numbers, then the floats."""
+    head = struct.pack(">hh", matrix.shape[1], 0)
+    for row in matrix.astype(">f4" if bits == 32 else ">f2"):
+        yield head + row.tobytes()
+
+
+def matrix_of(values: Sequence[bytes], dimension: int) -> "np.ndarray":
+    """Binary `vector` values as a float32 matrix of shape (n, dimension)."""
+    import numpy as np
+
+    flat = b"".join([memoryview(value)[4:] for value in values])
+    return np.frombuffer(flat, ">f4").astype("<f4").reshape(len(values), dimension)

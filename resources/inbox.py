@@ -1,0 +1,77 @@
+"""The inbox folder: `inbox/<organization>/[<template>/]<file>`.
+
+Taken files move to `.taken/`, refused ones to `.refused/` with the reason beside them; both stay in the
+organization's folder. A file in a template's folder is read with that template, and split by employee where the
+template names an employee column.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.documents.arrivals import InboxFile, ignored_name
+from pipelines.documents.templates import Template
+from pipelines.failures import Misuse, TransientFailure
+from resources.ledger.documents import Version
+from resources.uploads import Uploads
+
+TAKEN, REFUSED = ".taken", ".refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """A folder that is watched for files."""
+
+    folder: Path
+    uploads: Uploads
+
+    def files(self) -> list[InboxFile]:
+        """Every file that lies in an organization's folder now.
+
+        Raises TransientFailure where the folder cannot be read: that is not an empty inbox (law 8).
+        """
+        found = []
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(self.folder.glob("*/**/*")):
+                inside = path.relative_to(self.folder)
+                if any(ignored_name(part) for part in inside.parts) or not path.is_file():
+                    continue
+                state = path.stat()
+                found.append(InboxFile(inside.parts[0], inside.as_posix(), state.st_size, state.st_mtime_ns))
+        except OSError as error:
+            raise TransientFailure(f"The inbox {self.folder} cannot be read: {error.strerror}") from error
+        return found
+
+    def take(self, file: InboxFile) -> Version:
+        """Upload the file, then move it out of sight; a crash in between takes it once all the same."""
+        path = self.folder / file.path
+        template = self._template(file)
+        with path.open("rb") as body:
+            version = self.uploads.take(
+                body,
+                path.name,
+                file.organization_id,
+                template,
+                "employee_split" if template.employee_identifier else "company_wide",
+                upload_key=file.upload_key,
+            )
+        self._move(file, TAKEN, f"{version.document_id}-{path.name}")
+        return version
+
+    def refuse(self, file: InboxFile, reason: str) -> None:
+        name = f"{file.changed_ns}-{Path(file.path).name}"
+        self._move(file, REFUSED, name)
+        (self.folder / file.organization_id / REFUSED / f"{name}.reason.txt").write_text(reason + "\n", "utf-8")
+
+    def _template(self, file: InboxFile) -> Template:
+        folders = Path(file.path).parts[1:-1]
+        if not folders:
+            return Template()
+        if len(folders) > 1:
+            raise Misuse(f"{file.path} lies too deep; the inbox is <organization>/<template>/<file>")
+        return self.uploads.ledger.organizations.template(file.organization_id, folders[0])
+
+    def _move(self, file: InboxFile, folder: str, name: str) -> None:
+        target = self.folder / file.organization_id / folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / file.path).replace(target)

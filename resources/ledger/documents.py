@@ -1,0 +1,321 @@
+"""Documents and their versions: uploads, who works on them, and how they end."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from pipelines.documents.addresses import mint_document_id
+from pipelines.documents.rows import Mode
+from pipelines.documents.templates import Template, template_of
+from pipelines.failures import Misuse
+from resources.database import Connection, Database
+
+UPLOADS_CHANNEL = "rowline_uploads"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that lies safely in object storage and is to become a version."""
+
+    organization_id: str
+    filename: str
+    object_key: str
+    byte_size: int
+    sha256: bytes
+    mode: Mode
+    template: Template
+    model: str
+    dimension: int
+    upload_key: str | None = None  # where set, the same key is honoured once (inbox files, events)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version as the graph works on it."""
+
+    document_id: str
+    version: int
+    organization_id: str
+    filename: str
+    object_key: str
+    byte_size: int
+    mode: Mode
+    template_json: Mapping[str, Any]
+    model: str
+    dimension: int
+    status: str
+    attempt: int
+    base_version: int | None
+    live_version: int | None
+    plan_key: str | None
+    error: str | None
+    result: dict[str, Any] | None
+    uploaded_at: datetime
+
+    @property
+    def template(self) -> Template:
+        return template_of(self.template_json)
+
+    @property
+    def folder(self) -> str:
+        """Where the version's own objects lie."""
+        return f"documents/{self.document_id}/{self.version}"
+
+
+VERSION = """
+SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.mode,
+       v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
+       v.plan_key, v.error, v.result, v.uploaded_at
+  FROM versions v JOIN documents d USING (document_id)
+"""
+
+
+class Documents:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- arriving ---------------------------------------------------------------------------------------------
+
+    def record_upload(self, upload: Upload, document_id: str | None = None) -> Version:
+        """A new document, or the next version of `document_id`; committed and announced before it returns.
+
+        The newest version is returned as it stands where it holds the same bytes, template, mode and model:
+        uploading twice is uploading once (law 4). Raises Misuse for a document of another organization.
+        """
+        with self._database.transaction() as connection:
+            if upload.upload_key:
+                known = connection.execute(
+                    "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
+                ).fetchone()
+                if known:
+                    return self._read(connection, known["document_id"], known["version"])
+            if document_id is None:
+                document_id = mint_document_id()
+                connection.execute(
+                    "INSERT INTO documents (document_id, organization_id, latest_version) VALUES (%s, %s, 0)",
+                    (document_id, upload.organization_id),
+                )
+            latest = self._lock(connection, document_id, upload.organization_id)
+            if latest and self._is_same(connection, document_id, latest, upload):
+                return self._read(connection, document_id, latest)
+            self._insert(connection, document_id, latest + 1, upload)
+            connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
+            return self._read(connection, document_id, latest + 1)
+
+    def _lock(self, connection: Connection, document_id: str, organization_id: str) -> int:
+        row = connection.execute(
+            "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s FOR UPDATE",
+            (document_id, organization_id),
+        ).fetchone()
+        if row is None:
+            raise Misuse(f"Organization {organization_id} has no document {document_id}")
+        return int(row["latest_version"])
+
+    def _is_same(self, connection: Connection, document_id: str, version: int, upload: Upload) -> bool:
+        row = connection.execute(
+            "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s AND status <> 'failed' "
+            "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s",
+            (
+                document_id,
+                version,
+                upload.sha256,
+                Jsonb(upload.template.as_json()),
+                upload.mode,
+                upload.model,
+                upload.dimension,
+            ),
+        ).fetchone()
+        return row is not None
+
+    def _insert(self, connection: Connection, document_id: str, version: int, upload: Upload) -> None:
+        connection.execute(
+            "INSERT INTO versions (document_id, version, filename, object_key, byte_size, sha256, mode, template, "
+            "model, dimension, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                document_id,
+                version,
+                upload.filename,
+                upload.object_key,
+                upload.byte_size,
+                upload.sha256,
+                upload.mode,
+                Jsonb(upload.template.as_json()),
+                upload.model,
+                upload.dimension,
+                upload.upload_key,
+            ),
+        )
+        connection.execute("UPDATE documents SET latest_version = %s WHERE document_id = %s", (version, document_id))
+
+    # -- waiting for a run ------------------------------------------------------------------------------------
+
+    def waiting(self, limit: int = 500) -> list[Version]:
+        """Pending versions for which no run was requested yet, oldest first."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+            return cursor.execute(
+                VERSION + "WHERE v.status = 'pending' AND v.requested_at IS NULL ORDER BY v.uploaded_at LIMIT %s",
+                (limit,),
+            ).fetchall()
+
+    def mark_requested(self, runs: Sequence[tuple[str, int, int]]) -> None:
+        """(document, version, attempt) whose run request the orchestrator has taken."""
+        with self._database.transaction() as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE versions SET requested_at = now() WHERE document_id = %s AND version = %s AND attempt = %s",
+                runs,
+            )
+
+    def wait_for_upload(self, seconds: float) -> None:
+        """Return at the next announced upload, or after `seconds`; at once where one is waiting already."""
+        with self._database.session() as connection:
+            connection.execute(f"LISTEN {UPLOADS_CHANNEL}")
+            # an upload committed between the caller's look and LISTEN would not be announced again
+            if self.waiting(1):
+                return
+            for _ in connection.notifies(timeout=seconds, stop_after=1):
+                return
+
+    # -- being worked on --------------------------------------------------------------------------------------
+
+    @contextmanager
+    def claim(self, document_id: str) -> Iterator[None]:
+        """One worker at a time on a document; a lock of the session, so it ends with the process."""
+        with self._database.session() as connection:
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 1))", (document_id,))
+            yield
+
+    def begin(self, document_id: str, run_id: str) -> Version:
+        """The version that this run works on: the one it began with, else the newest one.
+
+        Raises Misuse for an unknown document. Older versions that still wait are told that they were overtaken.
+        """
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT version FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
+            ).fetchone()
+            if row:
+                return self._read(connection, document_id, row["version"])
+            newest = connection.execute(
+                "SELECT latest_version FROM documents WHERE document_id = %s FOR UPDATE", (document_id,)
+            ).fetchone()
+            if newest is None:
+                raise Misuse(f"There is no document {document_id} in the ledger; upload it first")
+            connection.execute(
+                "UPDATE versions SET status = 'failed', completed_at = now(), error = %s WHERE document_id = %s "
+                "AND version < %s AND status IN ('pending', 'processing')",
+                (
+                    f"Version {newest['latest_version']} was uploaded before this one was processed",
+                    document_id,
+                    newest["latest_version"],
+                ),
+            )
+            connection.execute(
+                "UPDATE versions v SET run_id = %(run)s, error = NULL, started_at = coalesce(started_at, now()), "
+                "base_version = CASE WHEN plan_key IS NULL THEN "
+                "(SELECT nullif(live_version, v.version) FROM documents d WHERE d.document_id = v.document_id) "
+                "ELSE base_version END, "
+                "status = CASE WHEN status = 'completed' THEN status ELSE 'processing' END "
+                "WHERE document_id = %(document)s AND version = %(version)s",
+                {"run": run_id, "document": document_id, "version": newest["latest_version"]},
+            )
+            return self._read(connection, document_id, newest["latest_version"])
+
+    def worked_on(self, document_id: str, run_id: str) -> Version:
+        """The version that a run began with; the newest one where it began with none."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT version FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
+            ).fetchone()
+            if row:
+                return self._read(connection, document_id, row["version"])
+        return self.newest(document_id)
+
+    def fail(self, document_id: str, version: int | None, reason: str, run_id: str | None = None) -> None:
+        """Write why a version failed. A version that is live and complete stays so.
+
+        With `run_id`, only the version that this run works on is touched.
+        """
+        with self._database.transaction() as connection:
+            failed = connection.execute(
+                "UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now() "
+                "WHERE document_id = %(document)s AND status IN ('pending', 'processing') "
+                "AND (%(version)s::int IS NULL OR version = %(version)s) "
+                "AND (%(run)s::text IS NULL OR run_id = %(run)s) RETURNING version",
+                {"reason": reason, "document": document_id, "version": version, "run": run_id},
+            ).fetchall()
+            for row in failed:
+                connection.execute(
+                    "UPDATE batches SET status = 'failed', completed_at = now() "
+                    "WHERE document_id = %s AND version = %s AND status = 'processing'",
+                    (document_id, row["version"]),
+                )
+
+    def retry(self, document_id: str) -> Version:
+        """Put a failed document back into the queue; finished batches stay finished.
+
+        Raises Misuse where the newest version has not failed.
+        """
+        version = self.newest(document_id)
+        if version.status != "failed":
+            raise Misuse(f"Document {document_id} is {version.status}; only a failed one can be tried again")
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions SET status = 'pending', error = NULL, requested_at = NULL, run_id = NULL, "
+                "attempt = attempt + 1 WHERE document_id = %s AND version = %s AND status = 'failed'",
+                (document_id, version.version),
+            )
+            connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
+        return self.newest(document_id)
+
+    # -- being asked about ------------------------------------------------------------------------------------
+
+    def newest(self, document_id: str) -> Version:
+        """The newest version of a document. Raises Misuse where there is no such document."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT latest_version FROM documents WHERE document_id = %s", (document_id,)
+            ).fetchone()
+            if row is None:
+                raise Misuse(f"There is no document {document_id}; `rowline documents` lists them")
+            return self._read(connection, document_id, row["latest_version"])
+
+    def at(self, document_id: str, version: int) -> Version:
+        """One version of a document. Raises Misuse where it does not exist."""
+        with self._database.transaction() as connection:
+            return self._read(connection, document_id, version)
+
+    def listed(self, organization_id: str | None = None, limit: int = 1000) -> list[Version]:
+        """Newest version of each document, newest document first."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+            return cursor.execute(
+                VERSION + "WHERE v.version = d.latest_version "
+                "AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s) "
+                "ORDER BY v.document_id DESC LIMIT %(limit)s",
+                {"organization": organization_id, "limit": limit},
+            ).fetchall()
+
+    def batches(self, document_id: str, version: int) -> list[dict[str, Any]]:
+        """The batch records of a version (B3), in order."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                'SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row AS "startRow", '
+                'end_row AS "endRow", status, processed_rows AS "processedRows", '
+                'vectors_created AS "vectorsCreated", errors, rows, tokens, '
+                'embedded_inputs AS "embeddedInputs", started_at AS "startedAt", completed_at AS "completedAt" '
+                "FROM batches WHERE document_id = %s AND version = %s ORDER BY batch_number",
+                (document_id, version),
+            ).fetchall()
+
+    def _read(self, connection: Connection, document_id: str, version: int) -> Version:
+        with connection.cursor(row_factory=class_row(Version)) as cursor:
+            found = cursor.execute(
+                VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)
+            ).fetchone()
+        if found is None:
+            raise Misuse(f"Document {document_id} has no version {version}")
+        return found

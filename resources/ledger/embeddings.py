@@ -1,0 +1,204 @@
+"""Embeddings: paid work, kept batch by batch before anything else can fail."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from pipelines.documents.batching import shares
+from resources.binary_copy import copy_body, matrix_of, vector_values
+from resources.database import Connection, Database
+from resources.ledger.documents import Version
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FINISH = """
+UPDATE batches b
+   SET status = 'completed', completed_at = now(), processed_rows = s.processed, vectors_created = s.created,
+       errors = s.errors, embedded_inputs = %(inputs)s, tokens = %(tokens)s
+  FROM (SELECT count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
+               count(*) FILTER (WHERE outcome = 'kept') AS created,
+               coalesce(jsonb_agg(jsonb_build_object('sheet', sheet, 'rowNumber', row_number, 'message', error)
+                                  ORDER BY row_position) FILTER (WHERE outcome = 'error'), '[]') AS errors
+          FROM lineage
+         WHERE document_id = %(document)s AND version = %(version)s AND batch_number = %(batch)s) s
+ WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = %(batch)s
+"""
+
+VECTORS = """
+SELECT DISTINCT ON (l.vector_id) l.vector_id, l.sheet, l.row_number, l.employee_id, l.content_hash, l.source_row,
+       e.embedding
+  FROM lineage l
+  JOIN embeddings e ON e.organization_id = l.organization_id AND e.model = %(model)s AND e.text_hash = l.text_hash
+ WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.vector_id = ANY(%(ids)s)
+ ORDER BY l.vector_id, l.row_position
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some batches of a version and their texts that have no embedding yet, each text once."""
+
+    batch_numbers: list[int]
+    texts: list[str]
+    text_hashes: list[bytes]
+    text_batches: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVector:
+    """One vector's place in its document; the numbers are in the matrix beside it."""
+
+    vector_id: str
+    sheet: str
+    row_number: int
+    employee_id: str | None
+    content_hash: str
+    source_row: Mapping[str, Any]
+
+
+class Embeddings:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def group(self, version: Version, batch_numbers: list[int]) -> Group:
+        """What these batches still have to embed; what another document paid for meanwhile is left out."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT l.content, l.text_hash, l.batch_number FROM lineage l WHERE l.document_id = %(document)s "
+                "AND l.version = %(version)s AND l.batch_number = ANY(%(batches)s) AND l.needs_embedding "
+                "AND l.outcome <> 'error' AND NOT EXISTS (SELECT 1 FROM embeddings e "
+                "WHERE e.organization_id = l.organization_id AND e.model = %(model)s AND e.text_hash = l.text_hash) "
+                "ORDER BY l.row_position",
+                {
+                    "document": version.document_id,
+                    "version": version.version,
+                    "batches": batch_numbers,
+                    "model": version.model,
+                },
+            ).fetchall()
+        return Group(
+            batch_numbers,
+            [row["content"] for row in rows],
+            [row["text_hash"] for row in rows],
+            [row["batch_number"] for row in rows],
+        )
+
+    def save(
+        self,
+        version: Version,
+        group: Group,
+        vectors: "np.ndarray",
+        refused: Mapping[int, str],
+        tokens: int,
+        run_id: str,
+    ) -> None:
+        """Keep a group's vectors and finish its batches in one transaction (law 5).
+
+        `vectors` has shape (texts, dimension); rows in `refused` (position → reason) turn into row errors.
+        """
+        kept = [i for i in range(len(group.texts)) if i not in refused]
+        inputs = [group.text_batches.count(number) for number in group.batch_numbers]
+        with self._database.transaction() as connection:
+            if kept:
+                _insert(
+                    connection,
+                    version,
+                    [group.text_hashes[i] for i in kept],
+                    vectors[kept] if refused else vectors,
+                    run_id,
+                )
+            for position, reason in refused.items():
+                connection.execute(
+                    "UPDATE lineage SET outcome = 'error', error = %s, vector_id = NULL, needs_embedding = false "
+                    "WHERE document_id = %s AND version = %s AND text_hash = %s AND outcome <> 'error'",
+                    (f"not embedded: {reason}", version.document_id, version.version, group.text_hashes[position]),
+                )
+            finished = zip(group.batch_numbers, inputs, shares(tokens, inputs), strict=True)
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    FINISH,
+                    [
+                        {
+                            "document": version.document_id,
+                            "version": version.version,
+                            "batch": number,
+                            "inputs": n,
+                            "tokens": share,
+                        }
+                        for number, n, share in finished
+                    ],
+                )
+
+    def vectors(self, version: Version, vector_ids: Sequence[str]) -> tuple[list[KeptVector], "np.ndarray"]:
+        """Kept embeddings of the version's vectors: who they are, and a float32 matrix of shape (n, dimension)."""
+        with self._database.transaction() as connection, connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(
+                VECTORS,
+                {
+                    "document": version.document_id,
+                    "version": version.version,
+                    "model": version.model,
+                    "ids": list(vector_ids),
+                },
+            ).fetchall()
+        return [
+            KeptVector(
+                str(row["vector_id"]),
+                row["sheet"],
+                row["row_number"],
+                row["employee_id"],
+                row["content_hash"].hex(),
+                row["source_row"],
+            )
+            for row in rows
+        ], matrix_of([row["embedding"] for row in rows], version.dimension)
+
+    def unsound(self, version: Version) -> dict[str, int]:
+        """How many of the version's embeddings are missing, of another dimension, or not finite."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT count(*) FILTER (WHERE e.embedding IS NULL) AS missing, "
+                "count(*) FILTER (WHERE vector_dims(e.embedding) <> %(dimension)s) AS wrong_dimension, "
+                "count(*) FILTER (WHERE NOT (vector_norm(e.embedding) > 0 AND vector_norm(e.embedding) < 'Infinity')) AS not_finite "
+                "FROM (SELECT DISTINCT text_hash FROM lineage WHERE document_id = %(document)s "
+                "AND version = %(version)s AND outcome <> 'error') l "
+                "LEFT JOIN embeddings e ON e.organization_id = %(organization)s AND e.model = %(model)s "
+                "AND e.text_hash = l.text_hash",
+                {
+                    "document": version.document_id,
+                    "version": version.version,
+                    "organization": version.organization_id,
+                    "model": version.model,
+                    "dimension": version.dimension,
+                },
+            ).fetchone()
+        assert row is not None  # an aggregate always answers
+        return dict(row)
+
+
+def _insert(
+    connection: Connection, version: Version, hashes: Sequence[bytes], vectors: "np.ndarray", run_id: str
+) -> None:
+    """COPY straight into the table; where another run just kept one of the texts, by way of a staging table."""
+    owner, model, run = version.organization_id.encode(), version.model.encode(), run_id.encode()
+    body = copy_body(
+        (owner, model, text_hash, vector, run)
+        for text_hash, vector in zip(hashes, vector_values(vectors, 32), strict=True)
+    )
+    columns = sql.SQL("(organization_id, model, text_hash, embedding, run_id)")
+    try:
+        with connection.transaction():
+            _copy(connection, sql.SQL("COPY embeddings {} FROM STDIN (FORMAT BINARY)").format(columns), body)
+    except psycopg.errors.UniqueViolation:
+        connection.execute("CREATE TEMP TABLE arriving (LIKE embeddings INCLUDING DEFAULTS) ON COMMIT DROP")
+        _copy(connection, sql.SQL("COPY arriving {} FROM STDIN (FORMAT BINARY)").format(columns), body)
+        connection.execute("INSERT INTO embeddings SELECT * FROM arriving ON CONFLICT DO NOTHING")
+
+
+def _copy(connection: Connection, statement: sql.Composed, body: bytes) -> None:
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(body)

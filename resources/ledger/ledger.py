@@ -1,0 +1,34 @@
+"""The whole ledger in one hand: what assets, sensors and the gateway are given."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from resources.database import Database
+from resources.ledger.documents import Documents
+from resources.ledger.embeddings import Embeddings
+from resources.ledger.lineage import Lineage
+from resources.ledger.organizations import Organizations
+from resources.ledger.plans import Plans
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The nouns of the ledger over one database."""
+
+    database: Database
+    organizations: Organizations
+    documents: Documents
+    plans: Plans
+    embeddings: Embeddings
+    lineage: Lineage
+
+    @classmethod
+    def over(cls, database: Database) -> Self:
+        return cls(
+            database,
+            Organizations(database),
+            Documents(database),
+            Plans(database),
+            Embeddings(database),
+            Lineage(database),
+        )

@@ -1,0 +1,268 @@
+"""Lineage: which row of which live version points at which vector; the flip, the sweep, search sources, trace."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from pipelines.documents.costs import cost_usd
+from resources.database import Database
+from resources.ledger.documents import Version
+
+RESULT = """
+SELECT count(*) AS total_rows,
+       count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed_rows,
+       count(*) FILTER (WHERE outcome = 'kept') AS vectors_created,
+       count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged_rows,
+       count(*) FILTER (WHERE outcome = 'duplicate') AS duplicate_rows,
+       count(*) FILTER (WHERE outcome = 'error') AS error_rows,
+       coalesce(array_agg(DISTINCT namespace) FILTER (WHERE outcome = 'kept'), '{}') AS namespaces_updated
+  FROM lineage WHERE document_id = %(document)s AND version = %(version)s
+"""
+
+ERRORS = """
+SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
+ WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error' ORDER BY row_position LIMIT 100
+"""
+
+# A vector is owed to the store while a live version, or one on its way, points at it.
+SUPERSEDED = """
+SELECT v.model, l.namespace, l.vector_id
+  FROM lineage l JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
+ WHERE l.document_id = %(document)s AND l.version <> coalesce(d.live_version, 0) AND l.vector_id > %(after)s
+   AND l.version < d.latest_version AND v.status NOT IN ('pending', 'processing') AND v.swept_at IS NULL
+   AND NOT EXISTS (
+       SELECT 1 FROM lineage other JOIN versions ov ON ov.document_id = other.document_id
+                                                   AND ov.version = other.version
+         JOIN documents od ON od.document_id = other.document_id
+        WHERE other.vector_id = l.vector_id
+          AND (other.version = od.live_version OR ov.status IN ('pending', 'processing')))
+ GROUP BY v.model, l.namespace, l.vector_id ORDER BY l.vector_id LIMIT %(limit)s
+"""
+
+SOURCES = """
+SELECT l.vector_id, l.namespace, l.content, l.document_id, l.version, v.filename, l.sheet, l.row_number,
+       l.employee_id
+  FROM lineage l
+  JOIN documents d ON d.document_id = l.document_id AND d.live_version = l.version
+  JOIN versions v ON v.document_id = l.document_id AND v.version = l.version
+ WHERE l.vector_id = ANY(%(vectors)s) AND d.organization_id = %(organization)s
+   AND (%(employee)s::text IS NULL OR l.employee_id = %(employee)s)
+   AND (%(document)s::text IS NULL OR l.document_id = %(document)s)
+ ORDER BY l.vector_id, l.document_id, l.row_position
+"""
+
+TRACE = """
+SELECT l.vector_id, l.namespace, l.content_hash, v.model, v.dimension, e.embedded_at, l.document_id, l.version,
+       l.version = d.live_version AS live, v.filename, l.sheet, l.row_number, l.batch_number, l.run_id,
+       l.employee_id, l.outcome, l.content, l.source_row
+  FROM lineage l
+  JOIN documents d ON d.document_id = l.document_id
+  JOIN versions v ON v.document_id = l.document_id AND v.version = l.version
+  LEFT JOIN embeddings e ON e.organization_id = l.organization_id AND e.model = v.model AND e.text_hash = l.text_hash
+ WHERE l.vector_id = %(vector)s
+   AND (%(organization)s::text IS NULL OR l.organization_id = %(organization)s)
+ ORDER BY l.document_id, l.version DESC, l.row_position LIMIT 1000
+"""
+
+FIRST_VECTOR = "00000000-0000-0000-0000-000000000000"
+
+
+class Lineage:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- which vectors a version needs ------------------------------------------------------------------------
+
+    def namespaces(self, version: Version) -> list[str]:
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT namespace FROM lineage WHERE document_id = %s AND version = %s "
+                "AND vector_id IS NOT NULL ORDER BY namespace",
+                (version.document_id, version.version),
+            ).fetchall()
+        return [row["namespace"] for row in rows]
+
+    def vector_pages(self, version: Version, namespace: str, size: int = 5000) -> Iterator[list[str]]:
+        """Ids of the vectors that the version points at in a namespace, each once, in pages."""
+        after = FIRST_VECTOR
+        while True:
+            with self._database.transaction() as connection:
+                rows = connection.execute(
+                    "SELECT DISTINCT vector_id FROM lineage WHERE document_id = %s AND version = %s "
+                    "AND namespace = %s AND vector_id > %s ORDER BY vector_id LIMIT %s",
+                    (version.document_id, version.version, namespace, after, size),
+                ).fetchall()
+            if not rows:
+                return
+            page = [str(row["vector_id"]) for row in rows]
+            yield page
+            if len(page) < size:
+                return
+            after = page[-1]
+
+    def record_namespaces(self, version: Version) -> int:
+        """Write which namespaces, and so which employees, the version reached (B5); returns how many."""
+        with self._database.transaction() as connection:
+            at = {"document": version.document_id, "version": version.version}
+            connection.execute(
+                "DELETE FROM document_namespaces WHERE document_id = %(document)s AND version = %(version)s", at
+            )
+            return connection.execute(
+                "INSERT INTO document_namespaces "
+                "SELECT document_id, version, namespace, max(employee_id), array_agg(DISTINCT vector_id), "
+                "count(DISTINCT vector_id) FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
+                "AND vector_id IS NOT NULL GROUP BY document_id, version, namespace",
+                at,
+            ).rowcount
+
+    # -- going live -------------------------------------------------------------------------------------------
+
+    def make_live(self, version: Version, price_per_million_tokens: float | None) -> dict[str, Any]:
+        """Flip the live version and write the result (B10), in one transaction; returns the result.
+
+        A version that is older than the live one is completed but not made live.
+        """
+        at = {"document": version.document_id, "version": version.version}
+        with self._database.transaction() as connection:
+            connection.execute("SELECT 1 FROM documents WHERE document_id = %(document)s FOR UPDATE", at)
+            rows = connection.execute(RESULT, at).fetchone()
+            paid = connection.execute(
+                "SELECT coalesce(sum(embedded_inputs), 0)::bigint AS inputs, coalesce(sum(tokens), 0)::bigint AS tokens "
+                "FROM batches WHERE document_id = %(document)s AND version = %(version)s",
+                at,
+            ).fetchone()
+            errors = connection.execute(ERRORS, at).fetchall()
+            assert rows is not None  # an aggregate always answers
+            assert paid is not None
+            connection.execute(
+                "UPDATE documents SET live_version = %(version)s WHERE document_id = %(document)s "
+                "AND coalesce(live_version, 0) <= %(version)s",
+                at,
+            )
+            gone = self._superseded_count(connection, version)
+            result = {
+                "totalRows": rows["total_rows"],
+                "processedRows": rows["processed_rows"],
+                "skippedRows": rows["duplicate_rows"],
+                "errorRows": rows["error_rows"],
+                "unchangedRows": rows["unchanged_rows"],
+                "duplicateRows": rows["duplicate_rows"],
+                "vectorsCreated": rows["vectors_created"],
+                "vectorsDeleted": gone,
+                "namespacesUpdated": rows["namespaces_updated"],
+                "embeddedInputs": paid["inputs"],
+                "tokens": paid["tokens"],
+                "errors": errors,
+                "costUsd": cost_usd(paid["tokens"], price_per_million_tokens),
+            }
+            written = connection.execute(
+                "UPDATE versions SET status = 'completed', error = NULL, completed_at = clock_timestamp(), "
+                "result = coalesce(result, %(result)s::jsonb || jsonb_build_object('processingTimeMs', "
+                "(extract(epoch FROM clock_timestamp() - started_at) * 1000)::bigint)) "
+                "WHERE document_id = %(document)s AND version = %(version)s RETURNING result",
+                at | {"result": Jsonb(result)},
+            ).fetchone()
+            assert written is not None  # the version exists: a run holds it
+            return dict(written["result"])
+
+    def _superseded_count(self, connection: Any, version: Version) -> int:
+        row = connection.execute(
+            f"SELECT count(*) AS n FROM ({SUPERSEDED}) s",  # noqa: S608 - a constant of this module
+            {"document": version.document_id, "after": FIRST_VECTOR, "limit": None},
+        ).fetchone()
+        return int(row["n"])
+
+    def superseded(self, document_id: str, size: int = 5000) -> Iterator[list[tuple[str, str, str]]]:
+        """Pages of (model, namespace, vector id) that only superseded versions of the document point at."""
+        after = FIRST_VECTOR
+        while True:
+            with self._database.transaction() as connection:
+                rows = connection.execute(
+                    SUPERSEDED, {"document": document_id, "after": after, "limit": size}
+                ).fetchall()
+            if not rows:
+                return
+            yield [(row["model"], row["namespace"], str(row["vector_id"])) for row in rows]
+            after = str(rows[-1]["vector_id"])
+
+    def mark_swept(self, document_id: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions v SET swept_at = now() FROM documents d WHERE d.document_id = v.document_id "
+                "AND v.document_id = %s AND v.version <> coalesce(d.live_version, 0) "
+                "AND v.version < d.latest_version AND v.status NOT IN ('pending', 'processing') "
+                "AND v.swept_at IS NULL",
+                (document_id,),
+            )
+
+    @contextmanager
+    def sweeping(self, organization_id: str) -> Iterator[None]:
+        """Held while vectors are found unowned and deleted, so that nobody comes to rely on them in between."""
+        with self._database.session() as connection:
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 2))", (organization_id,))
+            yield
+
+    def after_sweeps(self, organization_id: str) -> None:
+        """Wait until sweeps that began before this call are over; later ones see the caller's lineage."""
+        with self.sweeping(organization_id):
+            return
+
+    def errors(self, version: Version) -> list[dict[str, Any]]:
+        """The first 100 error rows, in reading order (B10)."""
+        with self._database.transaction() as connection:
+            return connection.execute(ERRORS, {"document": version.document_id, "version": version.version}).fetchall()
+
+    # -- being asked about ------------------------------------------------------------------------------------
+
+    def sources(
+        self,
+        organization_id: str,
+        vector_ids: Sequence[str],
+        employee_id: str | None = None,
+        document_id: str | None = None,
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Live rows behind each vector, within the caller's scope; a vector without any is not in the answer."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                SOURCES,
+                {
+                    "vectors": list(vector_ids),
+                    "organization": organization_id,
+                    "employee": employee_id,
+                    "document": document_id,
+                },
+            ).fetchall()
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            found.setdefault(str(row["vector_id"]), []).append(row)
+        return found
+
+    def trace(self, vector_id: str, organization_id: str | None = None) -> list[dict[str, Any]]:
+        """Every row of every kept version that points at a vector, newest version first."""
+        with self._database.transaction() as connection:
+            return connection.execute(TRACE, {"vector": vector_id, "organization": organization_id}).fetchall()
+
+    def models_elsewhere(self, organization_id: str, model: str) -> list[str]:
+        """Live documents of the organization that were embedded with another model than `model`."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT d.document_id FROM documents d JOIN versions v ON v.document_id = d.document_id "
+                "AND v.version = d.live_version WHERE d.organization_id = %s AND v.model <> %s ORDER BY 1",
+                (organization_id, model),
+            ).fetchall()
+        return [row["document_id"] for row in rows]
+
+    def unexplained(self, model: str, namespaces: Sequence[str], vector_ids: Sequence[str]) -> list[str]:
+        """Of these vectors of the store, those that no live version and none on its way points at."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT s.vector_id FROM unnest(%(ids)s::uuid[]) AS s(vector_id) WHERE NOT EXISTS ("
+                "SELECT 1 FROM lineage l JOIN versions v USING (document_id, version) JOIN documents d "
+                "USING (document_id) WHERE l.vector_id = s.vector_id AND v.model = %(model)s "
+                "AND l.namespace = ANY(%(namespaces)s) "
+                "AND (l.version = d.live_version OR v.status IN ('pending', 'processing')))",
+                {"ids": list(vector_ids), "model": model, "namespaces": list(namespaces)},
+            ).fetchall()
+        return [str(row["vector_id"]) for row in rows]

@@ -1,0 +1,194 @@
+"""Plans: every row of a version written as lineage, diffed against what is known, and cut into batches."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from pipelines.documents.batching import PlannedBatch
+from pipelines.documents.rows import Row
+from resources.database import Connection, Database
+from resources.ledger.documents import Version
+
+STAGED = """
+CREATE TEMP TABLE staged (
+    row_position integer, sheet text, row_number integer, batch_number integer, employee_id text, namespace text,
+    error text, vector_id uuid, content_hash bytea, text_hash bytea, row_key bytea, content text, source_row jsonb
+) ON COMMIT DROP
+"""
+
+# A copy of an earlier row of the file, or of a live row of another document in the namespace, is a duplicate (B8);
+# where the template keeps duplicates apart, each copy gets an address of its own.
+ADDRESSED = """
+CREATE TEMP TABLE addressed ON COMMIT DROP AS
+SELECT s.*, row_number() OVER (PARTITION BY vector_id ORDER BY row_position) AS nth
+  FROM (SELECT row_position, CASE WHEN %(skip)s OR vector_id IS NULL THEN vector_id
+               ELSE md5(vector_id::text || %(document)s
+                        || row_number() OVER (PARTITION BY vector_id ORDER BY row_position))::uuid END AS vector_id
+          FROM staged) s
+"""
+
+LINEAGE = """
+INSERT INTO lineage (document_id, version, row_position, sheet, row_number, batch_number, organization_id, employee_id,
+                     namespace, outcome, error, needs_embedding, vector_id, content_hash, text_hash, row_key, content,
+                     source_row, run_id)
+SELECT %(document)s, %(version)s, s.row_position, s.sheet, s.row_number, s.batch_number, %(organization)s,
+       s.employee_id, s.namespace,
+       CASE WHEN s.error IS NOT NULL THEN 'error'
+            WHEN a.nth > 1 THEN 'duplicate'
+            WHEN base.vector_id IS NOT NULL THEN 'unchanged'
+            WHEN elsewhere.vector_id IS NOT NULL THEN 'duplicate'
+            ELSE 'kept' END,
+       s.error, coalesce(first_text.row_position = s.row_position, false), a.vector_id, s.content_hash, s.text_hash,
+       s.row_key, s.content, s.source_row, %(run)s
+  FROM staged s
+  JOIN addressed a USING (row_position)
+  LEFT JOIN (SELECT DISTINCT vector_id FROM lineage
+              WHERE document_id = %(document)s AND version = %(base)s AND vector_id IS NOT NULL) base
+    ON base.vector_id = a.vector_id
+  LEFT JOIN (SELECT DISTINCT l.vector_id
+               FROM lineage l JOIN documents d ON d.document_id = l.document_id AND d.live_version = l.version
+              WHERE l.document_id <> %(document)s AND l.vector_id IN (SELECT vector_id FROM addressed)) elsewhere
+    ON elsewhere.vector_id = a.vector_id
+  LEFT JOIN (SELECT min(t.row_position) AS row_position FROM staged t
+              WHERE t.error IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM embeddings e WHERE e.organization_id = %(organization)s AND e.model = %(model)s
+                                                 AND e.text_hash = t.text_hash)
+              GROUP BY t.text_hash) first_text
+    ON first_text.row_position = s.row_position
+ ORDER BY s.row_position
+"""
+
+BATCHES = """
+INSERT INTO batches (document_id, version, batch_number, total_batches, start_row, end_row, rows, planned_inputs)
+SELECT document_id, version, batch_number, max(batch_number) OVER (), min(row_number), max(row_number), count(*),
+       count(*) FILTER (WHERE needs_embedding)
+  FROM lineage WHERE document_id = %(document)s AND version = %(version)s
+ GROUP BY document_id, version, batch_number
+"""
+
+FACTS = """
+SELECT count(*) AS total_rows,
+       count(*) FILTER (WHERE outcome = 'kept') AS kept_rows,
+       count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged_rows,
+       count(*) FILTER (WHERE outcome = 'duplicate') AS duplicate_rows,
+       count(*) FILTER (WHERE outcome = 'error') AS error_rows,
+       count(*) FILTER (WHERE needs_embedding) AS inputs,
+       coalesce(sum(octet_length(content)) FILTER (WHERE needs_embedding), 0) AS input_bytes,
+       count(DISTINCT namespace) AS namespaces,
+       count(*) FILTER (WHERE outcome = 'kept' AND row_key IN (
+           SELECT row_key FROM lineage WHERE document_id = %(document)s AND version = %(base)s)) AS changed_rows,
+       (SELECT count(*) FROM lineage old WHERE old.document_id = %(document)s AND old.version = %(base)s
+           AND old.row_key NOT IN (SELECT row_key FROM lineage WHERE document_id = %(document)s
+                                      AND version = %(version)s)) AS gone_rows,
+       coalesce(max(batch_number), 0) AS batches
+  FROM lineage WHERE document_id = %(document)s AND version = %(version)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What a plan will do, known before anything is paid. `input_bytes` is UTF-8."""
+
+    total_rows: int
+    kept_rows: int
+    unchanged_rows: int
+    duplicate_rows: int
+    error_rows: int
+    changed_rows: int
+    gone_rows: int
+    inputs: int
+    input_bytes: int
+    namespaces: int
+    batches: int
+
+
+class Plans:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(self, version: Version, rows: Iterable[list[Row]], plan_key: str, run_id: str) -> None:
+        """Replace the version's plan by one made from `rows`, in one transaction.
+
+        A plan that was made from the same rows (`plan_key`) stays, with all its finished batches.
+        """
+        if version.plan_key == plan_key:
+            return
+        at = {
+            "document": version.document_id,
+            "version": version.version,
+            "base": version.base_version,
+            "organization": version.organization_id,
+            "model": version.model,
+            "skip": version.template.rag_config.skip_duplicates,
+            "run": run_id,
+        }
+        with self._database.transaction() as connection:
+            for table in ("batches", "lineage", "document_namespaces"):
+                connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(
+                        sql.Identifier(table)
+                    ),
+                    at,
+                )
+            connection.execute(STAGED)
+            _copy(connection, rows)
+            connection.execute("ANALYZE staged")
+            connection.execute(ADDRESSED, at)
+            connection.execute("ANALYZE addressed")
+            connection.execute(LINEAGE, at)
+            connection.execute(BATCHES, at)
+            connection.execute(
+                "UPDATE versions SET plan_key = %(key)s WHERE document_id = %(document)s AND version = %(version)s",
+                at | {"key": plan_key},
+            )
+
+    def facts(self, version: Version) -> PlanFacts:
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                FACTS,
+                {"document": version.document_id, "version": version.version, "base": version.base_version},
+            ).fetchone()
+        assert row is not None  # an aggregate always answers
+        return PlanFacts(**row)
+
+    def unfinished(self, version: Version) -> list[PlannedBatch]:
+        """Batches that are still to be embedded, in order."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT batch_number, planned_inputs FROM batches WHERE document_id = %s AND version = %s "
+                "AND status <> 'completed' ORDER BY batch_number",
+                (version.document_id, version.version),
+            ).fetchall()
+        return [PlannedBatch(row["batch_number"], row["planned_inputs"]) for row in rows]
+
+    def start(self, version: Version, batch_numbers: list[int]) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE batches SET status = 'processing', started_at = now() "
+                "WHERE document_id = %s AND version = %s AND batch_number = ANY(%s)",
+                (version.document_id, version.version, batch_numbers),
+            )
+
+
+def _copy(connection: Connection, parts: Iterable[list[Row]]) -> None:
+    with connection.cursor() as cursor, cursor.copy("COPY staged FROM STDIN") as copy:
+        for part in parts:
+            for row in part:
+                copy.write_row(
+                    (
+                        row.position,
+                        row.sheet,
+                        row.row_number,
+                        row.batch_number,
+                        row.employee_id,
+                        row.namespace,
+                        row.error,
+                        row.vector_id,
+                        row.content_hash,
+                        row.text_hash,
+                        row.row_key,
+                        row.content,
+                        row.source_row.decode(),
+                    )
+                )

@@ -1,0 +1,65 @@
+"""Search: the question becomes a vector, the store names the nearest, the ledger says which live rows they are."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from resources.embedders.protocol import Embedder
+from resources.ledger.ledger import Ledger
+from resources.vectors.protocol import Match, VectorStore
+
+MOST_CANDIDATES = 10_000
+MOST_SOURCES = 50  # rows named per hit; equal rows share a vector
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose rows may be found."""
+
+    organization_id: str
+    employee_id: str | None = None
+    document_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A vector and the live rows that point at it."""
+
+    match: Match
+    sources: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Search over what is live; it never trusts the store about who owns a row or whether it lives (law 2)."""
+
+    ledger: Ledger
+    vectors: VectorStore
+    embedder: Embedder
+
+    def find(self, question: str, scope: Scope, top_k: int = 10) -> list[Hit]:
+        """The best `top_k` hits, best first.
+
+        The store may hold vectors of versions that are on their way in or out; asking is widened until enough
+        live ones are found or the store has no more.
+        """
+        namespaces = self.ledger.organizations.namespaces(scope.organization_id, scope.employee_id)
+        if not namespaces:
+            return []
+        vector = self.embedder.embed([question]).vectors[0]
+        asked = top_k * 2
+        while True:
+            matches = self.vectors.query(self.embedder.model.key, namespaces, vector, asked)
+            hits = self._live(matches, scope)
+            if len(hits) >= top_k or len(matches) < asked or asked >= MOST_CANDIDATES:
+                return hits[:top_k]
+            asked = min(asked * 4, MOST_CANDIDATES)
+
+    def _live(self, matches: list[Match], scope: Scope) -> list[Hit]:
+        found = self.ledger.lineage.sources(
+            scope.organization_id, [match.vector_id for match in matches], scope.employee_id, scope.document_id
+        )
+        return [Hit(match, found[match.vector_id][:MOST_SOURCES]) for match in matches if match.vector_id in found]
+
+    def unsearchable(self, scope: Scope) -> list[str]:
+        """Live documents that another model embedded, which this one's questions cannot reach."""
+        return self.ledger.lineage.models_elsewhere(scope.organization_id, self.embedder.model.key)

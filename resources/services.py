@@ -1,0 +1,86 @@
+"""All resources of one deployment, opened when first used: what Dagster and the gateway are handed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from resources.database import Database, database_url, schema_is_current, upgrade
+from resources.embedders.protocol import Embedder
+from resources.inbox import Inbox
+from resources.ledger.ledger import Ledger
+from resources.objects.folder import FolderObjectStore
+from resources.objects.protocol import ObjectStore
+from resources.search import Search
+from resources.settings import Settings, load_settings
+from resources.uploads import Uploads
+from resources.vectors.pgvector import PgVectorStore
+from resources.vectors.protocol import VectorStore
+
+
+@dataclass(frozen=True)
+class Services:
+    """Settings and the bodies that they choose."""
+
+    settings: Settings
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, with the ledger's schema at its newest migration (D14)."""
+        url = database_url(self.settings)
+        if not schema_is_current(url):
+            upgrade(url)
+        return Database(url)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger.over(self.database)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        return FolderObjectStore(self.settings.objects_folder)
+
+    @cached_property
+    def vectors(self) -> VectorStore:
+        return PgVectorStore(self.database)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        settings = self.settings
+        if settings.embedding_provider == "openai":
+            from resources.embedders.openai import OpenAIEmbedder
+
+            assert settings.openai_api_key is not None  # checked by the settings
+            return OpenAIEmbedder(
+                api_key=settings.openai_api_key.get_secret_value(),
+                base_url=settings.openai_base_url,
+                model=settings.embedding_model or "text-embedding-3-small",
+                dimension=settings.embedding_dimensions,
+                in_flight=settings.batches_in_flight,
+                request_inputs=settings.embed_request_inputs,
+            )
+        from resources.embedders.local import LocalEmbedder
+
+        return LocalEmbedder()
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        return Uploads(self.ledger, self.objects, self.embedder.model, self.settings.upload_bytes)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        return Inbox(self.settings.inbox, self.uploads)
+
+    @cached_property
+    def search(self) -> Search:
+        return Search(self.ledger, self.vectors, self.embedder)
+
+    def close(self) -> None:
+        """Close what was opened; the embedded server stops with its last process."""
+        opened = self.__dict__
+        if "embedder" in opened:
+            self.embedder.close()
+        if "database" in opened:
+            self.database.close()
+
+
+def open_services() -> Services:
+    return Services(load_settings())

@@ -1,0 +1,79 @@
+"""Taking a file in: bytes into object storage, a version into the ledger, in that order (law 6)."""
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import BinaryIO
+
+from pipelines.documents.addresses import checked_name, content_hash
+from pipelines.documents.rows import Mode
+from pipelines.documents.templates import Template
+from pipelines.failures import Misuse
+from resources.embedders.protocol import Model
+from resources.ledger.documents import Upload, Version
+from resources.ledger.ledger import Ledger
+from resources.objects.protocol import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """The one way in, for the command, the inbox and (later) HTTP."""
+
+    ledger: Ledger
+    objects: ObjectStore
+    model: Model
+    upload_bytes: int
+
+    def take(
+        self,
+        body: BinaryIO,
+        filename: str,
+        organization_id: str,
+        template: Template,
+        mode: Mode,
+        document_id: str | None = None,
+        upload_key: str | None = None,
+    ) -> Version:
+        """Store the bytes and record a version that waits for its run.
+
+        Raises Misuse for a wrong organization id, document, or a mode that the template cannot serve. An object
+        whose version was not recorded (a crash in between) is unknown to the ledger and harms nobody.
+        """
+        checked_name("Organization", organization_id)
+        if mode == "employee_split" and template.employee_identifier is None:
+            raise Misuse(
+                f"Mode employee_split needs a template that names an employeeIdentifier; template {template.name} "
+                "names none"
+            )
+        if document_id is not None:
+            self._check_owner(document_id, organization_id)
+        name = PurePath(filename.replace("\\", "/")).name or "upload"
+        stored = self.objects.put(new_object_key(organization_id), body, self.upload_bytes)
+        version = self.ledger.documents.record_upload(
+            Upload(
+                organization_id=organization_id,
+                filename=name,
+                object_key=stored.key,
+                byte_size=stored.byte_size,
+                sha256=stored.sha256,
+                mode=mode,
+                template=template,
+                model=self.model.key,
+                dimension=self.model.dimension,
+                upload_key=upload_key,
+            ),
+            document_id,
+        )
+        if version.object_key != stored.key:
+            self.objects.delete(stored.key)  # known already: the first copy serves
+        return version
+
+    def _check_owner(self, document_id: str, organization_id: str) -> None:
+        if self.ledger.documents.newest(document_id).organization_id != organization_id:
+            raise Misuse(f"Organization {organization_id} has no document {document_id}")
+
+
+def new_object_key(organization_id: str) -> str:
+    """Opaque, so that no file name ever becomes a path."""
+    from uuid_utils import uuid7
+
+    return f"uploads/{content_hash(organization_id).hex()[:8]}/{uuid7().hex}"

@@ -1,0 +1,26 @@
+"""Resources as Dagster is given them: opened when a step first asks, shared by the steps of a process."""
+
+from functools import cache
+from typing import Any
+
+import dagster as dg
+
+from resources.services import Services, open_services
+
+NAMES = ("settings", "ledger", "objects", "vectors", "embedder", "inbox")
+
+
+@cache
+def services() -> Services:
+    """The process's one set of services; its pools are shared by all steps and sensors."""
+    return open_services()
+
+
+def _opened(name: str) -> dg.ResourceDefinition:
+    def opened(_: dg.InitResourceContext) -> Any:
+        return getattr(services(), name)
+
+    return dg.ResourceDefinition(opened, description=f"The {name} that the settings choose.")
+
+
+RESOURCES = {name: _opened(name) for name in NAMES}

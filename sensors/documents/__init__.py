@@ -1,0 +1,1 @@
+"""Postmen of the documents domain: new uploads, files in the inbox, failed runs."""

@@ -1,0 +1,31 @@
+"""Failed runs: a run that ended badly leaves no document that looks as if it were still being processed."""
+
+import dagster as dg
+
+from pipelines.documents.statuses import unexplained_end
+from resources.ledger.ledger import Ledger
+
+PARTITION_TAG = "dagster/partition"
+
+
+@dg.run_failure_sensor(minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING)
+def failed_runs(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
+    """Runs that failed without having written why: their process died, or a check or step broke unexpectedly."""
+    steps = [event.step_key or "" for event in context.get_step_failure_events()]
+    _end(context, ledger, unexplained_end("failed", steps, context.dagster_run.run_id))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.CANCELED,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def canceled_runs(context: dg.RunStatusSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
+    """Runs that a person stopped."""
+    _end(context, ledger, unexplained_end("was stopped", [], context.dagster_run.run_id))
+
+
+def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str) -> None:
+    document_id = context.dagster_run.tags.get(PARTITION_TAG)
+    if document_id:
+        ledger.documents.fail(document_id, None, reason, context.dagster_run.run_id)
