@@ -51,7 +51,7 @@ def work(job: dict[str, Any], limits: Limits, send: Send) -> None:
         kind = kind_of(path)
         check_package(path, kind, limits)
         readers = ladder(kind, path)
-        send(pack_fact("ladder", readers))
+        send(pack_fact("ladder", kind.value, readers))
         reader = readers[0]
     layout = Layout(job["sheet"], job["header_row"])
     _send_all(read_sheets(open_sheets(reader, path, limits), layout, limits, job["batch_rows"]), limits, send)

@@ -35,7 +35,7 @@ def open_delimited(path: Path, limits: Limits) -> Iterator[Sheet | Notice]:
 
 
 def delimiter_of(head: str) -> str:
-    """The delimiter that cuts most records into the same number of fields; at equal numbers the one with more fields."""
+    """The delimiter that cuts most records into the same number of fields; of equals the one with more fields."""
     return max(DELIMITERS, key=lambda delimiter: _agreement(head, delimiter))
 
 
@@ -60,5 +60,7 @@ def _records(path: Path, codec: str, delimiter: str) -> Iterator[tuple[int, list
             yield from enumerate(csv.reader(file, delimiter=delimiter), 1)
         except csv.Error as error:
             if "field larger" in str(error):
-                raise TooLarge("a field of the file never ends; look for a quotation mark without its partner") from error
+                raise TooLarge(
+                    "a field of the file never ends; look for a quotation mark without its partner"
+                ) from error
             raise NotAWorkbook(f"the file is not a table of text ({error}); save it as .xlsx or .csv again") from error

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.documents.reading.header import Merge
+from pipelines.documents.reading.opendocument import moment
 from pipelines.documents.reading.sheets import RawRow, Sheet
-from pipelines.documents.reading.trouble import PasswordProtected, ReaderFailed
+from pipelines.documents.reading.trouble import HAS_PASSWORD, PasswordProtected, ReaderFailed
 
 if TYPE_CHECKING:
     from openpyxl.workbook.workbook import Workbook
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-HAS_PASSWORD = "the file has a password; save it without the password and send it again"
 
+def open_calamine(path: Path, spans: bool = False) -> Iterator[Sheet]:
+    """Sheets in their order; chart and macro sheets have no rows and are left out. `from_path` would go by the name.
 
-def open_calamine(path: Path) -> Iterator[Sheet]:
-    """Sheets in their order; chart and macro sheets have no rows and are left out. `from_path` would go by the name."""
+    With `spans`, times stand as PT12H30M00S in the cells, as ods has them, and are read as times.
+    """
     import python_calamine as calamine
 
     try:
@@ -30,10 +32,10 @@ def open_calamine(path: Path) -> Iterator[Sheet]:
         raise ReaderFailed(str(error)) from error
     for facts in book.sheets_metadata:
         if facts.typ == calamine.SheetTypeEnum.WorkSheet:
-            yield _calamine_sheet(book, facts.name, facts.visible != calamine.SheetVisibleEnum.Visible)
+            yield _calamine_sheet(book, facts.name, facts.visible != calamine.SheetVisibleEnum.Visible, spans)
 
 
-def _calamine_sheet(book: CalamineWorkbook, name: str, hidden: bool) -> Sheet:
+def _calamine_sheet(book: CalamineWorkbook, name: str, hidden: bool, spans: bool) -> Sheet:
     loaded: list[CalamineSheet] = []
 
     def rows() -> Iterator[RawRow]:
@@ -48,13 +50,18 @@ def _calamine_sheet(book: CalamineWorkbook, name: str, hidden: bool) -> Sheet:
         loaded.append(sheet)
         left = [""] * sheet.start[1]
         for number, cells in enumerate(sheet.iter_rows(), 1):
-            yield number, (left + cells if left else cells)
+            row = left + cells if left else cells
+            yield number, ([_with_time(cell) for cell in row] if spans else row)
 
     def merges() -> Iterable[Merge]:
         for start, end in (loaded[0].merged_cell_ranges or ()) if loaded else ():
             yield start[0] + 1, start[1], end[0] + 1, end[1]
 
     return Sheet(name, hidden, rows, merges)
+
+
+def _with_time(cell: object) -> object:
+    return moment(cell) if type(cell) is str and cell.startswith("PT") else cell
 
 
 def open_openpyxl(path: Path) -> Iterator[Sheet]:
@@ -76,7 +83,7 @@ def _openpyxl_sheet(book: Workbook, name: str, hidden: bool) -> Sheet:
         from pipelines.documents.reading.formats import shown
 
         sheet = book[name]
-        sheet.reset_dimensions()  # type: ignore[attr-defined]  # a too small <dimension> would drop rows
+        sheet.reset_dimensions()  # a too small <dimension> would drop rows
         for number, cells in enumerate(sheet.iter_rows(), 1):
             yield number, [shown(cell) for cell in cells]
 

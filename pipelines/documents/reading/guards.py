@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from pipelines.documents.reading.model import Limits
@@ -20,7 +21,9 @@ def check_size(path: Path, limits: Limits) -> None:
     """Raises TooLarge when the file alone is over the limit."""
     size = path.stat().st_size
     if size > limits.file_bytes:
-        raise TooLarge(f"the file has {size / MIB:,.0f} MB, more than the {limits.file_bytes // MIB} MB allowed; {SEND_SMALLER}")
+        raise TooLarge(
+            f"the file has {size / MIB:,.0f} MB, more than the {limits.file_bytes // MIB} MB allowed; {SEND_SMALLER}"
+        )
 
 
 def check_package(path: Path, kind: Kind, limits: Limits) -> None:
@@ -35,7 +38,7 @@ def check_package(path: Path, kind: Kind, limits: Limits) -> None:
             for member in members:
                 if _is_read(member.filename):
                     _check_prologue(package, member)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zlib.error) as error:
         raise Damaged("the file is damaged or was not sent completely; save the workbook again and send it") from error
 
 
@@ -76,4 +79,6 @@ def _check_prologue(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     if prologue.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00<" in prologue[:8] or b"<\x00" in prologue[:8]:
         prologue = prologue.replace(b"\x00", b"")
     if b"<!DOCTYPE" in prologue or b"<!ENTITY" in prologue:
-        raise Refused("document type declarations are not allowed in a workbook; save it again in Excel and send that file")
+        raise Refused(
+            "document type declarations are not allowed in a workbook; save it again in Excel and send that file"
+        )

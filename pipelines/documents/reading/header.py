@@ -42,7 +42,9 @@ def is_typed(text: str) -> bool:
 
 def is_label(text: str) -> bool:
     """Something that can name a column: words, not a rule of dashes, not a form field ("Date:"), not a paragraph."""
-    return len(text) <= LABEL_CHARS and not is_typed(text) and not text.endswith((":", "：")) and not _RULE.fullmatch(text)
+    return (
+        len(text) <= LABEL_CHARS and not is_typed(text) and not text.endswith((":", "：")) and not _RULE.fullmatch(text)
+    )
 
 
 def find_header(rows: Sequence[Row], merges: Iterable[Merge] = ()) -> Header | None:
@@ -113,8 +115,10 @@ def _count_up(texts: Sequence[str]) -> bool:
 
 
 def _is_tabular(body: Sequence[Sequence[str]]) -> bool:
-    """At least half of the rows below have two cells or more; a form or a list of notes does not."""
-    return sum(len(filled(cells)) >= 2 for cells in body) * 2 >= len(body)
+    """At least half of the rows below have two cells or more, and fewer than half a form field ("Address:")."""
+    wide = sum(len(filled(cells)) >= 2 for cells in body)
+    fields = sum(any(text.endswith((":", "：")) for text in cells) for cells in body)
+    return wide * 2 >= len(body) and fields * 2 < max(2, len(body))
 
 
 def _recur(cells: Sequence[str], named: Sequence[int], body: Sequence[Sequence[str]]) -> bool:
@@ -149,8 +153,10 @@ def _with_neighbour(rows: Sequence[Row], index: int, merges: list[Merge]) -> Hea
     if index and rows[index - 1][0] == number - 1:
         above = rows[index - 1][1]
         if _are_groups(above, cells, body, [merge for merge in merges if merge[0] == number - 1]):
-            names = spread(above, cells)
-            columns = _columns(names, body)
+            names, used = spread(above, cells), set(used_columns(body))
+            columns = tuple(
+                c for c in _columns(names, body) if at(cells, c) or c in used or not _spreads(names, above, c)
+            )
             return Header((number - 1, number), columns, tuple(_joined(at(names, c), at(cells, c)) for c in columns))
     columns = _columns(cells, body)
     return Header((number,), columns, tuple(" ".join(at(cells, c).split()) for c in columns))
@@ -174,16 +180,16 @@ def _are_units(cells: Sequence[str], below: Sequence[str]) -> bool:
 
 
 def _are_groups(above: Sequence[str], cells: Sequence[str], body: Sequence[Sequence[str]], merges: list[Merge]) -> bool:
-    """The row over the names holds their groups when it fills the gaps they leave, or is merged over several of them."""
+    """The row over the names holds their groups: it fills the gaps they leave, or is merged over several of them."""
     over = filled(above)
     if len(over) < 2 or not all(is_label(above[column]) for column in over):
         return False
-    gaps = [column for column in used_columns(body[:BODY_ROWS]) if not at(cells, column)]
-    if gaps and set(gaps) <= set(over):
+    gaps = {column for column in used_columns(body[:BODY_ROWS]) if not at(cells, column)}
+    if gaps and gaps <= set(over):
         return True
     named = set(filled(cells))
-    wide = [merge for merge in merges if len(named & set(range(merge[1], merge[3] + 1))) >= 2]
-    return len(wide) >= 2 or (len(wide) == 1 and len(over) >= len(named) - (wide[0][3] - wide[0][1]))
+    wide = {merge[1] for merge in merges if len(named & set(range(merge[1], merge[3] + 1))) >= 2}
+    return bool(wide) and all(column in wide or column not in named for column in over)
 
 
 def spread(above: Sequence[str], cells: Sequence[str]) -> list[str]:
@@ -194,6 +200,11 @@ def spread(above: Sequence[str], cells: Sequence[str]) -> list[str]:
         group = at(above, column) or group
         names.append(at(above, column) or (group if at(cells, column) else ""))
     return names
+
+
+def _spreads(names: Sequence[str], above: Sequence[str], column: int) -> bool:
+    """Whether a group without a name of its own under it covers the columns to its right: then it is no column."""
+    return at(names, column + 1) == names[column] and not at(above, column + 1) if column + 1 < len(names) else False
 
 
 def _joined(group: str, name: str) -> str:

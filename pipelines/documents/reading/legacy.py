@@ -1,4 +1,4 @@
-"""xls by xlrd: slower than calamine, but it never dies on a hostile file and keeps error cells and text in code pages."""
+"""xls by xlrd: slower than calamine, but it never dies on a hostile file and keeps error cells and odd code pages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.documents.reading.excel import HAS_PASSWORD
+from pipelines.documents.reading.opendocument import time_of
 from pipelines.documents.reading.sheets import RawRow, Sheet
-from pipelines.documents.reading.trouble import PasswordProtected, ReaderFailed
+from pipelines.documents.reading.trouble import HAS_PASSWORD, PasswordProtected, ReaderFailed
 
 EMPTY, TEXT, NUMBER, DATE, BOOLEAN, ERROR, BLANK = range(7)
 DURATION_BELOW = 60.0  # days; see `_moment`
@@ -67,7 +67,7 @@ def _moment(value: float, datemode: int) -> Any:
     if value < 0:
         return dt.timedelta(days=value)
     if value < 1:
-        return (dt.datetime(2000, 1, 1) + dt.timedelta(days=value)).time()
+        return time_of(dt.timedelta(days=value))
     if value < DURATION_BELOW and not value.is_integer() and datemode == 0:
         return dt.timedelta(days=value)
     try:

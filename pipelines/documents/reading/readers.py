@@ -18,7 +18,7 @@ def ladder(kind: Kind, path: Path) -> tuple[str, ...]:
         return ("openpyxl", "calamine") if shows_more_than_values(path) else ("calamine", "openpyxl")
     return {
         Kind.XLSB: ("calamine",),
-        Kind.ODS: ("calamine", "opendocument"),
+        Kind.ODS: ("calamine_ods", "opendocument"),
         Kind.XLS: ("xlrd", "calamine"),
         Kind.TEXT: ("delimited",),
     }[kind]
@@ -26,10 +26,10 @@ def ladder(kind: Kind, path: Path) -> tuple[str, ...]:
 
 def open_sheets(reader: str, path: Path, limits: Limits) -> Iterator[Sheet | Notice]:
     """The sheets of a file by the reader of that name."""
-    if reader == "calamine":
+    if reader in ("calamine", "calamine_ods"):
         from pipelines.documents.reading.excel import open_calamine
 
-        return open_calamine(path)
+        return open_calamine(path, spans=reader == "calamine_ods")
     if reader == "openpyxl":
         from pipelines.documents.reading.excel import open_openpyxl
 

@@ -31,7 +31,9 @@ class OutOfMemory(ReaderFailed):
     """This reader needs more memory than a child may have; one that streams may not."""
 
 
-def run(path: Path, reader: str | None, layout: Layout, limits: Limits, batch_rows: int) -> Iterator[tuple[bytes, bytes]]:
+def run(
+    path: Path, reader: str | None, layout: Layout, limits: Limits, batch_rows: int
+) -> Iterator[tuple[bytes, bytes]]:
     """The frames of one child, which is dead when this generator is.
 
     Raises ReaderFailed when the child died of its reader, TooLarge when it ran out of time.

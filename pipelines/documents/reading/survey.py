@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from pipelines.documents.reading.columns import letters
 from pipelines.documents.reading.header import Row
@@ -13,6 +13,7 @@ from pipelines.documents.reading.text import texts_of
 from pipelines.documents.reading.trouble import Empty, NoTable, TooLarge, UnknownSheet
 
 NAMES_TOLD = 20
+TABLE = "table"
 
 
 def read_sheets(
@@ -24,9 +25,7 @@ def read_sheets(
     """
     names: list[str] = []
     hidden: list[str] = []
-    reasons: list[str] = []
-    tables = 0
-    read_one = False
+    verdicts: list[str | None] = []
     for sheet in sheets:
         if isinstance(sheet, Notice):
             yield sheet
@@ -34,33 +33,36 @@ def read_sheets(
         names.append(sheet.name)
         if layout.sheet is None and sheet.hidden:
             hidden.append(sheet.name)
-            continue
-        if layout.sheet is not None and sheet.name != layout.sheet and not sheet.ragged:
-            continue
-        read_one = True
-        reason = None
-        try:
-            found = False
-            rows = _texts(sheet, limits)
-            for item in read_table(
-                sheet.name, rows, layout.header_row, limits, batch_rows, sheet.merges, ragged=sheet.ragged
-            ):
-                found = True
-                yield item
-            if not found:
-                yield Notice(sheet.name, None, f'sheet "{sheet.name}" is empty')
-            tables += found
-        except NoTable as error:
-            reason = str(error)
-        if reason is not None:
-            reasons.append(reason)
-            yield Notice(sheet.name, None, reason)
+        elif layout.sheet in (None, sheet.name) or sheet.ragged:  # a text file has one sheet, whatever its name
+            verdicts.append((yield from _read_sheet(sheet, layout, limits, batch_rows)))
     if hidden:
-        yield Notice(None, None, f"hidden, so not read: {_listed(hidden)}; name one as sheet in the template to read it")
-    if layout.sheet is not None and not read_one:
+        yield Notice(
+            None, None, f"hidden, so not read: {_listed(hidden)}; name one as sheet in the template to read it"
+        )
+    if layout.sheet is not None and names and not verdicts:
         raise UnknownSheet(f'there is no sheet "{layout.sheet}"; the sheets are {_listed(names)}')
-    if not tables:
-        raise _no_table(reasons, hidden)
+    if TABLE not in verdicts:
+        raise _no_table([verdict for verdict in verdicts if verdict], hidden)
+
+
+def _read_sheet(
+    sheet: Sheet, layout: Layout, limits: Limits, batch_rows: int
+) -> Generator[RowBatch | Notice, None, str | None]:
+    """One sheet; gives back TABLE, the reason why it is no table, or None when it is empty."""
+    rows = _texts(sheet, limits)
+    verdict = None
+    try:
+        for item in read_table(
+            sheet.name, rows, layout.header_row, limits, batch_rows, merges=sheet.merges, ragged=sheet.ragged
+        ):
+            verdict = TABLE
+            yield item
+    except NoTable as error:
+        verdict = str(error)
+        yield Notice(sheet.name, None, verdict)
+    if verdict is None:
+        yield Notice(sheet.name, None, f'sheet "{sheet.name}" is empty')
+    return verdict
 
 
 def _no_table(reasons: list[str], hidden: list[str]) -> NoTable:

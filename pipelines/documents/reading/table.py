@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
@@ -51,8 +52,8 @@ class Table:
     def _made(self) -> SheetHeader:
         if len(self.indices) > self._limits.columns:
             raise TooLarge(
-                f'sheet "{self._sheet}" has {len(self.indices):,} columns, more than the {self._limits.columns:,} allowed; '
-                "delete the columns that are not needed"
+                f'sheet "{self._sheet}" has {len(self.indices):,} columns, more than the {self._limits.columns:,} '
+                "allowed; delete the columns that are not needed"
             )
         self._known = set(self.indices)
         self._span = self.indices[-1] + 1
@@ -111,12 +112,14 @@ def read_table(
         found = find_header(sample, merges())
         if found is None:
             raise NoTable(why_no_header(sheet, sample, complete=len(sample) < SAMPLE_ROWS))
+        head = next(row for row in sample if row[0] == found.rows[-1])
         above = [row for row in sample if row[0] < found.rows[0]]
         sample = [row for row in sample if row[0] > found.rows[-1]]
     else:
-        above, head, sample = _fixed(sheet, source, header_row)
-        if head is None:
+        fixed = _fixed(sheet, source, header_row)
+        if fixed is None:
             return
+        above, head, sample = fixed
         found = _header_of(head, sample)
     notices = Notices(sheet, limits.notices)
     table = Table(sheet, found, limits)
@@ -125,12 +128,13 @@ def read_table(
     if not sample:
         raise NoTable(f'sheet "{sheet}" has a header in row {found.rows[-1]} but no rows below it')
     body = chain(sample, source)
+    fields = fields_of([head, *sample]) if ragged else 0
     typed, narrow = _profile(table, sample)
-    yield from _batched(table, _without_notes(body, table, typed, narrow, notices), notices, batch_rows)
+    yield from _batched(table, _without_notes(body, table, typed, narrow, notices), notices, batch_rows, fields)
     yield from notices.left()
 
 
-def _fixed(sheet: str, source: Iterator[Row], header_row: int) -> tuple[list[Row], Row | None, list[Row]]:
+def _fixed(sheet: str, source: Iterator[Row], header_row: int) -> tuple[list[Row], Row, list[Row]] | None:
     """Rows above (the last few), the row the template names, and a sample of the rows below it."""
     above: list[Row] = []
     last = 0
@@ -142,9 +146,10 @@ def _fixed(sheet: str, source: Iterator[Row], header_row: int) -> tuple[list[Row
             raise NoTable(f'row {header_row} of sheet "{sheet}", where the template puts the header, is blank')
         above = [*above[-TAIL_ROWS:], row]
     if not last:
-        return [], None, []
+        return None
     raise NoTable(
-        f'the template puts the header in row {header_row}, but the last row with values of sheet "{sheet}" is row {last}'
+        f"the template puts the header in row {header_row}, but the last row with values "
+        f'of sheet "{sheet}" is row {last}'
     )
 
 
@@ -166,7 +171,16 @@ def why_no_header(sheet: str, sample: Sequence[Row], complete: bool) -> str:
 
 def _told_above(above: Sequence[Row]) -> str:
     which = f"row {above[0][0]}" if len(above) == 1 else f"rows {above[0][0]} to {above[-1][0]}"
-    return f"{which} above the header taken as title, not read as data: {quoted(chain.from_iterable(c for _, c in above))}"
+    return (
+        f"{which} above the header taken as title, not read as data: {quoted(chain.from_iterable(c for _, c in above))}"
+    )
+
+
+def fields_of(rows: Sequence[Row]) -> int:
+    """The number of fields a record of this text file should have: what most have, else what the header has."""
+    lengths = Counter(len(cells) for _number, cells in rows)
+    length, times = lengths.most_common(1)[0]
+    return length if times * 2 > len(rows) else len(rows[0][1])
 
 
 def quoted(cells: Iterable[str]) -> str:
@@ -239,7 +253,7 @@ def first_note(tail: Sequence[tuple[int, Sequence[str]]], last_wide: int, typed:
 
 
 def _batched(
-    table: Table, rows: Iterable[Row | Notice], notices: Notices, batch_rows: int
+    table: Table, rows: Iterable[Row | Notice], notices: Notices, batch_rows: int, fields: int
 ) -> Iterator[RowBatch | Notice]:
     """Rows cut to the table's columns, in batches bounded by rows and by characters."""
     batch: list[tuple[int, tuple[str, ...]]] = []
@@ -252,6 +266,12 @@ def _batched(
             yield row
             continue
         number, cells = row
+        if fields and len(cells) != fields:
+            message = (
+                f"row {number} has {len(cells)} fields where the others have {fields}; "
+                "look for a missing or an extra delimiter"
+            )
+            yield from notices.about("a different number of fields", number, message)
         late = table.outside(cells)
         if late:
             if batch:
@@ -260,7 +280,9 @@ def _batched(
             table.widen(late)
             where = ", ".join(letters(column) for column in late)
             yield from notices.about(
-                "cells outside the table", number, f"row {number} has cells right or left of the table; column {where} added"
+                "cells outside the table",
+                number,
+                f"row {number} has cells right or left of the table; column {where} added",
             )
         cut = table.cut(cells)
         chars += sum(map(len, cut))

@@ -38,8 +38,12 @@ class Empty(NoTable):
 
 
 BY_NAME: dict[str, type[UnreadableFile]] = {
-    kind.__name__: kind for kind in (NotAWorkbook, PasswordProtected, Damaged, TooLarge, Refused, NoTable, UnknownSheet, Empty)
+    kind.__name__: kind
+    for kind in (NotAWorkbook, PasswordProtected, Damaged, TooLarge, Refused, NoTable, UnknownSheet, Empty)
 }
+
+
+HAS_PASSWORD = "the file has a password; save it without the password and send it again"  # noqa: S105 - a message
 
 
 class ReaderFailed(Exception):

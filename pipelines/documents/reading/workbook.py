@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,23 @@ from pipelines.failures import UnreadableFile
 
 __all__ = ["Layout", "Limits", "Notice", "RowBatch", "SheetHeader", "read_workbook"]
 
+ANY_LAYOUT = Layout()
+DEFAULT_LIMITS = Limits()
+KIND_OF_SUFFIX = {
+    "xlsx": "xlsx",
+    "xlsm": "xlsx",
+    "xlsb": "xlsb",
+    "xls": "xls",
+    "ods": "ods",
+    "csv": "text",
+    "tsv": "text",
+}
 DAMAGED = "no reader can open the file, it is damaged; open it in Excel, save it again and send that file"
 NEEDS_MEMORY = "the file needs more memory than one file may have; split it into smaller files and send those"
 
 
 def read_workbook(
-    path: Path, filename: str, layout: Layout = Layout(), limits: Limits = Limits(), batch_rows: int = 1000
+    path: Path, filename: str, layout: Layout = ANY_LAYOUT, limits: Limits = DEFAULT_LIMITS, batch_rows: int = 1000
 ) -> Iterator[RowBatch | Notice]:
     """The rows of every table in the file, in batches, with notices between them.
 
@@ -29,25 +41,29 @@ def read_workbook(
     then the file as a whole was not read. Closing the generator ends the child process.
     """
     try:
-        yield from _down_the_ladder(path, layout, limits, batch_rows)
+        yield from _down_the_ladder(path, filename, layout, limits, batch_rows)
     except UnreadableFile as error:
         raise type(error)(f"{filename}: {error}") from error.__cause__
 
 
-def _down_the_ladder(path: Path, layout: Layout, limits: Limits, batch_rows: int) -> Iterator[RowBatch | Notice]:
-    """The first reader that gets through, each in its own child; the first child looks at the file and says who they are."""
+def _down_the_ladder(
+    path: Path, filename: str, layout: Layout, limits: Limits, batch_rows: int
+) -> Iterator[RowBatch | Notice]:
+    """The first reader that gets through, each in its own child; the first child finds out which ones there are."""
     session = _Session()
     failures: list[ReaderFailed] = []
     readers: list[str | None] = [None]
     while readers:
         try:
-            for tag, payload in run(path, readers.pop(0), layout, limits, batch_rows):
+            reader = readers.pop(0)
+            for tag, payload in run(path, reader, layout, _limits_for(reader, session.kind, path, limits), batch_rows):
                 if tag == ROWS:
                     yield from session.batch(payload)
                     continue
                 name, values = unpack_fact(payload)
                 if name == "ladder":
-                    readers = list(values[0][1:])
+                    readers = list(values[1][1:])
+                    yield from _name_notice(filename, values[0])
                 yield from session.fact(name, values)
             if session.ended:
                 return
@@ -59,9 +75,24 @@ def _down_the_ladder(path: Path, layout: Layout, limits: Limits, batch_rows: int
         except ReaderFailed as error:
             failures.append(error)
             session.next_reader()
-    if any(isinstance(failure, OutOfMemory) for failure in failures):
+    if all(isinstance(failure, OutOfMemory) for failure in failures):
         raise TooLarge(NEEDS_MEMORY) from failures[-1]
     raise Damaged(DAMAGED) from failures[-1]
+
+
+def _limits_for(reader: str | None, kind: str | None, path: Path, limits: Limits) -> Limits:
+    """calamine takes all the memory there is on a crafted xls that xlrd refused; an honest one needs little."""
+    if reader != "calamine" or kind != "xls":
+        return limits
+    return replace(limits, memory_bytes=min(limits.memory_bytes, 192 * 2**20 + 40 * path.stat().st_size))
+
+
+def _name_notice(filename: str, kind: str) -> Iterator[Notice]:
+    """A name that promises another format: read all the same, but said."""
+    suffix = filename.rpartition(".")[2].lower() if "." in filename else ""
+    if suffix in KIND_OF_SUFFIX and KIND_OF_SUFFIX[suffix] != kind:
+        content = "delimited text (csv)" if kind == "text" else kind
+        yield Notice(None, None, f"the name ends in .{suffix}, but the content is {content}; read as what it is")
 
 
 class _Session:
@@ -69,6 +100,7 @@ class _Session:
 
     def __init__(self) -> None:
         self.ended = False
+        self.kind: str | None = None
         self._header: SheetHeader | None = None
         self._given: dict[str, tuple[SheetHeader, int]] = {}  # sheet: its header and its last row, by readers before
         self._now: dict[str, tuple[SheetHeader, int]] = {}
@@ -81,7 +113,9 @@ class _Session:
 
     def fact(self, name: str, values: list[Any]) -> Iterator[Notice]:
         """Take in a fact frame."""
-        if name == "notice":
+        if name == "ladder":
+            self.kind = values[0]
+        elif name == "notice":
             notice = Notice(*values)
             if notice not in self._told:
                 self._told.add(notice)
