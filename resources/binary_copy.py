@@ -7,6 +7,10 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import psycopg
+from psycopg import sql
+from psycopg.rows import DictRow
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -39,3 +43,32 @@ def matrix_of(values: Sequence[bytes], dimension: int) -> "np.ndarray":
 
     flat = b"".join([memoryview(value)[4:] for value in values])
     return np.frombuffer(flat, ">f4").astype("<f4").reshape(len(values), dimension)
+
+
+def copy_or_merge(
+    connection: psycopg.Connection[DictRow], table: str, columns: Sequence[str], body: bytes, on_conflict: str
+) -> None:
+    """COPY straight into a table; only where one of the keys is there already, by way of a staging table.
+
+    The straight way writes every vector once. `on_conflict` is the rest of the INSERT's clause, a constant.
+    """
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
+    try:
+        with connection.transaction(), connection.cursor() as cursor:
+            with cursor.copy(copy.format(sql.Identifier(table), names)) as stream:
+                stream.write(body)
+    except psycopg.errors.UniqueViolation:
+        staging = sql.Identifier(f"arriving_{table}")
+        connection.execute(
+            sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0").format(
+                staging, names, sql.Identifier(table)
+            )
+        )
+        with connection.cursor() as cursor, cursor.copy(copy.format(staging, names)) as stream:
+            stream.write(body)
+        connection.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT " + on_conflict).format(
+                sql.Identifier(table), names, names, staging
+            )
+        )

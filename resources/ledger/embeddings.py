@@ -4,11 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-from psycopg import sql
-
 from pipelines.documents.batching import shares
-from resources.binary_copy import copy_body, matrix_of, vector_values
+from resources.binary_copy import copy_body, copy_or_merge, matrix_of, vector_values
 from resources.database import Connection, Database
 from resources.ledger.documents import Version
 
@@ -26,6 +23,18 @@ UPDATE batches b
           FROM lineage
          WHERE document_id = %(document)s AND version = %(version)s AND batch_number = %(batch)s) s
  WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = %(batch)s
+"""
+
+# LIMIT 1 keeps the look-up by key: just after a bulk load the planner knows no sizes and would scan every vector
+UNSOUND = """
+SELECT count(*) FILTER (WHERE e.dimension IS NULL) AS missing,
+       count(*) FILTER (WHERE e.dimension <> %(dimension)s) AS wrong_dimension,
+       count(*) FILTER (WHERE NOT (e.norm > 0 AND e.norm < 'Infinity')) AS not_finite
+  FROM (SELECT DISTINCT text_hash FROM lineage
+         WHERE document_id = %(document)s AND version = %(version)s AND outcome <> 'error') l
+  LEFT JOIN LATERAL (
+       SELECT vector_dims(embedding) AS dimension, vector_norm(embedding) AS norm FROM embeddings
+        WHERE organization_id = %(organization)s AND model = %(model)s AND text_hash = l.text_hash LIMIT 1) e ON true
 """
 
 VECTORS = """
@@ -161,13 +170,7 @@ class Embeddings:
         """How many of the version's embeddings are missing, of another dimension, or not finite."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT count(*) FILTER (WHERE e.embedding IS NULL) AS missing, "
-                "count(*) FILTER (WHERE vector_dims(e.embedding) <> %(dimension)s) AS wrong_dimension, "
-                "count(*) FILTER (WHERE NOT (vector_norm(e.embedding) > 0 AND vector_norm(e.embedding) < 'Infinity')) AS not_finite "
-                "FROM (SELECT DISTINCT text_hash FROM lineage WHERE document_id = %(document)s "
-                "AND version = %(version)s AND outcome <> 'error') l "
-                "LEFT JOIN embeddings e ON e.organization_id = %(organization)s AND e.model = %(model)s "
-                "AND e.text_hash = l.text_hash",
+                UNSOUND,
                 {
                     "document": version.document_id,
                     "version": version.version,
@@ -183,22 +186,11 @@ class Embeddings:
 def _insert(
     connection: Connection, version: Version, hashes: Sequence[bytes], vectors: "np.ndarray", run_id: str
 ) -> None:
-    """COPY straight into the table; where another run just kept one of the texts, by way of a staging table."""
     owner, model, run = version.organization_id.encode(), version.model.encode(), run_id.encode()
     body = copy_body(
         (owner, model, text_hash, vector, run)
         for text_hash, vector in zip(hashes, vector_values(vectors, 32), strict=True)
     )
-    columns = sql.SQL("(organization_id, model, text_hash, embedding, run_id)")
-    try:
-        with connection.transaction():
-            _copy(connection, sql.SQL("COPY embeddings {} FROM STDIN (FORMAT BINARY)").format(columns), body)
-    except psycopg.errors.UniqueViolation:
-        connection.execute("CREATE TEMP TABLE arriving (LIKE embeddings INCLUDING DEFAULTS) ON COMMIT DROP")
-        _copy(connection, sql.SQL("COPY arriving {} FROM STDIN (FORMAT BINARY)").format(columns), body)
-        connection.execute("INSERT INTO embeddings SELECT * FROM arriving ON CONFLICT DO NOTHING")
-
-
-def _copy(connection: Connection, statement: sql.Composed, body: bytes) -> None:
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(body)
+    columns = ("organization_id", "model", "text_hash", "embedding", "run_id")
+    # another document's run may just have kept one of the texts
+    copy_or_merge(connection, "embeddings", columns, body, "DO NOTHING")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from resources.binary_copy import copy_body, vector_values
+from resources.binary_copy import copy_body, copy_or_merge, vector_values
 from resources.database import Database
 from resources.vectors.protocol import Match, VectorBatch
 
@@ -42,13 +42,14 @@ class PgVectorStore:
                 batch.ids, vector_values(batch.matrix, 16), batch.metadata, strict=True
             )
         )
-        with self._database.transaction() as connection, connection.cursor() as cursor:
-            cursor.execute("CREATE TEMP TABLE arriving (LIKE vectors) ON COMMIT DROP")
-            with cursor.copy("COPY arriving FROM STDIN (FORMAT BINARY)") as copy:
-                copy.write(body)
-            cursor.execute(
-                "INSERT INTO vectors SELECT * FROM arriving ON CONFLICT (model, namespace, vector_id) "
-                "DO UPDATE SET embedding = excluded.embedding, metadata = excluded.metadata"
+        with self._database.transaction() as connection:
+            copy_or_merge(
+                connection,
+                "vectors",
+                ("model", "namespace", "vector_id", "embedding", "metadata"),
+                body,
+                "(model, namespace, vector_id) DO UPDATE SET embedding = excluded.embedding, "
+                "metadata = excluded.metadata",
             )
 
     def delete(self, model: str, namespace: str, ids: Sequence[str]) -> int:
