@@ -15,28 +15,12 @@ CHUNK_BYTES = 2**18
 LINES_BYTES = 2**18  # of lines with bytes over 127, as much as the detector needs
 KOREAN_SHARE = 0.9
 _NON_ASCII = re.compile("[^\x00-\x7f]")
-# What short texts are mistaken for: code pages of DOS, Macintosh and mainframes that no office program exports.
-_IMPLAUSIBLE = (
-    "ascii",
-    "utf-8",
-    "windows-1252",
-    "cp1252",
-    "iso-8859-1",
-    "cp4",
-    "cp7",
-    "cp8",
-    "ibm",
-    "mac",
-    "cp037",
-    "cp500",
-    "cp1026",
-    "cp1140",
-    "hp",
-    "kz",
-    "ptcp",
-    "johab",
-    "utf-7",
-)
+# What office programs export. A few bytes also fit code pages of DOS, Macintosh and mainframes, which none does.
+_PLAUSIBLE = {
+    *("cp932", "shift_jis", "euc_jp", "iso2022_jp", "gb18030", "gbk", "gb2312", "big5", "cp950", "cp949", "euc_kr"),
+    *("cp874", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "koi8-r", "koi8-u"),
+    *("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "tis-620"),
+}
 _MARKS = (  # UTF-32 before UTF-16: FF FE 00 00 begins with FF FE
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -130,6 +114,6 @@ def _guessed(path: Path) -> Encoding:
             if len(lines) > LINES_BYTES:
                 break
     codec = chardet.detect(bytes(lines[:LINES_BYTES])).get("encoding")
-    if codec and not codec.lower().startswith(_IMPLAUSIBLE) and decodes(path, codec):
+    if codec and codecs.lookup(codec).name in _PLAUSIBLE and decodes(path, codec):
         return Encoding(codec, f"the text is not UTF-8; read as {codec}, which is a guess: check the letters")
     return Encoding("cp1252", "the text is not UTF-8; read as Western European (cp1252), a guess: check the letters")

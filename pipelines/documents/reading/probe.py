@@ -9,22 +9,34 @@ from pathlib import Path
 
 from pipelines.documents.reading.formats import is_mask
 
-SLOW_PASS_BYTES = 64 * 2**20  # sheets longer than this are not worth a reader nine times slower
+SLOW_PASS_BYTES = 64 * 2**20  # packages longer than this, unpacked, are not worth a reader nine times slower
 CHUNK_BYTES = 2**20
 ERROR_CELL = re.compile(rb"""\bt=["']e["']""")
+ODS_ERROR_CELL = re.compile(rb"""calcext:value-type=["']error["']""")
 _FORMAT = re.compile(r"<(?:\w+:)?numFmt\s[^>]*>")
 _ID = re.compile(r"""numFmtId=["'](\d+)["']""")
 _CODE = re.compile(r"""formatCode=(?:"([^"]*)"|'([^']*)')""")
 _CELL_FORMATS = re.compile(r"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", re.DOTALL)
 
 
-def shows_more_than_values(path: Path) -> bool:
-    """Whether openpyxl should read this file, because it has error cells or numbers with leading zeros by format."""
+def xlsx_shows_more(path: Path) -> bool:
+    """Whether a workbook shows more than its values: it has error cells or numbers with leading zeros by format."""
     with zipfile.ZipFile(path) as package:
         sheets = [m for m in package.infolist() if "worksheets/" in m.filename.lower() and m.filename.endswith(".xml")]
-        if sum(member.file_size for member in sheets) > SLOW_PASS_BYTES:
-            return False
-        return _has_masks(package) or any(_has_errors(package, member) for member in sheets)
+        return _has_masks(package) or any(_holds(ERROR_CELL, package, member) for member in sheets)
+
+
+def ods_has_errors(path: Path) -> bool:
+    """Whether an ods has error cells, which calamine gives as blanks."""
+    with zipfile.ZipFile(path) as package:
+        parts = [member for member in package.infolist() if member.filename.lower().lstrip("/") == "content.xml"]
+        return any(_holds(ODS_ERROR_CELL, package, member) for member in parts)
+
+
+def is_short(path: Path) -> bool:
+    """Whether a reader nine times slower is still bearable for this package."""
+    with zipfile.ZipFile(path) as package:
+        return sum(m.file_size for m in package.infolist() if m.filename.endswith(".xml")) <= SLOW_PASS_BYTES
 
 
 def _has_masks(package: zipfile.ZipFile) -> bool:
@@ -48,11 +60,11 @@ def masks_in_use(styles: str) -> bool:
     return cell_formats is not None and not masks.isdisjoint(_ID.findall(cell_formats[0]))
 
 
-def _has_errors(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+def _holds(pattern: re.Pattern[bytes], package: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     overlap = b""
     with package.open(member) as part:
         while chunk := part.read(CHUNK_BYTES):
-            if ERROR_CELL.search(overlap + chunk):
+            if pattern.search(overlap + chunk):
                 return True
-            overlap = chunk[-8:]
+            overlap = chunk[-64:]
     return False

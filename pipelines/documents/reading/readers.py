@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from pipelines.documents.reading.model import Limits, Notice
 from pipelines.documents.reading.sheets import Sheet
 from pipelines.documents.reading.sniff import Kind
 
+LOSSY = (
+    "the workbook has error cells (#N/A, #DIV/0!) or numbers shown with leading zeros by a format; "
+    "they are read as blanks and as plain numbers"
+)
+
 
 def ladder(kind: Kind, path: Path) -> tuple[str, ...]:
     """Readers for this file, best first. An xlsx whose cells show more than their values goes to openpyxl first."""
     if kind is Kind.XLSX:
-        from pipelines.documents.reading.probe import shows_more_than_values
+        from pipelines.documents.reading.probe import is_short, xlsx_shows_more
 
-        return ("openpyxl", "calamine") if shows_more_than_values(path) else ("calamine", "openpyxl")
+        if not xlsx_shows_more(path):
+            return ("calamine", "openpyxl")
+        return ("openpyxl", "calamine_lossy") if is_short(path) else ("calamine_lossy", "openpyxl")
+    if kind is Kind.ODS:
+        from pipelines.documents.reading.probe import is_short, ods_has_errors
+
+        if ods_has_errors(path) and is_short(path):
+            return ("opendocument", "calamine_ods")
+        return ("calamine_ods", "opendocument")
     return {
         Kind.XLSB: ("calamine",),
-        Kind.ODS: ("calamine_ods", "opendocument"),
         Kind.XLS: ("xlrd", "calamine"),
         Kind.TEXT: ("delimited",),
     }[kind]
@@ -26,10 +39,11 @@ def ladder(kind: Kind, path: Path) -> tuple[str, ...]:
 
 def open_sheets(reader: str, path: Path, limits: Limits) -> Iterator[Sheet | Notice]:
     """The sheets of a file by the reader of that name."""
-    if reader in ("calamine", "calamine_ods"):
+    if reader in ("calamine", "calamine_lossy", "calamine_ods"):
         from pipelines.documents.reading.excel import open_calamine
 
-        return open_calamine(path, spans=reader == "calamine_ods")
+        told = [Notice(None, None, LOSSY)] if reader == "calamine_lossy" else []
+        return chain(told, open_calamine(path, spans=reader == "calamine_ods"))
     if reader == "openpyxl":
         from pipelines.documents.reading.excel import open_openpyxl
 

@@ -10,9 +10,10 @@ from pipelines.documents.reading.model import Layout, Limits, Notice, RowBatch
 from pipelines.documents.reading.sheets import Sheet
 from pipelines.documents.reading.table import read_table
 from pipelines.documents.reading.text import texts_of
-from pipelines.documents.reading.trouble import Empty, NoTable, TooLarge, UnknownSheet
+from pipelines.documents.reading.trouble import Damaged, Empty, NoTable, TooLarge, UnknownSheet
 
 NAMES_TOLD = 20
+SHEET_ROWS = 1_048_576
 TABLE = "table"
 
 
@@ -81,6 +82,10 @@ def _listed(names: list[str]) -> str:
 def _texts(sheet: Sheet, limits: Limits) -> Iterator[Row]:
     """Rows as text, blank ones left out, none larger than the limits."""
     for number, cells in sheet.rows():
+        if number > SHEET_ROWS and not sheet.ragged:
+            raise Damaged(
+                f'sheet "{sheet.name}" claims to have more rows than a sheet can have; save it again in Excel'
+            )
         texts = texts_of(cells)
         if not any(texts):
             continue
