@@ -16,18 +16,31 @@ if TYPE_CHECKING:
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TAIL = struct.pack(">h", -1)
+NULL = struct.pack(">i", -1)
 
 
-def copy_body(rows: Iterable[Sequence[bytes]]) -> bytes:
-    """A whole COPY of rows whose values are in their types' binary form already."""
-    parts = [HEAD]
+def copy_body(rows: Iterable[Sequence[bytes | None]]) -> bytes:
+    """A whole COPY of rows whose values are in their types' binary form already; None is NULL."""
+    return b"".join((HEAD, copy_rows(rows), TAIL))
+
+
+def copy_rows(rows: Iterable[Sequence[bytes | None]]) -> bytes:
+    """Rows for the middle of a COPY that is written in parts."""
+    parts = []
     for row in rows:
-        parts.append(struct.pack(">h", len(row)))
+        parts.append(len(row).to_bytes(2, "big"))
         for value in row:
-            parts.append(struct.pack(">i", len(value)))
-            parts.append(value)
-    parts.append(TAIL)
+            if value is None:
+                parts.append(NULL)
+            else:
+                parts.append(len(value).to_bytes(4, "big"))
+                parts.append(value)
     return b"".join(parts)
+
+
+def jsonb(document: bytes) -> bytes:
+    """JSON text as a binary `jsonb`: a version byte, then the text."""
+    return b"\x01" + document
 
 
 def vector_values(matrix: "np.ndarray", bits: int) -> Iterable[bytes]:

@@ -136,6 +136,7 @@ CREATE TABLE embeddings (
     embedded_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (organization_id, model, text_hash)
 );
+ALTER TABLE embeddings ALTER COLUMN embedding SET STORAGE MAIN; -- in the row while it fits: no second look-up
 
 -- The pgvector body of the vector store: derived, always re-makeable from lineage and embeddings.
 CREATE TABLE vectors (
@@ -146,6 +147,7 @@ CREATE TABLE vectors (
     metadata  jsonb NOT NULL,
     PRIMARY KEY (model, namespace, vector_id)
 );
+ALTER TABLE vectors ALTER COLUMN embedding SET STORAGE MAIN;
 """
 
 

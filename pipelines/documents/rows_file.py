@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,10 +43,7 @@ def write_rows(path: Path, parts: Iterable[list[Row]]) -> RowsSummary:
             total += len(rows)
             errors += sum(row.error is not None for row in rows)
             batches = rows[-1].batch_number
-            for row in rows:
-                digest.update(b"%d %d %d " % (row.row_number, row.batch_number, len(row.source_row)))
-                digest.update(row.source_row + row.content_hash + row.row_key)
-                digest.update(row.vector_id.bytes if row.vector_id else (row.error or "").encode())
+            digest.update(b"".join([_identity(row) for row in rows]))
             writer.write_batch(_as_batch(rows))
         writer.add_key_value_metadata({DIGEST: digest.hexdigest()})
     return RowsSummary(total, errors, batches, digest.hexdigest(), preview)
@@ -57,7 +54,7 @@ def read_rows(path: Path) -> Iterator[list[Row]]:
 
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1000):
-            columns = [batch.column(field.name).to_pylist() for field in fields(Row)]
+            columns = [batch.column(name).to_pylist() for name in Row._fields]
             yield [
                 Row(*values[:7], UUID(bytes=values[7]) if values[7] else None, *values[8:])
                 for values in zip(*columns, strict=True)
@@ -97,17 +94,20 @@ def _schema() -> pa.Schema:
         "content": pa.string(),
         "source_row": pa.binary(),
     }
-    return pa.schema([(field.name, types[field.name]) for field in fields(Row)])
+    return pa.schema([(name, types[name]) for name in Row._fields])
 
 
 def _as_batch(rows: list[Row]) -> pa.RecordBatch:
     import pyarrow as pa
 
     schema = _schema()
-    columns: list[Any] = []
-    for field in schema:
-        values = [getattr(row, field.name) for row in rows]
-        if field.name == "vector_id":
-            values = [value.bytes if value else None for value in values]
-        columns.append(pa.array(values, field.type))
-    return pa.record_batch(columns, schema=schema)
+    columns = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
+    columns["vector_id"] = tuple(value.bytes if value else None for value in columns["vector_id"])
+    return pa.record_batch([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _identity(row: Row) -> bytes:
+    """What makes a row this row in this place."""
+    place = b"%d %d %d " % (row.row_number, row.batch_number, len(row.source_row))
+    owner = row.vector_id.bytes if row.vector_id else (row.error or "").encode()
+    return b"".join((place, row.source_row, row.content_hash, row.row_key, owner))

@@ -1,15 +1,17 @@
-"""Inputs: what is refused before any model sees it, and how many tokens a text is worth."""
+"""Inputs: what is refused before any model sees it, and how texts are cut into requests."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipelines.documents.costs import estimated_tokens
 
 
 def refusal(text: str) -> str | None:
     """Why no model can embed this text, or `None`.
 
     Checked here because the services disagree: OpenAI fails the whole request for one empty string, the local
-    model answers it with a vector that is near everything, and half a surrogate pair cannot be sent at all.
+    model answers it with a vector that means nothing, and half a surrogate pair cannot be sent at all.
     """
     if not any(character.isprintable() and not character.isspace() for character in text):
         return "the text is empty: it holds nothing but spaces or invisible characters"
@@ -27,9 +29,25 @@ def acceptable(texts: Sequence[str]) -> tuple[list[int], dict[int, str]]:
 
 
 def rough_tokens(text: str) -> int:
-    """One token for every three bytes of UTF-8, rounded up.
+    """The project's estimate (`pipelines.documents.costs`) for one text."""
+    return estimated_tokens(len(text.encode("utf-8", "replace")))
 
-    English prose has about four bytes to a token, a row of codes, numbers and labels about three, a Korean
-    syllable (three bytes) about one: the rule is close for rows and about a third too high for prose.
+
+def requests(sizes: Iterable[tuple[int, int]], at_most: int, tokens: int, alone_over: int) -> Iterator[list[int]]:
+    """Cuts (position, estimated tokens) into requests of at most so many inputs and tokens.
+
+    An input that is probably too long for the model travels alone, so that its refusal costs one request.
     """
-    return -(-len(text.encode("utf-8", "replace")) // 3)
+    part: list[int] = []
+    load = 0
+    for position, size in sizes:
+        if size > alone_over:
+            yield [position]
+            continue
+        if part and (len(part) == at_most or load + size > tokens):
+            yield part
+            part, load = [], 0
+        part.append(position)
+        load += size
+    if part:
+        yield part

@@ -18,6 +18,7 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,12 +95,10 @@ class _Encoder:
         return found.astype(np.float32, copy=False)
 
     def _encode_share(self, texts: list[str]) -> Vectors:
-        if max(map(len, texts)) <= LONG:
+        turn = self.one_long_text if max(map(len, texts)) > LONG else nullcontext()
+        with turn:
             found: Vectors = self.model.encode(texts)
-            return found
-        with self.one_long_text:
-            found = self.model.encode(texts)
-            return found
+        return found
 
 
 _loading = threading.Lock()

@@ -1,28 +1,41 @@
-"""The OpenAI embedder, for OpenAI and any server that speaks its embeddings API.
+"""The OpenAI body: embeddings from OpenAI or any server that speaks its API.
 
-Limits (OpenAI API reference, 2026-11): 2,048 inputs, 8,192 tokens an input, 300,000 tokens a request, no empty
-input. A vector is never a Python list: base64 → numpy.
+Limits (API reference; contracts.md section 4): 2,048 inputs, 8,192 tokens an input, 300,000 tokens a request, no
+empty input. The dimension of a known model can be cut below its native one, except for ada-002.
 """
 
-import base64
-import threading
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelines.documents.costs import estimated_tokens
-from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from pipelines.failures import WrongSetting
+from resources.embedders.answers import read_answer
+from resources.embedders.inputs import acceptable, requests, rough_tokens
 from resources.embedders.protocol import Embedded, Model
+from resources.embedders.troubles import InputRefused
+from resources.embedders.wire import Tally, Wire
 
 if TYPE_CHECKING:
-    import numpy as np
+    from resources.embedders.protocol import Vectors
 
 NATIVE_DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
-PRICES = {"text-embedding-3-small": 0.02, "text-embedding-3-large": 0.13, "text-embedding-ada-002": 0.10}  # 2026-11
-REQUEST_TOKENS = 280_000  # the limit is 300,000; our count is an estimate
+FIXED = {"text-embedding-ada-002"}
+# US dollars per million tokens, developers.openai.com, as read in November 2026.
+PRICES = {"text-embedding-3-small": 0.02, "text-embedding-3-large": 0.13, "text-embedding-ada-002": 0.10}
+REQUEST_INPUTS = 2_048
+REQUEST_TOKENS = 280_000  # under the limit of 300,000, because the count is an estimate
+INPUT_TOKENS = 8_192
 
 
 class OpenAIEmbedder:
-    """Official SDK, bounded requests in flight, its retries (they honour Retry-After) for what is transient."""
+    """Requests are split to the limits and sent one after the other; call `embed` in threads for more at once.
+
+    `in_flight` bounds the requests to one service over all embedders of the process. The environment is not read,
+    but for what the HTTP client and SDK take from it by themselves: proxies and OPENAI_CUSTOM_HEADERS.
+    """
 
     def __init__(
         self,
@@ -32,139 +45,99 @@ class OpenAIEmbedder:
         dimension: int | None = None,
         in_flight: int = 5,
         request_inputs: int = 256,
-        timeout: float = 60.0,
+        timeout: float = 45.0,
         max_retries: int = 4,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Raises WrongSetting where a model's dimension is neither known nor given."""
-        import openai
-
-        native = NATIVE_DIMENSIONS.get(model)
-        if dimension is None and native is None:
-            raise WrongSetting(f"EMBEDDING_MODEL {model} is not known here; say its EMBEDDING_DIMENSIONS")
-        self.model = Model("openai", model, dimension or native or 0)
-        self._dimensions = dimension if dimension and dimension != native and native else None
+        """Raises WrongSetting for what can be seen to be wrong without a request."""
+        if not 1 <= request_inputs <= REQUEST_INPUTS:
+            raise WrongSetting(f"EMBED_REQUEST_INPUTS is {request_inputs}; it must be 1 to {REQUEST_INPUTS:,}.")
+        if in_flight < 1:
+            raise WrongSetting(f"BATCHES_IN_FLIGHT is {in_flight}; it must be at least 1.")
+        self.model = Model("openai", model, chosen_dimension(model, dimension))
+        cut = self.model.dimension != NATIVE_DIMENSIONS.get(model, self.model.dimension)
+        self._options: dict[str, Any] = {"dimensions": self.model.dimension} if cut else {}
         self._request_inputs = request_inputs
-        self._gate = threading.BoundedSemaphore(in_flight)
-        self._client = openai.OpenAI(
-            api_key=api_key,
-            base_url=base_url or "https://api.openai.com/v1",
-            timeout=timeout,
-            max_retries=max_retries,
-            organization=None,
-            project=None,
-        )
+        self._wire = Wire(api_key, base_url, in_flight, timeout, max_retries, sleep, jitter)
+        self._has_worked = False
 
     def embed(self, texts: Sequence[str]) -> Embedded:
+        """One vector per text; a text that the service refuses on its own is found by halving and named."""
         import numpy as np
 
-        vectors = np.zeros((len(texts), self.model.dimension), dtype="<f4")
-        refused = {i: "the text is empty" for i, text in enumerate(texts) if not text.strip()}
-        tokens = requests = 0
-        waiting = list(self._requests(texts, [i for i in range(len(texts)) if i not in refused]))
+        positions, refused = acceptable(texts)
+        vectors = np.zeros((len(texts), self.model.dimension), dtype=np.float32)
+        tally = Tally()
+        sizes = ((position, rough_tokens(texts[position])) for position in positions)
+        waiting = list(requests(sizes, self._request_inputs, REQUEST_TOKENS, INPUT_TOKENS))
+        waiting.reverse()
         while waiting:
             chosen = waiting.pop()
-            requests += 1
             try:
-                answer, used = self._ask([texts[i] for i in chosen])
-            except _Refused as error:
+                vectors[chosen] = self._ask([texts[position] for position in chosen], tally)
+            except InputRefused as error:
+                self._make_sure_it_is_the_input(error, tally)
                 if len(chosen) == 1:
                     refused[chosen[0]] = str(error)
-                else:  # one of them is bad: halve until it stands alone
-                    half = len(chosen) // 2
-                    waiting += [chosen[:half], chosen[half:]]
-                continue
-            vectors[chosen] = answer
-            tokens += used
-        return Embedded(vectors, refused, tokens, requests)
+                else:
+                    waiting += reversed(suspects(chosen, error.named))
+        return Embedded(vectors, dict(sorted(refused.items())), tally.tokens, tally.requests)
+
+    def estimate_tokens(self, texts: Sequence[str]) -> int:
+        """A token for every three bytes of UTF-8 of each text (`pipelines.documents.costs`)."""
+        return sum(map(rough_tokens, texts))
 
     def price_per_million_tokens(self) -> float | None:
+        """OpenAI's list price for its own models, `None` for any other."""
         return PRICES.get(self.model.name)
 
     def close(self) -> None:
-        self._client.close()
+        """Closes the connections."""
+        self._wire.close()
 
-    def _requests(self, texts: Sequence[str], positions: list[int]) -> Iterator[list[int]]:
-        """Positions cut into requests by both limits, inputs and tokens."""
-        part: list[int] = []
-        size = 0
-        for position in positions:
-            tokens = estimated_tokens(len(texts[position].encode()))
-            if part and (len(part) >= self._request_inputs or size + tokens > REQUEST_TOKENS):
-                yield part
-                part, size = [], 0
-            part.append(position)
-            size += tokens
-        if part:
-            yield part
+    def _ask(self, texts: list[str], tally: Tally) -> Vectors:
+        body = {"model": self.model.name, "input": texts, "encoding_format": "base64", **self._options}
+        vectors, tokens = self._wire.ask(body, tally, lambda raw: read_answer(raw, len(texts), self.model.dimension))
+        tally.pay(tokens)
+        self._has_worked = True
+        return vectors
 
-    def _ask(self, texts: list[str]) -> tuple["np.ndarray", int]:
-        """One request: (matrix of the answer, billed tokens)."""
-        import openai
+    def _make_sure_it_is_the_input(self, refused: InputRefused, tally: Tally) -> None:
+        """Before the first success a refusal may be meant for the settings: one harmless word tells.
 
-        options: dict[str, Any] = {"dimensions": self._dimensions} if self._dimensions else {}
+        Without this, a server that refuses `dimensions` would be asked 511 times and blame every row.
+        """
+        if self._has_worked:
+            return
         try:
-            with self._gate:
-                response = self._client.embeddings.with_raw_response.create(
-                    model=self.model.name, input=texts, encoding_format="base64", **options
-                )
-                body = response.content
-        except openai.OpenAIError as error:
-            raise self._told(error, len(texts)) from None  # the SDK's own text may echo the key
-        return self._matrix(body, len(texts))
-
-    def _matrix(self, body: bytes, count: int) -> tuple["np.ndarray", int]:
-        import numpy as np
-        import orjson
-
-        try:
-            answer = orjson.loads(body)
-            data = sorted(answer["data"], key=lambda item: item["index"])
-            if [item["index"] for item in data] != list(range(count)):
-                raise ValueError("other inputs were answered")
-            flat = b"".join([base64.b64decode(item["embedding"]) for item in data])
-            matrix = np.frombuffer(flat, "<f4").reshape(count, -1)
-            used = int((answer.get("usage") or {}).get("prompt_tokens", 0))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TransientFailure(
-                f"The embedding service answered something that is no list of {count} vectors; try again"
-            ) from error
-        if matrix.shape[1] != self.model.dimension:
-            raise PermanentFailure(
-                f"Model {self.model.name} gives vectors of {matrix.shape[1]} numbers, not {self.model.dimension}; "
-                "correct EMBEDDING_DIMENSIONS"
+            self._ask(["word"], tally)
+        except InputRefused:
+            wrong = WrongSetting(
+                f"The embedding service refuses every input ({refused}); check EMBEDDING_MODEL and EMBEDDING_DIMENSIONS."
             )
-        if not np.isfinite(matrix).all():
-            raise TransientFailure("The embedding service answered numbers that are not finite; try again")
-        return matrix, used
-
-    def _told(self, error: Exception, inputs: int) -> Exception:
-        """The SDK's error in our grammar, without its text where that may hold the key."""
-        import openai
-
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            return PermanentFailure(
-                "The embedding service does not accept OPENAI_API_KEY; check the key and its rights"
-            )
-        if isinstance(error, openai.NotFoundError):
-            return PermanentFailure(f"The embedding service has no model {self.model.name}; check EMBEDDING_MODEL")
-        if isinstance(error, openai.RateLimitError) and error.code == "insufficient_quota":
-            return PermanentFailure("The OpenAI account has no quota left; add credit, then retry the document")
-        if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-            return _Refused(self._without_key(error.message))
-        if isinstance(error, openai.APIStatusError) and error.status_code == 413:
-            return _Refused("the request is too large")
-        return _transient(error, inputs)
-
-    def _without_key(self, message: str) -> str:
-        return message.replace(self._client.api_key, "…")
+        else:
+            return
+        raise wrong
 
 
-def _transient(error: Exception, inputs: int) -> RowlineFailure:
-    import openai
+def suspects(chosen: list[int], named: int | None) -> list[list[int]]:
+    """A refused request as smaller ones: the input that the service named and the others, else two halves."""
+    if named is not None and named < len(chosen):
+        return [[chosen[named]], chosen[:named] + chosen[named + 1 :]]
+    half = len(chosen) // 2
+    return [chosen[:half], chosen[half:]]
 
-    what = f"answered {error.status_code}" if isinstance(error, openai.APIStatusError) else "did not answer in time"
-    return TransientFailure(f"The embedding service {what} for a request of {inputs} texts; it may work later")
 
-
-class _Refused(Exception):
-    """The service refuses a request for what is in it."""
+def chosen_dimension(model: str, dimension: int | None) -> int:
+    """The dimension that was set, or the model's own; WrongSetting where the two cannot go together."""
+    native = NATIVE_DIMENSIONS.get(model)
+    if dimension is None:
+        if native is None:
+            raise WrongSetting(f"EMBEDDING_MODEL {model} is not one we know; set EMBEDDING_DIMENSIONS as well.")
+        return native
+    if dimension < 1 or (native and (dimension > native or (model in FIXED and dimension != native))):
+        allowed = f"{native}" if model in FIXED else f"1 to {native}" if native else "at least 1"
+        raise WrongSetting(f"EMBEDDING_DIMENSIONS is {dimension}; for {model} it must be {allowed}.")
+    return dimension

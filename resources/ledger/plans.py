@@ -7,6 +7,7 @@ from psycopg import sql
 
 from pipelines.documents.batching import PlannedBatch
 from pipelines.documents.rows import Row
+from resources.binary_copy import HEAD, TAIL, copy_rows, jsonb
 from resources.database import Connection, Database
 from resources.ledger.documents import Version
 
@@ -133,7 +134,7 @@ class Plans:
                 )
             connection.execute(STAGED)
             _copy(connection, rows)
-            connection.execute("ANALYZE staged")
+            connection.execute("ANALYZE staged (row_position, vector_id, text_hash)")
             connection.execute(ADDRESSED, at)
             connection.execute("ANALYZE addressed")
             connection.execute(LINEAGE, at)
@@ -172,23 +173,27 @@ class Plans:
 
 
 def _copy(connection: Connection, parts: Iterable[list[Row]]) -> None:
-    with connection.cursor() as cursor, cursor.copy("COPY staged FROM STDIN") as copy:
+    with connection.cursor() as cursor, cursor.copy("COPY staged FROM STDIN (FORMAT BINARY)") as copy:
+        copy.write(HEAD)
         for part in parts:
-            for row in part:
-                copy.write_row(
-                    (
-                        row.position,
-                        row.sheet,
-                        row.row_number,
-                        row.batch_number,
-                        row.employee_id,
-                        row.namespace,
-                        row.error,
-                        row.vector_id,
-                        row.content_hash,
-                        row.text_hash,
-                        row.row_key,
-                        row.content,
-                        row.source_row.decode(),
-                    )
-                )
+            copy.write(copy_rows(map(_values, part)))
+        copy.write(TAIL)
+
+
+def _values(row: Row) -> tuple[bytes | None, ...]:
+    """A row as the binary values of `staged`."""
+    return (
+        row.position.to_bytes(4, "big"),
+        row.sheet.encode(),
+        row.row_number.to_bytes(4, "big"),
+        row.batch_number.to_bytes(4, "big"),
+        row.employee_id.encode() if row.employee_id is not None else None,
+        row.namespace.encode() if row.namespace is not None else None,
+        row.error.encode() if row.error is not None else None,
+        row.vector_id.bytes if row.vector_id is not None else None,
+        row.content_hash,
+        row.text_hash,
+        row.row_key,
+        row.content.encode(),
+        jsonb(row.source_row),
+    )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from resources.binary_copy import copy_body, copy_or_merge, vector_values
+from resources.binary_copy import copy_body, copy_or_merge, jsonb, vector_values
 from resources.database import Database
 from resources.vectors.protocol import Match, VectorBatch
 
@@ -36,8 +36,7 @@ class PgVectorStore:
     def upsert(self, model: str, namespace: str, batch: VectorBatch) -> None:
         owner = (model.encode(), namespace.encode())
         body = copy_body(
-            # jsonb's binary form is a version byte, then the text
-            (*owner, UUID(vector_id).bytes, vector, b"\x01" + orjson.dumps(metadata))
+            (*owner, UUID(vector_id).bytes, vector, jsonb(orjson.dumps(metadata)))
             for vector_id, vector, metadata in zip(
                 batch.ids, vector_values(batch.matrix, 16), batch.metadata, strict=True
             )

@@ -1,0 +1,105 @@
+"""Troubles with an embedding service: the SDK's errors in our grammar, with nothing secret in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+
+if TYPE_CHECKING:
+    import openai
+
+NO_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+SETTINGS = {"model": "EMBEDDING_MODEL", "dimensions": "EMBEDDING_DIMENSIONS", "encoding_format": "OPENAI_BASE_URL"}
+LONGEST_REASON = 300
+
+
+class ServiceTrouble(TransientFailure):
+    """The service is busy, unwell or out of reach. `retry_after`: seconds it asks us to wait, if it does."""
+
+    def __init__(self, message: str, retry_after: float | None = None, worth_repeating: bool = True) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.worth_repeating = worth_repeating
+
+
+class InputRefused(PermanentFailure):
+    """The service refuses a request for something in its inputs. `named`: which one, where it says so."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        found = re.search(r"\binput\[(\d+)\]", reason)
+        self.named = int(found[1]) if found else None
+
+
+def explain(error: openai.OpenAIError, secret: str, model: str) -> RowlineFailure:
+    """What happened and what to do. The result is to be raised outside of the `except`: the SDK's error is not to
+    hang on it as a cause, because its text repeats what the service said, which may be the key."""
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        return ServiceTrouble("The embedding service did not answer in time.")
+    if isinstance(error, openai.APIConnectionError):
+        return ServiceTrouble(
+            "The embedding service could not be reached, or the connection broke; see OPENAI_BASE_URL."
+        )
+    if not isinstance(error, openai.APIStatusError):
+        return PermanentFailure(f"The OpenAI SDK refuses to send: {without_secrets(str(error), secret)}")
+    said = without_secrets(_message(error), secret)
+    if error.status_code in (400, 413, 422):
+        return _refused(error.param, said)
+    if error.status_code in (408, 409, 429) or error.status_code >= 500:
+        return _busy(error, said)
+    return _forbidden(error.status_code, said, model)
+
+
+def without_secrets(text: str, secret: str) -> str:
+    """The text with the key, anything that looks like one, and half-hidden keys (`abc***xyz`) taken out."""
+    text = text.replace(secret, "…")
+    text = re.sub(r"\bsk-[\w*.\-]{3,}|\S*\*{3,}\S*|(?i:bearer\s+)\S+", "…", text)
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+
+
+def wait_asked(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `retry-after-ms`, then `retry-after`; a date is not read (the service sends numbers)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        if re.fullmatch(r"\d{1,9}(\.\d+)?", given := headers.get(name, "")):
+            return float(given) / unit
+    return None
+
+
+def _message(error: openai.APIStatusError) -> str:
+    body = error.body
+    said = body.get("message") if isinstance(body, dict) else body
+    return said.strip() if isinstance(said, str) and said.strip() else f"HTTP {error.status_code}"
+
+
+def _refused(param: str | None, said: str) -> RowlineFailure:
+    setting = SETTINGS.get(param or "")
+    if setting:
+        return WrongSetting(f"The embedding service does not accept what {setting} asks for: {said}")
+    return InputRefused(said)
+
+
+def _busy(error: openai.APIStatusError, said: str) -> RowlineFailure:
+    if error.status_code == 429 and NO_QUOTA & {error.code, error.type}:
+        return PermanentFailure(f"The OpenAI account has no quota left; add credit, then retry: {said}")
+    what = "asks us to slow down" if error.status_code == 429 else f"failed with HTTP {error.status_code}"
+    headers = error.response.headers
+    return ServiceTrouble(
+        f"The embedding service {what}: {said}",
+        retry_after=wait_asked(headers),
+        worth_repeating=headers.get("x-should-retry") != "false",
+    )
+
+
+def _forbidden(status: int, said: str, model: str) -> RowlineFailure:
+    if status in (401, 403):
+        return PermanentFailure(f"The embedding service does not accept OPENAI_API_KEY (HTTP {status}): {said}")
+    if status == 404:
+        return PermanentFailure(
+            f"The embedding service has no model {model}; check EMBEDDING_MODEL, and OPENAI_BASE_URL if set: {said}"
+        )
+    return PermanentFailure(f"The embedding service refuses the request with HTTP {status}: {said}")

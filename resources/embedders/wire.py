@@ -1,0 +1,152 @@
+"""The wire: one request to an OpenAI-compatible service, repeated while that makes sense."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipelines.failures import WrongSetting
+from resources.embedders.troubles import ServiceTrouble, explain
+
+if TYPE_CHECKING:
+    import openai
+    from tenacity import RetryCallState
+
+Answer = TypeVar("Answer")
+
+OPENAI = "https://api.openai.com/v1"
+LONGEST_WAIT = 120.0  # seconds a service may ask for; beyond that the run tries again later, as the SDK has it
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one call to an embedder has cost so far."""
+
+    requests: int = 0
+    tokens: int | None = None
+
+    def pay(self, tokens: int | None) -> None:
+        """Adds billed tokens; stays `None` while no answer reported any."""
+        if tokens is not None:
+            self.tokens = (self.tokens or 0) + tokens
+
+
+class Wire:
+    """The official SDK, used for the request and its answer's bytes only.
+
+    Its retries are off and ours take their place (same statuses, same waits, Retry-After up to 120 s), for three
+    things it cannot do: stop at once when the quota is gone, repeat an answer that is garbage, and sleep on a
+    clock that a test can hold. Its pydantic models are never built: they cost more than the request.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None,
+        in_flight: int,
+        timeout: float,
+        max_retries: int,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._api_key = usable_key(api_key)
+        self._base_url = usable_address(base_url)
+        self._timeout = timeout
+        self._max_retries = max_retries
+        self._sleep = sleep
+        self._jitter = jitter
+        self._slots = _shared_slots(self._base_url, in_flight)
+        self._opening = threading.Lock()
+        self._client: openai.OpenAI | None = None
+
+    def ask(self, body: dict[str, Any], tally: Tally, read: Callable[[bytes], Answer]) -> Answer:
+        """Sends the body of an embeddings request, reads the answer; both are repeated on ServiceTrouble."""
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+        repeat = Retrying(
+            stop=stop_after_attempt(self._max_retries + 1),
+            retry=retry_if_exception(_worth_repeating),
+            wait=self._wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return repeat(self._once, body, tally, read)
+
+    def close(self) -> None:
+        """Closes the connections, if any were opened."""
+        with self._opening:
+            if self._client is not None:
+                self._client.close()
+
+    def _once(self, body: dict[str, Any], tally: Tally, read: Callable[[bytes], Answer]) -> Answer:
+        import openai
+
+        client = self._opened()
+        with self._slots:
+            tally.requests += 1
+            try:
+                return read(client.embeddings.with_raw_response.create(**body).content)
+            except openai.OpenAIError as error:
+                failure = explain(error, self._api_key, str(body["model"]))
+        raise failure
+
+    def _opened(self) -> openai.OpenAI:
+        """The client, made at the first request: importing the SDK takes a second."""
+        import openai
+
+        with self._opening:
+            if self._client is None:
+                # Empty rather than None, and omitted headers: else the SDK fills them from OPENAI_* variables.
+                self._client = openai.OpenAI(
+                    api_key=self._api_key,
+                    admin_api_key="",
+                    organization="",
+                    project="",
+                    webhook_secret="",
+                    base_url=self._base_url,
+                    timeout=openai.Timeout(self._timeout, connect=min(5.0, self._timeout)),
+                    max_retries=0,
+                    default_headers={"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()},  # type: ignore[dict-item]
+                )
+            return self._client
+
+    def _wait(self, state: RetryCallState) -> float:
+        """What the service asks for, else half a second doubled each time up to eight, less up to a quarter."""
+        trouble = state.outcome.exception() if state.outcome else None
+        if isinstance(trouble, ServiceTrouble) and trouble.retry_after is not None:
+            return trouble.retry_after
+        return float(min(0.5 * 2 ** (state.attempt_number - 1), 8.0)) * (1 - 0.25 * self._jitter())
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    return isinstance(error, ServiceTrouble) and error.worth_repeating and (error.retry_after or 0) <= LONGEST_WAIT
+
+
+_slots: dict[tuple[str, int], threading.BoundedSemaphore] = {}
+_slots_lock = threading.Lock()
+
+
+def _shared_slots(base_url: str, in_flight: int) -> threading.BoundedSemaphore:
+    """One limit per service for the whole process, however many embedders speak to it."""
+    with _slots_lock:
+        return _slots.setdefault((base_url, in_flight), threading.BoundedSemaphore(in_flight))
+
+
+def usable_key(api_key: str) -> str:
+    """The key without the spaces and newlines of a careless paste; else WrongSetting, never with the key in it."""
+    key = api_key.strip()
+    if not key or not all(33 <= ord(character) < 127 for character in key):
+        raise WrongSetting("OPENAI_API_KEY is empty or holds characters that no key has; paste it again.")
+    return key
+
+
+def usable_address(base_url: str | None) -> str:
+    """The address of the service, OpenAI's own where none is set."""
+    address = (base_url or OPENAI).strip()
+    if not address.startswith(("http://", "https://")):
+        raise WrongSetting("OPENAI_BASE_URL must begin with http:// or https://, and usually ends with /v1.")
+    return address
