@@ -37,7 +37,7 @@ class OpenAIEmbedder:
     but for what the HTTP client and SDK take from it by themselves: proxies and OPENAI_CUSTOM_HEADERS.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 – eight settings, and the two arguments that keep tests from waiting
         self,
         api_key: str,
         base_url: str | None = None,
@@ -115,7 +115,7 @@ class OpenAIEmbedder:
             self._ask(["word"], tally)
         except InputRefused:
             wrong = WrongSetting(
-                f"The embedding service refuses every input ({refused}); check EMBEDDING_MODEL and EMBEDDING_DIMENSIONS."
+                f"The embedding service refuses every input; check EMBEDDING_MODEL and EMBEDDING_DIMENSIONS: {refused}"
             )
         else:
             return

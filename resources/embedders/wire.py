@@ -74,7 +74,8 @@ class Wire:
             sleep=self._sleep,
             reraise=True,
         )
-        return repeat(self._once, body, tally, read)
+        answer: Answer = repeat(self._once, body, tally, read)
+        return answer
 
     def close(self) -> None:
         """Closes the connections, if any were opened."""
