@@ -57,7 +57,22 @@ def find_header(rows: Sequence[Row], merges: Iterable[Merge] = ()) -> Header | N
             best, best_score = index, score
     if best is None:
         return None
-    return _with_neighbour(rows, best, list(merges))
+    wide = list(merges)
+    if _is_group_row(rows, best, wide):
+        best += 1
+    return _with_neighbour(rows, best, wide)
+
+
+def _is_group_row(rows: Sequence[Row], index: int, merges: list[Merge]) -> bool:
+    """Whether the names really stand one row lower: labels over numbers that fill the gaps of this row's groups."""
+    if index + 2 >= len(rows) or rows[index + 1][0] != rows[index][0] + 1:
+        return False
+    above, cells = rows[index][1], rows[index + 1][1]
+    body = [below for _number, below in rows[index + 2 :]][:BODY_ROWS]
+    named = filled(cells)
+    if score_row(rows, index + 1) is None or contrast(cells, named, body) < 0.5:
+        return False
+    return _are_groups(above, cells, body, [merge for merge in merges if merge[0] == rows[index][0]])
 
 
 def score_row(rows: Sequence[Row], index: int) -> float | None:

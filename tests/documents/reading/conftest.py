@@ -18,6 +18,7 @@ class Table:
     header_rows: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
     rows: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    last: int = 0
 
     def cell(self, row: int, column: str) -> str:
         return self.rows[row][self.columns.index(column)]
@@ -53,7 +54,8 @@ def read_all(path: Path, name: str | None = None, **options: object) -> Answer:
         table.header_rows, table.columns = item.header.header_rows, item.header.columns
         for number, cells in item.rows:
             assert len(cells) == len(item.header.columns)
-            assert number > max(table.rows, default=0), "rows come once and in order"
+            assert number > table.last, "rows come once and in order"
+            table.last = number
             table.rows[number] = cells
     return answer
 
