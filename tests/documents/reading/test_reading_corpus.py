@@ -47,13 +47,15 @@ TABLES = [
     Gives("serials_leading_zero.xls", "ExportESNData", (1,), "PACKING_SLIP_NUMBER", 60, (2, 61),
           {(2, "PACKING_SLIP_NUMBER"): "0023707", (2, "SERIAL_NUMBER"): "0067187"}),
     Gives("task_list_ja.xls", "作業リスト", (3,), "作業NO, Status, 分類", 44, (4, 60), {(4, "担当者"): "川本\n古城"}),
-    Gives("income_statement_zh.xls", "Sheet1", (6,), "代码, 项目名称, 科目号, 金额, 代码 (2), 项目名称 (2)", 353, (7, 360),
+    Gives("income_statement_zh.xls", "Sheet1", (6,), "代码, 项目名称, 科目号, 金额, 代码 (2), 项目名称 (2)", 353,
+          (7, 360),
           {(7, "代码"): "01", (7, "项目名称 (2)"): "七、利息支出类"}),
     Gives("products_sk.xls", "vyrobky_20040908", (1,), "Assortment_category, Leaflet__", 97, (2, 98),
           {(2, "Product"): "Ryža guľatozrnná 1 kg", (2, "Date_from"): "2009-10-21"}),
     Gives("codes_hidden_sheets.xlsx", "CodeLists", (1,), "Code, Code name", 2438, (2, 2439)),
     Gives("balance_two_row_header.xlsx", "balance", (2, 3),
-          "Category, Account, Balance / Opening, Balance / Ending, Transaction / Debit, Transaction / Credit", 7, (4, 10),
+          "Category, Account, Balance / Opening, Balance / Ending, Transaction / Debit, Transaction / Credit", 7,
+          (4, 10),
           {(10, "Category"): "Totals", (10, "Transaction / Debit"): "600.25"}),
     Gives("number_formats.xlsx", "Tests", (1,), "Result (expected), Format, Value", 325, (2, 335)),
     Gives("japanese.xlsb", "Sheet1", (1,), "RecordSpec, Name, CompanyName, Comment", 17, (2, 18), TOYOTA),
@@ -192,7 +194,7 @@ def test_fixed_header_row_is_obeyed(read: Read, workbooks: Path) -> None:
 def test_header_row_beyond_the_sheet_says_where_the_sheet_ends(read: Read, workbooks: Path) -> None:
     with pytest.raises(trouble.NoTable, match=r"header in row 99, but the last row .* is row 4"):
         read(workbooks / "plain_types.xlsx", header_row=99)
-    with pytest.raises(trouble.NoTable, match="row 2 of sheet .* is blank"):
+    with pytest.raises(trouble.NoTable, match=r"row 2 of sheet .* is blank"):
         read(workbooks / "header_row4.xlsx", header_row=2)
 
 

@@ -19,9 +19,8 @@ from pipelines.documents.reading.text import text_of
 
 Rows = list[list[Any]]
 WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Co", "Cn")), min_size=1, max_size=30).filter(
-    lambda text: bool(text_of(text)) and not text.startswith(("=", "_x", "http", "internal:", "external:", "mailto:", "{="))
-    and "_x" not in text
-)  # fmt: skip
+    lambda text: bool(text_of(text)) and "_x" not in text and not text.startswith(("=", "{=", "#"))
+)
 CELL = st.one_of(
     WORDS,
     st.integers(-(10**15), 10**15),
@@ -62,7 +61,7 @@ def by_csv(path: Path, rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("write", [by_xlsxwriter, by_openpyxl, by_csv], ids=lambda write: write.__name__)
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=BODIES)
 def test_what_was_written_is_read_back(write: Any, body: Rows) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,8 @@ CASES = [
     (dt.time(9, 0), "09:00:00"), (dt.time(9, 0, 0, 500_000), "09:00:00.500"),
     (dt.timedelta(hours=30), "30:00:00"), (dt.timedelta(minutes=-90), "-1:30:00"),
     (" Kim\u200b \ufeff", "Kim"), ("a\x00b\x1f", "ab"), ("a\r\nb\rc", "a\nb\nc"), ("0101234", "0101234"),
-    ("👨‍👩‍👧", "👨‍👩‍👧"), ("\u3000김\u00a0", "김"), (unicodedata.normalize("NFD", "김민준 é"), "김민준 é"), ("\ud800x", "\ufffdx"),
+    ("👨‍👩‍👧", "👨‍👩‍👧"), ("\u3000김\u00a0", "김"), (unicodedata.normalize("NFD", "김민준 é"), "김민준 é"),
+    ("\ud800x", "\ufffdx"),
 ]  # fmt: skip
 
 
@@ -37,7 +38,8 @@ def test_a_value_reads_as_a_person_would_write_it(value: object, text: str) -> N
 @pytest.mark.parametrize(
     ("value", "mask", "text"),
     [(6083, "00000", "06083"), (1012345678, "000-0000-0000", "010-1234-5678"), (9001011234567, "000000\\-0000000",
-     "900101-1234567"), (-5, "000", "-005"), (1234567, "0000", "1234567"), (1234567890, "000-00-00000", "123-45-67890")],
+     "900101-1234567"), (-5, "000", "-005"), (1234567, "0000", "1234567"),
+     (1234567890, "000-00-00000", "123-45-67890")],
 )  # fmt: skip
 def test_masks_of_digits_show_their_zeros(value: int, mask: str, text: str) -> None:
     assert is_mask(mask)
