@@ -35,7 +35,11 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
     with instance(services.settings) as dagster:
         dagster.add_dynamic_partitions("documents", [document_id])
         result = defs.resolve_job_def("document_graph").execute_in_process(
-            partition_key=document_id, instance=dagster, raise_on_error=False, tags={"document": document_id}
+            partition_key=document_id,
+            instance=dagster,
+            raise_on_error=False,
+            tags={"document": document_id},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # the outcome is told once
         )
     if not result.success:
         steps = [event.step_key or "" for event in result.all_events if event.is_step_failure]

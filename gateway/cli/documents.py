@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.watching import watch
@@ -142,7 +142,7 @@ def list_documents(
         ]
         print_json({"documents": rows})
         return
-    table = Table("document", "organization", "file", "version", "live", "status")
+    table = Table(Column("document", no_wrap=True, min_width=36), "organization", "file", "version", "live", "status")
     for v in versions:
         live = str(v.live_version or "–")
         table.add_row(v.document_id, v.organization_id, v.filename, str(v.version), live, STATUS_BADGES[v.status])

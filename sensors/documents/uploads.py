@@ -22,7 +22,7 @@ def new_uploads(
     if asked:
         ledger.documents.mark_requested([(run.document_id, run.version, run.attempt) for run in asked])
     wanted = runs_wanted(ledger.documents.waiting())
-    if not wanted and not asked:
+    if not wanted:
         ledger.documents.wait_for_upload(LOOK_SECONDS)
         wanted = runs_wanted(ledger.documents.waiting())
     if not wanted:
