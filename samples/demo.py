@@ -6,13 +6,10 @@ Exit code 1 where a document did not complete or a question found nothing.
 
 from __future__ import annotations
 
-import logging
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +59,7 @@ SAMPLES = (
 )
 QUESTIONS = (
     Question("My phone screen is broken, is the repair covered?", "asked in English, answered by a Korean row"),
-    Question("이가 아픈데 치과 보험이 있나요?", "asked of one employee's rows only", employee="E1003"),
+    Question("출장 가서 다치면 보장되나요?", "asked of the rows of one employee only", employee="E1003"),
     Question("자전거를 도둑맞았어요", "asked in Korean, answered by an English row"),
 )
 
@@ -71,10 +68,10 @@ def main() -> int:
     """Exit code of the demo; a failure that a person can be told is one sentence."""
     started = time.monotonic()
     try:
-        with opened() as services, dagster_quiet():
-            out.print(
-                f"[bold]Rowline demo[/bold] · organization {ORGANIZATION} · data in {services.settings.rowline_home}"
-            )
+        with opened() as services:
+            out.print("[bold]Rowline demo[/bold]")
+            home, model = services.settings.rowline_home, services.embedder.model.key
+            out.print(f"organization {ORGANIZATION} · data in {home} · embeddings by {model}", markup=False)
             put_catalog(services)
             _title("Six workbooks, each through its document graph in Dagster")
             unfinished = [sample.filename for sample in SAMPLES if not processed(services, sample)]
@@ -88,25 +85,17 @@ def main() -> int:
     except RowlineFailure as error:
         console.print(f"✗ {error}", markup=False, highlight=False, soft_wrap=True)
         return 1
+    except KeyboardInterrupt:
+        return 130
     unanswered = [question.text for question, hit in zip(QUESTIONS, best, strict=True) if hit is None]
     for filename in unfinished:
         console.print(f"✗ {filename} did not complete", markup=False, highlight=False)
     for text in unanswered:
         console.print(f"✗ nothing was found for: {text}", markup=False, highlight=False)
-    out.print(
-        f"\nDone in {time.monotonic() - started:.1f} s." if not unfinished + unanswered else "\nNot all went well."
-    )
-    return 1 if unfinished or unanswered else 0
-
-
-@contextmanager
-def dagster_quiet() -> Iterator[None]:
-    """Warnings and errors only on the console; Dagster's own event log still gets every event."""
-    logging.disable(logging.INFO)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
+    if unfinished or unanswered:
+        return 1
+    out.print(f"\nDone in {time.monotonic() - started:.1f} s.")
+    return 0
 
 
 def put_catalog(services: Services) -> None:

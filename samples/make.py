@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xlsxwriter import Workbook
+    from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
 HERE = Path(__file__).resolve().parent
 MADE = datetime(2025, 1, 2, 9, 0, 0)  # noqa: DTZ001  the file format knows no time zone
