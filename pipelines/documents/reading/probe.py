@@ -11,8 +11,8 @@ from pipelines.documents.reading.formats import is_mask
 
 SLOW_PASS_BYTES = 64 * 2**20  # packages longer than this, unpacked, are not worth a reader nine times slower
 CHUNK_BYTES = 2**20
-ERROR_CELL = re.compile(rb"""\bt=["']e["']""")
-ODS_ERROR_CELL = re.compile(rb"""calcext:value-type=["']error["']""")
+ERROR_CELL = (b' t="e"', b" t='e'")  # literals: a pattern is five times slower over 5 MB of sheet
+ODS_ERROR_CELL = (b'calcext:value-type="error"', b"calcext:value-type='error'")
 _FORMAT = re.compile(r"<(?:\w+:)?numFmt\s[^>]*>")
 _ID = re.compile(r"""numFmtId=["'](\d+)["']""")
 _CODE = re.compile(r"""formatCode=(?:"([^"]*)"|'([^']*)')""")
@@ -60,11 +60,12 @@ def masks_in_use(styles: str) -> bool:
     return cell_formats is not None and not masks.isdisjoint(_ID.findall(cell_formats[0]))
 
 
-def _holds(pattern: re.Pattern[bytes], package: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+def _holds(marks: tuple[bytes, ...], package: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     overlap = b""
     with package.open(member) as part:
         while chunk := part.read(CHUNK_BYTES):
-            if pattern.search(overlap + chunk):
+            piece = overlap + chunk
+            if any(mark in piece for mark in marks):
                 return True
             overlap = chunk[-64:]
     return False

@@ -72,6 +72,8 @@ def _down_the_ladder(
             if failures:  # a second reader that finds nothing where the first one broke is no proof of an empty file
                 raise Damaged(DAMAGED) from error
             raise
+        except ValueError as error:  # frames that are no frames: a reader gone mad is as good as a damaged file
+            raise Damaged(DAMAGED) from error
         except ReaderFailed as error:
             failures.append(error)
             session.next_reader()
