@@ -203,14 +203,16 @@ class OpenAIServer:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self.serve())
 
-    async def serve(self) -> None:
-        """Serves until told to stop."""
+    async def serve(self, announce: bool = False) -> None:
+        """Serves until told to stop; announces its address on stdout once it listens."""
         self._stopped = asyncio.Event()
         runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()
         self.port = runner.addresses[0][1]
         self._ready.set()
+        if announce:
+            print(self.base_url, flush=True)  # noqa: T201 – who started the process waits for this line
         try:
             await self._stopped.wait()
         finally:
@@ -337,7 +339,7 @@ def main() -> None:
     given = parser.parse_args()
     server = OpenAIServer(given.port, given.fixed_ms, given.per_input_ms, given.key)
     with suppress(KeyboardInterrupt):
-        asyncio.run(server.serve())
+        asyncio.run(server.serve(announce=True))
 
 
 if __name__ == "__main__":

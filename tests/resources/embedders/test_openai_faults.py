@@ -1,0 +1,157 @@
+"""The bad days of an embedding service, each ending in the right kind of failure, with no secret in it."""
+
+import traceback
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from resources.embedders.openai import OpenAIEmbedder
+from resources.embedders.troubles import LONGEST_REASON, ServiceTrouble, without_secrets
+from resources.embedders.wire import LONGEST_WAIT
+from tests.stand_ins.openai_server import KEY, Fault, OpenAIServer, vector
+
+Connect = Callable[..., OpenAIEmbedder]
+PASSING = ["rate_limit", "server_error", "unavailable", "reset", "garbage", "truncated", "wrong_count", "same_index"]
+PASSING += ["nan", "short_vector"]
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_trouble_that_passes_is_waited_out(
+    kind: str, openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
+) -> None:
+    server.faults.extend([Fault(kind), Fault(kind)])
+    answer = openai.embed(["one", "two"])
+    assert np.array_equal(answer.vectors, [vector("one", 1536), vector("two", 1536)])
+    assert (answer.requests, answer.refused) == (3, {})
+    assert pauses == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_trouble_that_stays_is_transient_after_the_retries(
+    kind: str, connect: Connect, server: OpenAIServer, pauses: list[float]
+) -> None:
+    server.faults.extend([Fault(kind)] * 3)
+    with pytest.raises(TransientFailure, match="The embedding service"):
+        connect(max_retries=2).embed(["one", "two"])
+    assert server.stats.requests == 3
+    assert pauses == [0.5, 1.0]
+
+
+def test_pauses_double_up_to_eight_seconds_and_jitter_only_shortens_them(
+    connect: Connect, server: OpenAIServer, pauses: list[float]
+) -> None:
+    server.faults.extend([Fault("server_error")] * 6)
+    connect(max_retries=6, jitter=lambda: 1.0).embed(["one"])
+    assert pauses == [0.375, 0.75, 1.5, 3.0, 6.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "Sat, 21 Nov 2026 06:00:00 GMT"}, 0.5),
+        ({"retry-after": "-3"}, 0.5),
+    ],
+)
+def test_the_pause_is_the_one_that_the_service_asks_for(
+    headers: dict[str, str], pause: float, openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
+) -> None:
+    server.faults.append(Fault("rate_limit", headers))
+    openai.embed(["one"])
+    assert pauses == [pause]
+
+
+@pytest.mark.parametrize("headers", [{"retry-after": f"{LONGEST_WAIT + 1}"}, {"x-should-retry": "false"}])
+def test_a_wait_too_long_or_in_vain_is_left_to_the_run(
+    headers: dict[str, str], openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
+) -> None:
+    server.faults.append(Fault("rate_limit", headers))
+    with pytest.raises(ServiceTrouble, match="asks us to slow down: Rate limit reached"):
+        openai.embed(["one"])
+    assert (server.stats.requests, pauses) == (1, [])
+
+
+def test_a_service_that_is_too_slow_is_transient(connect: Connect, server: OpenAIServer) -> None:
+    server.faults.append(Fault("slow", seconds=30))
+    with pytest.raises(TransientFailure, match="did not answer in time"):
+        connect(timeout=0.1, max_retries=0).embed(["one"])
+
+
+def test_a_service_that_is_not_there_is_transient(connect: Connect) -> None:
+    with pytest.raises(TransientFailure, match=r"could not be reached.*OPENAI_BASE_URL"):
+        connect(base_url="http://127.0.0.1:1/v1", max_retries=0).embed(["one"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("invalid_key", "does not accept OPENAI_API_KEY"),
+        ("forbidden", "does not accept OPENAI_API_KEY .*not supported"),
+        ("insufficient_quota", "has no quota left; add credit"),
+    ],
+)
+def test_what_waiting_cannot_help_fails_at_once_and_for_good(
+    kind: str, sentence: str, openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
+) -> None:
+    server.faults.append(Fault(kind))
+    with pytest.raises(PermanentFailure, match=sentence):
+        openai.embed(["one"])
+    assert (server.stats.requests, pauses) == (1, [])
+
+
+def test_a_model_that_is_not_there_names_the_setting(connect: Connect) -> None:
+    with pytest.raises(PermanentFailure, match=r"no model text-embedding-9.*EMBEDDING_MODEL"):
+        connect(model="text-embedding-9", dimension=8).embed(["one"])
+
+
+def test_a_model_of_another_dimension_names_the_setting(connect: Connect, server: OpenAIServer) -> None:
+    """A server that knows nothing of `dimensions` answers its own size, every time: no retry helps."""
+    embedder = connect(dimension=256)
+    embedder._options.clear()
+    with pytest.raises(WrongSetting, match="1536 numbers, not 256; correct EMBEDDING_DIMENSIONS"):
+        embedder.embed(["one"])
+    assert server.stats.requests == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Incorrect API key provided: {key}. Find yours at the site.",
+        "Incorrect API key provided: sk-proj-abc_DEF-123.",
+        "Incorrect API key provided: sk-stand*********cdef.",
+        "Header was 'Authorization: Bearer {key}'",
+    ],
+)
+def test_a_key_that_the_service_repeats_is_in_no_text_of_the_failure(
+    said: str, connect: Connect, server: OpenAIServer
+) -> None:
+    """Law 10: Dagster writes the message, the traceback and the causes of an exception to its event log."""
+    for kind in ("invalid_key", "refused", "server_error", "rate_limit"):
+        server.faults.append(Fault(kind, message=said.replace("{key}", KEY)))
+        told = everything_told(connect(max_retries=0))
+        assert said.split(maxsplit=1)[0] in told
+        assert not any(piece in told for piece in (KEY, KEY[:12], KEY[-6:], "abc_DEF", "cdef"))
+
+
+def everything_told(embedder: OpenAIEmbedder) -> str:
+    """What a refused input's reason, or the failure with its traceback and causes, would show to a reader."""
+    try:
+        return repr(embedder.embed(["one"]).refused)
+    except RowlineFailure as failure:
+        return "".join(traceback.format_exception(failure)) + repr(failure)
+
+
+def test_a_reason_is_kept_short() -> None:
+    assert len(without_secrets("word " * 200, KEY)) == LONGEST_REASON + 1
+
+
+def test_a_lost_answer_is_asked_for_again_and_only_the_one_we_got_is_counted(
+    openai: OpenAIEmbedder, server: OpenAIServer
+) -> None:
+    """The service bills both; we can only know of the tokens that it told us."""
+    server.faults.append(Fault("truncated"))
+    answer = openai.embed(["abcdef"])
+    assert (answer.tokens, server.stats.tokens, answer.requests) == (3, 6, 2)
