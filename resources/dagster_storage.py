@@ -12,7 +12,6 @@ from dagster_postgres import DagsterPostgresStorage
 from resources.database import database_url, sqlalchemy_url
 from resources.settings import load_settings
 
-
 STATEMENT_TIMEOUT_MS = 60_000
 POOL_RECYCLE_SECONDS = 600
 MAX_OVERFLOW = 10  # connections a process may hold for a moment beyond its one

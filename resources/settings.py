@@ -82,7 +82,7 @@ def load_settings() -> Settings:
     except ValidationError as error:
         # input values may be secrets: only the names and the reasons are told
         told = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']).upper() or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors(include_input=False, include_url=False)
         )
         raise WrongSetting(f"Settings are wrong: {told}") from None

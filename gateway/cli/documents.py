@@ -1,7 +1,7 @@
 """upload · status · documents · retry."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 from rich.table import Column, Table
@@ -85,9 +85,9 @@ def template_named(services: Services, org: str, name: str | None) -> Template:
 
 
 def checked_mode(mode: str) -> Mode:
-    if mode == "company_wide" or mode == "employee_split":
-        return mode
-    raise Misuse(f"Mode {mode} does not exist; choose company_wide or employee_split")
+    if mode not in get_args(Mode):
+        raise Misuse(f"Mode {mode} does not exist; choose {' or '.join(get_args(Mode))}")
+    return cast(Mode, mode)
 
 
 def status(

@@ -73,7 +73,8 @@ def _show(hit: Hit) -> None:
     more = f" (and {len(hit.sources) - 1} more rows)" if len(hit.sources) > 1 else ""
     out.print(f"{hit.match.score:5.2f}  {text}", markup=False)
     out.print(
-        f"       ↳ {first['filename']}, {first['sheet']}, row {first['row_number']}{more} · vector {hit.match.vector_id}",
+        f"       ↳ {first['filename']}, {first['sheet']}, row {first['row_number']}{more}"
+        f" · vector {hit.match.vector_id}",
         markup=False,
         style="dim",
     )

@@ -157,5 +157,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(
-        "DROP TABLE vectors, embeddings, document_namespaces, lineage, batches, versions, documents, employees, templates"
+        "DROP TABLE vectors, embeddings, document_namespaces, lineage, batches, versions, documents, employees, "
+        "templates"
     )

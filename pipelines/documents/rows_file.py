@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PREVIEW_ROWS = 5
 DIGEST = "rowline.digest"
+VECTOR_ID = Row._fields.index("vector_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,9 @@ def read_rows(path: Path) -> Iterator[list[Row]]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1000):
             columns = [batch.column(name).to_pylist() for name in Row._fields]
-            yield [
-                Row(*values[:7], UUID(bytes=values[7]) if values[7] else None, *values[8:])
-                for values in zip(*columns, strict=True)
-            ]
+            identities = [UUID(bytes=value) if value else None for value in columns[VECTOR_ID]]
+            columns[VECTOR_ID] = identities
+            yield [Row._make(values) for values in zip(*columns, strict=True)]
 
 
 def rows_digest(path: Path) -> str:

@@ -129,7 +129,8 @@ class Lineage:
             connection.execute("SELECT 1 FROM documents WHERE document_id = %(document)s FOR UPDATE", at)
             rows = connection.execute(RESULT, at).fetchone()
             paid = connection.execute(
-                "SELECT coalesce(sum(embedded_inputs), 0)::bigint AS inputs, coalesce(sum(tokens), 0)::bigint AS tokens "
+                "SELECT coalesce(sum(embedded_inputs), 0)::bigint AS inputs, "
+                "coalesce(sum(tokens), 0)::bigint AS tokens "
                 "FROM batches WHERE document_id = %(document)s AND version = %(version)s",
                 at,
             ).fetchone()

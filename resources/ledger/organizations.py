@@ -23,7 +23,8 @@ class Organizations:
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO templates (organization_id, name, definition) VALUES (%s, %s, %s) "
-                "ON CONFLICT (organization_id, name) DO UPDATE SET definition = excluded.definition, updated_at = now()",
+                "ON CONFLICT (organization_id, name) DO UPDATE "
+                "SET definition = excluded.definition, updated_at = now()",
                 (organization_id, template.name, Jsonb(template.as_json())),
             )
 

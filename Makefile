@@ -1,0 +1,45 @@
+# Two commands are enough: `make demo`, `make test`. Each sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+RUN := PYTHONUTF8=1 $(BIN)
+
+.PHONY: setup demo dev test test-fast check checks bench format
+
+setup: $(READY) ## install into .venv, nothing else
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Rowline needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "Python cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
+	@echo "Installing (a minute or two, once)…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: setup ## samples in both modes, through Dagster, to search hits that name their rows
+	@$(RUN)/python -m samples.demo
+
+dev: setup ## database, Dagster UI and daemon; Ctrl-C stops all of it
+	@$(RUN)/rowline dev
+
+test: setup ## everything, on a real PostgreSQL
+	$(RUN)/python -m pytest
+
+test-fast: setup ## the quick part
+	$(RUN)/python -m pytest -m "not slow"
+
+check: setup ## format, lint, types, Dagster's own look at the definitions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(RUN)/dg check defs
+
+checks: setup ## materialize the samples; fail where an asset check of severity ERROR fails
+	$(RUN)/python -m samples.checks
+
+bench: setup ## the figures of benchmarks/README.md
+	$(RUN)/python -m benchmarks.documents
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
