@@ -42,6 +42,8 @@ def read_workbook(
     """
     try:
         yield from _down_the_ladder(path, filename, layout, limits, batch_rows)
+    except ValueError as error:  # frames that are no frames: a reader gone mad is as good as a damaged file
+        raise Damaged(f"{filename}: {DAMAGED}") from error
     except UnreadableFile as error:
         raise type(error)(f"{filename}: {error}") from error.__cause__
 
@@ -72,8 +74,6 @@ def _down_the_ladder(
             if failures:  # a second reader that finds nothing where the first one broke is no proof of an empty file
                 raise Damaged(DAMAGED) from error
             raise
-        except ValueError as error:  # frames that are no frames: a reader gone mad is as good as a damaged file
-            raise Damaged(DAMAGED) from error
         except ReaderFailed as error:
             failures.append(error)
             session.next_reader()
