@@ -18,7 +18,7 @@ from conftest import Read
 from pipelines.documents.reading import trouble
 from pipelines.failures import UnreadableFile
 
-SECONDS = 8.0
+SECONDS = 15.0
 GROWTH_MIB = 48
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

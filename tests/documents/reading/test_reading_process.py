@@ -84,7 +84,7 @@ def test_batches_hold_as_many_rows_as_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_rows_take_less_than_a_second(tmp_path: Path) -> None:
+def test_ten_thousand_rows_take_seconds_at_the_most(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     book = xlsxwriter.Workbook(str(path), {"constant_memory": True})
     page = book.add_worksheet()
@@ -93,4 +93,4 @@ def test_ten_thousand_rows_take_less_than_a_second(tmp_path: Path) -> None:
     book.close()
     start = time.perf_counter()
     assert sum(len(batch.rows) for batch in read_workbook(path, "a.xlsx") if isinstance(batch, RowBatch)) == 10_000
-    assert time.perf_counter() - start < 1.0  # 0.3 s measured on 2 idle cores
+    assert time.perf_counter() - start < 2.0  # 0.25 s measured on 2 idle cores; others may be working
