@@ -1,0 +1,1 @@
+"""The guide and the decisions, and what generates parts of them from the code."""

@@ -1,0 +1,177 @@
+"""The documents say what the code does: commands, settings, jobs, sensors, decisions, links."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from docs.settings_table import END, START, settings_table, with_table
+from gateway.cli.main import app
+from resources.settings import PROJECT_ROOT, Settings
+
+ROOT = PROJECT_ROOT
+README = ROOT / "README.md"
+DECISIONS = ROOT / "docs" / "decisions"
+HEADING = re.compile(r"^## (?:\[?Unreleased\]?|\[?\d+\.\d+\.\d+\]?(?: [-–] \d{4}-\d{2}-\d{2})?)$", re.IGNORECASE)
+SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
+STATUS_REPORTS = re.compile(r"(COMPLETE|STATUS|SUMMARY|PROGRESS|REPORT|DONE)\w*\.md", re.IGNORECASE)
+
+
+def commands(group: Any, so_far: str = "rowline") -> Iterator[str]:
+    """Every command of the `rowline` tool, groups spelled out."""
+    for name, command in group.commands.items():
+        whole = f"{so_far} {name}"
+        if hasattr(command, "commands"):
+            yield from commands(command, whole)
+        else:
+            yield whole
+
+
+def guide() -> str:
+    """All that a reader can find: README and docs/ without the decisions."""
+    pages = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+    return "\n".join(page.read_text("utf-8") for page in pages if DECISIONS not in page.parents)
+
+
+def fenced(text: str) -> str:
+    return "\n".join(re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+
+
+def headings(text: str) -> set[str]:
+    """Anchors that GitHub makes of the headings."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def test_the_readme_starts_with_the_two_commands() -> None:
+    """What a newcomer types: set up, then see it work."""
+    typed = fenced(README.read_text("utf-8"))
+    assert "make setup" in typed
+    assert "make demo" in typed
+    assert typed.index("make setup") < typed.index("make demo")
+
+
+def test_every_make_target_that_is_promised_exists() -> None:
+    promised = set(
+        re.findall(r"\bmake ([a-z][a-z-]*)\b", fenced(guide()) + " ".join(re.findall(r"`([^`]+)`", guide())))
+    )
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert promised - targets == set()
+    assert {"setup", "demo", "dev", "test", "test-fast", "check", "checks", "bench"} <= targets
+
+
+def test_the_settings_table_of_the_readme_is_the_settings_class() -> None:
+    """Renew with `python -m docs.settings_table --write`."""
+    readme = README.read_text("utf-8")
+    assert START in readme
+    assert with_table(readme) == readme, "run `python -m docs.settings_table --write`"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described_in_the_table(name: str) -> None:
+    field = Settings.model_fields[name]
+    [line] = [line for line in settings_table().splitlines() if line.startswith(f"| `{name.upper()}` |")]
+    assert field.description
+    assert field.description in line
+
+
+def test_the_settings_table_is_the_same_on_every_computer() -> None:
+    """No home folder, no path of the machine that made it, no secret."""
+    assert str(ROOT) not in settings_table()
+    assert str(Path.home()) + "/" not in settings_table()
+
+
+def test_a_readme_without_the_marks_is_refused_and_not_overwritten() -> None:
+    for broken in ("no marks", START, f"{END}\n{START}", f"{START}{END}{START}{END}"):
+        with pytest.raises(ValueError, match="README needs one line"):
+            with_table(broken)
+
+
+def test_the_table_replaces_only_what_is_between_the_marks() -> None:
+    page = with_table(f"before\n{START}\nold\n{END}\nafter")
+    assert page == f"before\n{START}\n{settings_table()}\n{END}\nafter"
+    assert with_table(page) == page
+
+
+def test_every_command_is_in_the_guide() -> None:
+    """A command that nobody can read about does not exist."""
+    text = guide()
+    listed = list(commands(typer.main.get_command(app)))
+    assert "rowline upload" in listed
+    assert [command for command in listed if not re.search(rf"{command}\b", text)] == []
+
+
+def test_no_command_is_promised_that_does_not_exist() -> None:
+    """Docs that promise what the code does not do are worse than none."""
+    listed = set(commands(typer.main.get_command(app)))
+    known = {" ".join(command.split()[: i + 1]) for command in listed for i in range(1, 3)}
+    promised = {f"rowline {word}" for word in re.findall(r"^\s*(?:\$ )?rowline ([a-z][a-z-]+)", fenced(guide()), re.M)}
+    assert promised - known == set()
+
+
+def test_every_job_and_sensor_and_asset_is_in_the_guide() -> None:
+    repository = importlib.import_module("pipelines.definitions").defs.get_repository_def()
+    names = [job.name for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    names += [sensor.name for sensor in repository.sensor_defs]
+    names += [key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()]
+    text = guide()
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_changelog_keeps_its_form() -> None:
+    """Keep a Changelog: versions under `## `, newest first, sections of six names under `### `."""
+    lines = (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()
+    assert lines[0] == "# Changelog"
+    versions = [line for line in lines if line.startswith("## ")]
+    assert versions
+    assert [line for line in versions if not HEADING.fullmatch(line)] == []
+    assert {line.removeprefix("### ") for line in lines if line.startswith("### ")} <= SECTIONS
+    released = [tuple(map(int, found)) for found in re.findall(r"^## \[?(\d+)\.(\d+)\.(\d+)", "\n".join(lines), re.M)]
+    assert released == sorted(released, reverse=True)
+
+
+def test_the_contributing_page_is_short() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()) < 80
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    names = sorted(path.name for path in DECISIONS.glob("*.md") if path.name != "README.md")
+    assert names, "docs/decisions has no decision"
+    assert [name for name in names if not re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", name)] == []
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+
+
+def test_every_decision_that_the_code_cites_is_there() -> None:
+    """A comment says `ADR 0004` so that the story can be found."""
+    kept = {path.name[:4] for path in DECISIONS.glob("*.md")}
+    rooms = ("pipelines", "resources", "assets", "sensors", "gateway", "migrations")
+    sources = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    sources += [ROOT / name for name in ("pyproject.toml", "dagster.yaml")]
+    cited = {(path.name, n) for path in sources for n in re.findall(r"ADR (\d{4})", path.read_text("utf-8"))}
+    assert {citation for citation in cited if citation[1] not in kept} == set()
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Files exist, headings exist; addresses of the web are not asked."""
+    pages = [page for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if page.is_file()]
+    broken = []
+    for page in pages:
+        for target in LINK.findall(re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)):
+            if re.match(r"[a-z]+:", target):
+                continue
+            path, _, anchor = target.partition("#")
+            found = (page.parent / path) if path else page
+            if not found.exists() or (anchor and found.suffix == ".md" and anchor not in headings(found.read_text())):
+                broken.append(f"{page.relative_to(ROOT)} → {target}")
+    assert broken == []
+
+
+def test_no_status_report_lies_in_the_tree() -> None:
+    """What was done is in the log of git; what changed is in CHANGELOG."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    assert [page.name for page in pages if STATUS_REPORTS.fullmatch(page.name)] == []
