@@ -6,23 +6,23 @@ from assets.documents.embedding import embed_groups
 from assets.documents.metadata import reading_metadata, rows_preview, version_metadata
 from assets.documents.partitions import documents
 from assets.documents.steps import RETRIES, version_in_work
+from assets.documents.storing import sweep, upsert_missing
 from pipelines.documents.batching import PLAN_VERSION, request_groups
 from pipelines.documents.costs import cost_usd, estimated_tokens
 from pipelines.documents.reading.workbook import Layout, Limits, read_workbook
 from pipelines.documents.rows import ROWS_VERSION, Owner, Reading, document_rows
 from pipelines.documents.rows_file import read_rows, rows_digest, write_rows
-from pipelines.documents.vector_metadata import METADATA_VERSION, vector_metadata
+from pipelines.documents.vector_metadata import METADATA_VERSION
 from pipelines.failures import PermanentFailure
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.settings import Settings
-from resources.vectors.protocol import VectorBatch, VectorStore
+from resources.vectors.protocol import VectorStore
 
 GROUP = "documents"
 OWNERS = ["team:documents"]
-UPSERT_ROWS = 500  # vectors in memory at once on their way to the store
 
 
 def rows_key(version: Version) -> str:
@@ -88,7 +88,7 @@ def batches(
     with version_in_work(context, ledger) as version:
         with objects.local(rows_key(version)) as path:
             plan_key = f"{PLAN_VERSION}:{rows_digest(path)}"
-            ledger.plans.write(version, read_rows(path), plan_key, context.run_id)
+            ledger.plans.write(version, read_rows(path), plan_key, context.run.run_id)
         facts = ledger.plans.facts(version)
     tokens = estimated_tokens(facts.input_bytes)
     return dg.MaterializeResult(
@@ -134,7 +134,7 @@ def embeddings(
                 f"{embedder.model.key}; set it back, or upload the file again as a new version"
             )
         groups = request_groups(ledger.plans.unfinished(version), settings.embed_request_inputs)
-        requests = embed_groups(ledger, embedder, version, groups, settings.batches_in_flight, context.run_id)
+        requests = embed_groups(ledger, embedder, version, groups, settings.batches_in_flight, context.run.run_id)
         done = ledger.documents.batches(version.document_id, version.version)
     tokens = sum(batch["tokens"] for batch in done)
     return dg.MaterializeResult(
@@ -166,21 +166,10 @@ def namespace_vectors(
     vectors: dg.ResourceParam[VectorStore],
 ) -> dg.MaterializeResult[None]:
     """The version's vectors in the store, in the namespaces of their owners: what is missing is upserted."""
-    upserted = 0
     with version_in_work(context, ledger) as version:
-        fields = version.template.rag_config.metadata_fields
         # a sweep under way may be deleting what this version is about to rely on
         ledger.lineage.after_sweeps(version.organization_id)
-        for namespace in ledger.lineage.namespaces(version):
-            for page in ledger.lineage.vector_pages(version, namespace):
-                missing = vectors.missing(version.model, namespace, page)
-                for start in range(0, len(missing), UPSERT_ROWS):
-                    kept, matrix = ledger.embeddings.vectors(version, missing[start : start + UPSERT_ROWS])
-                    metadata = [vector_metadata(version.document_id, vector, fields) for vector in kept]
-                    vectors.upsert(
-                        version.model, namespace, VectorBatch([vector.vector_id for vector in kept], matrix, metadata)
-                    )
-                    upserted += len(kept)
+        upserted = upsert_missing(ledger, vectors, version)
         namespaces = ledger.lineage.record_namespaces(version)
     return dg.MaterializeResult(
         metadata={
@@ -220,15 +209,3 @@ def lineage(
             **version_metadata(version),
         }
     )
-
-
-def sweep(ledger: Ledger, vectors: VectorStore, version: Version) -> None:
-    """Delete what only superseded versions of the document pointed at."""
-    with ledger.lineage.sweeping(version.organization_id):
-        for page in ledger.lineage.superseded(version.document_id):
-            by_namespace: dict[tuple[str, str], list[str]] = {}
-            for model, namespace, vector_id in page:
-                by_namespace.setdefault((model, namespace), []).append(vector_id)
-            for (model, namespace), ids in by_namespace.items():
-                vectors.delete(model, namespace, ids)
-        ledger.lineage.mark_swept(version.document_id)

@@ -22,13 +22,13 @@ def version_in_work(context: dg.AssetExecutionContext, ledger: Ledger) -> Iterat
     document_id = context.partition_key
     try:
         with ledger.documents.claim(document_id):
-            yield ledger.documents.begin(document_id, context.run_id)
+            yield ledger.documents.begin(document_id, context.run.run_id)
     except TransientFailure as error:
         if context.retry_number >= RETRIES.max_retries:
             ledger.documents.fail(
-                document_id, None, f"{error} (tried {context.retry_number + 1} times)", context.run_id
+                document_id, None, f"{error} (tried {context.retry_number + 1} times)", context.run.run_id
             )
         raise dg.Failure(str(error), allow_retries=True) from error
     except PermanentFailure as error:
-        ledger.documents.fail(document_id, None, str(error), context.run_id)
+        ledger.documents.fail(document_id, None, str(error), context.run.run_id)
         raise dg.Failure(str(error), allow_retries=False) from error
