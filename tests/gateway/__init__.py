@@ -1,0 +1,1 @@
+"""The command: its JSON, its exit codes, its sentences."""

@@ -1,0 +1,1 @@
+"""The document graph from workbook to lineage, its metadata and its checks."""

@@ -1,0 +1,1 @@
+"""The ledger: uploads, versions, plans, migrations."""

@@ -1,0 +1,1 @@
+"""One contract for every body of the vector store."""

@@ -1,0 +1,1 @@
+"""The postmen: uploads, inbox, failures."""
