@@ -101,17 +101,14 @@ class Wire:
 
         with self._opening:
             if self._client is None:
-                # Empty rather than None, and omitted headers: else the SDK fills them from OPENAI_* variables.
+                # Omitted, because the SDK would fill these two from the environment.
+                nobody = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
                 self._client = openai.OpenAI(
                     api_key=self._api_key,
-                    admin_api_key="",
-                    organization="",
-                    project="",
-                    webhook_secret="",
                     base_url=self._base_url,
                     timeout=openai.Timeout(self._timeout, connect=min(5.0, self._timeout)),
                     max_retries=0,
-                    default_headers={"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()},  # type: ignore[dict-item]
+                    default_headers=nobody,  # type: ignore[arg-type]
                 )
             return self._client
 

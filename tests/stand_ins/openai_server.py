@@ -19,7 +19,7 @@ import base64
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
@@ -140,9 +140,14 @@ def encoded(text: str, dimension: int, as_base64: bool) -> Any:
     return base64.b64encode(found.tobytes()).decode() if as_base64 else found
 
 
-def _nan(data: list[dict[str, Any]]) -> None:
-    length = len(base64.b64decode(data[0]["embedding"])) // 4
-    data[0]["embedding"] = base64.b64encode(np.full(length, np.nan, dtype="<f4").tobytes()).decode()
+def _all(number: float) -> Callable[[list[dict[str, Any]]], None]:
+    """Puts one number in every place of the first vector."""
+
+    def spoil(data: list[dict[str, Any]]) -> None:
+        length = len(base64.b64decode(data[0]["embedding"])) // 4
+        data[0]["embedding"] = base64.b64encode(np.full(length, number, dtype="<f4").tobytes()).decode()
+
+    return spoil
 
 
 def _short_vector(data: list[dict[str, Any]]) -> None:
@@ -159,7 +164,9 @@ _SPOILERS = {
     "wrong_count": lambda data: data.pop(),
     "out_of_order": lambda data: data.reverse(),
     "same_index": _same_index,
-    "nan": _nan,
+    "nan": _all(np.nan),
+    "infinite": _all(np.inf),
+    "zero": _all(0.0),
     "short_vector": _short_vector,
 }
 

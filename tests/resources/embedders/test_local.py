@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -75,6 +77,22 @@ def test_a_text_that_normalisation_blows_up_is_measured_after_it() -> None:
 def test_long_texts_beside_short_ones_are_embedded() -> None:
     texts = ["award notice " * (LONG // 13 + 1), "short", "계약 " * LONG]
     assert LocalEmbedder().embed(texts).refused == {}
+
+
+def test_only_one_long_text_is_in_the_model_at_a_time() -> None:
+    """A long text takes up to 300 MB of working memory; two cores must not double that (law 9)."""
+    one_long_text = threading.Lock()
+    seen: list[tuple[int, bool]] = []
+
+    class Model:
+        def encode(self, texts: list[str]) -> np.ndarray:
+            seen.append((len(texts[0]), one_long_text.locked()))
+            return np.ones((len(texts), 512), dtype=np.float32)
+
+    with ThreadPoolExecutor(1) as cores:
+        encoder = local._Encoder(Model(), cores, one_long_text)
+        encoder.encode(["a" * (LONG + 1)] * SHARE + ["a" * LONG] * SHARE)
+    assert seen == [(LONG + 1, True), (LONG, False)]
 
 
 def test_all_embedders_of_a_process_share_one_model() -> None:

@@ -31,7 +31,9 @@ def test_vectors_are_bit_for_bit_what_the_service_sent(openai: OpenAIEmbedder, s
 
 def test_an_answer_out_of_order_is_put_in_order(openai: OpenAIEmbedder, server: OpenAIServer) -> None:
     server.faults.append(Fault("out_of_order"))
-    assert np.array_equal(openai.embed(["a", "b", "c"]).vectors, expected(["a", "b", "c"]))
+    answer = openai.embed(["a", "b", "c"])
+    assert np.array_equal(answer.vectors, expected(["a", "b", "c"]))
+    assert answer.requests == 1
 
 
 def test_a_server_that_answers_plain_numbers_is_understood(openai: OpenAIEmbedder, server: OpenAIServer) -> None:

@@ -14,7 +14,7 @@ from tests.stand_ins.openai_server import KEY, Fault, OpenAIServer, vector
 
 Connect = Callable[..., OpenAIEmbedder]
 PASSING = ["rate_limit", "server_error", "unavailable", "reset", "garbage", "truncated", "wrong_count", "same_index"]
-PASSING += ["nan", "short_vector"]
+PASSING += ["nan", "infinite", "zero", "short_vector"]
 
 
 @pytest.mark.parametrize("kind", PASSING)
@@ -134,6 +134,12 @@ def test_a_key_that_the_service_repeats_is_in_no_text_of_the_failure(
         told = everything_told(connect(max_retries=0))
         assert said.split(maxsplit=1)[0] in told
         assert not any(piece in told for piece in (KEY, KEY[:12], KEY[-6:], "abc_DEF", "cdef"))
+
+
+def test_a_key_of_another_make_is_taken_out_too(connect: Connect, server: OpenAIServer) -> None:
+    """Compatible servers hand out keys that do not begin with sk-."""
+    server.faults.append(Fault("invalid_key"))
+    assert "zebra-77" not in everything_told(connect(api_key="zebra-77", max_retries=0))
 
 
 def everything_told(embedder: OpenAIEmbedder) -> str:
