@@ -10,6 +10,7 @@ import dagster as dg
 from pipelines.documents.statuses import unexplained_end
 from resources.services import Services
 from resources.settings import PROJECT_ROOT, Settings
+from resources.wiring import NAMES
 
 
 def dagster_home(settings: Settings) -> str:
@@ -32,6 +33,9 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
     """Run all steps and checks of one document. The outcome is in the ledger; the result is Dagster's own."""
     from pipelines.definitions import defs
 
+    version = services.ledger.documents.newest(document_id)
+    # a daemon over the same ledger need not run it too
+    services.ledger.documents.mark_requested([(document_id, version.version, version.attempt)])
     with instance(services.settings) as dagster:
         dagster.add_dynamic_partitions("documents", [document_id])
         result = defs.resolve_job_def("document_graph").execute_in_process(
@@ -39,6 +43,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
             instance=dagster,
             raise_on_error=False,
             tags={"document": document_id},
+            resources={name: getattr(services, name) for name in NAMES},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # the outcome is told once
         )
     if not result.success:

@@ -1,8 +1,8 @@
 """Embedding the batches of a version: some requests in flight, every finished one kept at once."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from assets.documents.parallel import in_parallel
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
@@ -14,7 +14,7 @@ def embed_groups(
     """Embed the batches of each group and commit them together; returns the number of requests made.
 
     A group is read, embedded and kept by one thread, so whatever was paid for is kept, also when another group
-    fails; `in_flight` threads bound memory and what a crash can cost (laws 5 and 9).
+    fails; `in_flight` bounds what a crash can cost (law 5).
     """
 
     def embed(batch_numbers: list[int]) -> int:
@@ -24,13 +24,4 @@ def embed_groups(
         ledger.embeddings.save(version, group, answer.vectors, answer.refused, answer.tokens or 0, run_id)
         return answer.requests
 
-    requests = 0
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="embed") as pool:
-        try:
-            for finished in as_completed([pool.submit(embed, numbers) for numbers in groups]):
-                requests += finished.result()
-        except BaseException:
-            # begin no more requests; those under way end and keep what they paid for
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return requests
+    return sum(in_parallel(embed, groups, in_flight))

@@ -142,10 +142,11 @@ def list_documents(
         ]
         print_json({"documents": rows})
         return
-    table = Table(Column("document", no_wrap=True, min_width=36), "organization", "file", "version", "live", "status")
+    table = Table(Column("document", no_wrap=True, min_width=36), "org", "file", "ver.", "live", "status")
     for v in versions:
         live = str(v.live_version or "–")
-        table.add_row(v.document_id, v.organization_id, v.filename, str(v.version), live, STATUS_BADGES[v.status])
+        badge = STATUS_BADGES[v.status].split(" (")[0]
+        table.add_row(v.document_id, v.organization_id, v.filename, str(v.version), live, badge)
     out.print(table)
 
 

@@ -44,7 +44,7 @@ def search(
         out.print("Nothing found.")
     else:
         for hit in hits:
-            _show(hit)
+            show_hit(hit)
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def hit_json(hit: Hit) -> dict[str, Any]:
     }
 
 
-def _show(hit: Hit) -> None:
+def show_hit(hit: Hit) -> None:
+    """One hit for a person: score, text, and the first row it came from."""
     first = hit.sources[0]
     text = " · ".join(first["content"].splitlines())
     more = f" (and {len(hit.sources) - 1} more rows)" if len(hit.sources) > 1 else ""
@@ -103,7 +104,8 @@ def trace(
         live = "live" if row["live"] else "not live"
         out.print(
             f"  {row['filename']} v{row['version']} ({live}), {row['sheet']}, row {row['rowNumber']}, "
-            f"batch {row['batchNumber']}, run {row['runId']}\n    {row['sourceRow']}",
+            f"batch {row['batchNumber']}, run {row['runId']}\n    "
+            + " · ".join(f"{column}: {cell}" for column, cell in row["sourceRow"].items() if cell),
             markup=False,
         )
 

@@ -106,7 +106,7 @@ CREATE TABLE lineage (
     text_hash       bytea,
     row_key         bytea NOT NULL,
     content         text NOT NULL,
-    source_row      jsonb NOT NULL,
+    source_row      json NOT NULL, -- not jsonb: the columns keep the order of the sheet
     run_id          text NOT NULL,
     PRIMARY KEY (document_id, version, row_position),
     FOREIGN KEY (document_id, version) REFERENCES versions ON DELETE CASCADE

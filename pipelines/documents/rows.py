@@ -77,10 +77,13 @@ def document_rows(
         if isinstance(part, Notice):
             reading.note(part)
             continue
-        if sheet is None or (sheet.header is not part.header and sheet.header != part.header):
-            sheet = _Sheet(part.header, template, owner, addresses)
+        if sheet is None or sheet.header != part.header:
+            if sheet is not None and sheet.header.sheet == part.header.sheet:
+                reading.headers.pop()  # the same table, found to be wider further down
+            else:
+                in_batch = 0
             reading.headers.append(part.header)
-            in_batch = 0
+            sheet = _Sheet(part.header, template, owner, addresses)
         rows = []
         for row_number, cells in part.rows:
             if in_batch == 0:

@@ -2,12 +2,9 @@
 
 import dagster as dg
 
-from assets.documents.partitions import documents
-
 document_graph = dg.define_asset_job(
     "document_graph",
     selection=dg.AssetSelection.groups("documents"),
-    partitions_def=documents,
     # a subprocess per step costs seconds (ADR 0002)
     executor_def=dg.in_process_executor,
     description="Uploaded workbook to searchable vectors: all steps and checks of one document.",

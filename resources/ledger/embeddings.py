@@ -38,12 +38,12 @@ SELECT count(*) FILTER (WHERE e.dimension IS NULL) AS missing,
 """
 
 VECTORS = """
-SELECT DISTINCT ON (l.vector_id) l.vector_id, l.sheet, l.row_number, l.employee_id, l.content_hash, l.source_row,
-       e.embedding
-  FROM lineage l
-  JOIN embeddings e ON e.organization_id = l.organization_id AND e.model = %(model)s AND e.text_hash = l.text_hash
- WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.vector_id = ANY(%(ids)s)
- ORDER BY l.vector_id, l.row_position
+SELECT l.vector_id, l.sheet, l.row_number, l.employee_id, l.content_hash, l.source_row, e.embedding
+  FROM (SELECT DISTINCT ON (vector_id) vector_id, sheet, row_number, employee_id, content_hash, text_hash,
+               CASE WHEN %(with_source)s THEN source_row ELSE '{}'::json END AS source_row
+          FROM lineage WHERE document_id = %(document)s AND version = %(version)s AND vector_id = ANY(%(ids)s)
+         ORDER BY vector_id, row_position) l
+  JOIN embeddings e ON e.organization_id = %(organization)s AND e.model = %(model)s AND e.text_hash = l.text_hash
 """
 
 
@@ -142,8 +142,13 @@ class Embeddings:
                     ],
                 )
 
-    def vectors(self, version: Version, vector_ids: Sequence[str]) -> tuple[list[KeptVector], "np.ndarray"]:
-        """Kept embeddings of the version's vectors: who they are, and a float32 matrix of shape (n, dimension)."""
+    def vectors(
+        self, version: Version, vector_ids: Sequence[str], with_source: bool
+    ) -> tuple[list[KeptVector], "np.ndarray"]:
+        """Kept embeddings of the version's vectors: who they are, and a float32 matrix of shape (n, dimension).
+
+        Without `with_source` the cells of the row are left out: they are most of what would be read.
+        """
         with self._database.transaction() as connection, connection.cursor(binary=True) as cursor:
             rows = cursor.execute(
                 VECTORS,
@@ -151,7 +156,9 @@ class Embeddings:
                     "document": version.document_id,
                     "version": version.version,
                     "model": version.model,
+                    "organization": version.organization_id,
                     "ids": list(vector_ids),
+                    "with_source": with_source,
                 },
             ).fetchall()
         return [

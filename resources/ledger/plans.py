@@ -7,14 +7,14 @@ from psycopg import sql
 
 from pipelines.documents.batching import PlannedBatch
 from pipelines.documents.rows import Row
-from resources.binary_copy import HEAD, TAIL, copy_rows, jsonb
+from resources.binary_copy import HEAD, TAIL, copy_rows
 from resources.database import Connection, Database
 from resources.ledger.documents import Version
 
 STAGED = """
 CREATE TEMP TABLE staged (
     row_position integer, sheet text, row_number integer, batch_number integer, employee_id text, namespace text,
-    error text, vector_id uuid, content_hash bytea, text_hash bytea, row_key bytea, content text, source_row jsonb
+    error text, vector_id uuid, content_hash bytea, text_hash bytea, row_key bytea, content text, source_row json
 ) ON COMMIT DROP
 """
 
@@ -195,5 +195,5 @@ def _values(row: Row) -> tuple[bytes | None, ...]:
         row.text_hash,
         row.row_key,
         row.content.encode(),
-        jsonb(row.source_row),
+        row.source_row,
     )
