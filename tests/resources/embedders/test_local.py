@@ -111,10 +111,29 @@ with ThreadPoolExecutor(8) as threads:
     answers = list(threads.map(local.LocalEmbedder().embed, [["first"]] * 8))
 import numpy
 assert all(numpy.allclose(answer.vectors, answers[0].vectors, atol=1e-5) for answer in answers)
-assert local._load.cache_info().misses == 1
+assert local._model.cache_info().misses == 1
 print("one model")
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False, env={**os.environ}
     )
     assert (done.stdout.strip(), done.stderr) == ("one model", "")
+
+
+def test_a_forked_run_embeds_with_the_model_its_parent_has_loaded() -> None:
+    """Warm runs are forked; a thread pool is not, and used to leave the child waiting for ever."""
+    script = """
+import os
+from resources.embedders.local import LocalEmbedder
+import resources.embedders.local as local
+embedder = LocalEmbedder()
+before = embedder.embed(["row"] * 200).vectors
+local._loading.acquire()
+child = os.fork()
+if child == 0:
+    same = (embedder.embed(["row"] * 200).vectors == before).all()
+    os._exit(0 if same and local._model.cache_info().misses == 1 else 1)
+print(os.waitpid(child, 0)[1])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "0"
