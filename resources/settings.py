@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     embed_request_inputs: int = Field(256, ge=1, le=2048, description="Most texts of one embedding request.")
     upload_bytes: int = Field(200 * 2**20, gt=0, description="Largest file that is accepted.")
     reader_memory_bytes: int = Field(2**30, ge=2**27, description="Memory of the child process that reads a file.")
-    reader_seconds: int = Field(300, gt=0, description="Time the child process that reads a file may take.")
+    reader_seconds: int = Field(240, gt=0, description="CPU seconds of the child process that reads a file.")
 
     dagster_port: int = Field(3000, ge=1, le=65_535, description="Port of the Dagster UI on 127.0.0.1.")
 

@@ -51,7 +51,11 @@ def parsed_rows(
         owner = Owner(
             version.organization_id, version.mode, ledger.organizations.employee_namespaces(version.organization_id)
         )
-        limits = Limits(file_bytes=settings.upload_bytes, memory_bytes=settings.reader_memory_bytes)
+        limits = Limits(
+            file_bytes=settings.upload_bytes,
+            memory_bytes=settings.reader_memory_bytes,
+            cpu_seconds=settings.reader_seconds,
+        )
         reading = Reading()
         with objects.local(version.object_key) as source, objects.writing(rows_key(version)) as target:
             parts = read_workbook(source, version.filename, Layout(template.sheet, template.header_row), limits)
