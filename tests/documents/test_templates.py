@@ -103,7 +103,7 @@ def test_a_file_that_holds_no_template_is_told_so(text: str) -> None:
         parse_template(text, "t")
 
 
-@pytest.mark.parametrize("text", ["name: 2024-13-45", "[" * 5000, "name: \x00", "a: &a [*a]", "? [a]\n: b"])
+@pytest.mark.parametrize("text", ["name: 2024-13-45", "[" * 1500, "name: \x00", "a: &a [*a]", "? [a]\n: b"])
 def test_hostile_text_is_a_sentence_and_no_traceback(text: str) -> None:
     """A date that no calendar has, nesting without end, control characters, a template that holds itself."""
     with pytest.raises(Misuse, match=r"^t\b"):

@@ -1,0 +1,130 @@
+"""What the sensors decide: one run a document, files that have stopped growing, keys that are honoured once."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.documents.addresses import mint_document_id
+from pipelines.documents.arrivals import InboxFile, RunWanted, complete_files, ignored_name, runs_wanted
+from tests.documents.examples import any_text, patiently
+
+
+@dataclass(frozen=True)
+class Upload:
+    document_id: str
+    version: int
+    attempt: int = 1
+
+
+uploads = st.builds(Upload, st.sampled_from("abcd"), st.integers(1, 5), st.integers(1, 3))
+files = st.builds(InboxFile, st.just("acme"), any_text, st.integers(0, 10**12), st.integers(0, 2**62))
+
+
+# -- runs -------------------------------------------------------------------------------------------------------
+
+
+@patiently
+@given(st.lists(uploads, unique_by=lambda upload: (upload.document_id, upload.version)))
+def test_each_waiting_document_gets_one_run_for_its_newest_version(waiting: list[Upload]) -> None:
+    """However the ledger orders them; two versions of a document never run for nothing."""
+    wanted = runs_wanted(waiting)
+    newest: dict[str, Upload] = {}
+    for upload in waiting:
+        newest[upload.document_id] = max(newest.get(upload.document_id, upload), upload, key=lambda each: each.version)
+    assert {(run.document_id, run.version, run.attempt) for run in wanted} == {
+        (upload.document_id, upload.version, upload.attempt) for upload in newest.values()
+    }
+    assert len(wanted) == len(newest)
+
+
+def test_runs_come_in_the_order_of_upload() -> None:
+    """A burst of uploads by one does not overtake a document that waits since before."""
+    waiting = [Upload("first", 1), Upload("second", 1), Upload("third", 1), Upload("first", 2)]
+    assert [run.document_id for run in runs_wanted(waiting)] == ["first", "second", "third"]
+
+
+def test_nothing_waiting_nothing_wanted() -> None:
+    assert runs_wanted([]) == []
+
+
+@patiently
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_run_key_says_what_it_was_made_of(version: int, attempt: int) -> None:
+    wanted = RunWanted(mint_document_id(), version, attempt)
+    assert RunWanted.from_key(wanted.run_key) == wanted
+
+
+def test_a_retry_is_another_run_and_asking_twice_is_not() -> None:
+    """Dagster starts no second run for a key it knows (law 4)."""
+    assert RunWanted("doc", 1, 1).run_key == RunWanted("doc", 1, 1).run_key
+    keys = [RunWanted("doc", 1, 1), RunWanted("doc", 1, 2), RunWanted("doc", 2, 1), RunWanted("cod", 1, 1)]
+    assert len({run.run_key for run in keys}) == 4
+
+
+@pytest.mark.parametrize("key", ["", "doc", "doc:1", "doc:one:1", "doc:1:1:1"])
+def test_a_broken_run_key_is_never_taken_for_a_run(key: str) -> None:
+    with pytest.raises(ValueError, match=r"unpack|invalid literal"):
+        RunWanted.from_key(key)
+
+
+# -- the inbox --------------------------------------------------------------------------------------------------
+
+
+def file(path: str = "acme/a.xlsx", byte_size: int = 10, changed_ns: int = 1) -> InboxFile:
+    return InboxFile("acme", path, byte_size, changed_ns)
+
+
+def test_a_file_is_complete_when_it_has_not_changed_between_two_looks() -> None:
+    assert complete_files([file()], {"acme/a.xlsx": "10:1"}) == [file()]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {},  # seen for the first time
+        {"acme/a.xlsx": "9:1"},  # it grows
+        {"acme/a.xlsx": "10:0"},  # it is written again
+        {"acme/a.xlsx": "11:1"},  # it was replaced
+        {"acme/b.xlsx": "10:1"},  # that was another one
+    ],
+)
+def test_a_file_that_is_still_being_copied_waits(before: dict[str, str]) -> None:
+    assert complete_files([file()], before) == []
+
+
+@patiently
+@given(st.lists(files, unique_by=lambda each: each.path), st.lists(files, unique_by=lambda each: each.path))
+def test_complete_files_are_those_of_both_looks_in_order(first: list[InboxFile], second: list[InboxFile]) -> None:
+    before = {each.path: each.signature for each in first}
+    assert complete_files(second, before) == [each for each in second if each in first]
+    assert complete_files(first, before) == first
+
+
+def test_a_file_that_went_away_is_not_taken() -> None:
+    assert complete_files([], {"acme/a.xlsx": "10:1"}) == []
+
+
+def test_the_upload_key_is_that_of_the_file_as_it_lies_there() -> None:
+    assert file().upload_key == "inbox:acme/a.xlsx:10:1"
+    assert file().upload_key == file().upload_key
+
+
+@patiently
+@given(files, files)
+def test_two_files_share_an_upload_key_only_if_they_are_one(one: InboxFile, other: InboxFile) -> None:
+    """Also where a name holds the colons that part the key."""
+    assert (one.upload_key == other.upload_key) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "name", [".taken", ".refused", ".DS_Store", "~$salaries.xlsx", "a.xlsx.part", "a.crdownload", "a.tmp", "a.filepart"]
+)
+def test_names_of_files_that_are_not_there_to_be_read_are_ignored(name: str) -> None:
+    assert ignored_name(name)
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "급여 2024.xlsx", "~a.csv", "part.csv", "a.part.xlsx", "tmp", "$a.xlsx"])
+def test_other_names_are_read(name: str) -> None:
+    assert not ignored_name(name)
