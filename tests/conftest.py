@@ -148,14 +148,14 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def rowline(
     services: Services, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Deployment]:
+) -> Deployment:
     """One whole Rowline: upload a table, process it, ask ledger and store. Steps are retried without waiting."""
     import dagster as dg
 
     from tests.laws.deployment import Deployment
 
     monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
-    yield Deployment(services, dagster_instance)
+    return Deployment(services, dagster_instance)
 
 
 @pytest.fixture(scope="session")
