@@ -84,6 +84,12 @@ def wait_until(holds: Any, seconds: float, what: str, every: float = 0.05) -> No
     raise TimeoutError(f"{what} was not ready after {seconds:.0f} s")
 
 
+def reachable(address: str) -> bool:
+    """Whether something answers there; raises where nobody listens yet."""
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        return bool(answer.status < 400)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
