@@ -1,6 +1,6 @@
 """Asset checks of the document graph: the facts are read here, the verdicts are `pipelines.documents.claims`.
 
-Blocking where the next step would spread the damage. Each can be run again alone from the Dagster UI.
+Blocking where the next step would spread the damage.
 """
 
 from collections.abc import Iterator

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
 import typer
-from rich.table import Column, Table
 
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.watching import watch
@@ -142,12 +141,12 @@ def list_documents(
         ]
         print_json({"documents": rows})
         return
-    table = Table(Column("document", no_wrap=True, min_width=36), "org", "file", "ver.", "live", "status")
     for v in versions:
-        live = str(v.live_version or "–")
         badge = STATUS_BADGES[v.status].split(" (")[0]
-        table.add_row(v.document_id, v.organization_id, v.filename, str(v.version), live, badge)
-    out.print(table)
+        live = f"live {v.live_version}" if v.live_version else "not live"
+        out.print(
+            f"{v.document_id}  {badge}  version {v.version}, {live}  {v.organization_id}  {v.filename}", markup=False
+        )
 
 
 def retry(
