@@ -62,6 +62,15 @@ class Settings(BaseSettings):
                 raise ValueError("EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY")
         return self
 
+    @model_validator(mode="after")
+    def local_has_one_model(self) -> Self:
+        if self.embedding_provider == "local":
+            if self.embedding_model not in (None, "use-m3"):
+                raise ValueError(f"EMBEDDING_PROVIDER=local has the model use-m3, not {self.embedding_model}")
+            if self.embedding_dimensions not in (None, 512):
+                raise ValueError("EMBEDDING_PROVIDER=local gives 512 EMBEDDING_DIMENSIONS; leave it unset")
+        return self
+
     @property
     def objects_folder(self) -> Path:
         return Path(self.object_store).expanduser().resolve() if self.object_store else self.rowline_home / "objects"

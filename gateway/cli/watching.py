@@ -10,6 +10,7 @@ from resources.ledger.documents import Version
 from resources.services import Services
 
 LOOK_EVERY = 0.2  # seconds
+HINT_AFTER = 100  # looks
 ENDED = ("completed", "failed", "rolled_back")
 
 
@@ -20,7 +21,8 @@ def watch(
     quiet: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Version:
-    """Follow one version until it has ended, and return it as it then stands."""
+    """Follow one version until it has ended, and return it as it then stands; says so where nobody picks it up."""
+    looks = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet) as progress:
         bar = progress.add_task("", total=None)
@@ -33,4 +35,7 @@ def watch(
             )
             if version.status in ENDED:
                 return version
+            looks += 1
+            if version.status == "pending" and looks == HINT_AFTER:
+                progress.console.print("Nothing has picked it up yet. Is `rowline dev` running here?", markup=False)
             sleep(LOOK_EVERY)

@@ -15,6 +15,22 @@ BATCH_FIELDS = (
     "vectorsCreated",
     "errors",
 )
+RESULT_FIELDS = (
+    "totalRows",
+    "processedRows",
+    "skippedRows",
+    "errorRows",
+    "unchangedRows",
+    "duplicateRows",
+    "vectorsCreated",
+    "vectorsDeleted",
+    "namespacesUpdated",
+    "embeddedInputs",
+    "tokens",
+    "costUsd",
+    "processingTimeMs",
+    "errors",
+)
 
 
 class Told(Protocol):
@@ -64,6 +80,6 @@ def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str
             "rowsTotal": sum(batch["rows"] for batch in batches),
         },
         "batches": [{name: batch[name] for name in BATCH_FIELDS} for batch in batches],
-        "result": dict(version.result) if version.result is not None else None,
+        "result": {name: version.result[name] for name in RESULT_FIELDS} if version.result is not None else None,
         "error": {"message": version.error} if version.error else None,
     }

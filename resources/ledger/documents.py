@@ -84,8 +84,9 @@ class Documents:
     def record_upload(self, upload: Upload, document_id: str | None = None) -> Version:
         """A new document, or the next version of `document_id`; committed and announced before it returns.
 
-        The newest version is returned as it stands where it holds the same bytes, template, mode and model:
-        uploading twice is uploading once (law 4). Raises Misuse for a document of another organization.
+        The newest version is returned as it stands where it holds the same bytes, template, mode and model and no
+        row of it failed: uploading twice is uploading once (law 4). A file with error rows is read again, as the
+        employee list may know more by now. Raises Misuse for a document of another organization.
         """
         with self._database.transaction() as connection:
             if upload.upload_key:
@@ -119,6 +120,7 @@ class Documents:
     def _is_same(self, connection: Connection, document_id: str, version: int, upload: Upload) -> bool:
         row = connection.execute(
             "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s AND status <> 'failed' "
+            "AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
             "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s",
             (
                 document_id,

@@ -26,7 +26,8 @@ SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
  WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error' ORDER BY row_position LIMIT 100
 """
 
-# A vector is owed to the store while a live version, or one on its way, points at it.
+# A vector is owed to the store while a live version points at it, or one on its way to being live: also one that
+# failed, while it is the newest and can be tried again.
 SUPERSEDED = """
 SELECT v.model, l.namespace, l.vector_id
   FROM lineage l JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
@@ -37,7 +38,8 @@ SELECT v.model, l.namespace, l.vector_id
                                                    AND ov.version = other.version
          JOIN documents od ON od.document_id = other.document_id
         WHERE other.vector_id = l.vector_id
-          AND (other.version = od.live_version OR ov.status IN ('pending', 'processing')))
+          AND (other.version = od.live_version OR ov.status IN ('pending', 'processing')
+               OR ov.status = 'failed' AND ov.version = od.latest_version))
  GROUP BY v.model, l.namespace, l.vector_id ORDER BY l.vector_id LIMIT %(limit)s
 """
 
@@ -263,7 +265,8 @@ class Lineage:
                 "SELECT 1 FROM lineage l JOIN versions v USING (document_id, version) JOIN documents d "
                 "USING (document_id) WHERE l.vector_id = s.vector_id AND v.model = %(model)s "
                 "AND l.namespace = ANY(%(namespaces)s) "
-                "AND (l.version = d.live_version OR v.status IN ('pending', 'processing')))",
+                "AND (l.version = d.live_version OR v.status IN ('pending', 'processing') "
+                "OR v.status = 'failed' AND v.version = d.latest_version))",
                 {"ids": list(vector_ids), "model": model, "namespaces": list(namespaces)},
             ).fetchall()
         return [str(row["vector_id"]) for row in rows]

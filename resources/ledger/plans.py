@@ -111,9 +111,10 @@ class Plans:
     def write(self, version: Version, rows: Iterable[list[Row]], plan_key: str, run_id: str) -> None:
         """Replace the version's plan by one made from `rows`, in one transaction.
 
-        A plan that was made from the same rows (`plan_key`) stays, with all its finished batches.
+        A plan that was made from the same rows (`plan_key`) stays, with all its finished batches; so does that of
+        a completed version, which is as immutable as a commit.
         """
-        if version.plan_key == plan_key:
+        if version.plan_key == plan_key or version.status == "completed":
             return
         at = {
             "document": version.document_id,
