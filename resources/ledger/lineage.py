@@ -57,7 +57,7 @@ SELECT l.vector_id, l.namespace, l.content, l.document_id, l.version, v.filename
 
 TRACE = """
 SELECT l.vector_id, l.namespace, l.content_hash, v.model, v.dimension, e.embedded_at, l.document_id, l.version,
-       l.version = d.live_version AS live, v.filename, l.sheet, l.row_number, l.batch_number, l.run_id,
+       coalesce(l.version = d.live_version, false) AS live, v.filename, l.sheet, l.row_number, l.batch_number, l.run_id,
        l.employee_id, l.outcome, l.content, l.source_row
   FROM lineage l
   JOIN documents d ON d.document_id = l.document_id
