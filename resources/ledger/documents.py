@@ -90,6 +90,8 @@ class Documents:
         """
         with self._database.transaction() as connection:
             if upload.upload_key:
+                # the same event delivered twice at once: the second delivery waits here for the first
+                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
                 known = connection.execute(
                     "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
                 ).fetchone()
