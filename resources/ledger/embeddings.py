@@ -193,10 +193,12 @@ class Embeddings:
 def _insert(
     connection: Connection, version: Version, hashes: Sequence[bytes], vectors: "np.ndarray", run_id: str
 ) -> None:
+    # in one order for everybody: two documents that keep the same texts at once must not wait for each other
+    order = sorted(range(len(hashes)), key=hashes.__getitem__)
     owner, model, run = version.organization_id.encode(), version.model.encode(), run_id.encode()
     body = copy_body(
-        (owner, model, text_hash, vector, run)
-        for text_hash, vector in zip(hashes, vector_values(vectors, 32), strict=True)
+        (owner, model, hashes[i], vector, run)
+        for i, vector in zip(order, vector_values(vectors[order], 32), strict=True)
     )
     columns = ("organization_id", "model", "text_hash", "embedding", "run_id")
     # another document's run may just have kept one of the texts
