@@ -46,7 +46,8 @@ class Uploads:
             )
         if document_id is not None:
             self._check_owner(document_id, organization_id)
-        name = PurePath(filename.replace("\\", "/")).name or "upload"
+        # names out of foreign archives may be no Unicode; the ledger takes nothing else
+        name = (PurePath(filename.replace("\\", "/")).name or "upload").encode("utf-8", "replace").decode()
         stored = self.objects.put(new_object_key(organization_id), body, self.upload_bytes)
         version = self.ledger.documents.record_upload(
             Upload(
@@ -59,7 +60,7 @@ class Uploads:
                 template=template,
                 model=self.model.key,
                 dimension=self.model.dimension,
-                upload_key=upload_key,
+                upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
             ),
             document_id,
         )
