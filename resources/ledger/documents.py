@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from pipelines.documents.addresses import mint_document_id
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template, template_of
-from pipelines.failures import Misuse
+from pipelines.failures import Misuse, PermanentFailure
 from resources.database import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"
@@ -200,8 +200,12 @@ class Documents:
         """
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT version FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
+                "SELECT v.version, v.version < d.latest_version AND v.status = 'failed' AS overtaken, v.error "
+                "FROM versions v JOIN documents d USING (document_id) WHERE document_id = %s AND run_id = %s",
+                (document_id, run_id),
             ).fetchone()
+            if row and row["overtaken"]:
+                raise PermanentFailure(row["error"])
             if row:
                 return self._read(connection, document_id, row["version"])
             newest = connection.execute(
