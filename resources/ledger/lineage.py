@@ -33,6 +33,8 @@ SELECT v.model, l.namespace, l.vector_id
   FROM lineage l JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
  WHERE l.document_id = %(document)s AND l.version <> coalesce(d.live_version, 0) AND l.vector_id > %(after)s
    AND l.version < d.latest_version AND v.status NOT IN ('pending', 'processing') AND v.swept_at IS NULL
+   AND (NOT %(stored)s OR EXISTS (
+       SELECT 1 FROM document_namespaces n WHERE n.document_id = l.document_id AND n.version = l.version))
    AND NOT EXISTS (
        SELECT 1 FROM lineage other JOIN versions ov ON ov.document_id = other.document_id
                                                    AND ov.version = other.version
@@ -173,7 +175,7 @@ class Lineage:
     def _superseded_count(self, connection: Any, version: Version) -> int:
         row = connection.execute(
             f"SELECT count(*) AS n FROM ({SUPERSEDED}) s",  # noqa: S608 - a constant of this module
-            {"document": version.document_id, "after": FIRST_VECTOR, "limit": None},
+            {"document": version.document_id, "after": FIRST_VECTOR, "limit": None, "stored": True},
         ).fetchone()
         return int(row["n"])
 
@@ -183,7 +185,7 @@ class Lineage:
         while True:
             with self._database.transaction() as connection:
                 rows = connection.execute(
-                    SUPERSEDED, {"document": document_id, "after": after, "limit": size}
+                    SUPERSEDED, {"document": document_id, "after": after, "limit": size, "stored": False}
                 ).fetchall()
             if not rows:
                 return
