@@ -6,13 +6,12 @@ import dagster as dg
 
 from assets.documents.partitions import documents
 from pipelines.documents.arrivals import RunWanted, runs_wanted
-from pipelines.jobs.document_graph import document_graph
 from resources.ledger.ledger import Ledger
 
 LOOK_SECONDS = 25.0  # a tick may take 60 s; the daemon looks again at once
 
 
-@dg.sensor(job=document_graph, minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(job_name="document_graph", minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
 def new_uploads(
     context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]
 ) -> dg.SensorResult | dg.SkipReason:
