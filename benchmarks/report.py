@@ -125,6 +125,9 @@ def latency_section(told: dict[str, Any]) -> Section:
     rows = [
         ("upload → searchable, p50", f"{told['p50']:.2f}", "≤ 1.5 s with warm runs (≤ 5 s without)"),
         ("upload → searchable, p95", f"{told['p95']:.2f}", ""),
+        ("of it until a run is requested (p50)", f"{told['legs']['requested']:.2f}", ""),
+        ("until the run's process begins work (p50)", f"{told['legs']['started']:.2f}", ""),
+        ("until its version is live (p50)", f"{told['legs']['completed']:.2f}", ""),
         ("`rowline dev` up", f"{told['up']:.1f}", ""),
         ("the very first document", f"{told['first']:.1f}", ""),
         ("`rowline dev` down", f"{told['down']:.1f}", ""),
@@ -133,7 +136,7 @@ def latency_section(told: dict[str, Any]) -> Section:
         f"{told['uploads']} uploads one by one, {told['rows']} rows each, local embedder, a search every 20 ms. "
         f"Processes left behind: {told['left_behind']}. Load {told['load'][0]:.1f} to {told['load'][1]:.1f}."
     )
-    return Section("Soon", ("with `rowline dev` running", "seconds", "target"), rows, note)
+    return Section("Upload to searchable", ("with `rowline dev` running", "seconds", "target"), rows, note)
 
 
 def show(sections: Sequence[Section]) -> None:
