@@ -141,9 +141,7 @@ class Plans:
             connection.execute(LINEAGE, at)
             connection.execute(BATCHES, at)
             connection.execute(
-                # a new plan for a version that was completed: its old result tells of rows that are gone
-                "UPDATE versions SET plan_key = %(key)s, result = NULL, status = 'processing' "
-                "WHERE document_id = %(document)s AND version = %(version)s",
+                "UPDATE versions SET plan_key = %(key)s WHERE document_id = %(document)s AND version = %(version)s",
                 at | {"key": plan_key},
             )
 
