@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.documents.statuses import BATCH_FIELDS, status_json, unexplained_end, upload_json
+from pipelines.documents.statuses import BATCH_FIELDS, RESULT_FIELDS, status_json, unexplained_end, upload_json
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,23 @@ def test_a_version_without_a_plan_has_no_progress_yet() -> None:
     assert (told["batches"], told["result"], told["error"]) == ([], None, None)
 
 
-def test_a_failure_is_a_message_and_a_result_is_handed_on() -> None:
+def test_a_failure_is_a_message() -> None:
     assert status_json(Version(status="failed", error="no key"), [])["error"] == {"message": "no key"}
-    assert status_json(Version(status="completed", result={"totalRows": 0}), [])["result"] == {"totalRows": 0}
 
 
-def test_an_empty_result_is_a_result() -> None:
-    assert status_json(Version(result={}), [])["result"] == {}
+def test_a_result_is_told_with_the_agreed_fields_in_the_agreed_order() -> None:
+    """B10, and what was asked for beside it; what else the ledger keeps in a result stays there."""
+    kept = {name: number for number, name in enumerate(sorted(RESULT_FIELDS))} | {"internal": "x"}
+    told = status_json(Version(status="completed", result=kept), [])["result"]
+    assert list(told) == list(RESULT_FIELDS)
+    assert told == {name: kept[name] for name in RESULT_FIELDS}
+    promised = "totalRows processedRows skippedRows errorRows vectorsCreated namespacesUpdated processingTimeMs errors"
+    added = "unchangedRows duplicateRows vectorsDeleted embeddedInputs tokens"
+    assert {*promised.split(), *added.split()} <= set(RESULT_FIELDS)
 
 
 def test_the_status_is_json() -> None:
-    told = status_json(Version(result={"totalRows": 1}), BATCHES)
+    told = status_json(Version(result=dict.fromkeys(RESULT_FIELDS, 1)), BATCHES)
     assert json.loads(json.dumps(told)) == told
     assert list(told) == ["documentId", "version", "filename", "status", "progress", "batches", "result", "error"]
 
