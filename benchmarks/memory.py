@@ -86,6 +86,8 @@ def measure(sizes: list[int], say: Say) -> list[dict[str, Any]]:
     told = []
     with home() as folder, endpoint(QUICK) as address:
         started_server(folder)
+        # the first process in a home makes the tables, which takes libraries that no other one loads
+        peaks(WARM_UP_ROWS, "csv", folder, environment(folder, address))
         for rows in sizes:
             for file_format in FORMATS:
                 say(f"memory: {rows:,} rows of {file_format}")
