@@ -24,4 +24,6 @@ def embed_groups(
         ledger.embeddings.save(version, group, answer.vectors, answer.refused, answer.tokens or 0, run_id)
         return answer.requests
 
-    return sum(in_parallel(embed, groups, in_flight))
+    requests = sum(in_parallel(embed, groups, in_flight))
+    ledger.embeddings.recount(version)
+    return requests

@@ -5,25 +5,35 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.documents.batching import shares
-from resources.binary_copy import copy_body, copy_or_merge, matrix_of, vector_values
-from resources.database import Connection, Database
+from resources.binary_copy import copy_body, matrix_of, vector_values
+from resources.database import Connection, Database, copy_or_merge
 from resources.ledger.documents import Version
 
 if TYPE_CHECKING:
     import numpy as np
 
-FINISH = """
+COUNTS = """
+SELECT batch_number, count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
+       count(*) FILTER (WHERE outcome = 'kept') AS created,
+       coalesce(jsonb_agg(jsonb_build_object('sheet', sheet, 'rowNumber', row_number, 'message', error)
+                          ORDER BY row_position) FILTER (WHERE outcome = 'error'), '[]') AS errors
+  FROM lineage
+ WHERE document_id = %(document)s AND version = %(version)s AND batch_number = ANY(%(batches)s) GROUP BY batch_number
+"""
+
+FINISH = f"""
 UPDATE batches b
    SET status = 'completed', completed_at = now(), processed_rows = s.processed, vectors_created = s.created,
        errors = s.errors, embedded_inputs = %(inputs)s, tokens = %(tokens)s
-  FROM (SELECT count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
-               count(*) FILTER (WHERE outcome = 'kept') AS created,
-               coalesce(jsonb_agg(jsonb_build_object('sheet', sheet, 'rowNumber', row_number, 'message', error)
-                                  ORDER BY row_position) FILTER (WHERE outcome = 'error'), '[]') AS errors
-          FROM lineage
-         WHERE document_id = %(document)s AND version = %(version)s AND batch_number = %(batch)s) s
- WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = %(batch)s
-"""
+  FROM ({COUNTS}) s
+ WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = s.batch_number
+"""  # noqa: S608 - constants of this module
+
+RECOUNT = f"""
+UPDATE batches b SET processed_rows = s.processed, vectors_created = s.created, errors = s.errors
+  FROM ({COUNTS}) s
+ WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = s.batch_number
+"""  # noqa: S608
 
 # LIMIT 1 keeps the look-up by key: just after a bulk load the planner knows no sizes and would scan every vector
 UNSOUND = """
@@ -134,13 +144,25 @@ class Embeddings:
                         {
                             "document": version.document_id,
                             "version": version.version,
-                            "batch": number,
+                            "batches": [number],
                             "inputs": n,
                             "tokens": share,
                         }
                         for number, n, share in finished
                     ],
                 )
+
+    def recount(self, version: Version) -> None:
+        """Tell batches that ended before one of their texts was refused in another batch (law 3)."""
+        at = {"document": version.document_id, "version": version.version}
+        with self._database.transaction() as connection:
+            told = connection.execute(
+                "SELECT DISTINCT batch_number FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
+                "AND error LIKE 'not embedded: %%'",
+                at,
+            ).fetchall()
+            if told:
+                connection.execute(RECOUNT, at | {"batches": [row["batch_number"] for row in told]})
 
     def vectors(
         self, version: Version, vector_ids: Sequence[str], with_source: bool
