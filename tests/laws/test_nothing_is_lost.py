@@ -64,7 +64,7 @@ def test_the_counts_of_any_table_and_its_versions_add_up(
     """Random tables with unknown employees, refused texts and repeated rows; and the store is what they promise."""
     rowline = emptied()
     rowline.employees("E1", "E2")
-    chosen = template(employeeIdentifier="no", keyColumns=["item"], skipDuplicates=skip)
+    chosen = template(employeeIdentifier="no", keyColumns=["item"], skipDuplicates=skip, headerRow=1)
     document = None
     for rows in versions:
         table = [["no", "item", "note"], *rows]
@@ -122,18 +122,22 @@ def test_a_version_with_error_rows_says_so_in_its_status(rowline: Deployment):
     }
 
 
-def test_a_document_processed_again_after_its_employees_changed_tells_the_new_outcome(rowline: Deployment):
-    """Status, batches and lineage of a version never tell different stories."""
+def test_a_completed_version_stays_as_it_is_and_its_file_uploaded_again_knows_the_new_employees(rowline: Deployment):
+    """Status, batches and lineage of a version never tell different stories; error rows get their second chance."""
     rowline.employees("E1")
+    staff = template(employeeIdentifier="no")
     table = [["no", "task"], ["E1", "welding"], ["E2", "digging"]]
-    uploaded = rowline.upload(table, template=template(employeeIdentifier="no"), mode="employee_split")
-    assert rowline.quick(uploaded.document_id).result["errorRows"] == 1
+    first = rowline.index(table, template=staff, mode="employee_split")
+    assert first.result["errorRows"] == 1
 
     rowline.employees("E2")
-    version = rowline.quick(uploaded.document_id)
-    assert rowline.outcomes(version) == [(2, "kept"), (3, "kept")]
-    assert version.result["errorRows"] == 0
-    assert_adds_up(rowline, version, 2)
+    again = rowline.process(first.document_id)
+    assert rowline.outcomes(again) == [(2, "kept"), (3, "error")]
+    assert_adds_up(rowline, again, 2)
+    second = rowline.index(table, first.document_id, template=staff, mode="employee_split")
+    assert rowline.outcomes(second) == [(2, "unchanged"), (3, "kept")]
+    assert (second.version, second.result["errorRows"], second.result["embeddedInputs"]) == (2, 0, 1)
+    assert_adds_up(rowline, second, 2)
     assert set(rowline.stored()) == rowline.promised()
 
 
