@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Self
 
 from pipelines.failures import Misuse, TransientFailure
-from pipelines.running import dagster_home
 from resources.services import Services
 from resources.settings import PROJECT_ROOT, Settings
 
@@ -43,6 +42,8 @@ class Development:
         settings.inbox.mkdir(parents=True, exist_ok=True)
         assert services.database  # the server is up and migrated before anything else asks for it
         port = free_port(settings.dagster_port)
+        from pipelines.running import dagster_home  # Dagster: only for this command
+
         log = settings.rowline_home / "logs" / "dagster.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with alone(settings.rowline_home), log.open("wb") as output, ended_by_signals():

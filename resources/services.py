@@ -40,7 +40,8 @@ class Services:
 
     @cached_property
     def vectors(self) -> VectorStore:
-        return PgVectorStore(self.database)
+        bodies = {"pgvector": PgVectorStore}
+        return bodies[self.settings.vector_store](self.database)
 
     @cached_property
     def embedder(self) -> Embedder:

@@ -18,9 +18,6 @@ class Settings(BaseSettings):
         env_file=(PROJECT_ROOT / ".env", ".env"), env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
     )
 
-    environment: Literal["development", "preview", "production"] = Field(
-        "development", description="Which kind of deployment this is."
-    )
     rowline_home: Path = Field(
         PROJECT_ROOT / ".rowline", description="Data of the embedded default: database, objects, inbox."
     )
@@ -52,12 +49,15 @@ class Settings(BaseSettings):
     @field_validator("rowline_home")
     @classmethod
     def absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        try:
+            return value.expanduser().resolve()
+        except RuntimeError:
+            raise ValueError("names the home folder of a user who is not known here") from None
 
     @model_validator(mode="after")
     def openai_needs_a_key(self) -> Self:
         if self.embedding_provider == "openai":
-            key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
+            key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key else ""
             if not key or key.lower() in PLACEHOLDERS:
                 raise ValueError("EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY")
         return self
@@ -90,6 +90,8 @@ def load_settings() -> Settings:
     """
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise WrongSetting("The file .env is not UTF-8 text; save it as UTF-8") from None
     except ValidationError as error:
         # input values may be secrets: only the names and the reasons are told
         told = "; ".join(

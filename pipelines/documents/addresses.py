@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pipelines.failures import Misuse
 
+DERIVED = "org_"  # how derived namespaces begin; no chosen one may
 _NAME = re.compile(r"[^\W_][\w.@-]{0,63}", re.UNICODE)
 _DOCUMENT = re.compile(r"doc_[0-9a-f]{32}")
 
@@ -35,12 +36,12 @@ def checked_name(kind: str, text: str) -> str:
 
 def organization_namespace(organization_id: str) -> str:
     """Where company-wide rows live (B4)."""
-    return f"org_{organization_id}"
+    return f"{DERIVED}{organization_id}"
 
 
 def employee_namespace(organization_id: str, employee_number: str) -> str:
     """Where one employee's rows live, unless the employee list names another namespace (B5)."""
-    return f"org_{organization_id}/employee_{employee_number}"
+    return f"{DERIVED}{organization_id}/employee_{employee_number}"
 
 
 def content_hash(*parts: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 PLAN_VERSION = "1"  # code_version of batches: bump when the same rows would be planned otherwise
 
@@ -39,5 +40,5 @@ def shares(total: int, weights: list[int]) -> list[int]:
     whole = sum(weights)
     if not whole:
         return [total, *[0] * (len(weights) - 1)] if weights else []
-    ends = [total * sum(weights[: i + 1]) // whole for i in range(len(weights))]
+    ends = [total * so_far // whole for so_far in accumulate(weights)]
     return [end - start for start, end in zip([0, *ends], ends, strict=False)]

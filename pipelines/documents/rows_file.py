@@ -108,6 +108,7 @@ def _as_batch(rows: list[Row]) -> pa.RecordBatch:
 
 def _identity(row: Row) -> bytes:
     """What makes a row this row in this place."""
-    place = b"%d %d %d " % (row.row_number, row.batch_number, len(row.source_row))
+    sheet = row.sheet.encode()
+    place = b"%d %d %d %d " % (row.row_number, row.batch_number, len(sheet), len(row.source_row)) + sheet
     owner = row.vector_id.bytes if row.vector_id else (row.error or "").encode()
     return b"".join((place, row.source_row, row.content_hash, row.row_key, owner))

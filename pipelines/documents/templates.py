@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from pipelines.failures import Misuse, PermanentFailure
@@ -42,6 +42,14 @@ class Template(_Part):
     key_columns: tuple[str, ...] = ()
     rag_config: RagConfig = RagConfig()
 
+    @model_validator(mode="after")
+    def metadata_by_field(self) -> Self:
+        """A column may be named by its header too; stored rows know the fields only."""
+        fields, mapping = set(self.column_mapping.values()), self.column_mapping
+        names = tuple(name if name in fields else mapping.get(name, name) for name in self.rag_config.metadata_fields)
+        self.__dict__["rag_config"] = self.rag_config.model_copy(update={"metadata_fields": names})
+        return self
+
     def as_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)
 
@@ -54,14 +62,26 @@ def parse_template(text: str, source: str) -> Template:
     import yaml
 
     try:
-        data = yaml.safe_load(text)  # JSON is YAML
-    except yaml.YAMLError as error:
+        data = _loaded(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date of no calendar, nesting without end
         mark = getattr(error, "problem_mark", None)
         where = f" near line {mark.line + 1}" if mark else ""
         raise Misuse(f"{source} is neither YAML nor JSON{where}; check its quotes and indentation") from error
     if not isinstance(data, dict):
         raise Misuse(f"{source} must hold one template: fields such as name, columnMapping, ragConfig")
     return template_of(data, source)
+
+
+def _loaded(text: str) -> Any:
+    """JSON as JSON: YAML knows neither its tabs nor its escapes beyond the first plane."""
+    import json
+
+    import yaml
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.safe_load(text)
 
 
 def template_of(data: Mapping[str, Any], source: str = "the template") -> Template:

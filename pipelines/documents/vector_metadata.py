@@ -28,7 +28,8 @@ def vector_metadata(document_id: str, vector: Placed, fields: Sequence[str]) -> 
 
     Equal rows share a vector, so document and row are those that first brought it; lineage names them all.
     """
-    metadata: dict[str, Any] = {
+    metadata = {name: vector.source_row[name] for name in fields if name in vector.source_row}
+    metadata |= {
         "documentId": document_id,
         "sheet": vector.sheet,
         "rowNumber": vector.row_number,
@@ -36,4 +37,4 @@ def vector_metadata(document_id: str, vector: Placed, fields: Sequence[str]) -> 
     }
     if vector.employee_id is not None:
         metadata["employeeId"] = vector.employee_id
-    return metadata | {name: vector.source_row[name] for name in fields if name in vector.source_row}
+    return metadata

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from pipelines.documents.addresses import checked_name, employee_namespace
+from pipelines.documents.addresses import DERIVED, checked_name, employee_namespace
 from pipelines.documents.employees import Employee
 from pipelines.documents.templates import Template, template_of
 from pipelines.failures import Misuse
@@ -54,7 +54,13 @@ class Organizations:
         with self._database.transaction() as connection:
             for employee in employees:
                 checked_name("Employee", employee.employee_number)
-                namespace = employee.namespace or employee_namespace(organization_id, employee.employee_number)
+                default = employee_namespace(organization_id, employee.employee_number)
+                namespace = employee.namespace or default
+                if namespace.startswith(DERIVED) and namespace != default:
+                    raise Misuse(
+                        f"Namespace {namespace} of employee {employee.employee_number} may not start with {DERIVED}: "
+                        "those are derived; leave it empty or choose another"
+                    )
                 try:
                     connection.execute(
                         "INSERT INTO employees (organization_id, employee_number, name, namespace) "

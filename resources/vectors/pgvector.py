@@ -10,8 +10,8 @@ from uuid import UUID
 
 import orjson
 
-from resources.binary_copy import copy_body, copy_or_merge, jsonb, vector_values
-from resources.database import Database
+from resources.binary_copy import copy_body, jsonb, vector_values
+from resources.database import Database, copy_or_merge
 from resources.vectors.protocol import Match, VectorBatch
 
 if TYPE_CHECKING:

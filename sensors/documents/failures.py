@@ -8,7 +8,11 @@ from resources.ledger.ledger import Ledger
 PARTITION_TAG = "dagster/partition"
 
 
-@dg.run_failure_sensor(minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.run_failure_sensor(
+    description="Runs that failed without having written why.",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def failed_runs(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
     """Runs that failed without having written why: their process died, or a check or step broke unexpectedly."""
     steps = [event.step_key or "" for event in context.get_step_failure_events()]
@@ -16,6 +20,7 @@ def failed_runs(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Le
 
 
 @dg.run_status_sensor(
+    description="Runs that a person stopped.",
     run_status=dg.DagsterRunStatus.CANCELED,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,

@@ -9,7 +9,11 @@ from pipelines.failures import RowlineFailure
 from resources.inbox import Inbox
 
 
-@dg.sensor(minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    description="Files dropped into the inbox that have stopped growing.",
+    minimum_interval_seconds=2,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def inbox_files(context: dg.SensorEvaluationContext, inbox: dg.ResourceParam[Inbox]) -> dg.SkipReason:
     """Files dropped into the inbox; each is taken once, when it has stopped growing."""
     seen = inbox.files()

@@ -11,7 +11,12 @@ from resources.ledger.ledger import Ledger
 LOOK_SECONDS = 25.0  # a tick may take 60 s; the daemon looks again at once
 
 
-@dg.sensor(job_name="document_graph", minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job_name="document_graph",
+    description="Uploads recorded in the ledger that wait for their run.",
+    minimum_interval_seconds=1,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def new_uploads(
     context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]
 ) -> dg.SensorResult | dg.SkipReason:
