@@ -5,6 +5,8 @@ organization's folder. A file in a template's folder is read with that template,
 template names an employee column.
 """
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,16 @@ from resources.ledger.documents import Version
 from resources.uploads import Uploads
 
 TAKEN, REFUSED = ".taken", ".refused"
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    """Every file under a folder. Raises OSError, where `Path.glob` takes a folder that it may not read for empty."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for parent, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(parent, name) for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +44,9 @@ class Inbox:
         found = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for path in sorted(self.folder.glob("*/**/*")):
+            for path in sorted(_paths(self.folder)):
                 inside = path.relative_to(self.folder)
-                if any(ignored_name(part) for part in inside.parts) or not path.is_file():
+                if len(inside.parts) < 2 or any(ignored_name(part) for part in inside.parts) or not path.is_file():
                     continue
                 state = path.stat()
                 found.append(InboxFile(inside.parts[0], inside.as_posix(), state.st_size, state.st_mtime_ns))
@@ -46,7 +58,11 @@ class Inbox:
         """Upload the file, then move it out of sight; a crash in between takes it once all the same."""
         path = self.folder / file.path
         template = self._template(file)
-        with path.open("rb") as body:
+        try:
+            body = path.open("rb")
+        except OSError as error:
+            raise TransientFailure(f"{file.path} cannot be read: {error.strerror}") from error
+        with body:
             version = self.uploads.take(
                 body,
                 path.name,
