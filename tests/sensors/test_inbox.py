@@ -1,0 +1,232 @@
+"""The inbox: a file is taken when it has stopped growing, once, and never lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pipelines.failures import TransientFailure
+from resources.inbox import Inbox
+from sensors.documents.inbox import inbox_files
+from tests.laws.deployment import Deployment, csv_bytes, items, template
+from tests.laws.doubles import FailsAt, Watched
+
+Tick = Callable[..., None]
+
+
+@pytest.fixture
+def folder(rowline: Deployment) -> Path:
+    return rowline.services.settings.inbox
+
+
+@pytest.fixture
+def tick(rowline: Deployment) -> Tick:
+    """One tick; the cursor goes on from the tick before."""
+    cursor: list[str | None] = [None]
+
+    def ticked(inbox: Inbox | None = None) -> None:
+        resources = {"inbox": inbox or rowline.services.inbox}
+        with dg.build_sensor_context(instance=rowline.dagster, cursor=cursor[0], resources=resources) as context:
+            inbox_files(context)
+            cursor[0] = context.cursor
+
+    return ticked
+
+
+def drop(folder: Path, path: str, body: bytes | None = None) -> Path:
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(csv_bytes(items("anvil")) if body is None else body)
+    return target
+
+
+def taken(rowline: Deployment) -> list[tuple[str, str]]:
+    """(organization, filename) of every document, oldest first."""
+    return [(v.organization_id, v.filename) for v in reversed(rowline.services.ledger.documents.listed())]
+
+
+def test_a_file_is_taken_at_the_second_look_that_finds_it_unchanged(rowline: Deployment, folder: Path, tick: Tick):
+    """A file still being copied grows from look to look."""
+    file = drop(folder, "acme/items.csv", b"item,colour\nanvil,")
+    tick()
+    assert taken(rowline) == []
+    file.write_bytes(csv_bytes(items("anvil", "bellows")))
+    tick()
+    assert taken(rowline) == []
+    tick()
+    assert taken(rowline) == [("acme", "items.csv")]
+    assert not file.exists()
+    (document,) = rowline.services.ledger.documents.listed()
+    moved = folder / "acme" / ".taken" / f"{document.document_id}-items.csv"
+    assert moved.read_bytes() == csv_bytes(items("anvil", "bellows"))
+    tick()
+    tick()
+    assert len(taken(rowline)) == 1
+    assert rowline.process(document.document_id).result["totalRows"] == 2
+
+
+def test_a_crash_between_taking_and_moving_takes_the_file_once(
+    rowline: Deployment, folder: Path, tick: Tick, monkeypatch: pytest.MonkeyPatch
+):
+    """The version is in the ledger, the file still in the inbox: the next look knows its key."""
+    drop(folder, "acme/items.csv")
+    tick()
+    with monkeypatch.context() as patch:
+        patch.setattr(Inbox, "_move", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            tick()
+    assert len(taken(rowline)) == 1
+    assert (folder / "acme/items.csv").exists()
+    tick()
+    assert len(taken(rowline)) == 1
+    assert not (folder / "acme/items.csv").exists()
+    assert len(list((folder / "acme/.taken").iterdir())) == 1
+    assert len(list(rowline.services.objects.keys("uploads/"))) == 1
+
+
+def test_a_file_of_the_same_name_dropped_later_is_another_document(rowline: Deployment, folder: Path, tick: Tick):
+    for name in ("anvil", "bellows"):
+        drop(folder, "acme/items.csv", csv_bytes(items(name)))
+        tick()
+        tick()
+    assert taken(rowline) == [("acme", "items.csv")] * 2
+    assert len(list((folder / "acme/.taken").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", [".hidden.csv", "~$items.xlsx", "items.csv.part", "items.crdownload", "a.tmp"])
+def test_names_of_files_that_are_not_there_to_be_read_are_ignored(
+    rowline: Deployment, folder: Path, tick: Tick, name: str
+):
+    file = drop(folder, f"acme/{name}")
+    drop(folder, f"acme/.sync/{name}")
+    tick()
+    tick()
+    assert taken(rowline) == []
+    assert file.exists()
+
+
+def test_a_template_folder_chooses_template_and_mode(rowline: Deployment, folder: Path, tick: Tick):
+    rowline.employees("E1")
+    staff = template(employeeIdentifier="no").model_copy(update={"name": "staff"})
+    rowline.services.ledger.organizations.put_template("acme", staff)
+    drop(folder, "acme/staff/week.csv", csv_bytes([["no", "task"], ["E1", "welding"]]))
+    tick()
+    tick()
+    (version,) = rowline.services.ledger.documents.listed()
+    assert (version.mode, version.template.name) == ("employee_split", "staff")
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("no such org!/items.csv", "Organization 'no such org!' may hold letters, digits"),
+        ("acme/unknown/items.csv", "Organization acme has no template unknown"),
+        ("acme/a/b/items.csv", "acme/a/b/items.csv lies too deep"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_refused_with_the_reason_beside_it(
+    rowline: Deployment, folder: Path, tick: Tick, path: str, reason: str
+):
+    """Law 7: a clear sentence, and good files beside it are taken."""
+    drop(folder, path)
+    drop(folder, "zeta/items.csv")
+    tick()
+    tick()
+    assert taken(rowline) == [("zeta", "items.csv")]
+    refused = folder / Path(path).parts[0] / ".refused"
+    assert sorted(file.name.split("-")[-1] for file in refused.iterdir()) == ["items.csv", "items.csv.reason.txt"]
+    (told,) = refused.glob("*.reason.txt")
+    assert told.read_text("utf-8").startswith(reason)
+
+
+def test_a_file_larger_than_is_accepted_is_refused(rowline: Deployment, folder: Path, tick: Tick):
+    drop(folder, "acme/items.csv")
+    small = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, upload_bytes=10))
+    tick(small)
+    tick(small)
+    (told,) = (folder / "acme/.refused").glob("*.reason.txt")
+    assert told.read_text("utf-8") == "The file is larger than the 0 MiB that are accepted\n"
+    assert list(rowline.services.objects.keys("")) == []
+
+
+def test_a_good_file_is_not_refused_because_the_database_is_away_for_a_moment(
+    rowline: Deployment, folder: Path, tick: Tick
+):
+    """Law 8: a transient failure says nothing about the file; it is taken at a later look."""
+    drop(folder, "acme/items.csv")
+    failing = FailsAt(1, TransientFailure("The database did not answer"), always=True)
+    away = replace(rowline.services.inbox, uploads=Watched(rowline.services.uploads, failing))
+    tick()
+    with suppress(TransientFailure):  # the tick may fail, or go on with the other files
+        tick(away)
+    assert failing.calls == 1
+    assert (folder / "acme/items.csv").exists()
+    tick()
+    assert taken(rowline) == [("acme", "items.csv")]
+
+
+def test_a_file_that_cannot_be_opened_does_not_hold_up_the_others(
+    rowline: Deployment, folder: Path, tick: Tick, monkeypatch: pytest.MonkeyPatch
+):
+    """A file of another owner, or one that vanished after the look."""
+    drop(folder, "acme/locked.csv")
+    drop(folder, "acme/open.csv", csv_bytes(items("bellows")))
+    real = Path.open
+
+    def opened(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name == "locked.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", opened)
+    tick()
+    tick()
+    assert taken(rowline) == [("acme", "open.csv")]
+
+
+def test_a_file_whose_name_is_no_unicode_is_taken_and_holds_up_nobody(rowline: Deployment, folder: Path, tick: Tick):
+    """Korean names out of a zip made on Windows are cp949 bytes."""
+    (folder / "acme").mkdir(parents=True)
+    with open(os.path.join(os.fsencode(folder), b"acme", "직원.csv".encode("cp949")), "wb") as file:
+        file.write(csv_bytes(items("anvil")))
+    drop(folder, "acme/open.csv", csv_bytes(items("bellows")))
+    tick()
+    tick()
+    assert len(taken(rowline)) == 2
+
+
+def test_an_inbox_that_cannot_be_read_is_not_an_empty_inbox(
+    rowline: Deployment, folder: Path, tick: Tick, monkeypatch: pytest.MonkeyPatch
+):
+    """Law 8: else a share that went away for a moment would look like files that were taken back."""
+    drop(folder, "acme/items.csv")
+    tick()
+    real = os.scandir
+
+    def scandir(path: Any = ".") -> Any:
+        if str(path) == str(folder / "acme"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        with pytest.raises(TransientFailure, match="cannot be read: Permission denied"):
+            rowline.services.inbox.files()
+        with pytest.raises(TransientFailure):
+            tick()
+    tick()
+    assert taken(rowline) == [("acme", "items.csv")]
+
+
+def test_an_inbox_that_is_no_folder_is_told(rowline: Deployment, folder: Path):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("a file")
+    with pytest.raises(TransientFailure, match=r"The inbox .* cannot be read: File exists"):
+        rowline.services.inbox.files()
