@@ -40,7 +40,6 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **values: str) -> str:
 def test_nothing_has_to_be_set() -> None:
     """The embedded default needs no key, no server and no file."""
     settings = load_settings()
-    assert settings.environment == "development"
     assert settings.rowline_home == PROJECT_ROOT / ".rowline"
     assert settings.database_url is None
     assert (settings.embedding_provider, settings.vector_store) == ("local", "pgvector")
@@ -123,7 +122,6 @@ def test_a_dotenv_file_in_another_encoding_is_told_in_a_sentence(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("ENVIRONMENT", "staging-x"),
         ("EMBEDDING_PROVIDER", "nobody-x"),
         ("VECTOR_STORE", "elsewhere-x"),
         ("BATCH_ROWS", "none-x"),
@@ -143,7 +141,7 @@ def test_a_wrong_setting_is_named_without_its_value(name: str, value: str, monke
     assert value not in told or value == "0"
 
 
-@pytest.mark.parametrize("name", ["BATCH_ROWS", "ENVIRONMENT", "EMBEDDING_PROVIDER", "DAGSTER_PORT"])
+@pytest.mark.parametrize("name", ["BATCH_ROWS", "EMBEDDING_PROVIDER", "DAGSTER_PORT"])
 def test_a_secret_in_the_wrong_variable_is_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert SECRET not in refusal(monkeypatch, **{name: SECRET})
 

@@ -120,10 +120,9 @@ def namespace_vectors_checks(
 ) -> Iterator[dg.AssetCheckResult]:
     version = _version(context, ledger)
     checked, missing = 0, []
-    for namespace in ledger.lineage.namespaces(version):
-        for page in ledger.lineage.vector_pages(version, namespace):
-            checked += len(page)
-            missing += vectors.missing(version.model, namespace, page)
+    for namespace, page in ledger.lineage.vector_pages(version):
+        checked += len(page)
+        missing += vectors.missing(version.model, namespace, page)
     yield _result(claims.store_holds_vectors(checked, missing), "store_holds_vectors")
 
 

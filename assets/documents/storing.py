@@ -24,12 +24,7 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
             vectors.upsert(version.model, namespace, batch)
         return len(missing)
 
-    places = (
-        (namespace, page)
-        for namespace in ledger.lineage.namespaces(version)
-        for page in ledger.lineage.vector_pages(version, namespace, PAGE)
-    )
-    return sum(in_parallel(upsert, places, WORKERS))
+    return sum(in_parallel(upsert, ledger.lineage.vector_pages(version, PAGE), WORKERS))
 
 
 def sweep(ledger: Ledger, vectors: VectorStore, version: Version) -> None:

@@ -1,5 +1,6 @@
 """Embeddings: paid work, kept batch by batch before anything else can fail."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,10 @@ SELECT batch_number, count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS
 FINISH = f"""
 UPDATE batches b
    SET status = 'completed', completed_at = now(), processed_rows = s.processed, vectors_created = s.created,
-       errors = s.errors, embedded_inputs = %(inputs)s, tokens = %(tokens)s
+       errors = s.errors, embedded_inputs = paid.inputs, tokens = paid.tokens
   FROM ({COUNTS}) s
+  JOIN unnest(%(batches)s::int[], %(inputs)s::int[], %(tokens)s::bigint[]) AS paid (batch_number, inputs, tokens)
+ USING (batch_number)
  WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = s.batch_number
 """  # noqa: S608 - constants of this module
 
@@ -120,7 +123,8 @@ class Embeddings:
         `vectors` has shape (texts, dimension); rows in `refused` (position → reason) turn into row errors.
         """
         kept = [i for i in range(len(group.texts)) if i not in refused]
-        inputs = [group.text_batches.count(number) for number in group.batch_numbers]
+        texts_of = Counter(group.text_batches)
+        inputs = [texts_of[number] for number in group.batch_numbers]
         with self._database.transaction() as connection:
             if kept:
                 _insert(
@@ -136,21 +140,16 @@ class Embeddings:
                     "WHERE document_id = %s AND version = %s AND text_hash = %s AND outcome <> 'error'",
                     (f"not embedded: {reason}", version.document_id, version.version, group.text_hashes[position]),
                 )
-            finished = zip(group.batch_numbers, inputs, shares(tokens, inputs), strict=True)
-            with connection.cursor() as cursor:
-                cursor.executemany(
-                    FINISH,
-                    [
-                        {
-                            "document": version.document_id,
-                            "version": version.version,
-                            "batches": [number],
-                            "inputs": n,
-                            "tokens": share,
-                        }
-                        for number, n, share in finished
-                    ],
-                )
+            connection.execute(
+                FINISH,
+                {
+                    "document": version.document_id,
+                    "version": version.version,
+                    "batches": group.batch_numbers,
+                    "inputs": inputs,
+                    "tokens": shares(tokens, inputs),
+                },
+            )
 
     def recount(self, version: Version) -> None:
         """Tell batches that ended before one of their texts was refused in another batch (law 3)."""
