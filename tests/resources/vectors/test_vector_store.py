@@ -1,0 +1,178 @@
+"""What every body of the vector store must do; a body is added to `BODIES` and to nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import numpy as np
+import psycopg
+import pytest
+
+from pipelines.failures import TransientFailure
+from resources.database import Database
+from resources.vectors.pgvector import PgVectorStore
+from resources.vectors.protocol import VectorBatch, VectorStore
+
+MODEL, OTHER_MODEL = "test/words/3", "test/other/3"
+A, B, C, D = (str(UUID(int=n)) for n in (0xA, 0xB, 0xC, 0xD))
+AXES = {A: (1.0, 0.0, 0.0), B: (0.8, 0.6, 0.0), C: (0.0, 1.0, 0.0), D: (-1.0, 0.0, 0.0)}
+
+
+def pgvector(request: pytest.FixtureRequest) -> VectorStore:
+    database = Database(request.getfixturevalue("database_url"))
+    request.addfinalizer(database.close)
+    return PgVectorStore(database)
+
+
+BODIES: list[Callable[[pytest.FixtureRequest], VectorStore]] = [pgvector]
+
+
+@pytest.fixture(params=BODIES, ids=lambda body: body.__name__)
+def store(request: pytest.FixtureRequest) -> VectorStore:
+    return request.param(request)
+
+
+def batch(*ids: str, turn: int = 0) -> VectorBatch:
+    """Vectors along known directions; `turn` rolls their numbers, so that a replaced vector can be told."""
+    matrix = np.array([np.roll(AXES[id_], turn) for id_ in ids], dtype=np.float32).reshape(len(ids), 3)
+    return VectorBatch(ids, matrix, [{"rowNumber": n, "turn": turn, "글": "값"} for n, _ in enumerate(ids)])
+
+
+def scores(store: VectorStore, probe: tuple[float, ...], *namespaces: str, top_k: int = 10) -> list[tuple[str, float]]:
+    found = store.query(MODEL, namespaces or ("ns",), np.array(probe, dtype=np.float32), top_k)
+    return [(match.vector_id, round(match.score, 3)) for match in found]
+
+
+def test_what_was_never_stored_is_missing(store: VectorStore):
+    assert sorted(store.missing(MODEL, "ns", [A, B])) == [A, B]
+    store.upsert(MODEL, "ns", batch(A))
+    assert store.missing(MODEL, "ns", [A, B]) == [B]
+    assert store.missing(MODEL, "ns", [A]) == []
+
+
+def test_the_same_id_is_replaced(store: VectorStore):
+    """Twice is once (law 4), and the newer vector counts."""
+    store.upsert(MODEL, "ns", batch(A, B))
+    store.upsert(MODEL, "ns", batch(A, turn=1))
+    assert store.ids(MODEL, "ns", None, 10) == [A, B]
+    assert scores(store, (0.0, 1.0, 0.0)) == [(A, 1.0), (B, 0.6)]
+
+
+def test_some_new_and_some_known_ids_in_one_upsert(store: VectorStore):
+    store.upsert(MODEL, "ns", batch(A))
+    store.upsert(MODEL, "ns", batch(A, B, C))
+    assert store.ids(MODEL, "ns", None, 10) == [A, B, C]
+
+
+def test_delete_says_how_many_were_there_and_unknown_ids_are_fine(store: VectorStore):
+    store.upsert(MODEL, "ns", batch(A, B))
+    assert store.delete(MODEL, "ns", [A, C]) == 1
+    assert store.delete(MODEL, "ns", [A, C]) == 0
+    assert store.ids(MODEL, "ns", None, 10) == [B]
+
+
+def test_ids_come_in_pages_in_ascending_order_each_once(store: VectorStore):
+    store.upsert(MODEL, "ns", batch(C, A, D, B))
+    first = store.ids(MODEL, "ns", None, 3)
+    assert first == [A, B, C]
+    assert store.ids(MODEL, "ns", first[-1], 3) == [D]
+    assert store.ids(MODEL, "ns", D, 3) == []
+
+
+def test_a_query_answers_by_cosine_best_first(store: VectorStore):
+    store.upsert(MODEL, "ns", batch(A, B, C, D))
+    assert scores(store, (2.0, 0.0, 0.0)) == [(A, 1.0), (B, 0.8), (C, 0.0), (D, -1.0)]
+    assert scores(store, (1.0, 0.0, 0.0), top_k=2) == [(A, 1.0), (B, 0.8)]
+
+
+def test_a_query_reaches_the_named_namespaces_only_and_says_which(store: VectorStore):
+    store.upsert(MODEL, "one", batch(A))
+    store.upsert(MODEL, "two", batch(B))
+    store.upsert(MODEL, "three", batch(A, C))
+    found = store.query(MODEL, ["one", "two"], np.array((1.0, 0, 0), dtype=np.float32), 10)
+    assert [(match.vector_id, match.namespace) for match in found] == [(A, "one"), (B, "two")]
+    assert scores(store, (1.0, 0.0, 0.0), "nobody") == []
+
+
+def test_namespaces_with_names_that_look_alike_are_apart(store: VectorStore):
+    """`_` and `%` are wild cards of LIKE, `/` parts paths: none of them may widen a namespace."""
+    for name in ("org_a", "orgXa", "org_a/employee_1", "org_%"):
+        store.upsert(MODEL, name, batch(A))
+    assert store.delete(MODEL, "org_%", [A]) == 1
+    assert store.delete(MODEL, "org_a", [A]) == 1
+    assert store.missing(MODEL, "orgXa", [A]) == []
+    assert store.missing(MODEL, "org_a/employee_1", [A]) == []
+
+
+def test_two_models_never_meet(store: VectorStore):
+    """Also where they have another dimension."""
+    store.upsert(MODEL, "ns", batch(A))
+    longer = VectorBatch([A, B], np.eye(2, 5, dtype=np.float32), [{}, {}])
+    store.upsert(OTHER_MODEL, "ns", longer)
+    assert scores(store, (1.0, 0.0, 0.0)) == [(A, 1.0)]
+    assert store.ids(MODEL, "ns", None, 10) == [A]
+    assert store.missing(MODEL, "ns", [B]) == [B]
+    assert store.delete(MODEL, "ns", [A, B]) == 1
+    assert store.ids(OTHER_MODEL, "ns", None, 10) == [A, B]
+
+
+def test_nothing_in_nothing_out(store: VectorStore):
+    """Empty inputs are no errors: a page may be empty."""
+    store.upsert(MODEL, "ns", batch())
+    assert store.missing(MODEL, "ns", []) == []
+    assert store.delete(MODEL, "ns", []) == 0
+    assert store.ids(MODEL, "ns", None, 10) == []
+    assert scores(store, (1.0, 0.0, 0.0)) == []
+    assert store.query(MODEL, [], np.array((1.0, 0, 0), dtype=np.float32), 10) == []
+
+
+def test_thousands_of_vectors_go_in_at_once(store: VectorStore):
+    ids = [str(UUID(int=n)) for n in range(1, 3001)]
+    matrix = np.random.Generator(np.random.PCG64(1)).standard_normal((3000, 3), dtype=np.float32)
+    store.upsert(MODEL, "ns", VectorBatch(ids, matrix, [{"n": n} for n in range(3000)]))
+    assert store.missing(MODEL, "ns", ids) == []
+    assert store.ids(MODEL, "ns", None, 5000) == ids
+
+
+def test_upserts_of_the_same_ids_at_once_end_as_one(store: VectorStore):
+    """Two documents bring the same rows at the same time; each vector is there once, none is lost."""
+    ids = sorted(str(UUID(int=n)) for n in range(1, 501))
+    matrix = np.ones((500, 3), dtype=np.float32)
+    start = threading.Barrier(4)
+
+    def bring(turn: int) -> None:
+        start.wait(10)
+        store.upsert(MODEL, "ns", VectorBatch(ids, matrix, [{"turn": turn}] * 500))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(bring, range(4)))
+    assert store.ids(MODEL, "ns", None, 1000) == ids
+
+
+def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore, monkeypatch: pytest.MonkeyPatch):
+    """Law 8: `missing` or `ids` of a broken connection must not read as an empty store."""
+    store.upsert(MODEL, "ns", batch(A))
+    cut_off(store, monkeypatch)
+    for call in (
+        lambda: store.missing(MODEL, "ns", [A]),
+        lambda: store.ids(MODEL, "ns", None, 10),
+        lambda: store.delete(MODEL, "ns", [A]),
+        lambda: store.query(MODEL, ["ns"], np.ones(3, dtype=np.float32), 1),
+        lambda: store.upsert(MODEL, "ns", batch(B)),
+    ):
+        with pytest.raises(TransientFailure, match="did not answer"):
+            call()
+
+
+def cut_off(store: VectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this body looks like while its service is away."""
+    assert isinstance(store, PgVectorStore)
+
+    def broken(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", broken)
+    monkeypatch.setattr(psycopg.Cursor, "copy", broken)
