@@ -42,7 +42,7 @@ class FolderObjectStore:
     def writing(self, key: str) -> Iterator[Path]:
         target = self._path(key)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
             os.close(handle)
         except OSError as error:
@@ -75,6 +75,14 @@ class FolderObjectStore:
         if not path.is_relative_to(self._root.resolve()):
             raise PermanentFailure(f"Object key {key!r} leads out of the object store")
         return path
+
+
+def _make_folder(folder: Path) -> None:
+    """A folder and its missing parents, each name of which survives a power cut."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush(folder.parent)
 
 
 def _flush(path: Path) -> None:
