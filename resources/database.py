@@ -51,6 +51,14 @@ def embedded_server_url(folder: Path) -> str:
             ) from error
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.errors.InFailedSqlTransaction) as error:
+        raise TransientFailure(f"The database did not answer ({type(error).__name__}); try again") from error
+
+
 class Database:
     """A small pool of connections that return rows as dictionaries."""
 
@@ -66,20 +74,14 @@ class Database:
 
         Raises TransientFailure where the server is away or gave up the transaction.
         """
-        try:
-            with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, psycopg.errors.InFailedSqlTransaction) as error:
-            raise TransientFailure(f"The database did not answer ({type(error).__name__}); try again") from error
+        with _told(), self._pool.connection() as connection:
+            yield connection
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
         """A connection of its own in autocommit mode, outside the pool: for LISTEN and session locks."""
-        try:
-            with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
-                yield connection
-        except psycopg.OperationalError as error:
-            raise TransientFailure(f"The database did not answer ({type(error).__name__}); try again") from error
+        with _told(), psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
+            yield connection
 
     def close(self) -> None:
         self._pool.close()
@@ -92,7 +94,7 @@ def upgrade(url: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(PROJECT_ROOT / "migrations"))
-    with psycopg.connect(url, autocommit=True) as guard:
+    with _told(), psycopg.connect(url, autocommit=True) as guard:
         guard.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         config.attributes["url"] = sqlalchemy_url(url)
         command.upgrade(config, "head")
@@ -103,7 +105,7 @@ def schema_is_current(url: str) -> bool:
     from alembic.script import ScriptDirectory
 
     head = ScriptDirectory(str(PROJECT_ROOT / "migrations")).get_current_head()
-    with psycopg.connect(url) as connection:
+    with _told(), psycopg.connect(url) as connection:
         if connection.execute("SELECT to_regclass('rowline_migrations')").fetchone() == (None,):
             return False
         return connection.execute("SELECT version_num FROM rowline_migrations").fetchone() == (head,)
