@@ -263,6 +263,15 @@ class Documents:
                     (document_id, row["version"]),
                 )
 
+    def fail_unstarted(self, document_id: str, version: int, attempt: int, reason: str) -> None:
+        """Write why an attempt failed whose run ended before its first step, so that nobody waits for ever."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions SET status = 'failed', error = %s, completed_at = now() WHERE document_id = %s "
+                "AND version = %s AND attempt = %s AND status = 'pending' AND run_id IS NULL",
+                (reason, document_id, version, attempt),
+            )
+
     def retry(self, document_id: str) -> Version:
         """Put a failed document back into the queue; finished batches stay finished.
 

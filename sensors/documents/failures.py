@@ -2,10 +2,12 @@
 
 import dagster as dg
 
+from pipelines.documents.arrivals import RunWanted
 from pipelines.documents.statuses import unexplained_end
 from resources.ledger.ledger import Ledger
 
 PARTITION_TAG = "dagster/partition"
+RUN_KEY_TAG = "dagster/run_key"  # of runs that the sensor new_uploads asked for
 
 
 @dg.run_failure_sensor(
@@ -34,3 +36,7 @@ def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str) -> Non
     document_id = context.dagster_run.tags.get(PARTITION_TAG)
     if document_id:
         ledger.documents.fail(document_id, None, reason, context.dagster_run.run_id)
+    run_key = context.dagster_run.tags.get(RUN_KEY_TAG)
+    if run_key:
+        wanted = RunWanted.from_key(run_key)
+        ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)

@@ -5,7 +5,7 @@ import json
 import dagster as dg
 
 from pipelines.documents.arrivals import complete_files
-from pipelines.failures import RowlineFailure
+from pipelines.failures import PermanentFailure
 from resources.inbox import Inbox
 
 
@@ -21,7 +21,7 @@ def inbox_files(context: dg.SensorEvaluationContext, inbox: dg.ResourceParam[Inb
     for file in complete_files(seen, json.loads(context.cursor or "{}")):
         try:
             taken.append(inbox.take(file))
-        except RowlineFailure as error:
+        except PermanentFailure as error:  # a transient one ends the tick; the file is there at the next
             inbox.refuse(file, str(error))
             refused.append(f"{file.path}: {error}")
     context.update_cursor(json.dumps({file.path: file.signature for file in seen}))
