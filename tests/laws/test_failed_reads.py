@@ -1,0 +1,116 @@
+"""Law 8: a failed read is never taken for an empty answer; nothing is deleted on the strength of one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from pipelines.failures import PermanentFailure, TransientFailure
+from tests.laws.deployment import Deployment, items
+from tests.laws.doubles import FailsAt, Watched
+
+AWAY = TransientFailure("The store did not answer")
+
+
+@pytest.mark.parametrize("call", ["missing", "delete", "upsert"])
+def test_a_store_that_fails_loses_nothing_and_changes_no_live_version(rowline: Deployment, call: str):
+    """Whatever call fails: all that was there is there, search answers as before or with the whole new version."""
+    first = rowline.index(items("anvil", "bellows"))
+    before = set(rowline.stored())
+    rowline.upload(items("anvil", "chisel"), first.document_id)
+    failing = FailsAt(1, AWAY, [call], always=True)
+    version = rowline.process(first.document_id, vectors=Watched(rowline.services.vectors, failing))
+
+    assert failing.calls == 3
+    assert before <= set(rowline.stored())
+    assert rowline.promised() <= set(rowline.stored())
+    assert version.live_version == (2 if call == "delete" else 1)
+    assert rowline.process(first.document_id).status == "completed"
+    assert set(rowline.stored()) == rowline.promised()
+
+
+def test_a_check_that_cannot_read_the_store_does_not_pass(rowline: Deployment):
+    """`vectors_explained` over a store that gives no ids must not say that nothing is unexplained."""
+    uploaded = rowline.upload(items("anvil"))
+    run = rowline.run(
+        uploaded.document_id, vectors=Watched(rowline.services.vectors, FailsAt(1, AWAY, ["ids"], always=True))
+    )
+    assert not run.success
+    assert "vectors_explained" not in [e.check_name for e in run.get_asset_check_evaluations() if e.passed]
+
+
+def test_lineage_that_cannot_be_read_sweeps_nothing(rowline: Deployment):
+    """The list of what may go breaks after its first page: nothing that is owed has gone."""
+    first = rowline.index(items("anvil", "bellows"))
+    rowline.upload(items("chisel"), first.document_id)
+    ledger = rowline.services.ledger
+    failing = FailsAt(1, TransientFailure("The database did not answer"), ["superseded"], always=True)
+    rowline.process(first.document_id, ledger=replace(ledger, lineage=Watched(ledger.lineage, failing)))
+    assert failing.calls == 3
+    assert len(rowline.stored()) == 3
+    assert rowline.sql("SELECT version FROM versions WHERE swept_at IS NOT NULL") == []
+    rowline.process(first.document_id)
+    assert set(rowline.stored()) == rowline.promised()
+
+
+def test_a_file_that_is_gone_from_object_storage_is_told_and_does_not_read_as_an_empty_table(rowline: Deployment):
+    """Else a new version without rows would delete every vector of the document."""
+    first = rowline.index(items("anvil", "bellows"))
+    second = rowline.upload(items("anvil"), first.document_id)
+    rowline.services.objects.delete(second.object_key)
+    version = rowline.process(first.document_id)
+    assert version.status == "failed"
+    assert "upload the file again" in version.error
+    assert (version.live_version, len(rowline.stored())) == (1, 2)
+
+
+@pytest.mark.parametrize("body", [b"", b"item,colour\n", b"\n\n\n", b"\x00" * 500, b"PK\x03\x04 cut off"], ids=str)
+def test_a_new_version_without_rows_is_refused_and_the_old_one_stays(rowline: Deployment, body: bytes):
+    """An export that broke must not empty the index: law 8 for files."""
+    first = rowline.index(items("anvil", "bellows"))
+    rowline.upload(body, first.document_id)
+    version = rowline.process(first.document_id)
+    assert (version.version, version.status, version.live_version) == (2, "failed", 1)
+    assert "items.csv" in version.error
+    assert len(rowline.found("anvil")) == 2
+
+
+def test_a_database_that_is_away_is_a_transient_failure_everywhere(
+    rowline: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    """No question to the ledger answers `nothing` because nobody was there to answer."""
+    version = rowline.index(items("anvil"))
+    ledger = rowline.services.ledger
+
+    def broken(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    for cursor in (psycopg.Cursor, psycopg.ServerCursor):
+        monkeypatch.setattr(cursor, "execute", broken)
+    questions: list[Any] = [
+        ledger.documents.waiting,
+        ledger.documents.listed,
+        lambda: ledger.documents.newest(version.document_id),
+        lambda: ledger.plans.unfinished(version),
+        lambda: ledger.lineage.namespaces(version),
+        lambda: list(ledger.lineage.superseded(version.document_id)),
+        lambda: list(ledger.lineage.vector_pages(version)),
+        lambda: ledger.lineage.unexplained(version.model, ["org_acme"], []),
+        lambda: ledger.organizations.employees("acme"),
+        lambda: ledger.organizations.namespaces("acme"),
+        lambda: ledger.documents.wait_for_upload(0),
+        lambda: rowline.find("anvil"),
+    ]
+    for question in questions:
+        with pytest.raises(TransientFailure, match="The database did not answer"):
+            question()
+
+
+def test_an_unknown_document_is_told_not_invented(rowline: Deployment):
+    with pytest.raises(PermanentFailure, match="There is no document doc_x"):
+        rowline.services.ledger.documents.begin("doc_x", "run")
+    with pytest.raises(PermanentFailure, match="There is no document doc_x"):
+        rowline.services.ledger.documents.newest("doc_x")

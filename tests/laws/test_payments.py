@@ -1,0 +1,115 @@
+"""Law 5: a crash costs at most what was in flight; what was paid for is never paid for again."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.failures import PermanentFailure, TransientFailure
+from resources.embedders.openai import OpenAIEmbedder
+from resources.services import Services
+from tests.laws.deployment import Deployment, items
+from tests.stand_ins.openai_server import KEY, Fault, OpenAIServer
+
+TABLE = items(*[f"item{n}" for n in range(40)])  # ten batches of four, five requests of eight
+
+
+@pytest.fixture
+def paid(rowline: Deployment, openai: OpenAIServer) -> Deployment:
+    """The deployment with OpenAI's client speaking to the stand-in, without waiting between repeats."""
+    embedder = OpenAIEmbedder(
+        KEY, openai.base_url, dimension=32, in_flight=2, request_inputs=8, max_retries=1, sleep=lambda _: None
+    )
+    services: Services = rowline.services
+    services.__dict__["embedder"] = embedder
+    services.__dict__.pop("uploads", None)
+    return rowline
+
+
+def test_a_request_that_fails_in_the_middle_keeps_the_groups_that_were_paid(paid: Deployment, openai: OpenAIServer):
+    """Of five requests one fails for good: the others are kept, the retry sends the missing eight inputs only."""
+    document = paid.upload(TABLE).document_id
+    openai.faults.extend([Fault("none"), Fault("none"), Fault("insufficient_quota")])
+    version = paid.process(document)
+    assert version.status == "failed"
+    assert "no quota left" in version.error
+    kept = paid.sql("SELECT count(*) AS n FROM embeddings")[0]["n"]
+    assert kept == openai.stats.inputs >= 8
+
+    paid.services.ledger.documents.retry(document)
+    version = paid.process(document)
+    assert version.status == "completed"
+    assert openai.stats.inputs == 40
+    assert version.result["embeddedInputs"] == 40
+    assert version.result["tokens"] == openai.stats.tokens
+    assert set(paid.stored()) == paid.promised()
+
+
+@pytest.mark.parametrize("fails_at", [1, 3, 5])
+def test_inputs_of_finished_batches_are_never_sent_again(paid: Deployment, openai: OpenAIServer, fails_at: int):
+    """The k-th request breaks until the run gives up; the bill after the next run is the file's inputs, once each."""
+    document = paid.upload(TABLE).document_id
+    # a broken answer is repeated once by the client, and the step is tried three times
+    openai.faults.extend([Fault("none")] * (fails_at - 1) + [Fault("server_error")] * 40)
+    assert paid.process(document).status == "failed"
+    openai.faults.clear()
+    finished = sum(batch["embeddedInputs"] for batch in paid.batches(paid.services.ledger.documents.newest(document)))
+    assert finished == openai.stats.inputs
+
+    paid.services.ledger.documents.retry(document)
+    assert paid.process(document).status == "completed"
+    assert openai.stats.inputs == 40
+
+
+def test_a_step_that_is_tried_again_within_its_run_sends_only_what_is_missing(paid: Deployment, openai: OpenAIServer):
+    """B3's retries: the run goes on by itself, and pays nothing twice."""
+    document = paid.upload(TABLE).document_id
+    openai.faults.extend([Fault("none")] * 2 + [Fault("unavailable")] * 4)
+    version = paid.process(document)
+    assert (version.status, version.error) == ("completed", None)
+    assert openai.stats.inputs == 40
+
+
+def test_no_more_requests_are_under_way_than_are_allowed(paid: Deployment, openai: OpenAIServer):
+    """B3, BATCHES_IN_FLIGHT: what a crash can cost is bounded by it."""
+    paid.process(paid.upload(items(*[f"thing{n}" for n in range(120)])).document_id)
+    assert 1 <= openai.stats.at_once <= 2
+    assert openai.stats.largest == 8
+    assert openai.stats.requests == 15
+
+
+def test_after_a_request_failed_for_good_no_new_ones_are_begun(rowline: Deployment):
+    """A wrong key or an empty account is not asked forty times."""
+    embedder = rowline.services.embedder
+    embedder.fail_at, embedder.failure = 1, PermanentFailure("The account is empty")  # type: ignore[attr-defined]
+    version = rowline.process(rowline.upload(items(*[f"thing{n}" for n in range(200)])).document_id)
+    assert (version.status, version.error) == ("failed", "The account is empty")
+    # a group holds eight of the two hundred; what was handed to the two threads before the failure may go on
+    assert embedder.calls <= 6  # type: ignore[attr-defined]
+
+
+def test_another_documents_payment_is_used_also_when_it_came_between_plan_and_request(rowline: Deployment):
+    """Two documents with the same rows, planned side by side: whoever comes second finds the texts paid."""
+    first, second = rowline.upload(items("anvil", "bellows")), rowline.upload(items("anvil", "bellows"))
+    for version in (first, second):
+        for step in ("parsed_rows", "batches"):
+            rowline.step(step, version.document_id, f"run of {version.document_id}")
+    for version in (first, second):
+        rowline.step("embeddings", version.document_id, f"run of {version.document_id}")
+    assert len(rowline.services.embedder.asked) == 2  # type: ignore[attr-defined]
+
+
+def test_an_embedding_that_could_not_be_kept_at_once_is_told_as_transient(rowline: Deployment):
+    """The database went away after the payment: the step is tried again, nothing is half written."""
+    from dataclasses import replace
+
+    from tests.laws.doubles import FailsAt, Watched
+
+    ledger = rowline.services.ledger
+    failing = FailsAt(2, TransientFailure("The database did not answer"), ["save"])
+    uploaded = rowline.upload(TABLE)
+    version = rowline.process(
+        uploaded.document_id, ledger=replace(ledger, embeddings=Watched(ledger.embeddings, failing))
+    )
+    assert version.status == "completed"
+    assert set(rowline.stored()) == rowline.promised()
+    assert len(rowline.services.embedder.asked) == 48  # type: ignore[attr-defined]  # one group of eight twice
