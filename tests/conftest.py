@@ -21,10 +21,11 @@ if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure func
 
     from resources.services import Services
     from resources.settings import Settings
+    from tests.laws.command import Command
     from tests.laws.deployment import Deployment
     from tests.stand_ins.openai_server import OpenAIServer
 
-pytest.register_assert_rewrite("tests.laws.deployment")
+pytest.register_assert_rewrite("tests.laws.deployment", "tests.laws.command")
 
 TEMPLATE = "migrated"
 _numbers = count(1)
@@ -146,9 +147,7 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def rowline(
-    services: Services, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> Deployment:
+def rowline(services: Services, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """One whole Rowline: upload a table, process it, ask ledger and store. Steps are retried without waiting."""
     import dagster as dg
 
@@ -156,6 +155,50 @@ def rowline(
 
     monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
     return Deployment(services, dagster_instance)
+
+
+@pytest.fixture(scope="session")
+def with_dagster(copy_database: Callable[[str], str]) -> str:
+    """Name of a database that has Dagster's own tables as well (they take a second to make)."""
+    from dagster_postgres import DagsterPostgresStorage
+
+    from resources.database import sqlalchemy_url
+
+    url = copy_database(TEMPLATE)
+    storage = DagsterPostgresStorage(sqlalchemy_url(url, "psycopg2"), should_autocreate_tables=True)
+    for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+        part._engine.dispose()  # a template may have no visitors
+    return urlsplit(url).path[1:]
+
+
+@pytest.fixture
+def rowline_command(
+    copy_database: Callable[[str], str],
+    with_dagster: str,
+    server_url: str,
+    clean_environment: Path,
+    openai: OpenAIServer,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Command]:
+    """The command over a database of its own, with the real Dagster storage and the stand-in for OpenAI."""
+    from tests.laws.command import Command
+    from tests.stand_ins.openai_server import KEY
+
+    url = copy_database(with_dagster)
+    yield Command(
+        {
+            "DATABASE_URL": url,
+            "ROWLINE_HOME": str(clean_environment / "home"),
+            "EMBEDDING_PROVIDER": "openai",
+            "EMBEDDING_DIMENSIONS": "32",
+            "OPENAI_API_KEY": KEY,
+            "OPENAI_BASE_URL": openai.base_url,
+            "BATCH_ROWS": "4",
+        },
+        clean_environment,
+        capsys,
+    )
+    drop_database(server_url, url)
 
 
 @pytest.fixture(scope="session")

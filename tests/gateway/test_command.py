@@ -1,0 +1,213 @@
+"""The JSON and the exit codes of the command: a contract with scripts, tests and CI."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.laws.command import Command
+from tests.laws.deployment import csv_bytes, items
+
+BATCH = {"batchNumber", "totalBatches", "startRow", "endRow", "status", "processedRows", "vectorsCreated", "errors"}
+RESULT = {
+    "totalRows",
+    "processedRows",
+    "skippedRows",
+    "errorRows",
+    "vectorsCreated",
+    "namespacesUpdated",
+    "processingTimeMs",
+    "errors",
+    "unchangedRows",
+    "duplicateRows",
+    "vectorsDeleted",
+    "embeddedInputs",
+    "tokens",
+}
+STAFF = "name: staff\nemployeeIdentifier: 'no'\nragConfig:\n  embeddingTemplate: '{{task}}'\n"
+
+
+def assert_status_shape(told: dict[str, Any]) -> None:
+    assert set(told) >= {"documentId", "version", "status", "progress", "batches", "result", "error"}
+    assert set(told["progress"]) == {"batchesDone", "batchesTotal", "rowsDone", "rowsTotal"}
+    for batch in told["batches"]:
+        assert set(batch) == BATCH
+    if told["result"] is not None:
+        assert set(told["result"]) >= RESULT
+    if told["error"] is not None:
+        assert set(told["error"]) == {"message"}
+
+
+def test_upload_names_document_version_file_and_status(rowline_command: Command):
+    files = [rowline_command.file(f"{name}.csv", csv_bytes(items(name))) for name in ("anvil", "bellows")]
+    told = rowline_command.json("upload", *files, "--org", "acme")
+    assert list(told) == ["documents"]
+    assert [(d["version"], d["filename"], d["status"]) for d in told["documents"]] == [
+        (1, "anvil.csv", "pending"),
+        (1, "bellows.csv", "pending"),
+    ]
+    for document in told["documents"]:
+        assert set(document) == {"documentId", "version", "filename", "status"}
+        assert re.fullmatch(r"doc_[0-9a-f]{32}", document["documentId"])
+
+
+def test_process_and_status_tell_progress_batches_and_result(rowline_command: Command):
+    """The same shape before, after, and from both commands."""
+    file = rowline_command.file("items.csv", csv_bytes(items(*"abcdef")))
+    document = rowline_command.json("upload", file, "--org", "acme")["documents"][0]["documentId"]
+    waiting = rowline_command.json("status", document)
+    assert_status_shape(waiting)
+    assert (waiting["status"], waiting["batches"], waiting["result"], waiting["error"]) == ("pending", [], None, None)
+
+    told = rowline_command.json("process", document)
+    assert_status_shape(told)
+    assert (told["documentId"], told["version"], told["status"], told["error"]) == (document, 1, "completed", None)
+    assert told["progress"] == {"batchesDone": 2, "batchesTotal": 2, "rowsDone": 6, "rowsTotal": 6}
+    assert [(b["startRow"], b["endRow"], b["status"]) for b in told["batches"]] == [
+        (2, 5, "completed"),
+        (6, 7, "completed"),
+    ]
+    assert told["result"]["totalRows"] == told["result"]["vectorsCreated"] == told["result"]["embeddedInputs"] == 6
+    assert told["result"]["tokens"] > 0
+    assert rowline_command.json("status", document) == told
+    assert rowline_command.json("process", document) == told
+
+
+def test_a_new_version_of_a_document_embeds_what_is_new(rowline_command: Command):
+    first = rowline_command.file("items.csv", csv_bytes(items("anvil", "bellows")))
+    document = rowline_command.indexed(first)
+    second = rowline_command.file("items2.csv", csv_bytes(items("anvil", "chisel")))
+    told = rowline_command.json("upload", second, "--org", "acme", "--document", document)["documents"]
+    assert [(d["documentId"], d["version"], d["filename"]) for d in told] == [(document, 2, "items2.csv")]
+    result = rowline_command.json("process", document)["result"]
+    assert (result["unchangedRows"], result["embeddedInputs"], result["vectorsDeleted"]) == (1, 1, 1)
+
+
+def test_search_and_trace_name_the_rows(rowline_command: Command):
+    """From a question to the vector, and from the vector back to file, version, row, batch, model and run."""
+    document = rowline_command.indexed(rowline_command.file("items.csv", csv_bytes(items("anvil", "bellows"))))
+    told = rowline_command.json("search", "item: bellows\ncolour: colour of bellows", "--org", "acme", "-k", "1")
+    (hit,) = told["hits"]
+    assert set(hit) == {"score", "text", "vectorId", "namespace", "sources"}
+    assert (hit["score"], hit["namespace"]) == (pytest.approx(1, abs=1e-3), "org_acme")
+    assert hit["text"] == "item: bellows\ncolour: colour of bellows"
+    assert hit["sources"] == [
+        {
+            "documentId": document,
+            "version": 1,
+            "filename": "items.csv",
+            "sheet": "csv",
+            "rowNumber": 3,
+            "employeeId": None,
+        }
+    ]
+
+    traced = rowline_command.json("trace", hit["vectorId"])
+    assert set(traced) >= {"vectorId", "namespace", "contentHash", "model", "dimension", "embeddedAt", "rows"}
+    assert (traced["model"], traced["dimension"]) == ("openai/text-embedding-3-small/32", 32)
+    (row,) = traced["rows"]
+    assert (row["documentId"], row["version"], row["live"], row["rowNumber"], row["batchNumber"]) == (
+        document,
+        1,
+        True,
+        3,
+        1,
+    )
+    assert (row["filename"], row["sheet"]) == ("items.csv", "csv")
+    assert row["sourceRow"] == {"item": "bellows", "colour": "colour of bellows"}
+    assert str(UUID(row["runId"])) == row["runId"]
+
+
+def test_search_can_be_bound_to_an_employee_and_to_a_document(rowline_command: Command):
+    staff = rowline_command.file("staff.csv", "employeeNumber,name\nE1,Kim\nE2,Lee\n")
+    assert rowline_command.json("employees", "put", staff, "--org", "acme") == {"employees": 2}
+    rowline_command.json("template", "put", rowline_command.file("staff.yaml", STAFF), "--org", "acme")
+    table = rowline_command.file("week.csv", csv_bytes([["no", "task"], ["E1", "welding"], ["E2", "painting"]]))
+    split = rowline_command.indexed(table, "--template", "staff", "--mode", "employee_split")
+    rowline_command.indexed(rowline_command.file("items.csv", csv_bytes(items("anvil"))))
+
+    hits = rowline_command.json("search", "painting", "--org", "acme", "--employee", "E1")["hits"]
+    assert [(hit["text"], hit["sources"][0]["employeeId"]) for hit in hits] == [("welding", "E1")]
+    hits = rowline_command.json("search", "painting", "--org", "acme", "--document", split)["hits"]
+    assert [hit["text"] for hit in hits] == ["painting", "welding"]
+    assert rowline_command.json("search", "painting", "--org", "rival") == {"hits": []}
+
+
+def test_documents_templates_and_employees_are_listed(rowline_command: Command):
+    document = rowline_command.indexed(rowline_command.file("items.csv", csv_bytes(items("anvil"))))
+    (told,) = rowline_command.json("documents")["documents"]
+    assert told == {
+        "documentId": document,
+        "version": 1,
+        "filename": "items.csv",
+        "status": "completed",
+        "organizationId": "acme",
+        "liveVersion": 1,
+    }
+    assert rowline_command.json("documents", "--org", "rival") == {"documents": []}
+    rowline_command.json("template", "put", rowline_command.file("staff.yaml", STAFF), "--org", "acme")
+    (stored,) = rowline_command.json("template", "list", "--org", "acme")["templates"]
+    assert (stored["name"], stored["employeeIdentifier"]) == ("staff", "no")
+    staff = rowline_command.file("staff.csv", "employeeNumber,name,namespace\nE1,Kim,blue\nE2,Lee,\n")
+    rowline_command.json("employees", "put", staff, "--org", "acme")
+    assert rowline_command.json("employees", "list", "--org", "acme")["employees"] == [
+        {"employeeNumber": "E1", "name": "Kim", "namespace": "blue"},
+        {"employeeNumber": "E2", "name": "Lee", "namespace": "org_acme/employee_E2"},
+    ]
+
+
+def test_a_failed_document_ends_with_1_and_can_be_retried(rowline_command: Command):
+    document = rowline_command.json("upload", rowline_command.file("empty.csv", "item,colour\n"), "--org", "acme")[
+        "documents"
+    ][0]["documentId"]
+    told = rowline_command.json("process", document, code=1)
+    assert_status_shape(told)
+    assert (told["status"], told["result"]) == ("failed", None)
+    assert "empty.csv" in told["error"]["message"]
+    assert rowline_command.json("retry", document)["status"] == "pending"
+    assert rowline_command.json("status", document)["error"] is None
+
+
+def test_people_read_what_scripts_parse(rowline_command: Command):
+    """Without --json the same facts in words, none of them on stderr."""
+    document = rowline_command.indexed(rowline_command.file("items.csv", csv_bytes(items("anvil", "anvil"))))
+    said = rowline_command("status", document)
+    assert said.code == 0
+    assert "items.csv (version 1): ✅ completed (완료)" in said.out
+    assert "2 rows: 1 kept, 0 unchanged, 1 duplicate, 0 error" in said.out
+    said = rowline_command("search", "anvil", "--org", "acme")
+    assert "↳ items.csv, csv, row 2 (and 1 more rows)" in said.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["upload"], ["upload", "x.csv"], ["search", "q"], ["search", "q", "--org", "a", "-k", "0"]],
+)
+def test_misuse_ends_with_2(rowline_command: Command, arguments: list[str]):
+    assert rowline_command(*arguments).code == 2
+
+
+@pytest.mark.slow
+def test_the_installed_command_writes_one_json_document_and_nothing_else(rowline_command: Command):
+    """As a script sees it: a process of its own, with every import's and Dagster's chatter on stderr or nowhere."""
+    file = rowline_command.file("items.csv", csv_bytes(items("anvil", "bellows")))
+    environment = {**os.environ, **rowline_command.environment, "PYTHONUTF8": "1"}
+    environment.pop("PYTHONWARNINGS", None)
+
+    def rowline(*arguments: str) -> Any:
+        command = [os.path.join(os.path.dirname(sys.executable), "rowline"), *arguments, "--json"]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), ended.stderr
+        assert ended.stdout.count("\n") == 1
+        return json.loads(ended.stdout)
+
+    document = rowline("upload", str(file), "--org", "acme")["documents"][0]["documentId"]
+    assert rowline("process", document)["status"] == "completed"
+    assert len(rowline("search", "anvil", "--org", "acme")["hits"]) == 2
