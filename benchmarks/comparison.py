@@ -42,7 +42,10 @@ class Comparison:
 
     def ratio(self, phase: str, seconds: Callable[[dict[str, Any]], float]) -> float:
         """Rowline's seconds over the limit's, the median of the pairs."""
-        return median(seconds(pair.rowline["phases"][phase]) / pair.limit[phase]["seconds"] for pair in self.rounds)
+        return median(self.ratios(phase, seconds))
+
+    def ratios(self, phase: str, seconds: Callable[[dict[str, Any]], float]) -> list[float]:
+        return [seconds(pair.rowline["phases"][phase]) / pair.limit[phase]["seconds"] for pair in self.rounds]
 
     def rowline(self, phase: str, figure: Callable[[dict[str, Any]], float]) -> float:
         return median(figure(pair.rowline["phases"][phase]) for pair in self.rounds)

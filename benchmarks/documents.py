@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 
 from rich.console import Console
 
@@ -20,21 +21,25 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def parts(chosen: argparse.Namespace) -> Iterator[list[report.Section]]:
+    """The tables, part by part, as they are measured."""
+    if chosen.rounds:
+        yield list(report.comparison_sections(comparison.compare(chosen.rows, chosen.rounds, console.print)))
+    if chosen.uploads:
+        yield [report.latency_section(latency.measure(chosen.uploads, console.print))]
+    if chosen.memory_rows:
+        yield [report.memory_section(memory.measure(chosen.memory_rows, console.print))]
+
+
 def main() -> None:
     chosen = options()
+    command = " ".join(["python -m benchmarks.documents", *sys.argv[1:]])
     sections: list[report.Section] = []
-    server = ""
-    if chosen.rounds:
-        compared = comparison.compare(chosen.rows, chosen.rounds, console.print)
-        server = compared.server
-        sections += report.comparison_sections(compared)
-    if chosen.memory_rows:
-        sections.append(report.memory_section(memory.measure(chosen.memory_rows, console.print)))
-    if chosen.uploads:
-        sections.append(report.latency_section(latency.measure(chosen.uploads, console.print)))
-    report.show(sections)
-    if not chosen.no_file:
-        report.write(sections, server, " ".join(["python -m benchmarks.documents", *sys.argv[1:]]))
+    for part in parts(chosen):
+        report.show(part)
+        sections += part
+        if not chosen.no_file:  # at once: a part that fails later costs only itself
+            report.write(sections, command)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ POLL_SECONDS = 0.02
 START_SECONDS, STOP_SECONDS, DOCUMENT_SECONDS = 120, 60, 120
 ORGANIZATION = "latency"
 LEGS = """
-SELECT extract(epoch FROM requested_at - uploaded_at) AS requested,
-       extract(epoch FROM started_at - requested_at) AS started,
-       extract(epoch FROM completed_at - started_at) AS completed
-  FROM versions WHERE document_id = %s
+SELECT extract(epoch FROM r.create_timestamp AT TIME ZONE current_setting('TimeZone') - v.uploaded_at) AS requested,
+       extract(epoch FROM v.started_at - r.create_timestamp AT TIME ZONE current_setting('TimeZone')) AS started,
+       extract(epoch FROM v.completed_at - v.started_at) AS completed
+  FROM versions v JOIN runs r USING (run_id) WHERE v.document_id = %s
 """
 
 
@@ -69,7 +69,10 @@ def development(folder: Path, settings: dict[str, str], port: int) -> Iterator[d
             start_new_session=True,
         )
     try:
-        wait_until(lambda: reachable(f"http://127.0.0.1:{port}/server_info"), START_SECONDS, "`rowline dev`")
+        try:
+            wait_until(lambda: reachable(f"http://127.0.0.1:{port}/server_info"), START_SECONDS, "`rowline dev`")
+        except TimeoutError as error:
+            raise RuntimeError(f"{error}:\n{log_end(folder)}") from error
         told["up"] = time.monotonic() - started
         yield told
     finally:
@@ -82,6 +85,11 @@ def development(folder: Path, settings: dict[str, str], port: int) -> Iterator[d
             process.kill()
             process.wait()
         told["down"] = time.monotonic() - asked
+
+
+def log_end(folder: Path) -> str:
+    logs = [folder / "dev.log", *sorted((folder / "logs").glob("*.log"))]
+    return "\n".join(f"{log.name}: {log.read_text('utf-8', 'replace')[-2000:]}" for log in logs)
 
 
 def living(folder: Path) -> list[int]:

@@ -67,14 +67,14 @@ def _verdict(comparison: Comparison) -> str:
     ends = [pair.rowline["end"] for pair in comparison.rounds]
     right = all(end["texts"] == comparison.texts_at_end for end in ends)
     rate = comparison.rows / comparison.rowline("first", whole)
-    ratios = [pair.rowline["phases"]["first"]["seconds"] / pair.limit["first"]["seconds"] for pair in comparison.rounds]
+    ratios = comparison.ratios("first", whole)
     loads = [load for pair in comparison.rounds for load in pair.load]
     return (
         f"First index: {rate:,.0f} rows/s; ratios to the limit pair by pair {', '.join(f'{r:.1f}' for r in ratios)}. "
         f"In the file {facts.texts_v1:,} different texts, then {facts.new_texts:,} new and {facts.gone_texts:,} gone. "
         f"At the end stale {max(end['stale'] for end in ends)}, missing {max(end['missing'] for end in ends)}, "
         f"texts {'exactly those of the file' if right else 'NOT those of the file'}. "
-        f"Load of the machine {min(loads):.1f} to {max(loads):.1f} processes on {os.cpu_count()} cores."
+        f"{comparison.server}. Load {min(loads):.1f} to {max(loads):.1f} processes on {os.cpu_count()} cores."
     )
 
 
@@ -150,8 +150,8 @@ def show(sections: Sequence[Section]) -> None:
         console.print(table)
 
 
-def write(sections: Sequence[Section], server: str, command: str, path: Path = RESULTS) -> None:
-    parts = ["# How fast, measured\n", _how(server, command)]
+def write(sections: Sequence[Section], command: str, path: Path = RESULTS) -> None:
+    parts = ["# How fast, measured\n", _how(command)]
     for section in sections:
         lines = [f"\n## {section.title}\n", _line(section.columns), _line(["---"] * len(section.columns))]
         lines += [_line(row) for row in section.rows]
@@ -159,12 +159,13 @@ def write(sections: Sequence[Section], server: str, command: str, path: Path = R
     path.write_text("\n".join(parts) + "\n", "utf-8")
 
 
-def _how(server: str, command: str) -> str:
+def _how(command: str) -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return (
-        f"Written by `{command}` on {datetime.date.today().isoformat()}; how to read it: `README.md` beside this file. "  # noqa: DTZ011
+        f"Written by `{command}` on {today}; how to read it: `README.md` beside this file. "
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}, "
-        f"{server}; {libraries}."
+        f"{libraries}."
     )
 
 

@@ -49,7 +49,7 @@ def test_the_end_state_is_the_last_file(small_comparison: comparison.Comparison)
 
 def test_the_report_shows_every_phase_and_no_path(small_comparison: comparison.Comparison, tmp_path: Path):
     path = tmp_path / "results.md"
-    report.write(list(report.comparison_sections(small_comparison)), small_comparison.server, "make bench", path)
+    report.write(list(report.comparison_sections(small_comparison)), "make bench", path)
     told = path.read_text("utf-8")
     for title, target in report.TARGETS.values():
         assert title in told
