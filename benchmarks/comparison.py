@@ -69,6 +69,11 @@ def checking(phase: dict[str, Any]) -> float:
     return sum(taken for step, taken in phase.get("steps", {}).items() if step.endswith("_checks"))
 
 
+def around(phase: dict[str, Any]) -> float:
+    """What is left: Dagster's events, run records and plan."""
+    return whole(phase) - work(phase) - checking(phase)
+
+
 def compare(rows: int, rounds: int, say: Say, **settings: str) -> Comparison:
     """Run it all, in a home of its own."""
     lists = generator.make_lists(rows)

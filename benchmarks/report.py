@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.comparison import Comparison, checking, whole, work
+from benchmarks.comparison import Comparison, around, checking, whole, work
 
 RESULTS = Path(__file__).with_name("results.md")
 LIBRARIES = ("dagster", "psycopg", "numpy", "pyarrow", "python-calamine", "openai")
@@ -81,9 +81,8 @@ def _verdict(comparison: Comparison) -> str:
 def _work_and_what_surrounds_it(comparison: Comparison) -> Section:
     rows = []
     for phase, (title, _) in TARGETS.items():
-        seconds = comparison.rowline(phase, whole)
-        parts = comparison.rowline(phase, work), comparison.rowline(phase, checking)
-        rows.append((title, *map(_s, parts), _s(max(0.0, seconds - sum(parts))), _s(seconds)))
+        parts = (comparison.rowline(phase, part) for part in (work, checking, around, whole))
+        rows.append((title, *map(_s, parts)))
     imports = min(pair.rowline["imports"] for pair in comparison.rounds)
     warm_up = min(pair.rowline["warm_up"] for pair in comparison.rounds)
     note = (
@@ -141,6 +140,8 @@ def latency_section(told: dict[str, Any]) -> Section:
 
 def show(sections: Sequence[Section]) -> None:
     console = Console()
+    if not console.is_terminal:
+        console.width = 140
     for section in sections:
         table = Table(title=section.title, caption=section.note or None)
         for number, column in enumerate(section.columns):
