@@ -50,12 +50,18 @@ SELECT count(*) FILTER (WHERE e.dimension IS NULL) AS missing,
         WHERE organization_id = %(organization)s AND model = %(model)s AND text_hash = l.text_hash LIMIT 1) e ON true
 """
 
+# OFFSET 0 fences the look-up by vector: just after a bulk load the planner takes a version for two rows and would
+# read all of it for each vector
 VECTORS = """
 SELECT l.vector_id, l.sheet, l.row_number, l.employee_id, l.content_hash, l.source_row, e.embedding
-  FROM (SELECT DISTINCT ON (vector_id) vector_id, sheet, row_number, employee_id, content_hash, text_hash,
-               CASE WHEN %(with_source)s THEN source_row ELSE '{}'::json END AS source_row
-          FROM lineage WHERE document_id = %(document)s AND version = %(version)s AND vector_id = ANY(%(ids)s)
-         ORDER BY vector_id, row_position) l
+  FROM (SELECT DISTINCT ON (l.vector_id) l.*
+          FROM unnest(%(ids)s::uuid[]) AS wanted (vector_id)
+         CROSS JOIN LATERAL (
+               SELECT vector_id, document_id, version, sheet, row_number, row_position, employee_id, content_hash,
+                      text_hash, CASE WHEN %(with_source)s THEN source_row ELSE '{}'::json END AS source_row
+                 FROM lineage WHERE vector_id = wanted.vector_id OFFSET 0) l
+         WHERE l.document_id = %(document)s AND l.version = %(version)s
+         ORDER BY l.vector_id, l.row_position) l
   JOIN embeddings e ON e.organization_id = %(organization)s AND e.model = %(model)s AND e.text_hash = l.text_hash
 """
 

@@ -30,21 +30,28 @@ SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
 
 # A vector is owed to the store while a live version points at it, or one on its way to being live: also one that
 # failed, while it is the newest and can be tried again.
+# First, set against set, what the document itself no longer says; only for that little, vector by vector (OFFSET 0
+# fences the look-up), whether anybody else still points there.
 SUPERSEDED = """
-SELECT v.model, l.namespace, l.vector_id
-  FROM lineage l JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
- WHERE l.document_id = %(document)s AND l.version <> coalesce(d.live_version, 0) AND l.vector_id IS NOT NULL
-   AND l.version < d.latest_version AND v.status NOT IN ('pending', 'processing') AND v.swept_at IS NULL
-   AND (NOT %(stored)s OR EXISTS (
-       SELECT 1 FROM document_namespaces n WHERE n.document_id = l.document_id AND n.version = l.version))
-   AND NOT EXISTS (
-       SELECT 1 FROM lineage other JOIN versions ov ON ov.document_id = other.document_id
-                                                   AND ov.version = other.version
-         JOIN documents od ON od.document_id = other.document_id
-        WHERE other.vector_id = l.vector_id
-          AND (other.version = od.live_version OR ov.status IN ('pending', 'processing')
-               OR ov.status = 'failed' AND ov.version = od.latest_version))
- GROUP BY v.model, l.namespace, l.vector_id
+WITH gone AS MATERIALIZED (
+    SELECT v.model, l.namespace, l.vector_id
+      FROM documents d JOIN versions v USING (document_id) JOIN lineage l USING (document_id, version)
+     WHERE d.document_id = %(document)s AND v.version <> coalesce(d.live_version, 0) AND v.version < d.latest_version
+       AND v.status NOT IN ('pending', 'processing') AND v.swept_at IS NULL AND l.vector_id IS NOT NULL
+       AND (NOT %(stored)s OR EXISTS (
+           SELECT 1 FROM document_namespaces n WHERE n.document_id = v.document_id AND n.version = v.version))
+    EXCEPT
+    SELECT v.model, l.namespace, l.vector_id
+      FROM documents d JOIN versions v ON v.document_id = d.document_id AND v.version = d.live_version
+      JOIN lineage l ON l.document_id = v.document_id AND l.version = v.version
+     WHERE d.document_id = %(document)s AND l.vector_id IS NOT NULL)
+SELECT model, namespace, vector_id FROM gone
+ WHERE NOT EXISTS (
+       SELECT 1
+         FROM (SELECT document_id, version FROM lineage WHERE vector_id = gone.vector_id OFFSET 0) other
+         JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
+        WHERE other.version = d.live_version OR v.status IN ('pending', 'processing')
+           OR v.status = 'failed' AND other.version = d.latest_version)
 """
 
 SOURCES = """
