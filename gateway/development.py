@@ -42,14 +42,17 @@ class Development:
         settings.inbox.mkdir(parents=True, exist_ok=True)
         assert services.database  # the server is up and migrated before anything else asks for it
         port = free_port(settings.dagster_port)
-        from pipelines.running import dagster_home  # Dagster: only for this command
+        # Dagster is imported by this command only
+        from pipelines.running import dagster_home, end_abandoned_runs
 
         log = settings.rowline_home / "logs" / "dagster.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        with alone(settings.rowline_home), log.open("wb") as output, ended_by_signals():
+        workspace = str(PROJECT_ROOT / "workspace.yaml")
+        with alone(settings.rowline_home) as lock, log.open("wb") as output, ended_by_signals():
+            end_abandoned_runs(settings)
             process = subprocess.Popen(
-                [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
-                cwd=PROJECT_ROOT,
+                [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(port)],
+                pass_fds=(lock,),  # held as long as any of them lives
                 env=os.environ | {"DAGSTER_HOME": dagster_home(settings), "ROWLINE_HOME": str(settings.rowline_home)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -87,8 +90,8 @@ class Development:
 
 
 @contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Hold the home's lock. Raises Misuse where another `rowline dev` runs over the same data."""
+def alone(home: Path) -> Iterator[int]:
+    """Hold the home's lock, and give its descriptor. Raises Misuse where another `rowline dev` runs over the home."""
     with (home / "dev.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +99,7 @@ def alone(home: Path) -> Iterator[None]:
             raise Misuse(
                 f"Rowline is up already over {home}; stop that one, or set another ROWLINE_HOME to run side by side"
             ) from None
-        yield
+        yield lock.fileno()
 
 
 @contextmanager

@@ -2,15 +2,20 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+import psutil
 
 from pipelines.documents.statuses import unexplained_end
 from resources.services import Services
 from resources.settings import PROJECT_ROOT, Settings
 from resources.wiring import NAMES
+
+PROCESS_TAG = "rowline/process"  # host/pid of a run outside the daemon
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def dagster_home(settings: Settings) -> str:
@@ -29,6 +34,22 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
+def end_abandoned_runs(settings: Settings) -> int:
+    """End the runs whose process is gone, so that they hold no place in the queue; returns how many.
+
+    To be called while no daemon runs over this home: then only `rowline process` can be at work, and its runs
+    name their process. `failed_runs` then tells their documents.
+    """
+    gone = 0
+    with instance(settings) as dagster:
+        for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+            host, _, pid = run.tags.get(PROCESS_TAG, "").partition("/")
+            if not (pid and (host != socket.gethostname() or psutil.pid_exists(int(pid)))):
+                dagster.report_run_failed(run, "The process that ran it is gone")
+                gone += 1
+    return gone
+
+
 def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProcessResult:
     """Run all steps and checks of one document. The outcome is in the ledger; the result is Dagster's own."""
     from pipelines.definitions import defs
@@ -42,7 +63,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
             partition_key=document_id,
             instance=dagster,
             raise_on_error=False,
-            tags={"document": document_id},
+            tags={"document": document_id, PROCESS_TAG: f"{socket.gethostname()}/{os.getpid()}"},
             resources={name: getattr(services, name) for name in NAMES},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # the outcome is told once
         )

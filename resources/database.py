@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -18,7 +18,6 @@ from resources.settings import PROJECT_ROOT, Settings
 MIGRATION_LOCK = 0x526F776C696E65  # "Rowline": one migrator at a time
 _starting = threading.Lock()
 
-type_of_row = DictRow
 Connection = psycopg.Connection[DictRow]
 
 
@@ -31,6 +30,12 @@ def database_url(settings: Settings) -> str:
         url = settings.database_url.get_secret_value()
         if not url.startswith(("postgresql://", "postgres://")):
             raise WrongSetting("DATABASE_URL must start with postgresql:// – PostgreSQL is the only database")
+        try:
+            psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError:  # its text would show the password
+            raise WrongSetting(
+                "DATABASE_URL is no valid address; write % / @ and : in the user or password percent-encoded"
+            ) from None
         return url
     return embedded_server_url(settings.rowline_home / "postgres")
 
@@ -115,10 +120,6 @@ def sqlalchemy_url(url: str, driver: str = "psycopg") -> str:
     """The same address in SQLAlchemy's spelling, with the driver named (a bare postgresql:// is ambiguous)."""
     rest = url.split("://", 1)[1]
     return f"postgresql+{driver}://{rest}"
-
-
-def as_plain(row: DictRow) -> dict[str, Any]:
-    return dict(row)
 
 
 def copy_or_merge(

@@ -63,6 +63,9 @@ class Inbox:
         except OSError as error:
             raise TransientFailure(f"{file.path} cannot be read: {error.strerror}") from error
         with body:
+            state = os.fstat(body.fileno())
+            if f"{state.st_size}:{state.st_mtime_ns}" != file.signature:
+                raise TransientFailure(f"{file.path} is still being written; it is taken when it has stopped changing")
             version = self.uploads.take(
                 body,
                 path.name,
@@ -71,13 +74,13 @@ class Inbox:
                 "employee_split" if template.employee_identifier else "company_wide",
                 upload_key=file.upload_key,
             )
-        self._move(file, TAKEN, f"{version.document_id}-{path.name}")
+        self._move(file, TAKEN, version.document_id)
         return version
 
     def refuse(self, file: InboxFile, reason: str) -> None:
-        name = f"{file.changed_ns}-{Path(file.path).name}"
-        self._move(file, REFUSED, name)
-        (self.folder / file.organization_id / REFUSED / f"{name}.reason.txt").write_text(reason + "\n", "utf-8")
+        """Move the file out of the way, with the reason in a text file beside it."""
+        folder = self._move(file, REFUSED, str(file.changed_ns))
+        (folder / "reason.txt").write_text(reason + "\n", "utf-8")
 
     def _template(self, file: InboxFile) -> Template:
         folders = Path(file.path).parts[1:-1]
@@ -87,7 +90,12 @@ class Inbox:
             raise Misuse(f"{file.path} lies too deep; the inbox is <organization>/<template>/<file>")
         return self.uploads.ledger.organizations.template(file.organization_id, folders[0])
 
-    def _move(self, file: InboxFile, folder: str, name: str) -> None:
-        target = self.folder / file.organization_id / folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / file.path).replace(target)
+    def _move(self, file: InboxFile, place: str, folder: str) -> Path:
+        """Into a folder of its own, under its own name: a longer name might not be allowed."""
+        target = self.folder / file.organization_id / place / folder
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            (self.folder / file.path).replace(target / Path(file.path).name)
+        except OSError as error:
+            raise TransientFailure(f"{file.path} cannot be moved to {place}: {error.strerror}") from error
+        return target

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.failures import Misuse
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import Match, VectorStore
@@ -42,13 +43,17 @@ class Search:
         The store may hold vectors of versions that are on their way in or out; asking is widened until enough
         live ones are found or the store has no more.
         """
-        namespaces = self.ledger.organizations.namespaces(scope.organization_id, scope.employee_id)
+        namespaces = self.ledger.organizations.namespaces(scope.organization_id, scope.employee_id, scope.document_id)
         if not namespaces:
             return []
-        vector = self.embedder.embed([question]).vectors[0]
+        among = self.ledger.organizations.document_vectors(scope.document_id) if scope.document_id else None
+        embedded = self.embedder.embed([question])
+        if embedded.refused:
+            raise Misuse(f"The question cannot be searched: {embedded.refused[0]}")
+        vector = embedded.vectors[0]
         asked = top_k * 2
         while True:
-            matches = self.vectors.query(self.embedder.model.key, namespaces, vector, asked)
+            matches = self.vectors.query(self.embedder.model.key, namespaces, vector, asked, among)
             hits = self._live(matches, scope)
             if len(hits) >= top_k or len(matches) < asked or asked >= MOST_CANDIDATES:
                 return hits[:top_k]

@@ -69,8 +69,14 @@ class Uploads:
         return version
 
     def _check_owner(self, document_id: str, organization_id: str) -> None:
-        if self.ledger.documents.newest(document_id).organization_id != organization_id:
-            raise Misuse(f"Organization {organization_id} has no document {document_id}")
+        # one sentence for both: an id of another organization must not be told from one that does not exist
+        refusal = Misuse(f"Organization {organization_id} has no document {document_id}")
+        try:
+            owner = self.ledger.documents.newest(document_id).organization_id
+        except Misuse:
+            raise refusal from None
+        if owner != organization_id:
+            raise refusal
 
 
 def new_object_key(organization_id: str) -> str:

@@ -4,9 +4,9 @@ Materializes every sample in a home of its own and fails (exit code 1) where a r
 fails. Warnings are shown: some samples have error rows on purpose.
 """
 
+import os
 import sys
 import tempfile
-from pathlib import Path
 
 import dagster as dg
 
@@ -21,7 +21,9 @@ def main() -> int:
     failures = 0
     # a short path: the embedded server's socket lies in it
     with tempfile.TemporaryDirectory(prefix="rowline-checks-") as home:
-        services = Services(Settings(rowline_home=Path(home), database_url=None, embedding_provider="local"))
+        # in the environment, where Dagster's storage finds it too: nobody else's database may see these runs
+        os.environ |= {"ROWLINE_HOME": home, "DATABASE_URL": "", "OBJECT_STORE": "", "EMBEDDING_PROVIDER": "local"}
+        services = Services(Settings(_env_file=None))
         try:
             put_catalog(services)
             for sample in SAMPLES:

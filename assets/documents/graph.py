@@ -46,7 +46,7 @@ def parsed_rows(
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """Every row of the uploaded workbook, in reading order, with its text, address, owner or error."""
-    with version_in_work(context, ledger) as version:
+    with version_in_work(context, ledger, begins=True) as version:
         template = version.template
         owner = Owner(
             version.organization_id, version.mode, ledger.organizations.employee_namespaces(version.organization_id)
@@ -173,8 +173,9 @@ def namespace_vectors(
     with version_in_work(context, ledger) as version:
         # a sweep under way may be deleting what this version is about to rely on
         ledger.lineage.after_sweeps(version.organization_id)
-        upserted = upsert_missing(ledger, vectors, version)
+        # recorded first: from now on the plan stays, so every vector in the store has its lineage
         namespaces = ledger.lineage.record_namespaces(version)
+        upserted = upsert_missing(ledger, vectors, version)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": upserted,

@@ -14,15 +14,18 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL,
 
 
 @contextmanager
-def version_in_work(context: dg.AssetExecutionContext, ledger: Ledger) -> Iterator[Version]:
+def version_in_work(context: dg.AssetExecutionContext, ledger: Ledger, begins: bool = False) -> Iterator[Version]:
     """The version this run works on, locked against other runs of the document.
 
-    A failure that a person can be told is written to the version and becomes a `dg.Failure`.
+    The step that `begins` a run binds it to the newest version; a run of later steps alone (materialized by hand)
+    works on what was begun before and changes nobody's status by failing. A failure that a person can be told is
+    written to the version that the run is bound to, and becomes a `dg.Failure`.
     """
     document_id = context.partition_key
     try:
         with ledger.documents.claim(document_id):
-            yield ledger.documents.begin(document_id, context.run.run_id)
+            find = ledger.documents.begin if begins else ledger.documents.resume
+            yield find(document_id, context.run.run_id)
     except TransientFailure as error:
         if context.retry_number >= RETRIES.max_retries:
             ledger.documents.fail(

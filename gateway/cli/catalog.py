@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from gateway.cli.documents import read_template
 from gateway.cli.output import Json, Org, opened, out, print_json
 from pipelines.documents.employees import read_employees
-from pipelines.documents.templates import parse_template
-from pipelines.failures import Misuse
 
 
 def register(app: typer.Typer) -> None:
@@ -27,13 +26,7 @@ def put_template(
     file: Annotated[Path, typer.Argument(help="A template in YAML or JSON.")], org: Org, as_json: Json = False
 ) -> None:
     """Store a template; later uploads can name it."""
-    try:
-        text = file.read_text("utf-8")
-    except OSError as error:
-        raise Misuse(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise Misuse(f"{file} is not UTF-8 text; save it as UTF-8") from error
-    template = parse_template(text, file.name)
+    template = read_template(file)
     with opened() as services:
         services.ledger.organizations.put_template(org, template)
     if as_json:

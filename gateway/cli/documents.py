@@ -10,7 +10,7 @@ from gateway.cli.watching import watch
 from pipelines.documents.rows import Mode
 from pipelines.documents.statuses import status_json, upload_json
 from pipelines.documents.templates import Template, parse_template
-from pipelines.failures import Misuse
+from pipelines.failures import Misuse, PermanentFailure, RowlineFailure
 from resources.ledger.documents import Version
 from resources.services import Services
 
@@ -44,24 +44,38 @@ def upload(
         raise Misuse("--document takes one file: each version is one file")
     with opened() as services:
         chosen = template_named(services, org, template)
-        taken = [take(services, path, org, chosen, checked_mode(mode), document) for path in files]
+        taken, failures = take_all(services, files, org, chosen, checked_mode(mode), document)
         if wait:
-            ended = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
-            if as_json:
-                print_json({"documents": [told(services, version) for version in ended]})
-            failed = [version for version in ended if version.status == "failed"]
-            for version in failed:
-                console.print(f"❌ {version.filename}: {version.error}", markup=False, soft_wrap=True)
-            if failed:
-                raise typer.Exit(1)
-            return
-        if as_json:
-            print_json({"documents": [upload_json(version) for version in taken]})
-            return
+            taken = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
+        shapes = [told(services, version) if wait else upload_json(version) for version in taken]
+    if as_json and (taken or not failures):
+        print_json({"documents": shapes})
+    elif not as_json and not wait:
         for version in taken:
             out.print(
                 f"{version.document_id}  version {version.version}  {version.filename}  {version.status}", markup=False
             )
+    for version in taken:
+        if version.status == "failed":
+            failures.append(PermanentFailure(f"{version.filename}: {version.error}"))
+    for failure in failures:
+        console.print(f"✗ {failure}", markup=False, highlight=False, soft_wrap=True)
+    if failures:
+        raise typer.Exit(2 if all(isinstance(failure, Misuse) for failure in failures) else 1)
+
+
+def take_all(
+    services: Services, files: list[Path], org: str, template: Template, mode: Mode, document: str | None
+) -> tuple[list[Version], list[RowlineFailure]]:
+    """Upload each file; a bad one does not stop the good ones beside it (law 7)."""
+    taken: list[Version] = []
+    failures: list[RowlineFailure] = []
+    for path in files:
+        try:
+            taken.append(take(services, path, org, template, mode, document))
+        except RowlineFailure as failure:
+            failures.append(failure)
+    return taken, failures
 
 
 def take(
@@ -79,8 +93,18 @@ def template_named(services: Services, org: str, name: str | None) -> Template:
         return Template()
     path = Path(name)
     if path.suffix in {".yaml", ".yml", ".json"} and path.is_file():
-        return parse_template(path.read_text("utf-8"), path.name)
+        return read_template(path)
     return services.ledger.organizations.template(org, name)
+
+
+def read_template(file: Path) -> Template:
+    """A template file. Raises Misuse where it cannot be read or is no template."""
+    try:
+        return parse_template(file.read_text("utf-8"), file.name)
+    except OSError as error:
+        raise Misuse(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Misuse(f"{file} is not UTF-8 text; save it as UTF-8") from error
 
 
 def checked_mode(mode: str) -> Mode:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.cli.output import console
+from pipelines.failures import TransientFailure
 from resources.ledger.documents import Version
 from resources.services import Services
 
 LOOK_EVERY = 0.2  # seconds
 HINT_AFTER = 100  # looks
+GIVE_UP_AFTER = 1500  # looks: five minutes
 ENDED = ("completed", "failed", "rolled_back")
 
 
@@ -38,4 +40,8 @@ def watch(
             looks += 1
             if version.status == "pending" and looks == HINT_AFTER:
                 progress.console.print("Nothing has picked it up yet. Is `rowline dev` running here?", markup=False)
+            if version.status == "pending" and looks >= GIVE_UP_AFTER:
+                raise TransientFailure(
+                    f"Nothing has picked up {version.filename}; start `rowline dev`, or `rowline process {document_id}`"
+                )
             sleep(LOOK_EVERY)

@@ -162,7 +162,8 @@ class Documents:
         """Pending versions for which no run was requested yet, oldest first."""
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
             return cursor.execute(
-                VERSION + "WHERE v.status = 'pending' AND v.requested_at IS NULL ORDER BY v.uploaded_at LIMIT %s",
+                VERSION + "WHERE v.status = 'pending' AND v.requested_at IS NULL "
+                "AND v.version = d.latest_version ORDER BY v.uploaded_at LIMIT %s",
                 (limit,),
             ).fetchall()
 
@@ -199,15 +200,9 @@ class Documents:
         Raises Misuse for an unknown document. Older versions that still wait are told that they were overtaken.
         """
         with self._database.transaction() as connection:
-            row = connection.execute(
-                "SELECT v.version, v.version < d.latest_version AND v.status = 'failed' AS overtaken, v.error "
-                "FROM versions v JOIN documents d USING (document_id) WHERE document_id = %s AND run_id = %s",
-                (document_id, run_id),
-            ).fetchone()
-            if row and row["overtaken"]:
-                raise PermanentFailure(row["error"])
-            if row:
-                return self._read(connection, document_id, row["version"])
+            bound = self._bound(connection, document_id, run_id)
+            if bound:
+                return bound
             newest = connection.execute(
                 "SELECT latest_version FROM documents WHERE document_id = %s FOR UPDATE", (document_id,)
             ).fetchone()
@@ -224,6 +219,7 @@ class Documents:
             )
             connection.execute(
                 "UPDATE versions v SET run_id = %(run)s, error = NULL, started_at = coalesce(started_at, now()), "
+                "requested_at = coalesce(requested_at, now()), "
                 "base_version = CASE WHEN plan_key IS NULL THEN "
                 "(SELECT nullif(live_version, v.version) FROM documents d WHERE d.document_id = v.document_id) "
                 "ELSE base_version END, "
@@ -233,15 +229,38 @@ class Documents:
             )
             return self._read(connection, document_id, newest["latest_version"])
 
+    def resume(self, document_id: str, run_id: str) -> Version:
+        """The version that a later step works on: the one its run began with, else the newest one ever begun.
+
+        Raises Misuse where none was, PermanentFailure where a newer version has overtaken the run's.
+        """
+        with self._database.transaction() as connection:
+            bound = self._bound(connection, document_id, run_id)
+        return bound or self.worked_on(document_id, run_id)
+
     def worked_on(self, document_id: str, run_id: str) -> Version:
-        """The version that a run began with; the newest one where it began with none."""
+        """The version that a run began with, else the newest one ever begun. Raises Misuse where none was."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT version FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
+                "SELECT version FROM versions WHERE document_id = %(document)s "
+                "AND (run_id = %(run)s OR started_at IS NOT NULL) "
+                "ORDER BY run_id IS NOT DISTINCT FROM %(run)s DESC, version DESC LIMIT 1",
+                {"document": document_id, "run": run_id},
             ).fetchone()
-            if row:
-                return self._read(connection, document_id, row["version"])
-        return self.newest(document_id)
+            if row is None:
+                raise Misuse(f"Document {document_id} was never processed; materialize the whole group `documents`")
+            return self._read(connection, document_id, row["version"])
+
+    def _bound(self, connection: Connection, document_id: str, run_id: str) -> Version | None:
+        """The version that the run began with. Raises PermanentFailure where a newer one has overtaken it."""
+        row = connection.execute(
+            "SELECT v.version, v.version < d.latest_version AND v.status = 'failed' AS overtaken, v.error "
+            "FROM versions v JOIN documents d USING (document_id) WHERE document_id = %s AND run_id = %s",
+            (document_id, run_id),
+        ).fetchone()
+        if row and row["overtaken"]:
+            raise PermanentFailure(row["error"])
+        return self._read(connection, document_id, row["version"]) if row else None
 
     def fail(self, document_id: str, version: int | None, reason: str, run_id: str | None = None) -> None:
         """Write why a version failed. A version that is live and complete stays so.

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from pipelines.documents.costs import cost_usd
+from pipelines.failures import Misuse
 from resources.database import Database
 from resources.ledger.documents import Version
 
@@ -26,6 +27,19 @@ SELECT count(*) AS total_rows,
 ERRORS = """
 SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
  WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error' ORDER BY row_position LIMIT 100
+"""
+
+READY = """
+SELECT v.plan_key IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.document_id = v.document_id AND b.version = v.version
+                                                 AND b.status <> 'completed')
+       AND NOT EXISTS (
+           SELECT DISTINCT namespace FROM lineage l
+            WHERE l.document_id = v.document_id AND l.version = v.version AND l.vector_id IS NOT NULL
+           EXCEPT
+           SELECT namespace FROM document_namespaces n
+            WHERE n.document_id = v.document_id AND n.version = v.version) AS ready
+  FROM versions v WHERE document_id = %(document)s AND version = %(version)s
 """
 
 # A vector is owed to the store while a live version points at it, or one on its way to being live: also one that
@@ -131,11 +145,18 @@ class Lineage:
     def make_live(self, version: Version, price_per_million_tokens: float | None) -> dict[str, Any]:
         """Flip the live version and write the result (B10), in one transaction; returns the result.
 
+        Raises Misuse for a version whose earlier steps are not done: going live empty would lose the live rows.
         A version that is older than the live one is completed but not made live.
         """
         at = {"document": version.document_id, "version": version.version}
         with self._database.transaction() as connection:
             connection.execute("SELECT 1 FROM documents WHERE document_id = %(document)s FOR UPDATE", at)
+            ready = connection.execute(READY, at).fetchone()
+            if not ready or not ready["ready"]:
+                raise Misuse(
+                    f"Version {version.version} of {version.document_id} is not ready to go live: its batches are not "
+                    "complete or its vectors not stored; materialize the whole group `documents`"
+                )
             rows = connection.execute(RESULT, at).fetchone()
             paid = connection.execute(
                 "SELECT coalesce(sum(embedded_inputs), 0)::bigint AS inputs, "

@@ -83,14 +83,27 @@ class Organizations:
         """employee number → namespace."""
         return {e["employeeNumber"]: e["namespace"] for e in self.employees(organization_id)}
 
-    def namespaces(self, organization_id: str, employee_id: str | None = None) -> list[str]:
-        """Namespaces that hold live rows of the organization, or of one of its employees."""
+    def namespaces(
+        self, organization_id: str, employee_id: str | None = None, document_id: str | None = None
+    ) -> list[str]:
+        """Namespaces that hold live rows of the organization, or of one of its employees or documents."""
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT n.namespace FROM document_namespaces n JOIN documents d "
                 "ON d.document_id = n.document_id AND d.live_version = n.version "
                 "WHERE d.organization_id = %(organization)s "
-                "AND (%(employee)s::text IS NULL OR n.employee_id = %(employee)s) ORDER BY 1",
-                {"organization": organization_id, "employee": employee_id},
+                "AND (%(employee)s::text IS NULL OR n.employee_id = %(employee)s) "
+                "AND (%(document)s::text IS NULL OR n.document_id = %(document)s) ORDER BY 1",
+                {"organization": organization_id, "employee": employee_id, "document": document_id},
             ).fetchall()
         return [row["namespace"] for row in rows]
+
+    def document_vectors(self, document_id: str) -> list[str]:
+        """Ids of the vectors that the live version of a document points at."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT unnest(n.vector_ids)::text AS vector_id FROM document_namespaces n JOIN documents d "
+                "ON d.document_id = n.document_id AND d.live_version = n.version WHERE n.document_id = %s",
+                (document_id,),
+            ).fetchall()
+        return [row["vector_id"] for row in rows]

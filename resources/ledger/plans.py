@@ -68,22 +68,25 @@ SELECT document_id, version, batch_number, max(batch_number) OVER (), min(row_nu
  GROUP BY document_id, version, batch_number
 """
 
+# joins and NOT EXISTS, never IN over rows: that is quadratic as soon as it does not fit into work_mem
 FACTS = """
+WITH before AS (
+    SELECT DISTINCT row_key FROM lineage WHERE document_id = %(document)s AND version = %(base)s)
 SELECT count(*) AS total_rows,
        count(*) FILTER (WHERE outcome = 'kept') AS kept_rows,
        count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged_rows,
        count(*) FILTER (WHERE outcome = 'duplicate') AS duplicate_rows,
        count(*) FILTER (WHERE outcome = 'error') AS error_rows,
+       count(*) FILTER (WHERE outcome = 'kept' AND before.row_key IS NOT NULL) AS changed_rows,
+       (SELECT count(*) FROM lineage old WHERE old.document_id = %(document)s AND old.version = %(base)s
+           AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.document_id = %(document)s
+                              AND l.version = %(version)s AND l.row_key = old.row_key)) AS gone_rows,
        count(*) FILTER (WHERE needs_embedding) AS inputs,
        coalesce(sum(octet_length(content)) FILTER (WHERE needs_embedding), 0) AS input_bytes,
        count(DISTINCT namespace) AS namespaces,
-       count(*) FILTER (WHERE outcome = 'kept' AND row_key IN (
-           SELECT row_key FROM lineage WHERE document_id = %(document)s AND version = %(base)s)) AS changed_rows,
-       (SELECT count(*) FROM lineage old WHERE old.document_id = %(document)s AND old.version = %(base)s
-           AND old.row_key NOT IN (SELECT row_key FROM lineage WHERE document_id = %(document)s
-                                      AND version = %(version)s)) AS gone_rows,
        coalesce(max(batch_number), 0) AS batches
-  FROM lineage WHERE document_id = %(document)s AND version = %(version)s
+  FROM lineage LEFT JOIN before USING (row_key)
+ WHERE document_id = %(document)s AND version = %(version)s
 """
 
 
@@ -111,10 +114,10 @@ class Plans:
     def write(self, version: Version, rows: Iterable[list[Row]], plan_key: str, run_id: str) -> None:
         """Replace the version's plan by one made from `rows`, in one transaction.
 
-        A plan that was made from the same rows (`plan_key`) stays, with all its finished batches; so does that of
-        a completed version, which is as immutable as a commit.
+        A plan that was made from the same rows (`plan_key`) stays, with all its finished batches; so does one
+        whose vectors may be in the store already: replaced, it could not explain them any more (law 1).
         """
-        if version.plan_key == plan_key or version.status == "completed":
+        if version.plan_key == plan_key or self._reached_store(version):
             return
         at = {
             "document": version.document_id,
@@ -144,6 +147,14 @@ class Plans:
                 "UPDATE versions SET plan_key = %(key)s WHERE document_id = %(document)s AND version = %(version)s",
                 at | {"key": plan_key},
             )
+
+    def _reached_store(self, version: Version) -> bool:
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM document_namespaces WHERE document_id = %s AND version = %s) AS reached",
+                (version.document_id, version.version),
+            ).fetchone()
+        return version.status == "completed" or bool(row and row["reached"])
 
     def facts(self, version: Version) -> PlanFacts:
         with self._database.transaction() as connection:

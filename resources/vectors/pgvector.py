@@ -67,13 +67,27 @@ class PgVectorStore:
             ).fetchall()
         return [str(row["vector_id"]) for row in rows]
 
-    def query(self, model: str, namespaces: Sequence[str], vector: "np.ndarray", top_k: int) -> list[Match]:
+    def query(
+        self,
+        model: str,
+        namespaces: Sequence[str],
+        vector: "np.ndarray",
+        top_k: int,
+        among: Sequence[str] | None = None,
+    ) -> list[Match]:
         probe = "[" + ",".join(f"{number:.8g}" for number in vector) + "]"  # one vector: text is fine here
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT vector_id, namespace, 1 - (embedding <=> %(probe)s::halfvec) AS score FROM vectors "
                 "WHERE model = %(model)s AND namespace = ANY(%(namespaces)s) "
+                "AND (%(among)s::uuid[] IS NULL OR vector_id = ANY(%(among)s::uuid[])) "
                 "ORDER BY embedding <=> %(probe)s::halfvec, vector_id LIMIT %(top_k)s",
-                {"probe": probe, "model": model, "namespaces": list(namespaces), "top_k": top_k},
+                {
+                    "probe": probe,
+                    "model": model,
+                    "namespaces": list(namespaces),
+                    "top_k": top_k,
+                    "among": None if among is None else list(among),
+                },
             ).fetchall()
         return [Match(str(row["vector_id"]), row["namespace"], float(row["score"])) for row in rows]

@@ -48,6 +48,13 @@ class VectorStore(Protocol):
         """A page of ids in ascending order, those greater than `after`."""
         ...
 
-    def query(self, model: str, namespaces: Sequence[str], vector: "np.ndarray", top_k: int) -> list[Match]:
-        """The nearest vectors by cosine, best first, over all `namespaces` together."""
+    def query(
+        self,
+        model: str,
+        namespaces: Sequence[str],
+        vector: "np.ndarray",
+        top_k: int,
+        among: Sequence[str] | None = None,
+    ) -> list[Match]:
+        """The nearest vectors by cosine, best first, over all `namespaces` together; only `among` these if given."""
         ...
