@@ -79,7 +79,8 @@ class Database:
 
         Raises TransientFailure where the server is away or gave up the transaction.
         """
-        with _told(), self._pool.connection() as connection:
+        # begun here: else the first inner `connection.transaction()` would be the outermost one and commit too early
+        with _told(), self._pool.connection() as connection, connection.transaction():
             yield connection
 
     @contextmanager
