@@ -114,7 +114,7 @@ MISUSE = [
     ("upload items.csv --org acme --mode employee_split", "Mode employee_split needs a template"),
     ("upload items.csv --org acme --template nobody", "Organization acme has no template nobody"),
     ("upload items.csv --org acme --template t.yaml", "t.yaml is neither YAML nor JSON near line"),
-    ("upload items.csv --org acme --document doc_1", "There is no document doc_1"),
+    ("upload items.csv --org acme --document doc_1", "Organization acme has no document doc_1"),
     ("upload items.csv items.csv --org acme --document doc_1", "--document takes one file"),
     ("process doc_1", "There is no document doc_1"),
     ("status doc_1", "There is no document doc_1"),

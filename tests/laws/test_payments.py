@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from pipelines.failures import PermanentFailure, TransientFailure
@@ -113,3 +114,18 @@ def test_an_embedding_that_could_not_be_kept_at_once_is_told_as_transient(rowlin
     assert version.status == "completed"
     assert set(rowline.stored()) == rowline.promised()
     assert len(rowline.services.embedder.asked) == 48  # type: ignore[attr-defined]  # one group of eight twice
+
+
+def test_a_group_is_kept_and_its_batches_are_finished_in_one_transaction(
+    rowline: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    """Found by kill -9: embeddings committed ahead of their batches lose the record of what they cost."""
+    from resources.ledger import embeddings
+
+    uploaded = rowline.upload(items("anvil", "bellows"))
+    for step in ("parsed_rows", "batches"):
+        rowline.step(step, uploaded.document_id, "run")
+    monkeypatch.setattr(embeddings, "FINISH", "SELECT 1 / 0")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        rowline.step("embeddings", uploaded.document_id, "run")
+    assert rowline.sql("SELECT count(*) AS n FROM embeddings") == [{"n": 0}]

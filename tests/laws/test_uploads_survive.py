@@ -93,7 +93,7 @@ def test_an_upload_whose_record_fails_is_not_accepted(rowline: Deployment, monke
 
     assert rowline.services.ledger.documents.waiting() == []
     with monkeypatch.context() as patch:
-        patch.setattr(psycopg.Connection, "commit", gone)
+        patch.setattr(psycopg.Transaction, "__exit__", gone)
         with pytest.raises(TransientFailure, match="The database did not answer"):
             rowline.upload(BODY)
     assert rowline.sql("SELECT * FROM versions") == []

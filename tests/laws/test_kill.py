@@ -1,0 +1,278 @@
+"""Laws 1, 2, 5 and 6 under kill -9: wherever a command dies, the next one ends where an undisturbed one ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.conftest import drop_database
+from tests.laws.deployment import csv_bytes
+from tests.stand_ins.openai_server import KEY, OpenAIServer
+
+KILLED = -9
+BATCHES_IN_FLIGHT, REQUEST_INPUTS = 2, 8
+STAFF = "name: staff\nemployeeIdentifier: 'no'\nragConfig:\n  metadataFields: [task]\n"
+EMPLOYEES = ("E1", "E2", "E3")
+
+
+def week(first: int, last: int) -> list[list[str]]:
+    """Rows of three employees and of one that nobody knows; every seventh row is there twice."""
+    rows = [[("E1", "E2", "E3", "E9")[n % 4], f"task number {n}", str(n % 8)] for n in range(first, last)]
+    return [["no", "task", "hours"], *rows, *rows[::7]]
+
+
+STATE = {
+    "documents": "SELECT document_id, live_version, latest_version FROM documents ORDER BY 1",
+    "versions": "SELECT document_id, version, status, error, plan_key, base_version, swept_at IS NULL AS unswept, "
+    "result - '{processingTimeMs}'::text[] AS result FROM versions ORDER BY 1, 2",
+    "batches": "SELECT document_id, version, batch_number, total_batches, start_row, end_row, rows, planned_inputs, "
+    "status, processed_rows, vectors_created, embedded_inputs, errors FROM batches ORDER BY 1, 2, 3",
+    # requests are cut anew after a crash, and with them the shares of a request's tokens: the sum is the same
+    "tokens": "SELECT document_id, version, sum(tokens) AS tokens FROM batches GROUP BY 1, 2 ORDER BY 1, 2",
+    "lineage": "SELECT document_id, version, row_position, sheet, row_number, batch_number, employee_id, namespace, "
+    "outcome, error, needs_embedding, vector_id, content_hash, content FROM lineage ORDER BY 1, 2, 3",
+    "namespaces": "SELECT * FROM document_namespaces ORDER BY 1, 2, 3",
+    "embeddings": "SELECT organization_id, model, text_hash, md5(embedding::text) AS numbers FROM embeddings "
+    "ORDER BY 1, 2, 3",
+    "vectors": "SELECT model, namespace, vector_id, md5(embedding::text) AS numbers, metadata->>'task' AS task "
+    "FROM vectors ORDER BY 1, 2, 3",
+}
+PROMISED = """
+SELECT count(*) AS promised, count(s.vector_id) AS held
+  FROM (SELECT DISTINCT v.model, l.namespace, l.vector_id FROM lineage l JOIN versions v USING (document_id, version)
+          JOIN documents d ON d.document_id = l.document_id AND d.live_version = l.version
+         WHERE l.vector_id IS NOT NULL) p
+  LEFT JOIN vectors s USING (model, namespace, vector_id)
+"""
+
+
+def ask(url: str, statement: str) -> list[dict[str, Any]]:
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def state(url: str) -> dict[str, list[dict[str, Any]]]:
+    return {name: ask(url, statement) for name, statement in STATE.items()}
+
+
+def differences(expected: dict[str, list[dict[str, Any]]], found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Each record that is not as it should be, in a line."""
+    told = []
+    for name, rows in expected.items():
+        for number in range(max(len(rows), len(found[name]))):
+            want = rows[number] if number < len(rows) else {}
+            have = found[name][number] if number < len(found[name]) else {}
+            for column in {*want, *have}:
+                if want.get(column) != have.get(column):
+                    told.append(f"{name} {number}: {column} is {have.get(column)}, not {want.get(column)}")
+    return told
+
+
+@dataclass
+class Driver:
+    """The forking process (`kill_driver`) and what it is told."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def run(self, environment: dict[str, str], *arguments: str, at: int = 0) -> tuple[int, list[str], str]:
+        """(exit code, the moments reached, output) of one command."""
+        assert self.process.stdin
+        assert self.process.stdout
+        log, out = self.folder / "moments", self.folder / "output"
+        asked = {"environment": environment, "arguments": arguments, "at": at, "log": str(log), "out": str(out)}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        code = json.loads(self.process.stdout.readline())["code"]
+        return code, log.read_text().splitlines(), out.read_text()
+
+    def done(self, environment: dict[str, str], *arguments: str) -> Any:
+        """The JSON of a command that nobody disturbs."""
+        code, _, output = self.run(environment, *arguments, "--json")
+        assert code == 0, output
+        return json.loads(output.splitlines()[-1])
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.laws.kill_driver"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"},
+    ) as process:
+        assert process.stdin
+        with closing(process.stdin):
+            yield Driver(process, tmp_path)
+
+
+@dataclass
+class Scenes:
+    """Deployments in a known state, copied for every point at which a command is killed."""
+
+    home: Path
+    server_url: str
+    openai: OpenAIServer
+    copy: Callable[[str], str]
+
+    def environment(self, url: str, home: Path) -> dict[str, str]:
+        return {
+            "DATABASE_URL": url,
+            "ROWLINE_HOME": str(home),
+            "EMBEDDING_PROVIDER": "openai",
+            "EMBEDDING_DIMENSIONS": "16",
+            "OPENAI_API_KEY": KEY,
+            "OPENAI_BASE_URL": self.openai.base_url,
+            "BATCH_ROWS": "4",
+            "BATCHES_IN_FLIGHT": str(BATCHES_IN_FLIGHT),
+            "EMBED_REQUEST_INPUTS": str(REQUEST_INPUTS),
+        }
+
+    def again(self, scene: dict[str, str]) -> dict[str, str]:
+        """A fresh copy of a scene: its database and its files."""
+        url = self.copy(urlsplit(scene["DATABASE_URL"]).path[1:])
+        home = self.home / urlsplit(url).path[1:]
+        shutil.copytree(scene["ROWLINE_HOME"], home)
+        return self.environment(url, home)
+
+    def drop(self, scene: dict[str, str]) -> None:
+        drop_database(self.server_url, scene["DATABASE_URL"])
+        shutil.rmtree(scene["ROWLINE_HOME"])
+
+
+@pytest.fixture
+def scenes(
+    clean_environment: Path, server_url: str, openai: OpenAIServer, copy_database: Callable[[str], str]
+) -> Scenes:
+    return Scenes(clean_environment, server_url, openai, copy_database)
+
+
+def points(moments: list[str], wanted: int) -> list[int]:
+    """So many of the moments (1-based): half spread over all, half over those that are no commit, which are rarer."""
+    rarer = [n for n, moment in enumerate(moments) if "a commit" not in moment]
+    return sorted({n + 1 for n in [*spread(range(len(moments)), wanted // 2), *spread(rarer, wanted - wanted // 2)]})
+
+
+def spread(numbers: Sequence[int], wanted: int) -> list[int]:
+    """So many of the numbers, evenly, the first and the last among them."""
+    return [numbers[round(n * (len(numbers) - 1) / (wanted - 1))] for n in range(wanted)]
+
+
+def spread_kills(driver: Driver, scenes: Scenes, scene: dict[str, str], document: str, wanted: int) -> list[str]:
+    """Kill `rowline process` at moments spread over its run; each time the next run must put all of it right."""
+    calm = scenes.again(scene)
+    known = ask(calm["DATABASE_URL"], "SELECT count(*) AS n FROM embeddings")[0]["n"]
+    scenes.openai.reset()
+    code, moments, output = driver.run(calm, "process", document, "--json")
+    assert code == 0, output
+    needed, expected = scenes.openai.stats.inputs, state(calm["DATABASE_URL"])
+    assert needed > 3 * REQUEST_INPUTS
+    scenes.drop(calm)
+
+    told = []
+    for point in points(moments, wanted):
+        here = scenes.again(scene)
+        url = here["DATABASE_URL"]
+        scenes.openai.reset()
+        code, reached, output = driver.run(here, "process", document, at=point)
+        assert code == KILLED, output
+        answered = scenes.openai.stats.inputs
+        kept = ask(url, "SELECT count(*) AS n FROM embeddings")[0]["n"] - known
+        (live,) = ask(url, PROMISED)
+        assert live["held"] == live["promised"], f"point {point}: live rows without their vectors after the crash"
+        assert 0 <= answered - kept <= BATCHES_IN_FLIGHT * REQUEST_INPUTS
+
+        scenes.openai.reset()
+        driver.done(here, "process", document)
+        assert scenes.openai.stats.inputs == needed - kept, f"point {point}: finished batches were paid for again"
+        assert differences(expected, state(url)) == [], f"point {point}, {reached[-1]}"
+        assert ask(url, "SELECT count(*) AS n FROM vectors")[0]["n"] == ask(url, PROMISED)[0]["promised"]
+        told.append(
+            f"{point:4d} of {len(moments)}  {reached[-1]:31s} {answered:4d} {kept:4d} {needed - kept:4d}  as calm"
+        )
+        scenes.drop(here)
+    return told
+
+
+def prepared(driver: Driver, scenes: Scenes, template: str) -> tuple[dict[str, str], str]:
+    """A deployment with employees, a template and one uploaded document."""
+    scene = scenes.environment(scenes.copy(template), scenes.home / "scene")
+    files = {"staff.yaml": STAFF.encode(), "week.csv": csv_bytes(week(0, 40)), "next.csv": csv_bytes(week(20, 76))}
+    files["staff.csv"] = csv_bytes([["employeeNumber", "name"], *[[number, "Name"] for number in EMPLOYEES]])
+    for name, body in files.items():
+        (scenes.home / name).write_bytes(body)
+    driver.done(scene, "employees", "put", str(scenes.home / "staff.csv"), "--org", "acme")
+    driver.done(scene, "template", "put", str(scenes.home / "staff.yaml"), "--org", "acme")
+    uploaded = driver.done(
+        scene,
+        "upload",
+        str(scenes.home / "week.csv"),
+        "--org",
+        "acme",
+        "--template",
+        "staff",
+        "--mode",
+        "employee_split",
+    )
+    return scene, uploaded["documents"][0]["documentId"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_happened(
+    driver: Driver, scenes: Scenes, with_dagster: str, capsys: pytest.CaptureFixture[str]
+):
+    """First a first version, then a second that drops, keeps and adds rows: more than 30 kills over both graphs."""
+    scene, document = prepared(driver, scenes, with_dagster)
+    table = ["first version", *spread_kills(driver, scenes, scene, document, 14)]
+
+    driver.done(scene, "process", document)
+    follow = ["--document", document, "--template", "staff", "--mode", "employee_split"]
+    driver.done(scene, "upload", str(scenes.home / "next.csv"), "--org", "acme", *follow)
+    table += ["second version", *spread_kills(driver, scenes, scene, document, 20)]
+
+    with capsys.disabled():
+        sys.stdout.write("\n  killed at point               moment          paid kept paid-after  end state\n")
+        sys.stdout.write("\n".join(table) + "\n")
+    assert len(table) - 2 >= 30
+
+
+@pytest.mark.slow
+def test_an_upload_killed_anywhere_is_whole_or_not_there(driver: Driver, scenes: Scenes, with_dagster: str):
+    """Law 6 at every moment of `rowline upload`: a version in the ledger has all its bytes, and the next one works."""
+    scene, _ = prepared(driver, scenes, with_dagster)
+    upload = ["upload", str(scenes.home / "next.csv"), "--org", "acme"]
+    calm = scenes.again(scene)
+    _, moments, _ = driver.run(calm, *upload)
+    scenes.drop(calm)
+    assert {"before an object is renamed", "after an object was renamed", "after a commit"} <= set(moments)
+
+    accepted = 0
+    for point in range(1, len(moments) + 1):
+        here = scenes.again(scene)
+        assert driver.run(here, *upload, at=point)[0] == KILLED
+        versions = ask(here["DATABASE_URL"], "SELECT filename, object_key, byte_size, sha256 FROM versions")
+        assert len(versions) in {1, 2}
+        for version in versions:
+            body = (Path(here["ROWLINE_HOME"]) / "objects" / version["object_key"]).read_bytes()
+            assert (len(body), sha256(body).digest()) == (version["byte_size"], version["sha256"])
+        accepted += len(versions) == 2
+        assert len(driver.done(here, *upload)["documents"]) == 1
+        scenes.drop(here)
+    assert 1 <= accepted < len(moments)
