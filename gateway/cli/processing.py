@@ -24,14 +24,16 @@ def process(
         with console.status(f"Processing {before.filename}…"):
             from pipelines.running import run_document_graph
 
-            run_document_graph(document, services)
+            run = run_document_graph(document, services)
         version = services.ledger.documents.at(document, before.version)
         shape = told(services, version)
     if as_json:
         print_json(shape)
     else:
         show_status(shape)
-    if version.status != "completed":
+    if not run.success and version.status == "completed":  # it was live before, and still is
+        console.print(f"✗ The run failed; run {run.run_id[:8]} in Dagster has the details", markup=False)
+    if not run.success or version.status != "completed":
         raise typer.Exit(1)
 
 

@@ -26,8 +26,7 @@ KEYS = {
         "estimated_cost_usd",
         "namespaces",
     },
-    "embeddings": VERSION
-    | {"dagster/row_count", "batches", "requests", "model", "dimension", "tokens", "cost_usd"},
+    "embeddings": VERSION | {"dagster/row_count", "batches", "requests", "model", "dimension", "tokens", "cost_usd"},
     "namespace_vectors": VERSION | {"dagster/row_count", "namespaces", "model", "dimension"},
     "lineage": VERSION | {"dagster/row_count", "result"},
 }

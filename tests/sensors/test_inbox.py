@@ -64,7 +64,7 @@ def test_a_file_is_taken_at_the_second_look_that_finds_it_unchanged(rowline: Dep
     assert taken(rowline) == [("acme", "items.csv")]
     assert not file.exists()
     (document,) = rowline.services.ledger.documents.listed()
-    moved = folder / "acme" / ".taken" / f"{document.document_id}-items.csv"
+    moved = folder / "acme" / ".taken" / document.document_id / "items.csv"
     assert moved.read_bytes() == csv_bytes(items("anvil", "bellows"))
     tick()
     tick()
@@ -141,9 +141,20 @@ def test_a_file_that_cannot_be_taken_is_refused_with_the_reason_beside_it(
     tick()
     assert taken(rowline) == [("zeta", "items.csv")]
     refused = folder / Path(path).parts[0] / ".refused"
-    assert sorted(file.name.split("-")[-1] for file in refused.iterdir()) == ["items.csv", "items.csv.reason.txt"]
-    (told,) = refused.glob("*.reason.txt")
+    assert sorted(file.name for file in refused.glob("*/*")) == ["items.csv", "reason.txt"]
+    (told,) = refused.glob("*/reason.txt")
     assert told.read_text("utf-8").startswith(reason)
+
+
+def test_a_name_as_long_as_names_may_be_is_taken_and_holds_up_nobody(rowline: Deployment, folder: Path, tick: Tick):
+    """76 Hangul letters are 228 bytes; with anything before them they are too long for a file system."""
+    drop(folder, f"acme/{'가' * 76}.csv")
+    drop(folder, "zeta/items.csv")
+    tick()
+    tick()
+    assert [organization for organization, _ in taken(rowline)] == ["acme", "zeta"]
+    tick()
+    assert len(taken(rowline)) == 2
 
 
 def test_a_file_larger_than_is_accepted_is_refused(rowline: Deployment, folder: Path, tick: Tick):
@@ -151,7 +162,7 @@ def test_a_file_larger_than_is_accepted_is_refused(rowline: Deployment, folder: 
     small = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, upload_bytes=10))
     tick(small)
     tick(small)
-    (told,) = (folder / "acme/.refused").glob("*.reason.txt")
+    (told,) = (folder / "acme/.refused").glob("*/reason.txt")
     assert told.read_text("utf-8") == "The file is larger than the 0 MiB that are accepted\n"
     assert list(rowline.services.objects.keys("")) == []
 
