@@ -50,8 +50,8 @@ SELECT count(*) FILTER (WHERE e.dimension IS NULL) AS missing,
         WHERE organization_id = %(organization)s AND model = %(model)s AND text_hash = l.text_hash LIMIT 1) e ON true
 """
 
-# OFFSET 0 fences the look-up by vector: just after a bulk load the planner takes a version for two rows and would
-# read all of it for each vector
+# OFFSET 0 and LIMIT 1 fence the look-ups by key: just after a bulk load the planner takes a version for two rows and
+# would read all of it for each vector
 VECTORS = """
 SELECT l.vector_id, l.sheet, l.row_number, l.employee_id, l.content_hash, l.source_row, e.embedding
   FROM (SELECT DISTINCT ON (l.vector_id) l.*
@@ -62,7 +62,9 @@ SELECT l.vector_id, l.sheet, l.row_number, l.employee_id, l.content_hash, l.sour
                  FROM lineage WHERE vector_id = wanted.vector_id OFFSET 0) l
          WHERE l.document_id = %(document)s AND l.version = %(version)s
          ORDER BY l.vector_id, l.row_position) l
-  JOIN embeddings e ON e.organization_id = %(organization)s AND e.model = %(model)s AND e.text_hash = l.text_hash
+ CROSS JOIN LATERAL (
+       SELECT embedding FROM embeddings
+        WHERE organization_id = %(organization)s AND model = %(model)s AND text_hash = l.text_hash LIMIT 1) e
 """
 
 

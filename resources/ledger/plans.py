@@ -29,6 +29,23 @@ SELECT s.*, row_number() OVER (PARTITION BY vector_id ORDER BY row_position) AS 
           FROM staged) s
 """
 
+# Tables of their own, analysed: the planner takes a version that was just loaded for two rows, and joining it in
+# place would compare every row with every row.
+BASE = """
+CREATE TEMP TABLE base ON COMMIT DROP AS
+SELECT DISTINCT vector_id FROM lineage
+ WHERE document_id = %(document)s AND version = %(base)s AND vector_id IS NOT NULL
+"""
+
+ELSEWHERE = """
+CREATE TEMP TABLE elsewhere ON COMMIT DROP AS
+SELECT DISTINCT a.vector_id
+  FROM addressed a
+ CROSS JOIN LATERAL (SELECT document_id, version FROM lineage WHERE vector_id = a.vector_id OFFSET 0) l
+  JOIN documents d ON d.document_id = l.document_id AND d.live_version = l.version
+ WHERE a.nth = 1 AND l.document_id <> %(document)s
+"""
+
 LINEAGE = """
 INSERT INTO lineage (document_id, version, row_position, sheet, row_number, batch_number, organization_id, employee_id,
                      namespace, outcome, error, needs_embedding, vector_id, content_hash, text_hash, row_key, content,
@@ -44,13 +61,8 @@ SELECT %(document)s, %(version)s, s.row_position, s.sheet, s.row_number, s.batch
        s.row_key, s.content, s.source_row, %(run)s
   FROM staged s
   JOIN addressed a USING (row_position)
-  LEFT JOIN (SELECT DISTINCT vector_id FROM lineage
-              WHERE document_id = %(document)s AND version = %(base)s AND vector_id IS NOT NULL) base
-    ON base.vector_id = a.vector_id
-  LEFT JOIN (SELECT DISTINCT l.vector_id
-               FROM lineage l JOIN documents d ON d.document_id = l.document_id AND d.live_version = l.version
-              WHERE l.document_id <> %(document)s AND l.vector_id IN (SELECT vector_id FROM addressed)) elsewhere
-    ON elsewhere.vector_id = a.vector_id
+  LEFT JOIN base ON base.vector_id = a.vector_id
+  LEFT JOIN elsewhere ON elsewhere.vector_id = a.vector_id
   LEFT JOIN (SELECT min(t.row_position) AS row_position FROM staged t
               WHERE t.error IS NULL AND NOT EXISTS (
                     SELECT 1 FROM embeddings e WHERE e.organization_id = %(organization)s AND e.model = %(model)s
@@ -141,6 +153,10 @@ class Plans:
             connection.execute("ANALYZE staged (row_position, vector_id, text_hash)")
             connection.execute(ADDRESSED, at)
             connection.execute("ANALYZE addressed")
+            connection.execute(BASE, at)
+            connection.execute("ANALYZE base")
+            connection.execute(ELSEWHERE, at)
+            connection.execute("ANALYZE elsewhere")
             connection.execute(LINEAGE, at)
             connection.execute(BATCHES, at)
             connection.execute(
@@ -158,6 +174,7 @@ class Plans:
 
     def facts(self, version: Version) -> PlanFacts:
         with self._database.transaction() as connection:
+            connection.execute("SET LOCAL enable_nestloop = off")  # two versions just loaded, joined row by row
             row = connection.execute(
                 FACTS,
                 {"document": version.document_id, "version": version.version, "base": version.base_version},
