@@ -3,6 +3,8 @@
 import datetime
 import os
 import platform
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.comparison import Comparison, around, checking, whole, work
+from benchmarks.surroundings import PROJECT
 
 RESULTS = Path(__file__).with_name("results.md")
 LIBRARIES = ("dagster", "psycopg", "numpy", "pyarrow", "python-calamine", "openai")
@@ -164,10 +167,19 @@ def _how(command: str) -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return (
-        f"Written by `{command}` on {today}; how to read it: `README.md` beside this file. "
+        f"Written by `{command}` on {today}, {_commit()}; how to read it: `README.md` beside this file. "
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}, "
         f"{libraries}."
     )
+
+
+def _commit() -> str:
+    """Which code was measured, as far as git is here to tell."""
+    git = shutil.which("git")
+    if git is None:
+        return "commit unknown"
+    told = subprocess.run([git, "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, check=False)
+    return f"commit {told.stdout.decode().strip() or 'unknown'}"
 
 
 def _line(cells: Sequence[str]) -> str:
