@@ -1,6 +1,7 @@
 """The demo: `python -m samples.demo`. Uploads the samples, runs their graphs through Dagster, searches and traces.
 
-Run again, it finds its documents by file name and uploads to them, so identical bytes are recognised.
+Run again, it finds its documents by file name and uploads to them, so identical bytes are recognised; only the
+workbook with error rows is read again.
 Exit code 1 where a document did not complete or a question found nothing.
 """
 

@@ -64,7 +64,10 @@ def test_the_demo_shows_the_way_from_workbook_to_source_row(home: Path) -> None:
 
     second = demo(home)
     assert (second.returncode, second.stderr) == (0, "")
-    assert second.stdout.count("(version 1): known already, nothing to do") == 6
+    assert second.stdout.count("(version 1): known already, nothing to do") == 5
+    # the one with error rows is read again: the employee list might know more by now
+    assert "premiums_ko.xlsx (version 2): ✅ completed (완료) with 3 error rows" in second.stdout
+    assert "0 kept, 55 unchanged, 2 duplicate, 3 error · 0 vectors created, 0 deleted" in second.stdout
     assert "↳ policies_ko_en.xlsx, English, row 9" in second.stdout
 
 
