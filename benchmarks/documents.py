@@ -1,6 +1,7 @@
 """`python -m benchmarks.documents`: all benchmarks of the document graph, a table, and `results.md`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -33,6 +34,8 @@ def parts(chosen: argparse.Namespace) -> Iterator[list[report.Section]]:
 
 def main() -> None:
     chosen = options()
+    # stopped from outside, every part still ends what it started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     command = " ".join(["python -m benchmarks.documents", *sys.argv[1:]])
     sections: list[report.Section] = []
     for part in parts(chosen):
