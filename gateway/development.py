@@ -21,7 +21,7 @@ from resources.services import Services
 from resources.settings import PROJECT_ROOT, Settings
 
 START_SECONDS = 120.0
-STOP_SECONDS = 5.0  # per signal; a run that is cut short goes on from its last batch
+STOP_SECONDS = 20.0
 PORTS_TRIED = 50
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
