@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,8 +109,9 @@ class Driver:
         return json.loads(output.splitlines()[-1])
 
 
-@pytest.fixture
-def driver(tmp_path: Path) -> Iterator[Driver]:
+@contextmanager
+def forking(folder: Path) -> Iterator[Driver]:
+    folder.mkdir()
     with subprocess.Popen(
         [sys.executable, "-m", "tests.laws.kill_driver"],
         stdin=subprocess.PIPE,
@@ -119,7 +122,13 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
     ) as process:
         assert process.stdin
         with closing(process.stdin):
-            yield Driver(process, tmp_path)
+            yield Driver(process, folder)
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    with forking(tmp_path / "driver") as driver:
+        yield driver
 
 
 @dataclass
@@ -174,40 +183,66 @@ def spread(numbers: Sequence[int], wanted: int) -> list[int]:
     return [numbers[round(n * (len(numbers) - 1) / (wanted - 1))] for n in range(wanted)]
 
 
-def spread_kills(driver: Driver, scenes: Scenes, scene: dict[str, str], document: str, wanted: int) -> list[str]:
-    """Kill `rowline process` at moments spread over its run; each time the next run must put all of it right."""
-    calm = scenes.again(scene)
-    known = ask(calm["DATABASE_URL"], "SELECT count(*) AS n FROM embeddings")[0]["n"]
+@dataclass
+class Calm:
+    """A run that nobody disturbs: what it reaches, embeds and leaves."""
+
+    document: str
+    moments: list[str]
+    known: int  # embeddings that were there before
+    inputs: int
+    state: dict[str, list[dict[str, Any]]]
+
+
+def calm_run(driver: Driver, scenes: Scenes, scene: dict[str, str], document: str) -> Calm:
+    here = scenes.again(scene)
+    known = count(here, "embeddings")
     scenes.openai.reset()
-    code, moments, output = driver.run(calm, "process", document, "--json")
+    code, moments, output = driver.run(here, "process", document, "--json")
     assert code == 0, output
-    needed, expected = scenes.openai.stats.inputs, state(calm["DATABASE_URL"])
-    assert needed > 3 * REQUEST_INPUTS
-    scenes.drop(calm)
+    calm = Calm(document, moments, known, scenes.openai.stats.inputs, state(here["DATABASE_URL"]))
+    assert calm.inputs > 3 * REQUEST_INPUTS
+    scenes.drop(here)
+    return calm
 
-    told = []
-    for point in points(moments, wanted):
-        here = scenes.again(scene)
-        url = here["DATABASE_URL"]
-        scenes.openai.reset()
-        code, reached, output = driver.run(here, "process", document, at=point)
-        assert code == KILLED, output
-        answered = scenes.openai.stats.inputs
-        kept = ask(url, "SELECT count(*) AS n FROM embeddings")[0]["n"] - known
-        (live,) = ask(url, PROMISED)
-        assert live["held"] == live["promised"], f"point {point}: live rows without their vectors after the crash"
-        assert 0 <= answered - kept <= BATCHES_IN_FLIGHT * REQUEST_INPUTS
 
-        scenes.openai.reset()
-        driver.done(here, "process", document)
-        assert scenes.openai.stats.inputs == needed - kept, f"point {point}: finished batches were paid for again"
-        assert differences(expected, state(url)) == [], f"point {point}, {reached[-1]}"
-        assert ask(url, "SELECT count(*) AS n FROM vectors")[0]["n"] == ask(url, PROMISED)[0]["promised"]
-        told.append(
-            f"{point:4d} of {len(moments)}  {reached[-1]:31s} {answered:4d} {kept:4d} {needed - kept:4d}  as calm"
-        )
-        scenes.drop(here)
-    return told
+def count(scene: dict[str, str], table: str) -> int:
+    return int(ask(scene["DATABASE_URL"], f"SELECT count(*) AS n FROM {table}")[0]["n"])
+
+
+def kill(driver: Driver, scenes: Scenes, scene: dict[str, str], calm: Calm, point: int) -> str:
+    """Kill `rowline process` at one moment; the next run must put all of it right. A line for the table."""
+    here = scenes.again(scene)
+    scenes.openai.reset()
+    code, reached, output = driver.run(here, "process", calm.document, at=point)
+    assert code == KILLED, output
+    answered, kept = scenes.openai.stats.inputs, count(here, "embeddings") - calm.known
+    (live,) = ask(here["DATABASE_URL"], PROMISED)
+    assert live["held"] == live["promised"], f"point {point}: live rows without their vectors after the crash"
+    assert 0 <= answered - kept <= BATCHES_IN_FLIGHT * REQUEST_INPUTS
+
+    scenes.openai.reset()
+    driver.done(here, "process", calm.document)
+    assert scenes.openai.stats.inputs == calm.inputs - kept, f"point {point}: finished batches were paid for again"
+    assert differences(calm.state, state(here["DATABASE_URL"])) == [], f"point {point}, {reached[-1]}"
+    assert count(here, "vectors") == ask(here["DATABASE_URL"], PROMISED)[0]["promised"]
+    scenes.drop(here)
+    paid_after = calm.inputs - kept
+    return f"{point:4d} of {len(calm.moments)}  {reached[-1]:31s} {answered:4d} {kept:4d} {paid_after:4d}  as calm"
+
+
+def spread_kills(workers: list[tuple[Driver, Scenes]], scene: dict[str, str], document: str, wanted: int) -> list[str]:
+    """Kills at moments spread over the run, shared by the workers; the lines of the table in order."""
+    calm = calm_run(*workers[0], scene, document)
+    chosen = points(calm.moments, wanted)
+
+    def share(number: int) -> list[tuple[int, str]]:
+        driver, scenes = workers[number]
+        return [(point, kill(driver, scenes, scene, calm, point)) for point in chosen[number :: len(workers)]]
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        shares = list(pool.map(share, range(len(workers))))
+    return [line for _, line in sorted(chain(*shares))]
 
 
 def prepared(driver: Driver, scenes: Scenes, template: str) -> tuple[dict[str, str], str]:
@@ -236,16 +271,17 @@ def prepared(driver: Driver, scenes: Scenes, template: str) -> tuple[dict[str, s
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_happened(
-    driver: Driver, scenes: Scenes, with_dagster: str, capsys: pytest.CaptureFixture[str]
+    driver: Driver, scenes: Scenes, with_dagster: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     """First a first version, then a second that drops, keeps and adds rows: more than 30 kills over both graphs."""
     scene, document = prepared(driver, scenes, with_dagster)
-    table = ["first version", *spread_kills(driver, scenes, scene, document, 14)]
-
-    driver.done(scene, "process", document)
     follow = ["--document", document, "--template", "staff", "--mode", "employee_split"]
-    driver.done(scene, "upload", str(scenes.home / "next.csv"), "--org", "acme", *follow)
-    table += ["second version", *spread_kills(driver, scenes, scene, document, 20)]
+    with forking(tmp_path / "second") as second, OpenAIServer() as other:
+        workers = [(driver, scenes), (second, replace(scenes, openai=other))]
+        table = ["first version", *spread_kills(workers, scene, document, 14)]
+        driver.done(scene, "process", document)
+        driver.done(scene, "upload", str(scenes.home / "next.csv"), "--org", "acme", *follow)
+        table += ["second version", *spread_kills(workers, scene, document, 20)]
 
     with capsys.disabled():
         sys.stdout.write("\n  killed at point               moment          paid kept paid-after  end state\n")
