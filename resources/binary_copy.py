@@ -39,16 +39,21 @@ def jsonb(document: bytes) -> bytes:
     return b"\x01" + document
 
 
-def vector_values(matrix: "np.ndarray", bits: int) -> Iterable[bytes]:
-    """Each row of the matrix as a `vector` (bits=32) or `halfvec` (bits=16): two 16-bit numbers, then the floats."""
+def halfvecs(matrix: "np.ndarray") -> Iterable[bytes]:
+    """Each row of the matrix as a `halfvec`: two 16-bit numbers, then the floats."""
     head = struct.pack(">hh", matrix.shape[1], 0)
-    for row in matrix.astype(">f4" if bits == 32 else ">f2"):
+    for row in matrix.astype(">f2"):
         yield head + row.tobytes()
 
 
+def float_bytes(matrix: "np.ndarray") -> Iterable[bytes]:
+    """Each row of the matrix as it is kept in the ledger: 32-bit floats, big-endian as PostgreSQL sends them."""
+    for row in matrix.astype(">f4"):
+        yield row.tobytes()
+
+
 def matrix_of(values: Sequence[bytes], dimension: int) -> "np.ndarray":
-    """Binary `vector` values as a float32 matrix of shape (n, dimension)."""
+    """Values of `float_bytes` as a float32 matrix of shape (n, dimension)."""
     import numpy as np
 
-    flat = b"".join([memoryview(value)[4:] for value in values])
-    return np.frombuffer(flat, ">f4").astype("<f4").reshape(len(values), dimension)
+    return np.frombuffer(b"".join(values), ">f4").astype("<f4").reshape(len(values), dimension)

@@ -16,6 +16,7 @@ from pipelines.failures import PermanentFailure, TransientFailure, WrongSetting
 from resources.settings import PROJECT_ROOT, Settings
 
 MIGRATION_LOCK = 0x526F776C696E65  # "Rowline": one migrator at a time
+BRANCHES = ("ledger", "pgvector")  # labels of the migrations
 _starting = threading.Lock()
 
 Connection = psycopg.Connection[DictRow]
@@ -93,8 +94,8 @@ class Database:
         self._pool.close()
 
 
-def upgrade(url: str) -> None:
-    """Bring the ledger's schema to the newest migration; does nothing where it is there already."""
+def upgrade(url: str, branches: Sequence[str] = BRANCHES) -> None:
+    """Bring the schema to the newest migrations of these branches; does nothing where it is there already."""
     from alembic import command
     from alembic.config import Config
 
@@ -103,18 +104,26 @@ def upgrade(url: str) -> None:
     with _told(), psycopg.connect(url, autocommit=True) as guard:
         guard.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         config.attributes["url"] = sqlalchemy_url(url)
-        command.upgrade(config, "head")
+        for branch in branches:
+            command.upgrade(config, f"{branch}@head")
 
 
-def schema_is_current(url: str) -> bool:
-    """Whether the newest migration has been applied; cheap enough to ask at every start."""
+def schema_is_current(url: str, branches: Sequence[str] = BRANCHES) -> bool:
+    """Whether the newest migrations have been applied; cheap enough to ask at every start."""
     from alembic.script import ScriptDirectory
 
-    head = ScriptDirectory(str(PROJECT_ROOT / "migrations")).get_current_head()
+    script = ScriptDirectory(str(PROJECT_ROOT / "migrations"))
+    heads = {script.as_revision_number(f"{branch}@head") for branch in branches}
     with _told(), psycopg.connect(url) as connection:
         if connection.execute("SELECT to_regclass('rowline_migrations')").fetchone() == (None,):
             return False
-        return connection.execute("SELECT version_num FROM rowline_migrations").fetchone() == (head,)
+        applied = {row[0] for row in connection.execute("SELECT version_num FROM rowline_migrations").fetchall()}
+    return heads <= applied
+
+
+def branches_of(settings: Settings) -> tuple[str, ...]:
+    """The branches of migrations that a deployment needs: pgvector's table only where vectors live there."""
+    return BRANCHES if settings.vector_store == "pgvector" else ("ledger",)
 
 
 def sqlalchemy_url(url: str, driver: str = "psycopg") -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from resources.database import Database, database_url, schema_is_current, upgrade
+from resources.database import Database, branches_of, database_url, schema_is_current, upgrade
 from resources.embedders.protocol import Embedder
 from resources.inbox import Inbox
 from resources.ledger.ledger import Ledger
@@ -26,9 +26,10 @@ class Services:
     def database(self) -> Database:
         """The database, with the ledger's schema at its newest migration (D14)."""
         url = database_url(self.settings)
-        if not schema_is_current(url):
-            upgrade(url)
-        return Database(url)
+        branches = branches_of(self.settings)
+        if not schema_is_current(url, branches):
+            upgrade(url, branches)
+        return Database(url, self.settings.database_pool_size)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -36,12 +37,27 @@ class Services:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        return FolderObjectStore(self.settings.objects_folder)
+        settings = self.settings
+        if settings.object_store and settings.object_store.startswith("s3://"):
+            from resources.objects.s3 import S3ObjectStore
+
+            return S3ObjectStore(settings.object_store, settings.s3_endpoint_url)
+        return FolderObjectStore(settings.objects_folder)
 
     @cached_property
     def vectors(self) -> VectorStore:
-        bodies = {"pgvector": PgVectorStore}
-        return bodies[self.settings.vector_store](self.database)
+        settings = self.settings
+        if settings.vector_store == "pinecone":
+            from resources.vectors.pinecone import PineconeVectorStore
+
+            assert settings.pinecone_api_key is not None  # checked by the settings
+            return PineconeVectorStore(
+                api_key=settings.pinecone_api_key.get_secret_value(),
+                index=settings.pinecone_index,
+                controller_host=settings.pinecone_controller_host,
+                index_host=settings.pinecone_index_host,
+            )
+        return PgVectorStore(self.database)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -79,6 +95,8 @@ class Services:
         opened = self.__dict__
         if "embedder" in opened:
             self.embedder.close()
+        if "vectors" in opened:
+            self.vectors.close()
         if "database" in opened:
             self.database.close()
 

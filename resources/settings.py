@@ -22,9 +22,25 @@ class Settings(BaseSettings):
         PROJECT_ROOT / ".rowline", description="Data of the embedded default: database, objects, inbox."
     )
     database_url: SecretStr | None = Field(
-        None, description="A PostgreSQL 14 or newer with pgvector; unset: an embedded server in ROWLINE_HOME."
+        None,
+        description="A PostgreSQL 14 or newer; with pgvector, unless VECTOR_STORE is another. TLS as libpq has it "
+        "(`?sslmode=verify-full&sslrootcert=…`). Unset: an embedded server in ROWLINE_HOME.",
     )
-    object_store: str | None = Field(None, description="Folder for uploaded files; unset: ROWLINE_HOME/objects.")
+    database_direct_url: SecretStr | None = Field(
+        None,
+        description="The same database past PgBouncer, where DATABASE_URL goes through it: for migrations, LISTEN and "
+        "Dagster's storage.",
+    )
+    database_pool_size: int = Field(8, ge=2, le=64, description="Most connections of a process to the ledger.")
+    object_store: str | None = Field(
+        None,
+        description="Where uploaded files are kept: a folder, or `s3://bucket/prefix`; unset: ROWLINE_HOME/objects.",
+    )
+    s3_endpoint_url: str | None = Field(
+        None,
+        description="Any server that speaks S3; unset: AWS. Keys and region as boto3 finds them (AWS_ACCESS_KEY_ID, "
+        "a profile, a role).",
+    )
 
     embedding_provider: Literal["local", "openai"] = Field("local", description="Who turns text into vectors.")
     embedding_model: str | None = Field(
@@ -35,7 +51,15 @@ class Settings(BaseSettings):
     )
     openai_api_key: SecretStr | None = Field(None, description="Key for EMBEDDING_PROVIDER=openai.")
     openai_base_url: str | None = Field(None, description="Any server that speaks OpenAI's embeddings API.")
-    vector_store: Literal["pgvector"] = Field("pgvector", description="Where vectors are searched.")
+    vector_store: Literal["pgvector", "pinecone"] = Field("pgvector", description="Where vectors are searched.")
+    pinecone_api_key: SecretStr | None = Field(None, description="Key for VECTOR_STORE=pinecone.")
+    pinecone_index: str | None = Field(None, description="The index that holds our vectors, by name.")
+    pinecone_controller_host: str | None = Field(
+        None, description="Address of Pinecone's control plane; unset: Pinecone's own. Plain http only on loopback."
+    )
+    pinecone_index_host: str | None = Field(
+        None, description="Address of the index itself, which saves looking it up by name."
+    )
 
     batch_rows: int = Field(100, ge=1, le=10_000, description="Rows of one batch: the unit of progress.")
     batches_in_flight: int = Field(5, ge=1, le=64, description="Embedding requests of one document at a time.")
@@ -60,6 +84,16 @@ class Settings(BaseSettings):
             key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key else ""
             if not key or key.lower() in PLACEHOLDERS:
                 raise ValueError("EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def pinecone_needs_a_key_and_an_index(self) -> Self:
+        if self.vector_store == "pinecone":
+            key = self.pinecone_api_key.get_secret_value().strip() if self.pinecone_api_key else ""
+            if not key or key.lower() in PLACEHOLDERS:
+                raise ValueError("VECTOR_STORE=pinecone needs a real PINECONE_API_KEY")
+            if not self.pinecone_index and not self.pinecone_index_host:
+                raise ValueError("VECTOR_STORE=pinecone needs PINECONE_INDEX, the name of the index")
         return self
 
     @model_validator(mode="after")

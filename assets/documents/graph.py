@@ -128,6 +128,7 @@ def embeddings(
     context: dg.AssetExecutionContext,
     ledger: dg.ResourceParam[Ledger],
     embedder: dg.ResourceParam[Embedder],
+    vectors: dg.ResourceParam[VectorStore],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """A vector for every text that has none yet, batch by batch, each kept before anything else can fail."""
@@ -137,6 +138,7 @@ def embeddings(
                 f"{version.filename} was uploaded for model {version.model}, but the settings now name "
                 f"{embedder.model.key}; set it back, or upload the file again as a new version"
             )
+        vectors.prepare(version.model, version.dimension)  # before anything is paid
         groups = request_groups(ledger.plans.unfinished(version), settings.embed_request_inputs)
         requests = embed_groups(ledger, embedder, version, groups, settings.batches_in_flight, context.run.run_id)
         done = ledger.documents.batches(version.document_id, version.version)

@@ -11,12 +11,15 @@ WORKERS = 4  # upserts under way
 
 
 def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> int:
-    """Bring every vector that the version points at and the store lacks into it; returns how many."""
+    """Bring every vector that the version points at and the store lacks into it; returns how many.
+
+    A store that is not consistent is never asked: the ledger knows what was acknowledged before.
+    """
     fields = version.template.rag_config.metadata_fields
 
     def upsert(place: tuple[str, list[str]]) -> int:
         namespace, page = place
-        missing = vectors.missing(version.model, namespace, page)
+        missing = vectors.missing(version.model, namespace, page) if vectors.consistent else page
         if missing:
             kept, matrix = ledger.embeddings.vectors(version, missing, with_source=bool(fields))
             metadata = [vector_metadata(version.document_id, vector, fields) for vector in kept]
@@ -24,16 +27,22 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
             vectors.upsert(version.model, namespace, batch)
         return len(missing)
 
-    return sum(in_parallel(upsert, ledger.lineage.vector_pages(version, PAGE), WORKERS))
+    pages = ledger.lineage.vector_pages if vectors.consistent else ledger.lineage.unstored_pages
+    upserted = sum(in_parallel(upsert, pages(version, PAGE), WORKERS))
+    ledger.lineage.mark_stored(version)
+    return upserted
 
 
 def sweep(ledger: Ledger, vectors: VectorStore, version: Version) -> None:
-    """Delete what only superseded versions of the document pointed at."""
+    """Delete what only superseded versions of the document pointed at, and namespaces that nobody uses any more."""
     with ledger.lineage.sweeping(version.organization_id):
-        for page in ledger.lineage.superseded(version.document_id):
+        versions = ledger.lineage.begin_sweep(version.document_id)
+        for page in ledger.lineage.superseded(version.document_id, versions):
             by_namespace: dict[tuple[str, str], list[str]] = {}
             for model, namespace, vector_id in page:
                 by_namespace.setdefault((model, namespace), []).append(vector_id)
             for (model, namespace), ids in by_namespace.items():
                 vectors.delete(model, namespace, ids)
-        ledger.lineage.mark_swept(version.document_id)
+        for namespace in ledger.lineage.abandoned_namespaces(version.organization_id, version.document_id, versions):
+            vectors.drop_namespace(namespace)
+        ledger.lineage.mark_swept(version.document_id, versions)

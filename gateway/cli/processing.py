@@ -39,12 +39,13 @@ def process(
 
 def upgrade() -> None:
     """Apply the newest migrations (also done by itself at every start)."""
-    from resources.database import database_url, schema_is_current, upgrade
+    from resources.database import branches_of, database_url, schema_is_current, upgrade
     from resources.settings import load_settings
 
-    url = database_url(load_settings())
-    if schema_is_current(url):
+    settings = load_settings()
+    url, branches = database_url(settings), branches_of(settings)
+    if schema_is_current(url, branches):
         out.print("The database is at the newest migration.")
         return
-    upgrade(url)
+    upgrade(url, branches)
     out.print("The database was brought to the newest migration.")

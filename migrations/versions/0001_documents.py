@@ -1,15 +1,17 @@
-"""Documents: templates, employees, documents, versions, batches, lineage, embeddings, vectors."""
+"""Documents: templates, employees, documents, versions, batches, lineage, embeddings.
+
+Once this made pgvector's table as well; that is a branch of its own now (p001), because a ledger beside Pinecone has no
+pgvector. What was made in the old way is put right by 0002.
+"""
 
 from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
+branch_labels = ("ledger",)
 depends_on = None
 
 STATEMENTS = """
-CREATE EXTENSION IF NOT EXISTS vector;
-
 CREATE TABLE templates (
     organization_id text NOT NULL,
     name            text NOT NULL,
@@ -131,23 +133,12 @@ CREATE TABLE embeddings (
     organization_id text NOT NULL,
     model           text NOT NULL,
     text_hash       bytea NOT NULL,
-    embedding       vector NOT NULL,
+    embedding       bytea NOT NULL,
     run_id          text NOT NULL,
     embedded_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (organization_id, model, text_hash)
 );
 ALTER TABLE embeddings ALTER COLUMN embedding SET STORAGE MAIN; -- in the row while it fits: no second look-up
-
--- The pgvector body of the vector store: derived, always re-makeable from lineage and embeddings.
-CREATE TABLE vectors (
-    model     text NOT NULL,
-    namespace text NOT NULL,
-    vector_id uuid NOT NULL,
-    embedding halfvec NOT NULL,
-    metadata  jsonb NOT NULL,
-    PRIMARY KEY (model, namespace, vector_id)
-);
-ALTER TABLE vectors ALTER COLUMN embedding SET STORAGE MAIN;
 """
 
 
@@ -157,6 +148,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(
-        "DROP TABLE vectors, embeddings, document_namespaces, lineage, batches, versions, documents, employees, "
-        "templates"
+        "DROP TABLE embeddings, document_namespaces, lineage, batches, versions, documents, employees, templates"
     )

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from psycopg.rows import scalar_row
+
 from pipelines.documents.batching import shares
-from resources.binary_copy import copy_body, matrix_of, vector_values
+from resources.binary_copy import copy_body, float_bytes, matrix_of
 from resources.database import Connection, Database, copy_or_merge
 from resources.ledger.documents import Version
 
@@ -39,16 +41,15 @@ UPDATE batches b SET processed_rows = s.processed, vectors_created = s.created, 
 """  # noqa: S608
 
 # LIMIT 1 keeps the look-up by key: just after a bulk load the planner knows no sizes and would scan every vector
-UNSOUND = """
-SELECT count(*) FILTER (WHERE e.dimension IS NULL) AS missing,
-       count(*) FILTER (WHERE e.dimension <> %(dimension)s) AS wrong_dimension,
-       count(*) FILTER (WHERE NOT (e.norm > 0 AND e.norm < 'Infinity')) AS not_finite
+PROMISED = """
+SELECT e.embedding
   FROM (SELECT DISTINCT text_hash FROM lineage
          WHERE document_id = %(document)s AND version = %(version)s AND outcome <> 'error') l
   LEFT JOIN LATERAL (
-       SELECT vector_dims(embedding) AS dimension, vector_norm(embedding) AS norm FROM embeddings
+       SELECT embedding FROM embeddings
         WHERE organization_id = %(organization)s AND model = %(model)s AND text_hash = l.text_hash LIMIT 1) e ON true
 """
+PAGE = 1000  # embeddings looked at together
 
 # OFFSET 0 and LIMIT 1 fence the look-ups by key: just after a bulk load the planner takes a version for two rows and
 # would read all of it for each vector
@@ -203,20 +204,29 @@ class Embeddings:
         ], matrix_of([row["embedding"] for row in rows], version.dimension)
 
     def unsound(self, version: Version) -> dict[str, int]:
-        """How many of the version's embeddings are missing, of another dimension, or not finite."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                UNSOUND,
-                {
-                    "document": version.document_id,
-                    "version": version.version,
-                    "organization": version.organization_id,
-                    "model": version.model,
-                    "dimension": version.dimension,
-                },
-            ).fetchone()
-        assert row is not None  # an aggregate always answers
-        return dict(row)
+        """How many of the version's embeddings are missing, of another dimension, or not finite (or zero)."""
+        import numpy as np
+
+        at = {
+            "document": version.document_id,
+            "version": version.version,
+            "organization": version.organization_id,
+            "model": version.model,
+        }
+        told = {"missing": 0, "wrong_dimension": 0, "not_finite": 0}
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(name="promised", binary=True, row_factory=scalar_row) as cursor,
+        ):
+            cursor.execute(PROMISED, at)
+            while page := cursor.fetchmany(PAGE):
+                present = [value for value in page if value is not None]
+                right = [value for value in present if len(value) == 4 * version.dimension]
+                squares = np.square(matrix_of(right, version.dimension), dtype=np.float64).sum(axis=1)
+                told["missing"] += len(page) - len(present)
+                told["wrong_dimension"] += len(present) - len(right)
+                told["not_finite"] += int((~(np.isfinite(squares) & (squares > 0))).sum())
+        return told
 
 
 def _insert(
@@ -226,8 +236,7 @@ def _insert(
     order = sorted(range(len(hashes)), key=hashes.__getitem__)
     owner, model, run = version.organization_id.encode(), version.model.encode(), run_id.encode()
     body = copy_body(
-        (owner, model, hashes[i], vector, run)
-        for i, vector in zip(order, vector_values(vectors[order], 32), strict=True)
+        (owner, model, hashes[i], vector, run) for i, vector in zip(order, float_bytes(vectors[order]), strict=True)
     )
     columns = ("organization_id", "model", "text_hash", "embedding", "run_id")
     # another document's run may just have kept one of the texts

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
@@ -30,29 +30,34 @@ SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
 """
 
 READY = """
-SELECT v.plan_key IS NOT NULL
+SELECT v.plan_key IS NOT NULL AND v.stored_at IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.document_id = v.document_id AND b.version = v.version
-                                                 AND b.status <> 'completed')
-       AND NOT EXISTS (
-           SELECT DISTINCT namespace FROM lineage l
-            WHERE l.document_id = v.document_id AND l.version = v.version AND l.vector_id IS NOT NULL
-           EXCEPT
-           SELECT namespace FROM document_namespaces n
-            WHERE n.document_id = v.document_id AND n.version = v.version) AS ready
+                                                 AND b.status <> 'completed') AS ready
   FROM versions v WHERE document_id = %(document)s AND version = %(version)s
 """
+
+# A version that nobody goes back to by itself: neither live, nor the newest, nor being worked on.
+PASSED = """
+v.version <> coalesce(d.live_version, 0) AND v.version < d.latest_version
+AND v.status NOT IN ('pending', 'processing') AND v.swept_at IS NULL
+"""
+
+BEGIN_SWEEP = f"""
+UPDATE versions v SET stored_at = NULL FROM documents d
+ WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND {PASSED} RETURNING v.version
+"""  # noqa: S608 - a constant of this module
 
 # A vector is owed to the store while a live version points at it, or one on its way to being live: also one that
 # failed, while it is the newest and can be tried again.
 # First, set against set, what the document itself no longer says; only for that little, vector by vector (OFFSET 0
 # fences the look-up), whether anybody else still points there.
-SUPERSEDED = """
+SUPERSEDED = f"""
 WITH gone AS MATERIALIZED (
     SELECT v.model, l.namespace, l.vector_id
       FROM documents d JOIN versions v USING (document_id) JOIN lineage l USING (document_id, version)
-     WHERE d.document_id = %(document)s AND v.version <> coalesce(d.live_version, 0) AND v.version < d.latest_version
-       AND v.status NOT IN ('pending', 'processing') AND v.swept_at IS NULL AND l.vector_id IS NOT NULL
-       AND (NOT %(stored)s OR EXISTS (
+     WHERE d.document_id = %(document)s AND {PASSED} AND l.vector_id IS NOT NULL
+       AND (%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))
+       AND (%(versions)s::int[] IS NOT NULL OR EXISTS (
            SELECT 1 FROM document_namespaces n WHERE n.document_id = v.document_id AND n.version = v.version))
     EXCEPT
     SELECT v.model, l.namespace, l.vector_id
@@ -66,6 +71,29 @@ SELECT model, namespace, vector_id FROM gone
          JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
         WHERE other.version = d.live_version OR v.status IN ('pending', 'processing')
            OR v.status = 'failed' AND other.version = d.latest_version)
+"""  # noqa: S608 - a constant of this module
+
+# OFFSET 0 fences the look-up by key, as the planner takes a version that was just loaded for two rows.
+UNSTORED = """
+SELECT DISTINCT l.namespace, l.vector_id FROM lineage l
+ WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.vector_id IS NOT NULL
+   AND NOT EXISTS (
+       SELECT 1 FROM (SELECT document_id, version FROM lineage WHERE vector_id = l.vector_id OFFSET 0) holder
+         JOIN versions v USING (document_id, version) WHERE v.stored_at IS NOT NULL)
+ ORDER BY l.namespace, l.vector_id
+"""
+
+# A version without its namespaces written yet may be about to use any of the organization's.
+ABANDONED = """
+SELECT DISTINCT n.namespace FROM document_namespaces n
+ WHERE n.document_id = %(document)s AND n.version = ANY(%(versions)s)
+   AND NOT EXISTS (
+       SELECT 1 FROM document_namespaces other JOIN documents d USING (document_id)
+        WHERE other.namespace = n.namespace AND other.version = d.live_version)
+   AND NOT EXISTS (
+       SELECT 1 FROM documents d JOIN versions v USING (document_id)
+        WHERE d.organization_id = %(organization)s
+          AND (v.status IN ('pending', 'processing') OR v.status = 'failed' AND v.version = d.latest_version))
 """
 
 SOURCES = """
@@ -114,16 +142,34 @@ class Lineage:
 
         One query for all pages, read by a cursor of the server: the file's size costs no memory (law 9).
         """
+        statement = (
+            "SELECT DISTINCT namespace, vector_id FROM lineage WHERE document_id = %(document)s "
+            "AND version = %(version)s AND vector_id IS NOT NULL ORDER BY namespace, vector_id"
+        )
+        return self._pages(statement, version, size)
+
+    def unstored_pages(self, version: Version, size: int = 5000) -> Iterator[tuple[str, list[str]]]:
+        """Those `vector_pages` that no version known to be stored points at: what the store may lack.
+
+        This is how a store is written to that cannot be asked what it holds (`VectorStore.consistent`).
+        """
+        return self._pages(UNSTORED, version, size)
+
+    def _pages(self, statement: LiteralString, version: Version, size: int) -> Iterator[tuple[str, list[str]]]:
         with self._database.transaction() as connection, connection.cursor(name="vector_pages") as cursor:
             cursor.itersize = size
-            cursor.execute(
-                "SELECT DISTINCT namespace, vector_id FROM lineage WHERE document_id = %s AND version = %s "
-                "AND vector_id IS NOT NULL ORDER BY namespace, vector_id",
-                (version.document_id, version.version),
-            )
+            cursor.execute(statement, {"document": version.document_id, "version": version.version})
             for namespace, rows in groupby(cursor, itemgetter("namespace")):
                 while page := [str(row["vector_id"]) for row in islice(rows, size)]:
                     yield namespace, page
+
+    def mark_stored(self, version: Version) -> None:
+        """All vectors that the version points at were acknowledged by the store."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions SET stored_at = now() WHERE document_id = %s AND version = %s",
+                (version.document_id, version.version),
+            )
 
     def record_namespaces(self, version: Version) -> int:
         """Write which namespaces, and so which employees, the version reached (B5); returns how many."""
@@ -201,26 +247,39 @@ class Lineage:
     def _superseded_count(self, connection: Any, version: Version) -> int:
         row = connection.execute(
             f"SELECT count(*) AS n FROM ({SUPERSEDED}) s",  # noqa: S608 - a constant of this module
-            {"document": version.document_id, "stored": True},
+            {"document": version.document_id, "versions": None},
         ).fetchone()
         return int(row["n"])
 
-    def superseded(self, document_id: str, size: int = 5000) -> Iterator[list[tuple[str, str, str]]]:
-        """Pages of (model, namespace, vector id) that only superseded versions of the document point at."""
+    def begin_sweep(self, document_id: str) -> list[int]:
+        """The versions to be swept now. From here on nobody takes what they point at for stored."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(BEGIN_SWEEP, {"document": document_id}).fetchall()
+        return [row["version"] for row in rows]
+
+    def superseded(
+        self, document_id: str, versions: Sequence[int], size: int = 5000
+    ) -> Iterator[list[tuple[str, str, str]]]:
+        """Pages of (model, namespace, vector id) that only these superseded versions of the document point at."""
         with self._database.transaction() as connection, connection.cursor(name="superseded") as cursor:
             cursor.itersize = size
-            cursor.execute(SUPERSEDED, {"document": document_id, "stored": False})
+            cursor.execute(SUPERSEDED, {"document": document_id, "versions": list(versions)})
             while rows := cursor.fetchmany(size):
                 yield [(row["model"], row["namespace"], str(row["vector_id"])) for row in rows]
 
-    def mark_swept(self, document_id: str) -> None:
+    def abandoned_namespaces(self, organization_id: str, document_id: str, versions: Sequence[int]) -> list[str]:
+        """Namespaces of these superseded versions that no live version uses and none on its way can use."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                ABANDONED, {"organization": organization_id, "document": document_id, "versions": list(versions)}
+            ).fetchall()
+        return [row["namespace"] for row in rows]
+
+    def mark_swept(self, document_id: str, versions: Sequence[int]) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE versions v SET swept_at = now() FROM documents d WHERE d.document_id = v.document_id "
-                "AND v.document_id = %s AND v.version <> coalesce(d.live_version, 0) "
-                "AND v.version < d.latest_version AND v.status NOT IN ('pending', 'processing') "
-                "AND v.swept_at IS NULL",
-                (document_id,),
+                "UPDATE versions SET swept_at = now() WHERE document_id = %s AND version = ANY(%s)",
+                (document_id, list(versions)),
             )
 
     @contextmanager
@@ -280,16 +339,21 @@ class Lineage:
             ).fetchall()
         return [row["document_id"] for row in rows]
 
-    def unexplained(self, model: str, namespaces: Sequence[str], vector_ids: Sequence[str]) -> list[str]:
-        """Of these vectors of the store, those that no live version and none on its way points at."""
+    def unexplained(
+        self, model: str, namespaces: Sequence[str], vector_ids: Sequence[str], lately: bool = False
+    ) -> list[str]:
+        """Of these vectors of the store, those that no live version and none on its way points at.
+
+        `lately`: also a version that was live once explains a vector, as a store that lags may still show it.
+        """
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT s.vector_id FROM unnest(%(ids)s::uuid[]) AS s(vector_id) WHERE NOT EXISTS ("
-                "SELECT 1 FROM lineage l JOIN versions v USING (document_id, version) JOIN documents d "
-                "USING (document_id) WHERE l.vector_id = s.vector_id AND v.model = %(model)s "
-                "AND l.namespace = ANY(%(namespaces)s) "
-                "AND (l.version = d.live_version OR v.status IN ('pending', 'processing') "
+                "SELECT 1 FROM (SELECT document_id, version, namespace FROM lineage WHERE vector_id = s.vector_id "
+                "OFFSET 0) l JOIN versions v USING (document_id, version) JOIN documents d USING (document_id) "
+                "WHERE v.model = %(model)s AND l.namespace = ANY(%(namespaces)s) "
+                "AND (%(lately)s OR l.version = d.live_version OR v.status IN ('pending', 'processing') "
                 "OR v.status = 'failed' AND v.version = d.latest_version))",
-                {"ids": list(vector_ids), "model": model, "namespaces": list(namespaces)},
+                {"ids": list(vector_ids), "model": model, "namespaces": list(namespaces), "lately": lately},
             ).fetchall()
         return [str(row["vector_id"]) for row in rows]

@@ -4,13 +4,14 @@ Queries are exact: a search reaches the namespaces of one owner only, and an exa
 milliseconds, while an HNSW index costs more than all other work of a first upload together (ADR 0004).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
 
-from resources.binary_copy import copy_body, jsonb, vector_values
+from pipelines.failures import WrongSetting
+from resources.binary_copy import copy_body, halfvecs, jsonb
 from resources.database import Database, copy_or_merge
 from resources.vectors.protocol import Match, VectorBatch
 
@@ -18,11 +19,24 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+PAGE = 5000  # ids of one page
+LONGEST = 16_000  # numbers of a halfvec
+
+
 class PgVectorStore:
     """The body of `VectorStore` over the table `vectors`."""
 
+    consistent = True
+
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def prepare(self, model: str, dimension: int) -> None:
+        if dimension > LONGEST:
+            raise WrongSetting(
+                f"Model {model} gives vectors of {dimension:,} numbers; pgvector holds {LONGEST:,} at most. "
+                "Set EMBEDDING_DIMENSIONS lower, or VECTOR_STORE=pinecone"
+            )
 
     def missing(self, model: str, namespace: str, ids: Sequence[str]) -> list[str]:
         with self._database.transaction() as connection:
@@ -37,9 +51,7 @@ class PgVectorStore:
         owner = (model.encode(), namespace.encode())
         body = copy_body(
             (*owner, UUID(vector_id).bytes, vector, jsonb(orjson.dumps(metadata)))
-            for vector_id, vector, metadata in zip(
-                batch.ids, vector_values(batch.matrix, 16), batch.metadata, strict=True
-            )
+            for vector_id, vector, metadata in zip(batch.ids, halfvecs(batch.matrix), batch.metadata, strict=True)
         )
         with self._database.transaction() as connection:
             copy_or_merge(
@@ -51,21 +63,27 @@ class PgVectorStore:
                 "metadata = excluded.metadata",
             )
 
-    def delete(self, model: str, namespace: str, ids: Sequence[str]) -> int:
+    def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:
         with self._database.transaction() as connection:
-            return connection.execute(
+            connection.execute(
                 "DELETE FROM vectors WHERE model = %s AND namespace = %s AND vector_id = ANY(%s::uuid[])",
                 (model, namespace, list(ids)),
-            ).rowcount
+            )
 
-    def ids(self, model: str, namespace: str, after: str | None, limit: int) -> list[str]:
-        with self._database.transaction() as connection:
-            rows = connection.execute(
-                "SELECT vector_id FROM vectors WHERE model = %(model)s AND namespace = %(namespace)s "
-                "AND (%(after)s::uuid IS NULL OR vector_id > %(after)s::uuid) ORDER BY vector_id LIMIT %(limit)s",
-                {"model": model, "namespace": namespace, "after": after, "limit": limit},
-            ).fetchall()
-        return [str(row["vector_id"]) for row in rows]
+    def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
+        after = UUID(int=0)
+        while True:  # a look-up by key per page: the caller may take its time, no transaction stays open
+            with self._database.transaction() as connection:
+                rows = connection.execute(
+                    "SELECT vector_id FROM vectors WHERE model = %s AND namespace = %s AND vector_id > %s "
+                    "ORDER BY vector_id LIMIT %s",
+                    (model, namespace, after, PAGE),
+                ).fetchall()
+            if rows:
+                yield [str(row["vector_id"]) for row in rows]
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["vector_id"]
 
     def query(
         self,
@@ -91,3 +109,35 @@ class PgVectorStore:
                 },
             ).fetchall()
         return [Match(str(row["vector_id"]), row["namespace"], float(row["score"])) for row in rows]
+
+    def namespaces(self) -> Iterator[str]:
+        told: set[str] = set()
+        model, namespace = "", ""
+        while True:  # from place to place along the primary key: the vectors in between are not read
+            with self._database.transaction() as connection:
+                row = connection.execute(
+                    "SELECT model, namespace FROM vectors WHERE (model, namespace) > (%s, %s) "
+                    "ORDER BY model, namespace LIMIT 1",
+                    (model, namespace),
+                ).fetchone()
+            if row is None:
+                return
+            model, namespace = row["model"], row["namespace"]
+            if namespace not in told:
+                told.add(namespace)
+                yield namespace
+
+    def drop_namespace(self, namespace: str) -> None:
+        model = ""
+        with self._database.transaction() as connection:
+            while True:  # model by model: the key begins with it, and a namespace alone would read all vectors
+                row = connection.execute(
+                    "SELECT model FROM vectors WHERE model > %s ORDER BY model LIMIT 1", (model,)
+                ).fetchone()
+                if row is None:
+                    return
+                model = row["model"]
+                connection.execute("DELETE FROM vectors WHERE model = %s AND namespace = %s", (model, namespace))
+
+    def close(self) -> None:
+        """The pool belongs to the database."""

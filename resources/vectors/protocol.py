@@ -1,6 +1,6 @@
 """What Rowline needs of a vector store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,25 +27,35 @@ class Match:
 
 
 class VectorStore(Protocol):
-    """Vectors by (model, namespace, id). Vectors of two models never meet in one query.
+    """Vectors by namespace and id, each of one model. Vectors of two models never meet in one query.
 
     Every call raises TransientFailure or PermanentFailure; none takes a failed read for an empty answer (law 8).
     """
 
+    consistent: bool
+    """Whether a read sees every earlier write. Where not, the ledger says what is stored, never the store."""
+
+    def prepare(self, model: str, dimension: int) -> None:
+        """Make sure that vectors of the model can be held. Raises WrongSetting; asked before anything is paid."""
+        ...
+
     def missing(self, model: str, namespace: str, ids: Sequence[str]) -> list[str]:
-        """Those of `ids` that the namespace does not hold."""
+        """Those of `ids` that the namespace does not hold; of a store that is not `consistent`, as it was lately."""
         ...
 
     def upsert(self, model: str, namespace: str, batch: VectorBatch) -> None:
-        """Write vectors under their ids; the same id is replaced."""
+        """Write vectors under their ids; the same id is replaced. Returns when all of them are acknowledged."""
         ...
 
-    def delete(self, model: str, namespace: str, ids: Sequence[str]) -> int:
-        """Remove vectors; unknown ids are fine. Returns how many were there, as far as the service tells."""
+    def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:
+        """Remove vectors; unknown ids are fine."""
         ...
 
-    def ids(self, model: str, namespace: str, after: str | None, limit: int) -> list[str]:
-        """A page of ids in ascending order, those greater than `after`."""
+    def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
+        """All ids of the namespace in ascending order, in pages of bounded size; none is empty.
+
+        A store that keeps models in one namespace may name ids of other models too: an id belongs to one model.
+        """
         ...
 
     def query(
@@ -57,4 +67,16 @@ class VectorStore(Protocol):
         among: Sequence[str] | None = None,
     ) -> list[Match]:
         """The nearest vectors by cosine, best first, over all `namespaces` together; only `among` these if given."""
+        ...
+
+    def namespaces(self) -> Iterator[str]:
+        """Every namespace that holds something, each once."""
+        ...
+
+    def drop_namespace(self, namespace: str) -> None:
+        """Remove a namespace with all that it holds, of every model; an unknown one is fine."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections. The store is not used afterwards."""
         ...

@@ -52,11 +52,11 @@ def statement(text: str) -> Damage:
 LOSE_A_ROW = statement("DELETE FROM lineage WHERE row_position = 1")
 LOSE_AN_EMBEDDING = statement("DELETE FROM embeddings WHERE text_hash = (SELECT min(text_hash) FROM embeddings)")
 ZERO_A_VECTOR = statement(
-    "UPDATE embeddings SET embedding = array_fill(0::real, ARRAY[64])::vector "
+    "UPDATE embeddings SET embedding = decode(repeat('00', 4 * 64), 'hex') "
     "WHERE text_hash = (SELECT min(text_hash) FROM embeddings)"
 )
 SHORTEN_A_VECTOR = statement(
-    "UPDATE embeddings SET embedding = '[1,2,3]' WHERE text_hash = (SELECT min(text_hash) FROM embeddings)"
+    "UPDATE embeddings SET embedding = '\\x3f800000' WHERE text_hash = (SELECT min(text_hash) FROM embeddings)"
 )
 REOPEN_A_BATCH = statement("UPDATE batches SET status = 'failed' WHERE batch_number = 2")
 LOSE_A_VECTOR = statement("DELETE FROM vectors WHERE vector_id = (SELECT min(vector_id::text)::uuid FROM vectors)")

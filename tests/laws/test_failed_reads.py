@@ -36,7 +36,7 @@ def test_a_check_that_cannot_read_the_store_does_not_pass(rowline: Deployment):
     """`vectors_explained` over a store that gives no ids must not say that nothing is unexplained."""
     uploaded = rowline.upload(items("anvil"))
     run = rowline.run(
-        uploaded.document_id, vectors=Watched(rowline.services.vectors, FailsAt(1, AWAY, ["ids"], always=True))
+        uploaded.document_id, vectors=Watched(rowline.services.vectors, FailsAt(1, AWAY, ["id_pages"], always=True))
     )
     assert not run.success
     assert "vectors_explained" not in [e.check_name for e in run.get_asset_check_evaluations() if e.passed]
@@ -96,7 +96,7 @@ def test_a_database_that_is_away_is_a_transient_failure_everywhere(
         lambda: ledger.documents.newest(version.document_id),
         lambda: ledger.plans.unfinished(version),
         lambda: ledger.lineage.namespaces(version),
-        lambda: list(ledger.lineage.superseded(version.document_id)),
+        lambda: list(ledger.lineage.superseded(version.document_id, [1])),
         lambda: list(ledger.lineage.vector_pages(version)),
         lambda: ledger.lineage.unexplained(version.model, ["org_acme"], []),
         lambda: ledger.organizations.employees("acme"),

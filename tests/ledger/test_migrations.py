@@ -51,7 +51,7 @@ def test_several_that_start_at_once_migrate_once(empty_database_url: str):
         list(pool.map(upgrade, [empty_database_url] * 4))
     assert schema_is_current(empty_database_url)
     with psycopg.connect(empty_database_url) as connection:
-        assert connection.execute("SELECT count(*) FROM rowline_migrations").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM rowline_migrations").fetchone() == (2,)
 
 
 def test_a_database_that_is_behind_is_migrated_when_it_is_opened(empty_database_url: str, clean_environment: object):

@@ -41,6 +41,10 @@ def batch(*ids: str, turn: int = 0) -> VectorBatch:
     return VectorBatch(ids, matrix, [{"rowNumber": n, "turn": turn, "글": "값"} for n, _ in enumerate(ids)])
 
 
+def ids_of(store: VectorStore, model: str, namespace: str = "ns") -> list[str]:
+    return [id_ for page in store.id_pages(model, namespace) for id_ in page]
+
+
 def scores(store: VectorStore, probe: tuple[float, ...], *namespaces: str, top_k: int = 10) -> list[tuple[str, float]]:
     found = store.query(MODEL, namespaces or ("ns",), np.array(probe, dtype=np.float32), top_k)
     return [(match.vector_id, round(match.score, 3)) for match in found]
@@ -57,29 +61,41 @@ def test_the_same_id_is_replaced(store: VectorStore):
     """Twice is once (law 4), and the newer vector counts."""
     store.upsert(MODEL, "ns", batch(A, B))
     store.upsert(MODEL, "ns", batch(A, turn=1))
-    assert store.ids(MODEL, "ns", None, 10) == [A, B]
+    assert ids_of(store, MODEL) == [A, B]
     assert scores(store, (0.0, 1.0, 0.0)) == [(A, 1.0), (B, 0.6)]
 
 
 def test_some_new_and_some_known_ids_in_one_upsert(store: VectorStore):
     store.upsert(MODEL, "ns", batch(A))
     store.upsert(MODEL, "ns", batch(A, B, C))
-    assert store.ids(MODEL, "ns", None, 10) == [A, B, C]
+    assert ids_of(store, MODEL) == [A, B, C]
 
 
-def test_delete_says_how_many_were_there_and_unknown_ids_are_fine(store: VectorStore):
+def test_deleting_unknown_ids_is_fine(store: VectorStore):
     store.upsert(MODEL, "ns", batch(A, B))
-    assert store.delete(MODEL, "ns", [A, C]) == 1
-    assert store.delete(MODEL, "ns", [A, C]) == 0
-    assert store.ids(MODEL, "ns", None, 10) == [B]
+    store.delete(MODEL, "ns", [A, C])
+    store.delete(MODEL, "ns", [A, C])
+    store.delete(MODEL, "nobody", [A])
+    assert ids_of(store, MODEL) == [B]
 
 
-def test_ids_come_in_pages_in_ascending_order_each_once(store: VectorStore):
+def test_ids_come_in_ascending_order_each_once_and_no_page_is_empty(store: VectorStore):
     store.upsert(MODEL, "ns", batch(C, A, D, B))
-    first = store.ids(MODEL, "ns", None, 3)
-    assert first == [A, B, C]
-    assert store.ids(MODEL, "ns", first[-1], 3) == [D]
-    assert store.ids(MODEL, "ns", D, 3) == []
+    pages = list(store.id_pages(MODEL, "ns"))
+    assert [id_ for page in pages for id_ in page] == [A, B, C, D]
+    assert all(pages)
+    assert list(store.id_pages(MODEL, "nobody")) == []
+
+
+def test_a_namespace_is_listed_while_it_holds_something_and_can_be_dropped(store: VectorStore):
+    for name in ("one", "two"):
+        store.upsert(MODEL, name, batch(A, B))
+    assert sorted(store.namespaces()) == ["one", "two"]
+    store.drop_namespace("one")
+    store.drop_namespace("one")  # what is not there is fine
+    assert list(store.namespaces()) == ["two"]
+    assert ids_of(store, MODEL, "one") == []
+    assert ids_of(store, MODEL, "two") == [A, B]
 
 
 def test_a_query_answers_by_cosine_best_first(store: VectorStore):
@@ -101,8 +117,9 @@ def test_namespaces_with_names_that_look_alike_are_apart(store: VectorStore):
     """`_` and `%` are wild cards of LIKE, `/` parts paths: none of them may widen a namespace."""
     for name in ("org_a", "orgXa", "org_a/employee_1", "org_%"):
         store.upsert(MODEL, name, batch(A))
-    assert store.delete(MODEL, "org_%", [A]) == 1
-    assert store.delete(MODEL, "org_a", [A]) == 1
+    store.delete(MODEL, "org_%", [A])
+    store.delete(MODEL, "org_a", [A])
+    assert store.missing(MODEL, "org_%", [A]) == store.missing(MODEL, "org_a", [A]) == [A]
     assert store.missing(MODEL, "orgXa", [A]) == []
     assert store.missing(MODEL, "org_a/employee_1", [A]) == []
 
@@ -113,18 +130,18 @@ def test_two_models_never_meet(store: VectorStore):
     longer = VectorBatch([A, B], np.eye(2, 5, dtype=np.float32), [{}, {}])
     store.upsert(OTHER_MODEL, "ns", longer)
     assert scores(store, (1.0, 0.0, 0.0)) == [(A, 1.0)]
-    assert store.ids(MODEL, "ns", None, 10) == [A]
+    assert ids_of(store, MODEL) == [A]
     assert store.missing(MODEL, "ns", [B]) == [B]
-    assert store.delete(MODEL, "ns", [A, B]) == 1
-    assert store.ids(OTHER_MODEL, "ns", None, 10) == [A, B]
+    store.delete(MODEL, "ns", [A, B])
+    assert ids_of(store, OTHER_MODEL) == [A, B]
 
 
 def test_nothing_in_nothing_out(store: VectorStore):
     """Empty inputs are no errors: a page may be empty."""
     store.upsert(MODEL, "ns", batch())
     assert store.missing(MODEL, "ns", []) == []
-    assert store.delete(MODEL, "ns", []) == 0
-    assert store.ids(MODEL, "ns", None, 10) == []
+    store.delete(MODEL, "ns", [])
+    assert ids_of(store, MODEL) == []
     assert scores(store, (1.0, 0.0, 0.0)) == []
     assert store.query(MODEL, [], np.array((1.0, 0, 0), dtype=np.float32), 10) == []
 
@@ -134,7 +151,7 @@ def test_thousands_of_vectors_go_in_at_once(store: VectorStore):
     matrix = np.random.Generator(np.random.PCG64(1)).standard_normal((3000, 3), dtype=np.float32)
     store.upsert(MODEL, "ns", VectorBatch(ids, matrix, [{"n": n} for n in range(3000)]))
     assert store.missing(MODEL, "ns", ids) == []
-    assert store.ids(MODEL, "ns", None, 5000) == ids
+    assert ids_of(store, MODEL) == ids
 
 
 def test_upserts_of_the_same_ids_at_once_end_as_one(store: VectorStore):
@@ -149,7 +166,7 @@ def test_upserts_of_the_same_ids_at_once_end_as_one(store: VectorStore):
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(bring, range(4)))
-    assert store.ids(MODEL, "ns", None, 1000) == ids
+    assert ids_of(store, MODEL) == ids
 
 
 def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore, monkeypatch: pytest.MonkeyPatch):
@@ -158,7 +175,7 @@ def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore, 
     cut_off(store, monkeypatch)
     for call in (
         lambda: store.missing(MODEL, "ns", [A]),
-        lambda: store.ids(MODEL, "ns", None, 10),
+        lambda: list(store.id_pages(MODEL, "ns")),
         lambda: store.delete(MODEL, "ns", [A]),
         lambda: store.query(MODEL, ["ns"], np.ones(3, dtype=np.float32), 1),
         lambda: store.upsert(MODEL, "ns", batch(B)),

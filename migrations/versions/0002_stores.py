@@ -1,0 +1,35 @@
+"""Stores: the ledger knows what it has stored, and keeps embeddings without pgvector."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+STATEMENTS = """
+-- Since when every vector of the version is in the store; NULL again before the first of them is swept.
+ALTER TABLE versions ADD COLUMN stored_at timestamptz;
+UPDATE versions v SET stored_at = v.completed_at
+  FROM documents d WHERE d.document_id = v.document_id AND v.version = d.live_version;
+
+CREATE INDEX document_namespaces_by_name ON document_namespaces (namespace);
+
+-- 32-bit floats, big-endian, as `vector` sends them after four bytes of head.
+DO $$
+BEGIN
+    IF (SELECT atttypid::regtype::text FROM pg_attribute
+         WHERE attrelid = 'embeddings'::regclass AND attname = 'embedding') <> 'bytea' THEN
+        ALTER TABLE embeddings ALTER COLUMN embedding TYPE bytea USING substring(vector_send(embedding) FROM 5);
+        ALTER TABLE embeddings ALTER COLUMN embedding SET STORAGE MAIN;
+    END IF;
+END $$;
+"""
+
+
+def upgrade() -> None:
+    op.execute(STATEMENTS)
+
+
+def downgrade() -> None:
+    op.execute("DROP INDEX document_namespaces_by_name; ALTER TABLE versions DROP COLUMN stored_at")
