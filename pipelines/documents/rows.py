@@ -12,9 +12,10 @@ import orjson
 from pipelines.documents.addresses import VectorAddresses, content_hash, organization_namespace
 from pipelines.documents.reading.workbook import Notice, RowBatch, SheetHeader
 from pipelines.documents.templates import Template, mapped_columns, text_of
+from pipelines.documents.vector_metadata import metadata_error
 
 Mode = Literal["company_wide", "employee_split"]
-ROWS_VERSION = "1"  # code_version of parsed_rows: bump when the same file would give other rows
+ROWS_VERSION = "2"  # code_version of parsed_rows: bump when the same file would give other rows
 MAX_NOTICES = 200
 
 
@@ -116,6 +117,8 @@ class _Sheet:
         employee, namespace, error = self._place(cells)
         if error is None and not content:
             error = "the embedding template finds no text in this row"
+        if error is None and self._metadata:
+            error = metadata_error({self._names[i]: cells[i] for i in self._metadata})
         return Row(
             position=position,
             sheet=self.header.sheet,

@@ -46,6 +46,9 @@ class Template(_Part):
     def metadata_by_field(self) -> Self:
         """A column may be named by its header too; stored rows know the fields only."""
         fields, mapping = set(self.column_mapping.values()), self.column_mapping
+        refused = [name for name in self.rag_config.metadata_fields if mapping.get(name, name).startswith("$")]
+        if refused:  # a rule of Pinecone's, kept for every store
+            raise ValueError(f"ragConfig.metadataFields: {refused[0]} begins with $; map the column to another name")
         names = tuple(name if name in fields else mapping.get(name, name) for name in self.rag_config.metadata_fields)
         self.__dict__["rag_config"] = self.rag_config.model_copy(update={"metadata_fields": names})
         return self
@@ -88,7 +91,10 @@ def template_of(data: Mapping[str, Any], source: str = "the template") -> Templa
     try:
         return Template.model_validate(data)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+        told = "; ".join(
+            ": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, "))))
+            for e in error.errors(include_url=False)
+        )
         raise Misuse(f"{source}: {told}") from None
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import orjson
+
+# The strictest store decides for all, so that a document can move from one to another: Pinecone takes 40,960 bytes
+# of JSON a vector. What is always sent (ids, sheet, hash, model) needs less than the difference.
+FIELD_BYTES = 39_000
 METADATA_VERSION = "1"  # code_version of namespace_vectors: bump when the same row would get other metadata
 
 
@@ -21,6 +26,20 @@ class Placed(Protocol):
     def content_hash(self) -> str: ...
     @property
     def source_row(self) -> Mapping[str, Any]: ...
+
+
+def metadata_error(fields: Mapping[str, str]) -> str | None:
+    """Why a row's `metadataFields` cannot travel with its vector, or None. Checked before anything is paid."""
+    if 6 * sum(map(len, fields.values())) + 8 * sum(map(len, fields)) < FIELD_BYTES:  # the longest JSON can make them
+        return None
+    size = len(orjson.dumps(fields))
+    if size <= FIELD_BYTES:
+        return None
+    longest = max(fields, key=lambda name: len(fields[name]))
+    return (
+        f"the metadata fields of this row need {size:,} bytes, {FIELD_BYTES:,} are allowed beside a vector; shorten "
+        f"{longest}, or leave it out of the template's metadataFields"
+    )
 
 
 def vector_metadata(document_id: str, vector: Placed, fields: Sequence[str]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.documents.templates import mapped_columns
-from pipelines.documents.vector_metadata import vector_metadata
+from pipelines.documents.templates import mapped_columns, template_of
+from pipelines.failures import Misuse
+from pipelines.documents.vector_metadata import FIELD_BYTES, metadata_error, vector_metadata
 from tests.documents.examples import rows_of, sheet, template
 
 
@@ -56,3 +57,30 @@ def test_a_column_never_takes_the_place_of_what_rowline_says(name: str) -> None:
     """A workbook with a column `documentId` must not be able to say that its vectors are another document's."""
     vector = Vector(employee_id="E1", source_row={name: "forged"})
     assert vector_metadata("doc_1", vector, (name,)) == {**PLACE, "employeeId": "E1"}
+
+
+@pytest.mark.parametrize("letter", ["a", "가", "\n", "\x01"])  # 1, 3, 2 and 6 bytes of JSON
+def test_metadata_is_measured_as_the_store_measures_it(letter: str) -> None:
+    """To the byte, also where JSON needs more than one for a letter."""
+    room = FIELD_BYTES - len(json.dumps({"note": ""}, separators=(",", ":")))
+    fits = room // len(json.dumps(letter, ensure_ascii=False).strip('"').encode())
+    assert metadata_error({"note": letter * fits}) is None
+    assert "shorten note" in str(metadata_error({"year": "2024", "note": letter * (fits + 1)}))
+
+
+def test_a_row_with_too_much_metadata_is_an_error_row_and_the_others_go_on() -> None:
+    """Pinecone would refuse the whole request, after its rows were paid for."""
+    part = sheet(["a", "note"], [["one", "x" * 50_000], ["two", "short"]])
+    first, second = rows_of([part], template("{{a}}", metadata=("note",)))
+    assert (first.vector_id, first.row_number) == (None, 2)
+    assert "50,0" in str(first.error)
+    assert second.error is None
+    [unused] = rows_of([sheet(["a", "note"], [["one", "x" * 50_000]])], template("{{a}}"))
+    assert unused.error is None
+
+
+def test_a_metadata_field_that_no_store_takes_is_refused_with_the_template() -> None:
+    with pytest.raises(Misuse, match=r"metadataFields: \$ amount begins with \$; map the column to another name"):
+        template_of({"ragConfig": {"metadataFields": ["$ amount"]}})
+    mapped = template(metadata=("$ amount",), column_mapping={"$ amount": "amount"})
+    assert mapped.rag_config.metadata_fields == ("amount",)
