@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipelines.documents.templates import mapped_columns, template_of
-from pipelines.failures import Misuse
 from pipelines.documents.vector_metadata import FIELD_BYTES, metadata_error, vector_metadata
+from pipelines.failures import Misuse
 from tests.documents.examples import rows_of, sheet, template
 
 
