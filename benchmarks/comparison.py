@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks import generator
+from benchmarks import generator, limit_pinecone
 from benchmarks.surroundings import Latency, endpoint, environment, home, measured
 
 PHASES = ("first", "same", "resaved", "changed")
@@ -75,8 +75,8 @@ def around(phase: dict[str, Any]) -> float:
     return whole(phase) - work(phase) - checking(phase)
 
 
-def compare(rows: int, rounds: int, say: Say, **settings: str) -> Comparison:
-    """Run it all, in a home of its own."""
+def compare(rows: int, rounds: int, say: Say, pinecone: str | None = None) -> Comparison:
+    """Run it all, in a home of its own; vectors go to pgvector, or to the index at the address `pinecone`."""
     lists = generator.make_lists(rows)
     comparison = Comparison(rows, generator.facts_of(lists), generator.digest_of(map(generator.text_of, lists.v2)))
     with home() as folder, started_server(folder) as server, endpoint(Latency()) as address:
@@ -90,12 +90,22 @@ def compare(rows: int, rounds: int, say: Say, **settings: str) -> Comparison:
             "files": {phase: str(files.get(phase, files["first"])) for phase in PHASES},
             "warm_up": str(warm_up),
             "database": other_database(server),
+            "pinecone": pinecone,
         }
-        surroundings = environment(folder, address, **settings)
+        surroundings = environment(folder, address, **(pinecone_settings(pinecone) if pinecone else {}))
         for number in range(1, rounds + 1):
             say(f"round {number} of {rounds}")
             comparison.rounds.append(one_round(number, job, folder, surroundings, server))
     return comparison
+
+
+def pinecone_settings(address: str) -> dict[str, str]:
+    return {
+        "VECTOR_STORE": "pinecone",
+        "PINECONE_API_KEY": limit_pinecone.KEY,
+        "PINECONE_INDEX": "rowline",
+        "PINECONE_CONTROLLER_HOST": address,
+    }
 
 
 def one_round(number: int, job: dict[str, Any], folder: Path, surroundings: dict[str, str], server: str) -> Round:
@@ -110,7 +120,7 @@ def one_round(number: int, job: dict[str, Any], folder: Path, surroundings: dict
 @contextmanager
 def started_server(folder: Path) -> Iterator[str]:
     """The embedded server of this home, held up between the measured processes and stopped before the home goes."""
-    from resources.database import embedded_server_url
+    from resources.database.addresses import embedded_server_url
 
     data = folder / "postgres"
     address = embedded_server_url(data)

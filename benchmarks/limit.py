@@ -1,8 +1,8 @@
 """What the parts allow: the same work by hand, with nothing around it.
 
 calamine → 256 texts a request, 8 at once → base64 → numpy → COPY BINARY, each answer committed with its ledger row.
-One table is ledger and store in one. There are no versions, batches, tenants, checks, retries or sandbox: what
-Rowline takes beyond this is their price.
+One table is ledger and store in one; with Pinecone, the vectors go there instead (`limit_pinecone.py`). There are no
+versions, batches, tenants, checks, retries or sandbox: what Rowline takes beyond this is their price.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ import json
 import struct
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import numpy as np
@@ -23,12 +24,14 @@ import psycopg
 import python_calamine
 
 from benchmarks.endpoint import DIMENSION
-from benchmarks.surroundings import Counter
+from benchmarks.limit_pinecone import Pinecone
+from benchmarks.surroundings import Counter, PineconeCounter
 
 REQUEST_INPUTS = 256
 AT_ONCE = 8
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 COPY_TAIL = struct.pack(">h", -1)
+NULL = struct.pack(">i", -1)
 TABLE = f"""
 CREATE EXTENSION IF NOT EXISTS vector;
 DROP TABLE IF EXISTS by_hand;
@@ -38,11 +41,19 @@ CREATE TABLE by_hand (hash bytea PRIMARY KEY, row_keys text, body text, embeddin
 Wanted = dict[bytes, tuple[str, list[str]]]
 
 
+class OtherStore(AbstractAsyncContextManager[Any], Protocol):
+    """Where the vectors go, if not into the table."""
+
+    async def upsert(self, keys: list[bytes], vectors: np.ndarray) -> None: ...
+    async def delete(self, keys: list[bytes]) -> None: ...
+
+
 class ByHand:
     """One file, kept indexed in one table."""
 
-    def __init__(self, database: str, endpoint: str) -> None:
+    def __init__(self, database: str, endpoint: str, store: OtherStore | None = None) -> None:
         self._database = database
+        self._store = store
         self._address = f"{endpoint}/v1/embeddings"
         self._known_file = ""
 
@@ -51,7 +62,10 @@ class ByHand:
         if digest == self._known_file:
             return
         wanted = wanted_rows(path)
-        async with await psycopg.AsyncConnection.connect(self._database) as connection:
+        async with (
+            self._store or nullcontext(),
+            await psycopg.AsyncConnection.connect(self._database) as connection,
+        ):
             new = await self._diff(connection, wanted)
             await self._embed(connection, wanted, new)
         self._known_file = digest
@@ -64,6 +78,8 @@ class ByHand:
         moved = [
             (",".join(wanted[key][1]), key) for key in held if key in wanted and held[key] != ",".join(wanted[key][1])
         ]
+        if gone and self._store:
+            await self._store.delete(gone)
         if gone:
             await connection.execute("DELETE FROM by_hand WHERE hash = ANY(%s)", (gone,))
         if moved:
@@ -89,9 +105,13 @@ class ByHand:
                     await answered.put((part, np.frombuffer(flat, "<f4").reshape(len(part), -1)))
 
             asked = [asyncio.create_task(ask(part)) for part in parts]
+            stored = []
             for _ in asked:
                 part, vectors = await answered.get()
-                await keep(connection, wanted, part, vectors)
+                if self._store:
+                    stored.append(asyncio.create_task(self._store.upsert(part, vectors)))
+                await keep(connection, wanted, part, None if self._store else vectors)
+            await asyncio.gather(*stored)
 
 
 def wanted_rows(path: Path) -> Wanted:
@@ -113,7 +133,7 @@ def whole(cell: Any) -> Any:
 
 
 async def keep(
-    connection: psycopg.AsyncConnection[Any], wanted: Wanted, part: list[bytes], vectors: np.ndarray
+    connection: psycopg.AsyncConnection[Any], wanted: Wanted, part: list[bytes], vectors: np.ndarray | None
 ) -> None:
     """One answer, committed."""
     async with (
@@ -124,32 +144,39 @@ async def keep(
     await connection.commit()
 
 
-def copy_fields(wanted: Wanted, part: Iterable[bytes], vectors: np.ndarray) -> Iterator[bytes]:
-    length = vectors.shape[1]
-    vector_head = struct.pack(">ihh", 4 + 4 * length, length, 0)
-    for key, vector in zip(part, vectors.astype(">f4"), strict=True):
+def copy_fields(wanted: Wanted, part: list[bytes], vectors: np.ndarray | None) -> Iterator[bytes]:
+    numbers = [NULL] * len(part) if vectors is None else [*vector_values(vectors)]
+    for key, vector in zip(part, numbers, strict=True):
         text, row_keys = wanted[key]
         yield struct.pack(">h", 4)
         for value in (key, ",".join(row_keys).encode(), text.encode()):
             yield struct.pack(">i", len(value))
             yield value
-        yield vector_head
-        yield vector.tobytes()
+        yield vector
+
+
+def vector_values(vectors: np.ndarray) -> Iterator[bytes]:
+    length = vectors.shape[1]
+    head = struct.pack(">ihh", 4 + 4 * length, length, 0)
+    for vector in vectors.astype(">f4"):
+        yield head + vector.tobytes()
 
 
 def main() -> None:
-    """Reads {database, endpoint, files} as an argument, writes the seconds and counts of each phase."""
+    """Reads {database, endpoint, files, pinecone} as an argument, writes the seconds and counts of each phase."""
     job = json.loads(sys.argv[1])
-    counter = Counter(job["endpoint"])
+    counter, at_store = Counter(job["endpoint"]), PineconeCounter(job.get("pinecone"))
     with psycopg.connect(job["database"], autocommit=True) as connection:
         connection.execute(TABLE)
-    by_hand = ByHand(job["database"], job["endpoint"])
+    store = Pinecone(job["pinecone"]) if job.get("pinecone") else None
+    by_hand = ByHand(job["database"], job["endpoint"], store)
     told = {}
     for phase, path in job["files"].items():
         counter.reset()
+        at_store.reset()
         started = time.perf_counter()
         asyncio.run(by_hand.index(Path(path)))
-        told[phase] = {"seconds": time.perf_counter() - started, **counter.read()}
+        told[phase] = {"seconds": time.perf_counter() - started, **counter.read(), **at_store.read()}
     print(json.dumps(told))
 
 

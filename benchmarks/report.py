@@ -107,6 +107,45 @@ def _steps(comparison: Comparison) -> Section:
     return Section("Step by step", columns, [("upload", *uploads), *rows])
 
 
+def stores_section(pgvector: Comparison, pinecone: Comparison) -> Section:
+    """The same rows into both stores, each beside its own limit by hand."""
+    rows = []
+    for name, compared in (("pgvector", pgvector), ("Pinecone", pinecone)):
+        for phase in ("first", "changed"):
+            ours, limit = (_at_store(told) for told in _phases(compared, phase))
+            rows.append(
+                (
+                    f"{name}, {TARGETS[phase][0]}",
+                    _s(compared.limit(phase)),
+                    _s(compared.rowline(phase, work)),
+                    f"{compared.ratio(phase, work):.1f} ×",
+                    _s(compared.rowline(phase, lambda told: told["steps"]["namespace_vectors"])),
+                    ours,
+                    limit,
+                )
+            )
+    columns = ("", "limit s", "work s", "work ×", "namespace_vectors s", "Rowline sends", "limit sends")
+    note = (
+        f"{pinecone.rows:,} rows. Sends: upserts + deletes, vectors + ids, bytes of all requests. The stand-in for "
+        "Pinecone is strict and runs on the same cores: it reads and checks every number it is sent. "
+        + _verdict(pinecone)
+    )
+    return Section("Two vector stores", columns, rows, note)
+
+
+def _phases(compared: Comparison, phase: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    last = compared.rounds[-1]
+    return last.rowline["phases"][phase], last.limit[phase]
+
+
+def _at_store(told: dict[str, Any]) -> str:
+    if "store" not in told:
+        return "–"
+    sent = told["store"]
+    requests = f"{sent['upserts']} + {sent['deletes']}"
+    return f"{requests}, {sent['vectors']:,} + {sent['deleted']:,}, {sent['bytes'] / 1e6:.1f} MB"
+
+
 def memory_section(told: Sequence[dict[str, Any]]) -> Section:
     rows = [
         (

@@ -17,7 +17,7 @@ STARTED = time.perf_counter()
 import dagster as dg  # noqa: E402 - the clock of the imports runs already
 
 from benchmarks.generator import digest_of  # noqa: E402
-from benchmarks.surroundings import Counter  # noqa: E402
+from benchmarks.surroundings import Counter, PineconeCounter  # noqa: E402
 from pipelines.definitions import defs  # noqa: E402
 from pipelines.documents.templates import Template  # noqa: E402
 from pipelines.running import instance  # noqa: E402
@@ -71,34 +71,33 @@ def worker() -> Iterator[Worker]:
 
 
 def store_against_ledger(organization: str) -> dict[str, Any]:
-    """What the vector table holds for an organization, beside what its live rows point at."""
+    """What the vector store holds for an organization, beside what its live rows point at."""
     with services().database.transaction() as connection:
         live = connection.execute(
             "SELECT DISTINCT l.vector_id, l.content FROM lineage l JOIN documents d ON d.document_id = l.document_id "
             "AND d.live_version = l.version WHERE d.organization_id = %s AND l.vector_id IS NOT NULL",
             (organization,),
         ).fetchall()
-        held = connection.execute(
-            "SELECT vector_id FROM vectors WHERE namespace = %s", (f"org_{organization}",)
-        ).fetchall()
-    owed, kept = {row["vector_id"] for row in live}, {row["vector_id"] for row in held}
-    texts = {row["content"] for row in live if row["vector_id"] in kept}
+    pages = services().vectors.id_pages(services().embedder.model.key, f"org_{organization}")
+    owed, kept = {str(row["vector_id"]) for row in live}, {id_ for page in pages for id_ in page}
+    texts = {row["content"] for row in live if str(row["vector_id"]) in kept}
     return {"stale": len(kept - owed), "missing": len(owed - kept), "texts": digest_of(texts)}
 
 
 def main() -> None:
-    """Reads {organization, endpoint, files, warm_up} as an argument, writes what each phase took and the end state."""
+    """Reads {organization, endpoint, files, warm_up, pinecone} as an argument, writes each phase and the end state."""
     job = json.loads(sys.argv[1])
-    counter = Counter(job["endpoint"])
+    counter, store = Counter(job["endpoint"]), PineconeCounter(job.get("pinecone"))
     told: dict[str, Any] = {"imports": time.perf_counter() - STARTED, "phases": {}}
     with worker() as warm:
         told["warm_up"] = warm.index(Path(job["warm_up"]), "warm-up")["seconds"]
         document = None
         for phase, path in job["files"].items():
             counter.reset()
+            store.reset()
             facts = warm.index(Path(path), job["organization"], document)
             document = facts.pop("document")
-            told["phases"][phase] = {**facts, **counter.read()}
+            told["phases"][phase] = {**facts, **counter.read(), **store.read()}
         told["end"] = store_against_ledger(job["organization"])
     print(json.dumps(told))
 

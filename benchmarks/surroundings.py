@@ -17,7 +17,20 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
-OURS = ("ROWLINE", "DATABASE", "EMBED", "OPENAI", "VECTOR", "PINECONE", "OBJECT", "S3", "BATCH", "DAGSTER", "INNGEST")
+OURS = (
+    "ROWLINE",
+    "DATABASE",
+    "EMBED",
+    "OPENAI",
+    "VECTOR",
+    "PINECONE",
+    "OBJECT",
+    "S3",
+    "BATCH",
+    "DAGSTER",
+    "INNGEST",
+    "AWS",
+)
 READY_SECONDS = 30
 
 
@@ -35,6 +48,53 @@ class Counter:
         counts: dict[str, int] = _fetch(f"{self._endpoint}/counts")
         del counts["under_way"]
         return counts
+
+
+class PineconeCounter:
+    """What the stand-in for Pinecone has seen, over HTTP; counts nothing where there is none."""
+
+    def __init__(self, index_host: str | None) -> None:
+        self._host = index_host
+        self._before: dict[str, int] = {}
+
+    def reset(self) -> None:
+        self._before = self._totals()
+
+    def read(self) -> dict[str, dict[str, int]]:
+        """store: upserts, deletes, vectors, deleted, bytes (sent to it) and the largest body since `reset`."""
+        now = self._totals()
+        return {"store": {name: now[name] - self._before.get(name, 0) for name in now}} if now else {}
+
+    def _totals(self) -> dict[str, int]:
+        if self._host is None:
+            return {}
+        told = _fetch(f"{self._host}/stats")
+        return {
+            "upserts": told["requests"].get("upsert", 0),
+            "deletes": told["requests"].get("delete", 0),
+            "requests": sum(told["requests"].values()),
+            "vectors": told["vectors"],
+            "deleted": told["deleted"],
+            "bytes": sum(told["bytes_in"].values()),
+        }
+
+
+@contextmanager
+def pinecone(dimension: int, latency_ms: float) -> Iterator[str]:
+    """The address of a strict stand-in for Pinecone that ends with this block."""
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    options = ["--dimension", str(dimension), "--fixed-ms", str(latency_ms)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.stand_ins.pinecone_server", str(port), *options],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: bool(_fetch(f"{address}/stats")), READY_SECONDS, "the stand-in for Pinecone")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @contextmanager
