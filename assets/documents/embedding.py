@@ -14,15 +14,21 @@ def embed_groups(
     """Embed the batches of each group and commit them together; returns the number of requests made.
 
     A group is read, embedded and kept by one thread, so whatever was paid for is kept, also when another group
-    fails; `in_flight` bounds what a crash can cost (law 5).
+    fails. A group is one request as a rule; where it takes more, each answer is committed before the next one is
+    asked for: so a crash costs at most `in_flight` requests (law 5).
     """
 
     def embed(batch_numbers: list[int]) -> int:
         ledger.plans.start(version, batch_numbers)
         group = ledger.embeddings.group(version, batch_numbers)
-        answer = embedder.embed(group.texts)
-        ledger.embeddings.save(version, group, answer.vectors, answer.refused, answer.tokens or 0, run_id)
-        return answer.requests
+        if not group.texts:
+            ledger.embeddings.finish(version, batch_numbers)
+        left, requests = len(group.texts), 0
+        for answer in embedder.answers(group.texts):
+            left -= len(answer.positions)
+            ledger.embeddings.save(version, group, answer, run_id, last=not left)
+            requests += answer.requests
+        return requests
 
     requests = sum(in_parallel(embed, groups, in_flight))
     ledger.embeddings.recount(version)

@@ -7,30 +7,36 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 PLAN_VERSION = "1"  # code_version of batches: bump when the same rows would be planned otherwise
+# Estimated tokens of a request: a fifth under the services' limit of 300,000, because estimates are that far off.
+REQUEST_TOKENS = 240_000
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedBatch:
-    """One unfinished batch of the plan and how many texts it has to embed."""
+    """One unfinished batch of the plan, how many texts it has to embed, and their estimated tokens."""
 
     batch_number: int
     planned_inputs: int
+    planned_tokens: int = 0
 
 
 def request_groups(batches: Iterable[PlannedBatch], request_inputs: int) -> Iterator[list[int]]:
     """Batch numbers that are embedded and committed together.
 
-    Neighbours are packed up to `request_inputs` texts, so that a file of which 1 % changed costs a few full
-    requests and not one small one a batch. A batch is never split over groups: it is the unit of durability.
+    Neighbours are packed up to `request_inputs` texts or REQUEST_TOKENS, so that a file of which 1 % changed costs a
+    few full requests and not one small one a batch. A batch is never split over groups: it is the unit of progress,
+    and one that needs several requests is kept request by request.
     """
     group: list[int] = []
-    inputs = 0
+    inputs = tokens = 0
     for batch in batches:
-        if group and inputs + batch.planned_inputs > request_inputs:
+        full = inputs + batch.planned_inputs > request_inputs or tokens + batch.planned_tokens > REQUEST_TOKENS
+        if group and full:
             yield group
-            group, inputs = [], 0
+            group, inputs, tokens = [], 0, 0
         group.append(batch.batch_number)
         inputs += batch.planned_inputs
+        tokens += batch.planned_tokens
     if group:
         yield group
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -48,6 +48,11 @@ class LocalEmbedder:
         """Loads the model now (about 0.8 s, 75 MB) rather than at the first text; once per process."""
         _encoder()
 
+    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+        """One answer: nothing is paid, so nothing is lost between two."""
+        if texts:
+            yield self.embed(texts)
+
     def embed(self, texts: Sequence[str]) -> Embedded:
         """One vector per text; empty, invalid and too long texts are refused on their own."""
         import numpy as np
@@ -58,7 +63,7 @@ class LocalEmbedder:
         vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
         if kept:
             vectors[kept] = _encoder().encode([texts[position] for position in kept])
-        return Embedded(vectors, dict(sorted(refused.items())), tokens=None, requests=0)
+        return Embedded(range(len(texts)), vectors, dict(sorted(refused.items())), tokens=None, requests=0)
 
     def estimate_tokens(self, texts: Sequence[str]) -> int:
         """The common rule, so that plans read the same whichever embedder is set."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipelines.documents.batching import REQUEST_TOKENS
 from pipelines.failures import WrongSetting
 from resources.embedders.answers import read_answer
 from resources.embedders.inputs import acceptable, requests, rough_tokens
-from resources.embedders.protocol import Embedded, Model
-from resources.embedders.troubles import InputRefused
+from resources.embedders.protocol import Embedded, Model, joined
+from resources.embedders.troubles import InputRefused, TooManyTokens
 from resources.embedders.wire import Tally, Wire
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ FIXED = {"text-embedding-ada-002"}
 # US dollars per million tokens, developers.openai.com, as read in November 2026.
 PRICES = {"text-embedding-3-small": 0.02, "text-embedding-3-large": 0.13, "text-embedding-ada-002": 0.10}
 REQUEST_INPUTS = 2_048
-REQUEST_TOKENS = 280_000  # under the limit of 300,000, because the count is an estimate
-INPUT_TOKENS = 8_192
+ALONE_TOKENS = 6_500  # an input of more may exceed the limit of 8,192, because the count is an estimate
 
 
 class OpenAIEmbedder:
@@ -63,27 +63,38 @@ class OpenAIEmbedder:
         self._wire = Wire(api_key, base_url, in_flight, timeout, max_retries, sleep, jitter)
         self._has_worked = False
 
-    def embed(self, texts: Sequence[str]) -> Embedded:
-        """One vector per text; a text that the service refuses on its own is found by halving and named."""
+    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+        """An answer for each request that was paid, then one of all refused texts, which cost nothing.
+
+        A text that the service refuses on its own is found by halving and named.
+        """
         import numpy as np
 
         positions, refused = acceptable(texts)
-        vectors = np.zeros((len(texts), self.model.dimension), dtype=np.float32)
         tally = Tally()
         sizes = ((position, rough_tokens(texts[position])) for position in positions)
-        waiting = list(requests(sizes, self._request_inputs, REQUEST_TOKENS, INPUT_TOKENS))
+        waiting = list(requests(sizes, self._request_inputs, REQUEST_TOKENS, ALONE_TOKENS))
         waiting.reverse()
         while waiting:
             chosen = waiting.pop()
             try:
-                vectors[chosen] = self._ask([texts[position] for position in chosen], tally)
+                vectors = self._ask([texts[position] for position in chosen], tally)
             except InputRefused as error:
-                self._make_sure_it_is_the_input(error, tally)
+                if not isinstance(error, TooManyTokens):
+                    self._make_sure_it_is_the_input(error, tally)
                 if len(chosen) == 1:
                     refused[chosen[0]] = str(error)
                 else:
                     waiting += reversed(suspects(chosen, error.named))
-        return Embedded(vectors, dict(sorted(refused.items())), tally.tokens, tally.requests)
+            else:
+                yield Embedded(chosen, vectors, {}, *tally.told())
+        if refused:
+            nothing = np.zeros((len(refused), self.model.dimension), dtype=np.float32)
+            yield Embedded(sorted(refused), nothing, refused, *tally.told())
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """One vector per text, in their order."""
+        return joined(self.answers(texts), len(texts), self.model.dimension)
 
     def estimate_tokens(self, texts: Sequence[str]) -> int:
         """A token for every three bytes of UTF-8 of each text (`pipelines.documents.costs`)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,12 +29,14 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The answer to one call: a vector for every input, in order, or the reason why there is none.
+    """What one answer of the service settles: a vector for each of these texts, or the reason why there is none.
 
-    `vectors` is float32, C-contiguous, one row per input; the row of a refused input is all zero.
-    `tokens` is the usage the service billed, `None` where nothing is billed or reported.
+    `positions` are those of the texts in the call; `vectors` is float32, C-contiguous, one row for each of them, all
+    zero for a refused one (`refused`: position → reason). `tokens` is the usage the service billed since the answer
+    before, `None` where nothing is billed or reported; `requests` were made since then, repeats included.
     """
 
+    positions: Sequence[int]
     vectors: Vectors
     refused: dict[int, str]
     tokens: int | None
@@ -46,8 +48,16 @@ class Embedder(Protocol):
 
     model: Model
 
+    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+        """Every text settled once, request by request: the next one is not sent before the caller asks for it.
+
+        So a caller that keeps each answer before it goes on loses none that was paid for. Raises PermanentFailure or
+        TransientFailure where a request failed; what was answered before is not affected.
+        """
+        ...
+
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """Vectors in the order of the texts. Raises PermanentFailure or TransientFailure for the call as a whole."""
+        """All texts at once, in their order: for a few, such as a question. Raises what `answers` raises."""
         ...
 
     def estimate_tokens(self, texts: Sequence[str]) -> int:
@@ -61,3 +71,19 @@ class Embedder(Protocol):
     def close(self) -> None:
         """Gives back connections. The embedder is not used afterwards."""
         ...
+
+
+def joined(answers: Iterable[Embedded], count: int, dimension: int) -> Embedded:
+    """The answers to one call of `count` texts as one, in the order of the texts."""
+    import numpy as np
+
+    vectors = np.zeros((count, dimension), dtype=np.float32)
+    refused: dict[int, str] = {}
+    tokens: int | None = None
+    requests = 0
+    for answer in answers:
+        vectors[list(answer.positions)] = answer.vectors
+        refused |= answer.refused
+        tokens = tokens if answer.tokens is None else (tokens or 0) + answer.tokens
+        requests += answer.requests
+    return Embedded(range(count), vectors, dict(sorted(refused.items())), tokens, requests)

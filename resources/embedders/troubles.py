@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import openai
 
 NO_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+TOO_MUCH = {"max_tokens_per_request", "array_above_max_length"}
+TOO_LONG = re.compile(r"maximum (context|input) length", re.IGNORECASE)
 SETTINGS = {"model": "EMBEDDING_MODEL", "dimensions": "EMBEDDING_DIMENSIONS", "encoding_format": "OPENAI_BASE_URL"}
 LONGEST_REASON = 300
 
@@ -34,6 +36,10 @@ class InputRefused(PermanentFailure):
         self.named = int(found[1]) if found else None
 
 
+class TooManyTokens(InputRefused):
+    """The request as a whole is too large, or one text is: nothing is wrong with the settings, cutting it helps."""
+
+
 def explain(error: openai.OpenAIError, secret: str, model: str) -> RowlineFailure:
     """What happened and what to do. The result is to be raised outside of the `except`: the SDK's error is not to
     hang on it as a cause, because its text repeats what the service said, which may be the key."""
@@ -49,7 +55,7 @@ def explain(error: openai.OpenAIError, secret: str, model: str) -> RowlineFailur
         return PermanentFailure(f"The OpenAI SDK refuses to send: {without_secrets(str(error), secret)}")
     said = without_secrets(_message(error), secret)
     if error.status_code in (400, 413, 422):
-        return _refused(error.param, said)
+        return _refused(error, said)
     if error.status_code in (408, 409, 429) or error.status_code >= 500:
         return _busy(error, said)
     return _forbidden(error.status_code, said, model)
@@ -76,10 +82,14 @@ def _message(error: openai.APIStatusError) -> str:
     return said.strip() if isinstance(said, str) and said.strip() else f"HTTP {error.status_code}"
 
 
-def _refused(param: str | None, said: str) -> RowlineFailure:
-    setting = SETTINGS.get(param or "")
+def _refused(error: openai.APIStatusError, said: str) -> RowlineFailure:
+    setting = SETTINGS.get(error.param or "")
     if setting:
         return WrongSetting(f"The embedding service does not accept what {setting} asks for: {said}")
+    if "context_length_exceeded" in (error.code, error.type) or TOO_LONG.search(said):
+        return TooManyTokens(f"the text is too long for the model; leave columns out, or cut the cell in two: {said}")
+    if error.status_code == 413 or TOO_MUCH & {error.code, error.type}:
+        return TooManyTokens(said)
     return InputRefused(said)
 
 

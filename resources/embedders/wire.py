@@ -24,7 +24,7 @@ LONGEST_WAIT = 120.0  # seconds a service may ask for; beyond that the run tries
 
 @dataclass(slots=True)
 class Tally:
-    """What one call to an embedder has cost so far."""
+    """What a call to an embedder has cost since it was last told."""
 
     requests: int = 0
     tokens: int | None = None
@@ -33,6 +33,12 @@ class Tally:
         """Adds billed tokens; stays `None` while no answer reported any."""
         if tokens is not None:
             self.tokens = (self.tokens or 0) + tokens
+
+    def told(self) -> tuple[int | None, int]:
+        """Tokens and requests, which begin anew."""
+        tokens, requests = self.tokens, self.requests
+        self.tokens, self.requests = None, 0
+        return tokens, requests
 
 
 class Wire:

@@ -9,7 +9,9 @@ from psycopg.rows import scalar_row
 
 from pipelines.documents.batching import shares
 from resources.binary_copy import copy_body, float_bytes, matrix_of
-from resources.database import Connection, Database, copy_or_merge
+from resources.database.connections import Connection, Database
+from resources.database.copying import copy_or_merge
+from resources.embedders.protocol import Embedded
 from resources.ledger.documents import Version
 
 if TYPE_CHECKING:
@@ -27,12 +29,18 @@ SELECT batch_number, count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS
 FINISH = f"""
 UPDATE batches b
    SET status = 'completed', completed_at = now(), processed_rows = s.processed, vectors_created = s.created,
-       errors = s.errors, embedded_inputs = paid.inputs, tokens = paid.tokens
+       errors = s.errors, embedded_inputs = b.embedded_inputs + paid.inputs, tokens = b.tokens + paid.tokens
   FROM ({COUNTS}) s
   JOIN unnest(%(batches)s::int[], %(inputs)s::int[], %(tokens)s::bigint[]) AS paid (batch_number, inputs, tokens)
  USING (batch_number)
  WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = s.batch_number
 """  # noqa: S608 - constants of this module
+
+PAID = """
+UPDATE batches b SET embedded_inputs = b.embedded_inputs + paid.inputs, tokens = b.tokens + paid.tokens
+  FROM unnest(%(batches)s::int[], %(inputs)s::int[], %(tokens)s::bigint[]) AS paid (batch_number, inputs, tokens)
+ WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = paid.batch_number
+"""
 
 RECOUNT = f"""
 UPDATE batches b SET processed_rows = s.processed, vectors_created = s.created, errors = s.errors
@@ -118,45 +126,52 @@ class Embeddings:
             [row["batch_number"] for row in rows],
         )
 
-    def save(
-        self,
-        version: Version,
-        group: Group,
-        vectors: "np.ndarray",
-        refused: Mapping[int, str],
-        tokens: int,
-        run_id: str,
-    ) -> None:
-        """Keep a group's vectors and finish its batches in one transaction (law 5).
+    def save(self, version: Version, group: Group, answer: Embedded, run_id: str, last: bool = True) -> None:
+        """Keep what an answer settles of a group; with the `last` one, finish its batches: one transaction (law 5).
 
-        `vectors` has shape (texts, dimension); rows in `refused` (position → reason) turn into row errors.
+        Refused texts turn into row errors.
         """
-        kept = [i for i in range(len(group.texts)) if i not in refused]
-        texts_of = Counter(group.text_batches)
+        kept = [(row, position) for row, position in enumerate(answer.positions) if position not in answer.refused]
+        texts_of = Counter(group.text_batches[position] for position in answer.positions)
         inputs = [texts_of[number] for number in group.batch_numbers]
         with self._database.transaction() as connection:
             if kept:
                 _insert(
                     connection,
                     version,
-                    [group.text_hashes[i] for i in kept],
-                    vectors[kept] if refused else vectors,
+                    [group.text_hashes[position] for _, position in kept],
+                    answer.vectors[[row for row, _ in kept]] if answer.refused else answer.vectors,
                     run_id,
                 )
-            for position, reason in refused.items():
+            for position, reason in answer.refused.items():
                 connection.execute(
                     "UPDATE lineage SET outcome = 'error', error = %s, vector_id = NULL, needs_embedding = false "
                     "WHERE document_id = %s AND version = %s AND text_hash = %s AND outcome <> 'error'",
                     (f"not embedded: {reason}", version.document_id, version.version, group.text_hashes[position]),
                 )
             connection.execute(
-                FINISH,
+                FINISH if last else PAID,
                 {
                     "document": version.document_id,
                     "version": version.version,
                     "batches": group.batch_numbers,
                     "inputs": inputs,
-                    "tokens": shares(tokens, inputs),
+                    "tokens": shares(answer.tokens or 0, inputs),
+                },
+            )
+
+    def finish(self, version: Version, batch_numbers: list[int]) -> None:
+        """Finish batches that have nothing left to embed."""
+        nothing = [0] * len(batch_numbers)
+        with self._database.transaction() as connection:
+            connection.execute(
+                FINISH,
+                {
+                    "document": version.document_id,
+                    "version": version.version,
+                    "batches": batch_numbers,
+                    "inputs": nothing,
+                    "tokens": nothing,
                 },
             )
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from pipelines.documents.batching import PlannedBatch
+from pipelines.documents.costs import estimated_tokens
 from pipelines.documents.rows import Row
 from resources.binary_copy import HEAD, TAIL, copy_rows
-from resources.database import Connection, Database
+from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version
 
 STAGED = """
@@ -73,9 +74,11 @@ SELECT %(document)s, %(version)s, s.row_position, s.sheet, s.row_number, s.batch
 """
 
 BATCHES = """
-INSERT INTO batches (document_id, version, batch_number, total_batches, start_row, end_row, rows, planned_inputs)
+INSERT INTO batches (document_id, version, batch_number, total_batches, start_row, end_row, rows, planned_inputs,
+                     planned_bytes)
 SELECT document_id, version, batch_number, max(batch_number) OVER (), min(row_number), max(row_number), count(*),
-       count(*) FILTER (WHERE needs_embedding)
+       count(*) FILTER (WHERE needs_embedding),
+       coalesce(sum(octet_length(content)) FILTER (WHERE needs_embedding), 0)
   FROM lineage WHERE document_id = %(document)s AND version = %(version)s
  GROUP BY document_id, version, batch_number
 """
@@ -186,11 +189,14 @@ class Plans:
         """Batches that are still to be embedded, in order."""
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT batch_number, planned_inputs FROM batches WHERE document_id = %s AND version = %s "
+                "SELECT batch_number, planned_inputs, planned_bytes FROM batches WHERE document_id = %s AND version = %s "
                 "AND status <> 'completed' ORDER BY batch_number",
                 (version.document_id, version.version),
             ).fetchall()
-        return [PlannedBatch(row["batch_number"], row["planned_inputs"]) for row in rows]
+        return [
+            PlannedBatch(row["batch_number"], row["planned_inputs"], estimated_tokens(row["planned_bytes"]))
+            for row in rows
+        ]
 
     def start(self, version: Version, batch_numbers: list[int]) -> None:
         with self._database.transaction() as connection:

@@ -53,6 +53,12 @@ def test_a_first_upload_is_packed_without_splitting() -> None:
     assert list(request_groups(batches, 256)) == [[1, 2], [3, 4], [5]]
 
 
+def test_long_texts_are_packed_by_their_tokens() -> None:
+    """Thirty texts of 5,000 tokens a batch: two batches would exceed what a request may hold."""
+    batches = [PlannedBatch(number, 30, 150_000) for number in range(1, 4)] + [PlannedBatch(4, 30, 60_000)]
+    assert list(request_groups(batches, 256)) == [[1], [2], [3, 4]]
+
+
 def test_no_batch_no_group() -> None:
     assert list(request_groups([], 256)) == []
 

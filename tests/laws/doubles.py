@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,10 @@ class WordEmbedder:
         self.before: Callable[[Sequence[str]], None] = lambda _: None
         self._lock = threading.Lock()
 
+    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+        if texts:
+            yield self.embed(texts)
+
     def embed(self, texts: Sequence[str]) -> Embedded:
         with self._lock:
             self.calls += 1
@@ -56,7 +60,7 @@ class WordEmbedder:
             vectors[position] = found / (np.linalg.norm(found) or 1.0)
         with self._lock:
             self.asked += texts
-        return Embedded(vectors, refused, tokens=self.estimate_tokens(texts), requests=1)
+        return Embedded(range(len(texts)), vectors, refused, tokens=self.estimate_tokens(texts), requests=1)
 
     def estimate_tokens(self, texts: Sequence[str]) -> int:
         return sum(estimated_tokens(len(text.encode())) for text in texts)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources.ledger.documents import Version
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched
 
@@ -50,7 +50,7 @@ def emptied(rowline: Deployment) -> Callable[[], Deployment]:
     """The deployment with an empty ledger and store, for one example after another."""
 
     def empty() -> Deployment:
-        rowline.sql("TRUNCATE documents, versions, batches, lineage, document_namespaces, embeddings, vectors")
+        rowline.sql("TRUNCATE documents, embeddings, vectors CASCADE")
         return rowline
 
     return empty
@@ -88,8 +88,8 @@ def test_a_refused_text_is_told_by_every_batch_that_holds_it(rowline: Deployment
     embedder.before = before_embedding  # type: ignore[attr-defined]
 
     class Embeddings(Watched):
-        def save(self, version: Version, group: object, *rest: object) -> None:
-            ledger.embeddings.save(version, group, *rest)  # type: ignore[arg-type]
+        def save(self, *answer: Any, last: bool = True) -> None:
+            ledger.embeddings.save(*answer, last=last)
             other_saved.set()
 
     words = template(embeddingTemplate="{{item}}", metadataFields=["colour"])

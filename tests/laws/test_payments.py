@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import psycopg
 import pytest
 
 from pipelines.failures import PermanentFailure, TransientFailure
 from resources.embedders.openai import OpenAIEmbedder
+from resources.embedders.protocol import Embedded
 from resources.services import Services
 from tests.laws.deployment import Deployment, items
-from tests.stand_ins.openai_server import KEY, Fault, OpenAIServer
+from tests.stand_ins.openai_server import KEY, REFUSED_MARK, Fault, OpenAIServer
 
 TABLE = items(*[f"item{n}" for n in range(40)])  # ten batches of four, five requests of eight
 
@@ -59,6 +62,92 @@ def test_inputs_of_finished_batches_are_never_sent_again(paid: Deployment, opena
     paid.services.ledger.documents.retry(document)
     assert paid.process(document).status == "completed"
     assert openai.stats.inputs == 40
+
+
+@pytest.fixture
+def small_requests(paid: Deployment, openai: OpenAIServer) -> Deployment:
+    """A group of eight texts takes four requests of two, as long texts do."""
+    paid.services.__dict__["embedder"] = OpenAIEmbedder(
+        KEY, openai.base_url, dimension=32, in_flight=1, request_inputs=2, max_retries=1, sleep=lambda _: None
+    )
+    return paid
+
+
+@pytest.mark.parametrize("fails_at", range(1, 7))
+def test_a_request_that_fails_in_the_middle_of_a_group_costs_none_of_those_before_it(
+    small_requests: Deployment, openai: OpenAIServer, fails_at: int
+):
+    """Every answer is committed before the next request goes out, also within a batch that is not finished."""
+    document = small_requests.upload(TABLE).document_id
+    openai.faults.extend([Fault("none")] * (fails_at - 1) + [Fault("insufficient_quota")] * 2)
+    assert small_requests.process(document).status == "failed"
+    assert small_requests.sql("SELECT count(*) AS n FROM embeddings") == [{"n": openai.stats.inputs}]
+    openai.faults.clear()
+
+    small_requests.services.ledger.documents.retry(document)
+    version = small_requests.process(document)
+    assert version.status == "completed"
+    assert (openai.stats.inputs, openai.stats.largest) == (40, 2)
+    assert (version.result["embeddedInputs"], version.result["tokens"]) == (40, openai.stats.tokens)
+
+
+@pytest.mark.parametrize("answers", range(1, 6))
+def test_dying_between_two_requests_of_a_group_pays_none_of_them_again(
+    small_requests: Deployment, openai: OpenAIServer, answers: int
+):
+    """Death comes when an answer was kept and the next request is about to be sent."""
+
+    class Died(BaseException):
+        """No handler of the product sees it, as none sees kill -9."""
+
+    class Mortal:
+        def __init__(self, left: int) -> None:
+            self.inner, self.left = small_requests.services.embedder, left
+            self.model = self.inner.model
+
+        def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+            for answer in self.inner.answers(texts):
+                yield answer
+                self.left -= 1
+                if self.left <= 0:
+                    raise Died
+
+    document = small_requests.upload(TABLE).document_id
+    for step in ("parsed_rows", "batches"):
+        small_requests.step(step, document, "run")
+    with pytest.raises(Died):
+        small_requests.step("embeddings", document, "run", embedder=Mortal(answers))
+    paid_before = openai.stats.inputs
+    assert small_requests.sql("SELECT count(*) AS n FROM embeddings") == [{"n": paid_before}]
+    assert 2 * answers <= paid_before < 40
+
+    version = small_requests.process(document)
+    assert (version.status, openai.stats.inputs) == ("completed", 40)
+    assert version.result["tokens"] == openai.stats.tokens
+
+
+def test_a_text_refused_in_the_middle_of_a_group_costs_nothing_and_the_others_once(
+    small_requests: Deployment, openai: OpenAIServer
+):
+    """The quota ends after the refusal: what was refused is asked for again by the retry, and not billed."""
+    table = items(*[f"item{n}" if n != 3 else REFUSED_MARK for n in range(16)])
+    document = small_requests.upload(table).document_id
+    # the first pair; the second pair and its halves, one of them good; the third pair; then no more
+    openai.faults.extend([Fault("none")] * 5 + [Fault("insufficient_quota")] * 2)
+    assert small_requests.process(document).status == "failed"
+    openai.faults.clear()
+    small_requests.services.ledger.documents.retry(document)
+    version = small_requests.process(document)
+    assert (version.status, version.result["errorRows"]) == ("completed", 1)
+    assert openai.stats.inputs == 15
+
+
+def test_an_answer_that_is_lost_on_its_way_is_all_that_is_paid_twice(small_requests: Deployment, openai: OpenAIServer):
+    """The service has billed it and we cannot know: one request of two, whatever the size of the group."""
+    openai.faults.extend([Fault("none")] * 2 + [Fault("truncated")])
+    version = small_requests.process(small_requests.upload(TABLE).document_id)
+    assert (version.status, openai.stats.inputs) == ("completed", 42)
+    assert version.result["embeddedInputs"] == 40
 
 
 def test_a_step_that_is_tried_again_within_its_run_sends_only_what_is_missing(paid: Deployment, openai: OpenAIServer):
