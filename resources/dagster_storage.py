@@ -9,7 +9,7 @@ from dagster._config import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
-from resources.database import database_url, sqlalchemy_url
+from resources.database.addresses import direct_url, sqlalchemy_url
 from resources.settings import load_settings
 
 STATEMENT_TIMEOUT_MS = 60_000
@@ -31,8 +31,8 @@ class RowlineDagsterStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "RowlineDagsterStorage":
-        # dagster-postgres speaks psycopg2; a bare postgresql:// would mean psycopg 3 (SQLAlchemy 2.1)
-        url = sqlalchemy_url(database_url(load_settings()), driver="psycopg2")
+        # past PgBouncer, as it uses LISTEN; with psycopg2 named: a bare postgresql:// means psycopg 3 (SQLAlchemy 2.1)
+        url = sqlalchemy_url(direct_url(load_settings()), driver="psycopg2")
         storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
         # by default every event of a run opens a connection of its own: a sixth of a small run's time
         storage.optimize_for_webserver(STATEMENT_TIMEOUT_MS, POOL_RECYCLE_SECONDS, MAX_OVERFLOW)

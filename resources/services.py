@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from resources.database import Database, branches_of, database_url, schema_is_current, upgrade
+from resources.database.addresses import database_url, direct_setting, direct_url
+from resources.database.connections import Database
+from resources.database.schema import branches_of, schema_is_current, upgrade
 from resources.embedders.protocol import Embedder
 from resources.inbox import Inbox
 from resources.ledger.ledger import Ledger
@@ -25,11 +27,11 @@ class Services:
     @cached_property
     def database(self) -> Database:
         """The database, with the ledger's schema at its newest migration (D14)."""
-        url = database_url(self.settings)
-        branches = branches_of(self.settings)
+        url, direct = database_url(self.settings), direct_url(self.settings)
+        branches, setting = branches_of(self.settings), direct_setting(self.settings)
         if not schema_is_current(url, branches):
-            upgrade(url, branches)
-        return Database(url, self.settings.database_pool_size)
+            upgrade(direct, branches, setting)
+        return Database(url, self.settings.database_pool_size, direct, setting)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -46,7 +46,7 @@ def server_url() -> Iterator[str]:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-    from resources.database import upgrade
+    from resources.database.schema import upgrade
 
     upgrade(named(url, TEMPLATE))
     yield url
@@ -162,7 +162,7 @@ def with_dagster(copy_database: Callable[[str], str]) -> str:
     """Name of a database that has Dagster's own tables as well (they take a second to make)."""
     from dagster_postgres import DagsterPostgresStorage
 
-    from resources.database import sqlalchemy_url
+    from resources.database.addresses import sqlalchemy_url
 
     url = copy_database(TEMPLATE)
     storage = DagsterPostgresStorage(sqlalchemy_url(url, "psycopg2"), should_autocreate_tables=True)

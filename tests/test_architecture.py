@@ -23,7 +23,7 @@ NETWORK = {
 }
 MOST_LINES = 400
 SQL = re.compile(r"\b(SELECT\s|INSERT\s+INTO\s|DELETE\s+FROM\s|UPDATE\s+\w+\s+SET\s)")
-SQL_ROOMS = ("resources/ledger/", "resources/vectors/", "resources/database.py", "migrations/", "tests/", "benchmarks/")
+SQL_ROOMS = ("resources/ledger/", "resources/vectors/", "resources/database/", "migrations/", "tests/", "benchmarks/")
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ def test_reading_the_settings_makes_no_folder(tmp_path: Path, monkeypatch: pytes
 
 def test_a_database_that_is_not_postgresql_is_refused_without_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL is the only database; the address holds a password."""
-    from resources.database import database_url
+    from resources.database.addresses import database_url
 
     monkeypatch.setenv("DATABASE_URL", "mysql://rowline:hunter2-never-shown@db/rowline")
     with pytest.raises(PermanentFailure) as told:

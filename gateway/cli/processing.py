@@ -39,13 +39,14 @@ def process(
 
 def upgrade() -> None:
     """Apply the newest migrations (also done by itself at every start)."""
-    from resources.database import branches_of, database_url, schema_is_current, upgrade
+    from resources.database.addresses import direct_setting, direct_url
+    from resources.database.schema import branches_of, schema_is_current, upgrade
     from resources.settings import load_settings
 
     settings = load_settings()
-    url, branches = database_url(settings), branches_of(settings)
-    if schema_is_current(url, branches):
+    url, branches, setting = direct_url(settings), branches_of(settings), direct_setting(settings)
+    if schema_is_current(url, branches, setting):
         out.print("The database is at the newest migration.")
         return
-    upgrade(url, branches)
+    upgrade(url, branches, setting)
     out.print("The database was brought to the newest migration.")

@@ -1,6 +1,7 @@
 """Documents and their versions: uploads, who works on them, and how they end."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from pipelines.documents.addresses import mint_document_id
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template, template_of
 from pipelines.failures import Misuse, PermanentFailure
-from resources.database import Connection, Database
+from resources.database.connections import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"
 
@@ -175,23 +176,27 @@ class Documents:
                 runs,
             )
 
-    def wait_for_upload(self, seconds: float) -> None:
-        """Return at the next announced upload, or after `seconds`; at once where one is waiting already."""
+    def wait_for_upload(
+        self, seconds: float, look_every: float = 2.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Return at the next announced upload, or after `seconds`; at once where one is waiting already.
+
+        Looks by itself every `look_every` seconds: a pooler may swallow what was announced.
+        """
+        deadline = clock() + seconds
         with self._database.session() as connection:
             connection.execute(f"LISTEN {UPLOADS_CHANNEL}")
-            # an upload committed between the caller's look and LISTEN would not be announced again
-            if self.waiting(1):
-                return
-            for _ in connection.notifies(timeout=seconds, stop_after=1):
-                return
+            # also looks first: an upload committed before LISTEN would not be announced again
+            while not self.waiting(1) and (left := deadline - clock()) > 0:
+                for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
+                    return
 
     # -- being worked on --------------------------------------------------------------------------------------
 
     @contextmanager
     def claim(self, document_id: str) -> Iterator[None]:
-        """One worker at a time on a document; a lock of the session, so it ends with the process."""
-        with self._database.session() as connection:
-            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 1))", (document_id,))
+        """One worker at a time on a document; the lock ends with the process at the latest."""
+        with self._database.lock(1, document_id):
             yield
 
     def begin(self, document_id: str, run_id: str) -> Version:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from resources.database import Database
+from resources.database.connections import Database
 from resources.ledger.documents import Documents
 from resources.ledger.embeddings import Embeddings
 from resources.ledger.lineage import Lineage

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from pipelines.documents.costs import cost_usd
 from pipelines.failures import Misuse
-from resources.database import Database
+from resources.database.connections import Database
 from resources.ledger.documents import Version
 
 RESULT = """
@@ -285,8 +285,7 @@ class Lineage:
     @contextmanager
     def sweeping(self, organization_id: str) -> Iterator[None]:
         """Held while vectors are found unowned and deleted, so that nobody comes to rely on them in between."""
-        with self._database.session() as connection:
-            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 2))", (organization_id,))
+        with self._database.lock(2, organization_id):
             yield
 
     def after_sweeps(self, organization_id: str) -> None:

@@ -10,7 +10,7 @@ from pipelines.documents.addresses import DERIVED, checked_name, employee_namesp
 from pipelines.documents.employees import Employee
 from pipelines.documents.templates import Template, template_of
 from pipelines.failures import Misuse
-from resources.database import Database
+from resources.database.connections import Database
 
 
 class Organizations:

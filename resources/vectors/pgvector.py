@@ -12,7 +12,8 @@ import orjson
 
 from pipelines.failures import WrongSetting
 from resources.binary_copy import copy_body, halfvecs, jsonb
-from resources.database import Database, copy_or_merge
+from resources.database.connections import Database
+from resources.database.copying import copy_or_merge
 from resources.vectors.protocol import Match, VectorBatch
 
 if TYPE_CHECKING:

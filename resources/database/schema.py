@@ -1,0 +1,81 @@
+"""The schema: which migrations a deployment needs, whether they have been applied, and applying them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from resources.database.addresses import POOLED, sqlalchemy_url
+from resources.database.connections import connect, options
+from resources.database.troubles import OLDEST_SERVER, failure_of, old_server, told
+from resources.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+MIGRATION_LOCK = 0x526F776C696E65  # "Rowline": one migrator at a time
+BRANCHES = ("ledger", "pgvector")  # labels of the migrations
+
+
+def branches_of(settings: Settings) -> tuple[str, ...]:
+    """The branches of migrations that a deployment needs: pgvector's table only where vectors live there."""
+    return BRANCHES if settings.vector_store == "pgvector" else ("ledger",)
+
+
+def upgrade(url: str, branches: Sequence[str] = BRANCHES, setting: str = POOLED) -> None:
+    """Bring the schema to the newest migrations of these branches; does nothing where it is there already.
+
+    All of it is one transaction: it is applied whole or not at all, by one process at a time.
+    Raises WrongSetting where the server is too old, lacks pgvector, or its user may not change the schema.
+    """
+    from alembic import command
+
+    with migrating(url, setting) as config:
+        for branch in branches:
+            command.upgrade(config, f"{branch}@head")
+
+
+@contextmanager
+def migrating(url: str, setting: str = POOLED) -> Iterator["Config"]:
+    """Alembic's configuration over one transaction that holds the migrators' lock."""
+    import sqlalchemy
+    from alembic.config import Config
+
+    engine = sqlalchemy.create_engine(
+        sqlalchemy_url("postgresql://"),
+        poolclass=sqlalchemy.pool.NullPool,
+        creator=lambda: psycopg.connect(**options(url)),
+    )
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT_ROOT / "migrations"))
+    try:
+        with told(url, setting), engine.begin() as connection:
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            yield config
+    except sqlalchemy.exc.DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):  # its own text would show the whole migration
+            raise failure_of(error.orig, url, setting) from error
+        raise
+
+
+def schema_is_current(url: str, branches: Sequence[str] = BRANCHES, setting: str = POOLED) -> bool:
+    """Whether the newest migrations have been applied; cheap enough to ask at every start.
+
+    Raises WrongSetting where the server is older than PostgreSQL 14.
+    """
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory(str(PROJECT_ROOT / "migrations"))
+    heads = {script.as_revision_number(f"{branch}@head") for branch in branches}
+    with connect(url, setting) as connection:
+        if connection.info.server_version < OLDEST_SERVER * 10_000:
+            raise old_server(connection.info.server_version, url, setting)
+        found: dict[str, Any] | None = connection.execute(
+            "SELECT to_regclass('rowline_migrations') IS NOT NULL AS made"
+        ).fetchone()
+        if not found or not found["made"]:
+            return False
+        rows = connection.execute("SELECT version_num FROM rowline_migrations").fetchall()
+    return heads <= {row["version_num"] for row in rows}
