@@ -189,8 +189,8 @@ class Plans:
         """Batches that are still to be embedded, in order."""
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT batch_number, planned_inputs, planned_bytes FROM batches WHERE document_id = %s AND version = %s "
-                "AND status <> 'completed' ORDER BY batch_number",
+                "SELECT batch_number, planned_inputs, planned_bytes FROM batches WHERE document_id = %s "
+                "AND version = %s AND status <> 'completed' ORDER BY batch_number",
                 (version.document_id, version.version),
             ).fetchall()
         return [

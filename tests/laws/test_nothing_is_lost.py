@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resources.ledger.documents import Version
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched
 
