@@ -66,5 +66,5 @@ class Search:
         return [Hit(match, found[match.vector_id][:MOST_SOURCES]) for match in matches if match.vector_id in found]
 
     def unsearchable(self, scope: Scope) -> list[str]:
-        """Live documents that another model embedded, which this one's questions cannot reach."""
-        return self.ledger.lineage.models_elsewhere(scope.organization_id, self.embedder.model.key)
+        """Live documents that this search cannot reach: another model embedded them, or they are in another store."""
+        return self.ledger.lineage.elsewhere(scope.organization_id, self.embedder.model.key, self.vectors.name)

@@ -126,7 +126,7 @@ def namespace_vectors_checks(
         if vectors.consistent:
             missing += vectors.missing(version.model, namespace, page)
     if not vectors.consistent:  # reading at once proves nothing: what counts is what was acknowledged
-        missing = [vector_id for _, page in ledger.lineage.unstored_pages(version) for vector_id in page]
+        missing = [vector_id for _, page in ledger.lineage.unstored_pages(version, vectors.name) for vector_id in page]
     yield _result(claims.store_holds_vectors(checked, missing), "store_holds_vectors")
 
 

@@ -27,9 +27,11 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
             vectors.upsert(version.model, namespace, batch)
         return len(missing)
 
-    pages = ledger.lineage.vector_pages if vectors.consistent else ledger.lineage.unstored_pages
-    upserted = sum(in_parallel(upsert, pages(version, PAGE), WORKERS))
-    ledger.lineage.mark_stored(version)
+    lineage = ledger.lineage
+    known = vectors.consistent
+    pages = lineage.vector_pages(version, PAGE) if known else lineage.unstored_pages(version, vectors.name, PAGE)
+    upserted = sum(in_parallel(upsert, pages, WORKERS))
+    lineage.mark_stored(version, vectors.name)
     return upserted
 
 

@@ -30,11 +30,12 @@ def search(
     with opened() as services:
         hits = services.search.find(query, scope, top_k)
         elsewhere = services.search.unsearchable(scope)
-        model = services.embedder.model.key
+        model, store = services.embedder.model.key, services.vectors.name
     if elsewhere:
         console.print(
-            f"! {len(elsewhere)} documents were embedded with another model than {model} and are not searched "
-            f"(the first is {elsewhere[0]}); upload them again with --document to embed them anew",
+            f"! {len(elsewhere)} documents are not searched (the first is {elsewhere[0]}): their vectors are of "
+            f"another model than {model}, or in another store than {store}. Another model: upload them again with "
+            "--document. Another store: `rowline process` brings them over, nothing is embedded anew",
             markup=False,
             soft_wrap=True,
         )

@@ -8,9 +8,9 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = """
--- Since when every vector of the version is in the store; NULL again before the first of them is swept.
-ALTER TABLE versions ADD COLUMN stored_at timestamptz;
-UPDATE versions v SET stored_at = v.completed_at
+-- The store that has acknowledged every vector of the version; NULL again before the first of them is swept.
+ALTER TABLE versions ADD COLUMN stored_in text;
+UPDATE versions v SET stored_in = 'pgvector'
   FROM documents d WHERE d.document_id = v.document_id AND v.version = d.live_version;
 
 CREATE INDEX document_namespaces_by_name ON document_namespaces (namespace);
@@ -32,4 +32,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX document_namespaces_by_name; ALTER TABLE versions DROP COLUMN stored_at")
+    op.execute("DROP INDEX document_namespaces_by_name; ALTER TABLE versions DROP COLUMN stored_in")

@@ -30,7 +30,7 @@ SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
 """
 
 READY = """
-SELECT v.plan_key IS NOT NULL AND v.stored_at IS NOT NULL
+SELECT v.plan_key IS NOT NULL AND v.stored_in IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.document_id = v.document_id AND b.version = v.version
                                                  AND b.status <> 'completed') AS ready
   FROM versions v WHERE document_id = %(document)s AND version = %(version)s
@@ -43,7 +43,7 @@ AND v.status NOT IN ('pending', 'processing') AND v.swept_at IS NULL
 """
 
 BEGIN_SWEEP = f"""
-UPDATE versions v SET stored_at = NULL FROM documents d
+UPDATE versions v SET stored_in = NULL FROM documents d
  WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND {PASSED} RETURNING v.version
 """  # noqa: S608 - a constant of this module
 
@@ -79,7 +79,7 @@ SELECT DISTINCT l.namespace, l.vector_id FROM lineage l
  WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.vector_id IS NOT NULL
    AND NOT EXISTS (
        SELECT 1 FROM (SELECT document_id, version FROM lineage WHERE vector_id = l.vector_id OFFSET 0) holder
-         JOIN versions v USING (document_id, version) WHERE v.stored_at IS NOT NULL)
+         JOIN versions v USING (document_id, version) WHERE v.stored_in = %(store)s)
  ORDER BY l.namespace, l.vector_id
 """
 
@@ -146,29 +146,31 @@ class Lineage:
             "SELECT DISTINCT namespace, vector_id FROM lineage WHERE document_id = %(document)s "
             "AND version = %(version)s AND vector_id IS NOT NULL ORDER BY namespace, vector_id"
         )
-        return self._pages(statement, version, size)
+        return self._pages(statement, version, None, size)
 
-    def unstored_pages(self, version: Version, size: int = 5000) -> Iterator[tuple[str, list[str]]]:
-        """Those `vector_pages` that no version known to be stored points at: what the store may lack.
+    def unstored_pages(self, version: Version, store: str, size: int = 5000) -> Iterator[tuple[str, list[str]]]:
+        """Those `vector_pages` that no version known to be in this store points at: what it may lack.
 
         This is how a store is written to that cannot be asked what it holds (`VectorStore.consistent`).
         """
-        return self._pages(UNSTORED, version, size)
+        return self._pages(UNSTORED, version, store, size)
 
-    def _pages(self, statement: LiteralString, version: Version, size: int) -> Iterator[tuple[str, list[str]]]:
+    def _pages(
+        self, statement: LiteralString, version: Version, store: str | None, size: int
+    ) -> Iterator[tuple[str, list[str]]]:
         with self._database.transaction() as connection, connection.cursor(name="vector_pages") as cursor:
             cursor.itersize = size
-            cursor.execute(statement, {"document": version.document_id, "version": version.version})
+            cursor.execute(statement, {"document": version.document_id, "version": version.version, "store": store})
             for namespace, rows in groupby(cursor, itemgetter("namespace")):
                 while page := [str(row["vector_id"]) for row in islice(rows, size)]:
                     yield namespace, page
 
-    def mark_stored(self, version: Version) -> None:
-        """All vectors that the version points at were acknowledged by the store."""
+    def mark_stored(self, version: Version, store: str) -> None:
+        """All vectors that the version points at were acknowledged by the store of this name."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE versions SET stored_at = now() WHERE document_id = %s AND version = %s",
-                (version.document_id, version.version),
+                "UPDATE versions SET stored_in = %s WHERE document_id = %s AND version = %s",
+                (store, version.document_id, version.version),
             )
 
     def record_namespaces(self, version: Version) -> int:
@@ -328,13 +330,14 @@ class Lineage:
         with self._database.transaction() as connection:
             return connection.execute(TRACE, {"vector": vector_id, "organization": organization_id}).fetchall()
 
-    def models_elsewhere(self, organization_id: str, model: str) -> list[str]:
-        """Live documents of the organization that were embedded with another model than `model`."""
+    def elsewhere(self, organization_id: str, model: str, store: str) -> list[str]:
+        """Live documents of the organization that another model embedded, or that are in another store."""
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT d.document_id FROM documents d JOIN versions v ON v.document_id = d.document_id "
-                "AND v.version = d.live_version WHERE d.organization_id = %s AND v.model <> %s ORDER BY 1",
-                (organization_id, model),
+                "AND v.version = d.live_version WHERE d.organization_id = %s "
+                "AND (v.model <> %s OR v.stored_in IS DISTINCT FROM %s) ORDER BY 1",
+                (organization_id, model, store),
             ).fetchall()
         return [row["document_id"] for row in rows]
 

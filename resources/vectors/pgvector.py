@@ -27,6 +27,7 @@ LONGEST = 16_000  # numbers of a halfvec
 class PgVectorStore:
     """The body of `VectorStore` over the table `vectors`."""
 
+    name = "pgvector"
     consistent = True
 
     def __init__(self, database: Database) -> None:

@@ -32,6 +32,9 @@ class VectorStore(Protocol):
     Every call raises TransientFailure or PermanentFailure; none takes a failed read for an empty answer (law 8).
     """
 
+    name: str
+    """Which store this is, such as `pinecone/rowline`: vectors in another one are not here."""
+
     consistent: bool
     """Whether a read sees every earlier write. Where not, the ledger says what is stored, never the store."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.failures import PermanentFailure
+from resources.search import Scope
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched
 
@@ -139,11 +140,22 @@ def test_another_model_is_not_compared_with_and_is_told(rowline: Deployment):
     other = Deployment(services, rowline.dagster)
     other.index(items("bellows"))
 
-    from resources.search import Scope
-
     assert names(other.found("anvil")) == {"bellows"}
     assert services.search.unsearchable(Scope("acme")) == [old.document_id]
     assert names(rowline.found("anvil")) == {"anvil"}
+
+
+def test_a_change_of_the_store_is_told_and_processing_brings_the_vectors_over(rowline: Deployment):
+    """Settings that name another store must not make documents vanish silently; nothing is paid again."""
+    version = rowline.index(items("anvil", "bellows"))
+    asked = len(rowline.services.embedder.asked)
+    rowline.sql("DELETE FROM vectors")
+    rowline.sql("UPDATE versions SET stored_in = 'pinecone/before'")
+    assert rowline.services.search.unsearchable(Scope("acme")) == [version.document_id]
+    rowline.process(version.document_id)
+    assert rowline.services.search.unsearchable(Scope("acme")) == []
+    assert rowline.stored().keys() == rowline.promised()
+    assert len(rowline.services.embedder.asked) == asked
 
 
 def test_a_trace_says_whether_a_row_is_live(rowline: Deployment):
