@@ -19,11 +19,13 @@ from psycopg import sql
 if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure functions start without Dagster
     import dagster as dg
 
+    from resources.objects.s3 import S3ObjectStore
     from resources.services import Services
     from resources.settings import Settings
     from tests.laws.command import Command
     from tests.laws.deployment import Deployment
     from tests.stand_ins.openai_server import OpenAIServer
+    from tests.stand_ins.s3_server import S3Server
 
 pytest.register_assert_rewrite("tests.laws.deployment", "tests.laws.command")
 
@@ -214,3 +216,36 @@ def openai(shared_openai: OpenAIServer) -> OpenAIServer:
     """The stand-in for the embeddings API, with its counters at zero."""
     shared_openai.reset()
     return shared_openai
+
+
+@pytest.fixture(scope="session")
+def shared_s3() -> Iterator[S3Server]:
+    from tests.stand_ins.s3_server import S3Server
+
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(shared_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The stand-in for S3: an empty bucket, and keys in the environment that open it. Nobody waits to try again."""
+    from botocore.retries.standard import ExponentialBackoff
+
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)  # not the caller's own
+    for name, value in {**shared_s3.environment, **files, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+        monkeypatch.setenv(name, value)
+    shared_s3.reset()
+    return shared_s3
+
+
+@pytest.fixture
+def s3_store(s3: S3Server) -> S3ObjectStore:
+    """Object storage in the stand-in's bucket, under a prefix."""
+    from resources.objects.s3 import S3ObjectStore
+    from tests.stand_ins.s3_server import BUCKET
+
+    return S3ObjectStore(f"s3://{BUCKET}/rowline", s3.endpoint_url)

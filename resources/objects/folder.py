@@ -1,6 +1,5 @@
 """Object storage in a folder: the embedded default."""
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,8 +9,7 @@ from typing import BinaryIO
 
 from pipelines.failures import PermanentFailure
 from resources.objects.protocol import StoredObject
-
-CHUNK = 1 << 20
+from resources.objects.streams import copied
 
 
 class FolderObjectStore:
@@ -21,15 +19,9 @@ class FolderObjectStore:
         self._root = root
 
     def put(self, key: str, body: BinaryIO, at_most: int | None = None) -> StoredObject:
-        digest, size = hashlib.sha256(), 0
         with self.writing(key) as path, path.open("wb") as out:
-            while chunk := body.read(CHUNK):
-                size += len(chunk)
-                if at_most is not None and size > at_most:
-                    raise PermanentFailure(f"The file is larger than the {at_most / 2**20:.0f} MiB that are accepted")
-                digest.update(chunk)
-                out.write(chunk)
-        return StoredObject(key, size, digest.digest())
+            size, sha256 = copied(body, out, at_most)
+        return StoredObject(key, size, sha256)
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:

@@ -1,29 +1,48 @@
-"""What every body of object storage must do; a body is added to `BODIES` and to nothing else."""
+"""What every body of object storage must do; a body is added to `BODIES` and to nothing else.
+
+With ROWLINE_REAL_SERVICES=1 and OBJECT_STORE=s3://… the real service is a body as well, under a prefix of its own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from pipelines.failures import PermanentFailure
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
+from resources.objects.s3 import S3ObjectStore
+
+ADDRESS, ENDPOINT = os.environ.get("OBJECT_STORE", ""), os.environ.get("S3_ENDPOINT_URL")
+IS_REAL = os.environ.get("ROWLINE_REAL_SERVICES") == "1" and ADDRESS.startswith("s3://")
 
 
-def folder(path: Path) -> ObjectStore:
-    return FolderObjectStore(path / "objects")
+def folder(request: pytest.FixtureRequest) -> ObjectStore:
+    return FolderObjectStore(request.getfixturevalue("tmp_path") / "objects")
 
 
-BODIES: list[Callable[[Path], ObjectStore]] = [folder]
+def s3(request: pytest.FixtureRequest) -> ObjectStore:
+    return request.getfixturevalue("s3_store")
+
+
+def real_s3(request: pytest.FixtureRequest) -> ObjectStore:
+    store = S3ObjectStore(f"{ADDRESS.rstrip('/')}/contract-{uuid4().hex}", ENDPOINT)
+    request.addfinalizer(lambda: [store.delete(key) for key in list(store.keys(""))])
+    return store
+
+
+BODIES: list[Callable[[pytest.FixtureRequest], ObjectStore]] = [folder, s3, *([real_s3] if IS_REAL else [])]
 
 
 @pytest.fixture(params=BODIES, ids=lambda body: body.__name__)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return request.param(tmp_path)
+def store(request: pytest.FixtureRequest) -> ObjectStore:
+    return request.param(request)
 
 
 def read(store: ObjectStore, key: str) -> bytes:
@@ -118,4 +137,4 @@ def test_no_key_leads_out_of_the_store(store: ObjectStore, key: str, tmp_path: P
 
 def test_an_object_has_an_address_a_person_can_open(store: ObjectStore):
     store.put("a/b", io.BytesIO(b"x"))
-    assert store.link("a/b").split(":")[0] in {"file", "https"}
+    assert store.link("a/b").split(":")[0] in {"file", "http", "https"}

@@ -1,0 +1,125 @@
+"""Object storage in a bucket: any service that speaks S3."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from pipelines.failures import PermanentFailure, TransientFailure
+from resources.objects.protocol import StoredObject
+from resources.objects.s3_bucket import LIMITS, Bucket, Limits
+from resources.objects.s3_troubles import MISSING_OBJECT, AlteredObject, code_of, garbage
+from resources.objects.s3_upload import SHA256, upload
+from resources.objects.streams import CHUNK, copied, measured
+
+
+class S3ObjectStore:
+    """The body of `ObjectStore` over a bucket.
+
+    A stream is gathered in a temporary file before the first request: what is too large or breaks off costs none,
+    and its SHA-256 is stored beside it, so that every download can be proven (ADR 0009).
+    """
+
+    def __init__(self, address: str, endpoint_url: str | None = None, limits: Limits = LIMITS) -> None:
+        self.bucket = Bucket.at(address, endpoint_url, limits)
+
+    def put(self, key: str, body: BinaryIO, at_most: int | None = None) -> StoredObject:
+        self.bucket.at_key(key)  # before anything is read
+        with on_disk(key, "written"), tempfile.SpooledTemporaryFile(self.bucket.limits.part_bytes) as gathered:
+            spool = cast(BinaryIO, gathered)
+            size, sha256 = copied(body, spool, at_most)
+            upload(self.bucket, key, spool, size, sha256)
+        return StoredObject(key, size, sha256)
+
+    @contextmanager
+    def local(self, key: str) -> Iterator[Path]:
+        target = self.bucket.at_key(key)
+        with temporary_file() as path:
+            with on_disk(key, "read"):
+                self._download(key, target, path)
+            yield path
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[Path]:
+        self.bucket.at_key(key)  # before anything is written
+        with on_disk(key, "written"), temporary_file() as path:
+            yield path
+            size, sha256 = measured(path)
+            with path.open("rb") as body:
+                upload(self.bucket, key, body, size, sha256)
+
+    def delete(self, key: str) -> None:
+        target = self.bucket.at_key(key)
+        with self.bucket.explained(f"Object {key} cannot be deleted in"):
+            self.bucket.client.delete_object(**target)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        return (found["Key"] for found in self.bucket.listed(prefix))
+
+    def link(self, key: str) -> str:
+        return self.bucket.link(key)
+
+    def _download(self, key: str, target: dict[str, str], path: Path) -> None:
+        """Into a file. Only what breaks after the first byte is tried again here; the rest botocore has tried."""
+        for attempt in count(1):
+            answer = self._get(key, target)
+            try:
+                self._save(key, answer, path)
+                return
+            except (TransientFailure, AlteredObject):
+                if attempt >= self.bucket.limits.attempts:
+                    raise
+
+    def _get(self, key: str, target: dict[str, str]) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        tried = f"Object {key} cannot be read in"
+        with self.bucket.explained(tried):
+            try:
+                answer = cast(dict[str, Any], self.bucket.client.get_object(**target))
+            except ClientError as error:
+                if code_of(error) not in MISSING_OBJECT:
+                    raise
+            else:
+                if not answer.get("ETag"):
+                    raise garbage(f"{tried} {self.bucket}")
+                return answer
+        raise PermanentFailure(f"Object {key} is not in {self.bucket}; upload the file again")
+
+    def _save(self, key: str, answer: dict[str, Any], path: Path) -> None:
+        digest, size = hashlib.sha256(), 0
+        with self.bucket.explained(f"Object {key} cannot be read in"), path.open("wb") as out:
+            for chunk in answer["Body"].iter_chunks(CHUNK):
+                size += len(chunk)
+                digest.update(chunk)
+                out.write(chunk)
+        if digest.hexdigest() != answer["Metadata"].get(SHA256):
+            raise AlteredObject(
+                f"Object {key} in {self.bucket} is not what was stored there ({size:,} bytes were read, their SHA-256 "
+                "is another); upload the file again"
+            )
+
+
+@contextmanager
+def on_disk(key: str, done: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PermanentFailure(
+            f"Object {key} cannot be {done} by way of {tempfile.gettempdir()}: {error.strerror}"
+        ) from error
+
+
+@contextmanager
+def temporary_file() -> Iterator[Path]:
+    """A file that its owner alone can read, gone when the block ends."""
+    handle, name = tempfile.mkstemp(prefix="rowline-")
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""A bucket as the settings name it: its address, its client, and the answers that are believed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from pipelines.failures import PermanentFailure, WrongSetting
+from resources.objects.s3_troubles import explained, garbage
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long we wait (seconds), how often a request is sent at most, and how large a part is (bytes)."""
+
+    connect_seconds: float = 5.0
+    read_seconds: float = 30.0
+    attempts: int = 4
+    part_bytes: int = 8 * 2**20
+    parts_in_flight: int = 4
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The part of a bucket that is ours: everything under `prefix` (empty, or ending in `/`)."""
+
+    name: str
+    prefix: str
+    endpoint_url: str | None
+    limits: Limits
+
+    @classmethod
+    def at(cls, address: str, endpoint_url: str | None, limits: Limits = LIMITS) -> "Bucket":
+        """The bucket of `s3://bucket/prefix`. Raises WrongSetting, without the value: it may hold a key."""
+        found = re.fullmatch(r"s3://([A-Za-z0-9][\w.-]{1,61}[A-Za-z0-9])((?:/[^/?#@]+)*)/?", address)
+        if not found or {".", ".."} & set(found[2].split("/")):
+            raise WrongSetting("OBJECT_STORE must be a folder or `s3://bucket/prefix`, without keys or options in it")
+        if endpoint_url is not None:
+            check_endpoint(endpoint_url)
+        return cls(found[1], f"{found[2][1:]}/" if found[2] else "", endpoint_url, limits)
+
+    def __str__(self) -> str:
+        return f"s3://{self.name}/{self.prefix}".rstrip("/")
+
+    @cached_property
+    def client(self) -> Any:
+        """boto3's client, made when first used; keys and region as boto3 finds them."""
+        import boto3
+        from botocore.config import Config
+
+        limits = self.limits
+        config = Config(
+            connect_timeout=limits.connect_seconds,
+            read_timeout=limits.read_seconds,
+            retries={"mode": "standard", "total_max_attempts": limits.attempts},
+            max_pool_connections=16,
+            s3={"addressing_style": "path"} if self.endpoint_url else {},
+            # we send SHA-256 of our own; a checksum in a trailer is what other servers do not understand
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_supported",
+        )
+        with explained(f"{self} cannot be opened"):
+            return boto3.session.Session().client("s3", endpoint_url=self.endpoint_url, config=config)
+
+    def at_key(self, key: str) -> dict[str, str]:
+        """Bucket and key of an object, as every call wants them. Raises PermanentFailure where it is not ours."""
+        if {"", ".", ".."} & set(key.split("/")):
+            raise PermanentFailure(f"Object key {key!r} leads out of the object store")
+        return {"Bucket": self.name, "Key": self.prefix + key}
+
+    def explained(self, tried: str) -> AbstractContextManager[None]:
+        return explained(f"{tried} {self}")
+
+    def listed(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """Key (without our prefix), Size, ETag and LastModified of each object, page by page.
+
+        Raises what `explained` makes of a page that cannot be read: that is not the end of the list (law 8).
+        """
+        tried = "Objects cannot be listed in"
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix + prefix)
+        with self.explained(tried):
+            for page in pages:
+                if "IsTruncated" not in page:  # any XML at all would read as a list of nothing
+                    raise garbage(f"{tried} {self}")
+                for found in page.get("Contents", []):
+                    if not found["Key"].endswith("/"):  # a "folder" that a console made
+                        yield {**found, "Key": found["Key"].removeprefix(self.prefix)}
+
+    def link(self, key: str) -> str:
+        """Where a person with rights of their own finds the object; nothing in it is signed."""
+        whole = quote(self.prefix + key)
+        if self.endpoint_url:
+            return f"{self.endpoint_url.rstrip('/')}/{self.name}/{whole}"
+        return f"https://s3.console.aws.amazon.com/s3/object/{self.name}?prefix={whole}"
+
+
+def check_endpoint(url: str) -> None:
+    """Raises WrongSetting where S3_ENDPOINT_URL is no plain http(s) address; without its value."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    except ValueError:
+        fits = plain = False
+    if not (fits and plain):
+        raise WrongSetting("S3_ENDPOINT_URL must be an address like https://host:9000, without keys or options in it")

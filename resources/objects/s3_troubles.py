@@ -1,0 +1,155 @@
+"""Troubles with S3: botocore's errors in our grammar, with nothing that the service said but its error code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+MISSING_OBJECT = {"NoSuchKey", "404", "NotFound"}
+MISSING_UPLOAD = {"NoSuchUpload"}
+CHANGED = {"PreconditionFailed", "412", "ConditionalRequestConflict"}
+
+_KEY = "the access key is not known there; check AWS_ACCESS_KEY_ID, or the profile or role in its place"
+_SIGNATURE = "the secret key does not fit the access key; check AWS_SECRET_ACCESS_KEY"
+_EXPIRED = "the credentials have expired; renew them (AWS_SESSION_TOKEN, `aws sso login`, or the role)"
+_RIGHTS = (
+    "the credentials do not allow it; they need s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and "
+    "s3:AbortMultipartUpload"
+)
+_BUCKET = "there is no such bucket; create it, or correct OBJECT_STORE"
+_REGION = "the bucket is in another region{region}; set AWS_DEFAULT_REGION to the bucket's"
+_CLOCK = "the clock of this computer is more than 15 minutes off; set it"
+_FULL = "the storage there is full or its quota used up; make room or raise the quota, then try again"
+_NONE = "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role"
+_REACH = "the service could not be reached; check S3_ENDPOINT_URL and the network"
+_PROFILE = "the profile of AWS_PROFILE is not in the AWS configuration; correct either"
+_CERTIFICATE = "the certificate of the service is not trusted; see AWS_CA_BUNDLE"
+_LATE = "the service did not answer in time; try again later"
+_CHECKSUM = "the bytes do not fit their checksum; upload the file again"
+_BROKEN = "the connection broke; try again"
+_ADDRESS = "check OBJECT_STORE, S3_ENDPOINT_URL and AWS_DEFAULT_REGION"
+
+# What no waiting changes: somebody has to correct the deployment.
+_WRONG = {
+    "InvalidAccessKeyId": _KEY,
+    "SignatureDoesNotMatch": _SIGNATURE,
+    **dict.fromkeys(("ExpiredToken", "InvalidToken", "TokenRefreshRequired"), _EXPIRED),
+    **dict.fromkeys(("AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden"), _RIGHTS),
+    "NoSuchBucket": _BUCKET,
+    "InvalidBucketName": _BUCKET,
+    **dict.fromkeys(("PermanentRedirect", "TemporaryRedirect", "Redirect", "301", "307"), _REGION),
+    **dict.fromkeys(("AuthorizationHeaderMalformed", "IllegalLocationConstraintException"), _REGION),
+    "RequestTimeTooSkewed": _CLOCK,
+}
+_FULL_CODES = {
+    *("QuotaExceeded", "InsufficientStorage", "InsufficientCapacity", "StorageFull", "507"),
+    *("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"),
+}
+_BUSY = {
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequests",
+    "ServiceUnavailable",
+}
+_ALTERED = {
+    *("BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"),
+    "RequestTimeout",
+}
+
+
+class StorageFull(PermanentFailure):
+    """The service takes no more bytes until somebody makes room."""
+
+
+class AlteredObject(PermanentFailure):
+    """What was read is not what was stored."""
+
+
+@contextmanager
+def explained(tried: str) -> Iterator[None]:
+    """What botocore raises inside the block becomes `<what was tried>: <why>; <what to do>`.
+
+    Without a cause: its text repeats what the service said, which may be a key or a signed address.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(error, tried) from None
+    except ResponseParserError:
+        raise garbage(tried) from None
+    except (BotoCoreError, ValueError) as error:
+        raise _unsent(error, tried) from None
+
+
+def garbage(tried: str) -> TransientFailure:
+    """An answer with status 200 that S3 would not give: a proxy or a page of a portal answered."""
+    return TransientFailure(f"{tried}: the answer is not one of S3; check S3_ENDPOINT_URL and proxies, then try again")
+
+
+def code_of(error: ClientError) -> str:
+    """S3's word for what is wrong, or the HTTP status; nothing else of the answer is ever repeated."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code if re.fullmatch(r"\w{1,60}", code) else str(_status(error))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _refused(error: ClientError, tried: str) -> RowlineFailure:
+    code, status = code_of(error), _status(error)
+    if code in _WRONG:
+        region = str(error.response.get("Error", {}).get("Region", ""))
+        named = f" ({region})" if re.fullmatch(r"[a-z0-9-]{1,30}", region) else ""
+        return WrongSetting(f"{tried}: {_WRONG[code].format(region=named)}")
+    if code in _FULL_CODES or status == 507:
+        return StorageFull(f"{tried}: {_FULL}")
+    passing = _passing(code, status)
+    if passing:
+        return TransientFailure(f"{tried}: {passing}")
+    return PermanentFailure(f"{tried}: the service refuses it ({code}); check OBJECT_STORE and S3_ENDPOINT_URL")
+
+
+def _passing(code: str, status: int) -> str | None:
+    """Why it may go better later, if it may."""
+    if code in _BUSY or status in (429, 503):
+        return f"the service is busy ({code}); try again later"
+    if code in _ALTERED:
+        return f"the bytes did not arrive as they were sent ({code}); try again"
+    if code in CHANGED:
+        return "it was changed in the meantime; try again"
+    if status >= 500 or status == 409:
+        return f"the service failed ({code}); try again later"
+    return None
+
+
+def _unsent(error: Exception, tried: str) -> RowlineFailure:
+    """What botocore found out by itself, before or after the wire. The first line that fits is told."""
+    from botocore import exceptions as known
+
+    troubles: list[tuple[tuple[type[Exception], ...], type[RowlineFailure], str]] = [
+        ((known.NoCredentialsError, known.PartialCredentialsError), WrongSetting, _NONE),
+        ((known.ProfileNotFound, known.ConfigNotFound, known.ConfigParseError), WrongSetting, _PROFILE),
+        ((known.CredentialRetrievalError, known.TokenRetrievalError, known.SSOError), WrongSetting, _EXPIRED),
+        ((known.SSLError,), WrongSetting, _CERTIFICATE),
+        ((known.ConnectTimeoutError, known.ReadTimeoutError), TransientFailure, _LATE),
+        ((known.EndpointConnectionError, known.ProxyConnectionError), TransientFailure, _REACH),
+        ((known.FlexibleChecksumError,), AlteredObject, _CHECKSUM),
+        ((known.HTTPClientError, known.IncompleteReadError, known.ResponseStreamingError), TransientFailure, _BROKEN),
+    ]
+    for kinds, failure, told in troubles:
+        if isinstance(error, kinds):
+            return failure(f"{tried}: {told}")
+    return WrongSetting(f"{tried}: the request cannot be made ({type(error).__name__}); {_ADDRESS}")
