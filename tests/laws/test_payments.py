@@ -12,7 +12,9 @@ from resources.embedders.openai import OpenAIEmbedder
 from resources.embedders.protocol import Embedded
 from resources.services import Services
 from tests.laws.deployment import Deployment, items
-from tests.stand_ins.openai_server import KEY, REFUSED_MARK, Fault, OpenAIServer
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai_embeddings import REFUSED_MARK
+from tests.stand_ins.openai_server import KEY, OpenAIServer
 
 TABLE = items(*[f"item{n}" for n in range(40)])  # ten batches of four, five requests of eight
 
@@ -32,7 +34,7 @@ def paid(rowline: Deployment, openai: OpenAIServer) -> Deployment:
 def test_a_request_that_fails_in_the_middle_keeps_the_groups_that_were_paid(paid: Deployment, openai: OpenAIServer):
     """Of five requests one fails for good: the others are kept, the retry sends the missing eight inputs only."""
     document = paid.upload(TABLE).document_id
-    openai.faults.extend([Fault("none"), Fault("none"), Fault("insufficient_quota")])
+    openai.faults.extend([Fault("none"), Fault("none"), Fault("quota_full")])
     version = paid.process(document)
     assert version.status == "failed"
     assert "no quota left" in version.error
@@ -79,7 +81,7 @@ def test_a_request_that_fails_in_the_middle_of_a_group_costs_none_of_those_befor
 ):
     """Every answer is committed before the next request goes out, also within a batch that is not finished."""
     document = small_requests.upload(TABLE).document_id
-    openai.faults.extend([Fault("none")] * (fails_at - 1) + [Fault("insufficient_quota")] * 2)
+    openai.faults.extend([Fault("none")] * (fails_at - 1) + [Fault("quota_full")] * 2)
     assert small_requests.process(document).status == "failed"
     assert small_requests.sql("SELECT count(*) AS n FROM embeddings") == [{"n": openai.stats.inputs}]
     openai.faults.clear()
@@ -133,7 +135,7 @@ def test_a_text_refused_in_the_middle_of_a_group_costs_nothing_and_the_others_on
     table = items(*[f"item{n}" if n != 3 else REFUSED_MARK for n in range(16)])
     document = small_requests.upload(table).document_id
     # the first pair; the second pair and its halves, one of them good; the third pair; then no more
-    openai.faults.extend([Fault("none")] * 5 + [Fault("insufficient_quota")] * 2)
+    openai.faults.extend([Fault("none")] * 5 + [Fault("quota_full")] * 2)
     assert small_requests.process(document).status == "failed"
     openai.faults.clear()
     small_requests.services.ledger.documents.retry(document)

@@ -12,7 +12,8 @@ from psycopg import sql
 
 from tests.laws.command import Command
 from tests.laws.deployment import csv_bytes, items
-from tests.stand_ins.openai_server import Fault, OpenAIServer
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai_server import OpenAIServer
 
 KEY = "sk-test-SECRET0123456789abcdefSECRET"
 PASSWORD = "hidden-word-of-the-database"
@@ -39,9 +40,9 @@ def every_file_under(folder: Path) -> str:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("invalid_key", message="Incorrect API key provided: {key}. Find yours at the site."),
+        Fault("wrong_key", message="Incorrect API key provided: {key}. Find yours at the site."),
         Fault("forbidden", message="The key {key} may not do this"),
-        Fault("insufficient_quota", message="No quota for Bearer {key}"),
+        Fault("quota_full", message="No quota for Bearer {key}"),
         Fault("unavailable", headers={"retry-after-ms": "0"}, message="Overloaded, {key}"),
     ],
     ids=lambda fault: fault.kind,

@@ -12,7 +12,9 @@ import pytest
 
 from pipelines.failures import WrongSetting
 from resources.embedders.openai import PRICES, OpenAIEmbedder, suspects
-from tests.stand_ins.openai_server import KEY, REFUSED_MARK, Fault, OpenAIServer, Refusal, check, vector
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai_embeddings import REFUSED_MARK, Refusal, check, vector
+from tests.stand_ins.openai_server import KEY, OpenAIServer
 
 Connect = Callable[..., OpenAIEmbedder]
 
@@ -77,7 +79,7 @@ def test_a_token_count_that_we_estimated_too_low_is_halved(connect: Connect, ser
     embedder = connect()
     embedder.embed(["warm"])
     server.reset()
-    server.faults.append(Fault("refused", message="Requested 310000 tokens, max 300000 tokens per request"))
+    server.faults.append(Fault("too_many_tokens"))
     texts = [f"row {number}" for number in range(10)]
     answer = embedder.embed(texts)
     assert np.array_equal(answer.vectors, expected(texts))

@@ -10,10 +10,22 @@ from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailur
 from resources.embedders.openai import OpenAIEmbedder
 from resources.embedders.troubles import LONGEST_REASON, ServiceTrouble, without_secrets
 from resources.embedders.wire import LONGEST_WAIT
-from tests.stand_ins.openai_server import KEY, Fault, OpenAIServer, vector
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai_embeddings import vector
+from tests.stand_ins.openai_server import KEY, OpenAIServer
 
 Connect = Callable[..., OpenAIEmbedder]
-PASSING = ["rate_limit", "server_error", "unavailable", "reset", "garbage", "truncated", "wrong_count", "same_index"]
+PASSING = [
+    "rate_limit",
+    "server_error",
+    "unavailable",
+    "reset_before",
+    "reset_after",
+    "garbage",
+    "truncated",
+    "wrong_count",
+    "same_index",
+]
 PASSING += ["nan", "infinite", "zero", "short_vector"]
 
 
@@ -59,7 +71,7 @@ def test_pauses_double_up_to_eight_seconds_and_jitter_only_shortens_them(
 def test_the_pause_is_the_one_that_the_service_asks_for(
     headers: dict[str, str], pause: float, openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
 ) -> None:
-    server.faults.append(Fault("rate_limit", headers))
+    server.faults.append(Fault("rate_limit", headers=headers))
     openai.embed(["one"])
     assert pauses == [pause]
 
@@ -68,14 +80,14 @@ def test_the_pause_is_the_one_that_the_service_asks_for(
 def test_a_wait_too_long_or_in_vain_is_left_to_the_run(
     headers: dict[str, str], openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
 ) -> None:
-    server.faults.append(Fault("rate_limit", headers))
+    server.faults.append(Fault("rate_limit", headers=headers))
     with pytest.raises(ServiceTrouble, match="asks us to slow down: Rate limit reached"):
         openai.embed(["one"])
     assert (server.stats.requests, pauses) == (1, [])
 
 
 def test_a_service_that_is_too_slow_is_transient(connect: Connect, server: OpenAIServer) -> None:
-    server.faults.append(Fault("slow", seconds=30))
+    server.faults.append(Fault("timeout"))
     with pytest.raises(TransientFailure, match="did not answer in time"):
         connect(timeout=0.1, max_retries=0).embed(["one"])
 
@@ -88,9 +100,9 @@ def test_a_service_that_is_not_there_is_transient(connect: Connect) -> None:
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        ("invalid_key", "does not accept OPENAI_API_KEY"),
+        ("wrong_key", "does not accept OPENAI_API_KEY"),
         ("forbidden", "does not accept OPENAI_API_KEY .*not supported"),
-        ("insufficient_quota", "has no quota left; add credit"),
+        ("quota_full", "has no quota left; add credit"),
     ],
 )
 def test_what_waiting_cannot_help_fails_at_once_and_for_good(
@@ -129,7 +141,7 @@ def test_a_key_that_the_service_repeats_is_in_no_text_of_the_failure(
     said: str, connect: Connect, server: OpenAIServer
 ) -> None:
     """Law 10: Dagster writes the message, the traceback and the causes of an exception to its event log."""
-    for kind in ("invalid_key", "refused", "server_error", "rate_limit"):
+    for kind in ("wrong_key", "refused", "server_error", "rate_limit"):
         server.faults.append(Fault(kind, message=said.replace("{key}", KEY)))
         told = everything_told(connect(max_retries=0))
         assert said.split(maxsplit=1)[0] in told
@@ -138,7 +150,7 @@ def test_a_key_that_the_service_repeats_is_in_no_text_of_the_failure(
 
 def test_a_key_of_another_make_is_taken_out_too(connect: Connect, server: OpenAIServer) -> None:
     """Compatible servers hand out keys that do not begin with sk-."""
-    server.faults.append(Fault("invalid_key"))
+    server.faults.append(Fault("wrong_key"))
     assert "zebra-77" not in everything_told(connect(api_key="zebra-77", max_retries=0))
 
 
