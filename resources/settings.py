@@ -1,7 +1,10 @@
 """The one typed settings class: the environment, then `.env`, then the embedded default."""
 
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,6 +12,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipelines.failures import WrongSetting
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+PLACEHOLDER = re.compile(
+    r"^(sk-)?x{3,}$|^(todo|tbd|none|null|placeholder|secret|password|example)$|^<.*>$|\.{3}|…|"
+    r"\b(change|replace)[-_ ]?(me|this)\b|\byour[-_ ]|[-_]goes[-_]here$",
+    re.IGNORECASE,
+)
+EMBEDDER = ("embedding_provider", "embedding_model", "embedding_dimensions", "openai_api_key", "openai_base_url")
+VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
 
 
 class Settings(BaseSettings):
@@ -18,6 +28,9 @@ class Settings(BaseSettings):
         env_file=(PROJECT_ROOT / ".env", ".env"), env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
     )
 
+    environment: Literal["development", "preview", "production"] = Field(
+        "development", description="What this deployment is for: `rowline doctor` is strict with production."
+    )
     rowline_home: Path = Field(
         PROJECT_ROOT / ".rowline", description="Data of the embedded default: database, objects, inbox."
     )
@@ -79,31 +92,31 @@ class Settings(BaseSettings):
             raise ValueError("names the home folder of a user who is not known here") from None
 
     @model_validator(mode="after")
-    def openai_needs_a_key(self) -> Self:
+    def fit_together(self) -> Self:
+        misfits = [*self._of_the_embedder(), *self._of_the_vector_store()]
+        if misfits:
+            raise DoNotFit(misfits)
+        return self
+
+    def _of_the_embedder(self) -> Iterator["Complaint"]:
         if self.embedding_provider == "openai":
-            key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key else ""
-            if not key or key.lower() in PLACEHOLDERS:
-                raise ValueError("EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY")
-        return self
+            if not is_real(self.openai_api_key):
+                yield Complaint("settings", "EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY", EMBEDDER)
+            return
+        if self.embedding_model not in (None, "use-m3"):
+            reason = f"EMBEDDING_PROVIDER=local has the model use-m3, not {self.embedding_model}"
+            yield Complaint("settings", reason, EMBEDDER)
+        if self.embedding_dimensions not in (None, 512):
+            reason = "EMBEDDING_PROVIDER=local gives 512 EMBEDDING_DIMENSIONS; leave it unset"
+            yield Complaint("settings", reason, EMBEDDER)
 
-    @model_validator(mode="after")
-    def pinecone_needs_a_key_and_an_index(self) -> Self:
+    def _of_the_vector_store(self) -> Iterator["Complaint"]:
         if self.vector_store == "pinecone":
-            key = self.pinecone_api_key.get_secret_value().strip() if self.pinecone_api_key else ""
-            if not key or key.lower() in PLACEHOLDERS:
-                raise ValueError("VECTOR_STORE=pinecone needs a real PINECONE_API_KEY")
+            if not is_real(self.pinecone_api_key):
+                yield Complaint("settings", "VECTOR_STORE=pinecone needs a real PINECONE_API_KEY", VECTORS)
             if not self.pinecone_index and not self.pinecone_index_host:
-                raise ValueError("VECTOR_STORE=pinecone needs PINECONE_INDEX, the name of the index")
-        return self
-
-    @model_validator(mode="after")
-    def local_has_one_model(self) -> Self:
-        if self.embedding_provider == "local":
-            if self.embedding_model not in (None, "use-m3"):
-                raise ValueError(f"EMBEDDING_PROVIDER=local has the model use-m3, not {self.embedding_model}")
-            if self.embedding_dimensions not in (None, 512):
-                raise ValueError("EMBEDDING_PROVIDER=local gives 512 EMBEDDING_DIMENSIONS; leave it unset")
-        return self
+                reason = "VECTOR_STORE=pinecone needs PINECONE_INDEX, the name of the index"
+                yield Complaint("settings", reason, VECTORS)
 
     @property
     def objects_folder(self) -> Path:
@@ -114,7 +127,32 @@ class Settings(BaseSettings):
         return self.rowline_home / "inbox"
 
 
-PLACEHOLDERS = frozenset({"changeme", "change-me", "xxx", "sk-...", "sk-xxx", "your-api-key", "todo", "placeholder"})
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with a setting, never its value. `fields`: those that cannot be relied on because of it."""
+
+    name: str
+    reason: str
+    fields: tuple[str, ...]
+
+
+class DoNotFit(ValueError):
+    """Settings that are right one by one, but not together."""
+
+    def __init__(self, misfits: Sequence[Complaint]) -> None:
+        super().__init__("; ".join(misfit.reason for misfit in misfits))
+        self.misfits = misfits
+
+
+def is_real(secret: SecretStr | None) -> bool:
+    """Whether a key is set, and to something else than what examples hold in its place."""
+    value = secret.get_secret_value().strip() if secret else ""
+    return bool(value) and not is_placeholder(value)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether it is what an example holds in place of a real value."""
+    return bool(PLACEHOLDER.search(text.strip()))
 
 
 def load_settings() -> Settings:
@@ -122,14 +160,38 @@ def load_settings() -> Settings:
 
     Raises WrongSetting, naming each setting that is wrong but never its value.
     """
-    try:
-        return Settings()
-    except UnicodeDecodeError:
-        raise WrongSetting("The file .env is not UTF-8 text; save it as UTF-8") from None
-    except ValidationError as error:
-        # input values may be secrets: only the names and the reasons are told
-        told = "; ".join(
-            f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
-        raise WrongSetting(f"Settings are wrong: {told}") from None
+    settings, complaints = load_what_is_right()
+    if complaints:
+        wrong = "; ".join(f"{complaint.name}: {complaint.reason}" for complaint in complaints)
+        raise WrongSetting(f"Settings are wrong: {wrong}") from None
+    return settings
+
+
+def load_what_is_right() -> tuple[Settings, list[Complaint]]:
+    """The settings with what is wrong left at its default, and what is wrong: for looking on in spite of it."""
+    complaints: list[Complaint] = []
+    overruled: dict[str, Any] = {}
+    while True:  # each round overrules at least one more setting, and the defaults are right
+        try:
+            return Settings(**overruled), complaints
+        except UnicodeDecodeError:
+            found = [Complaint(".env", "the file is not UTF-8 text; save it as UTF-8", ())]
+            overruled["_env_file"] = None
+        except ValidationError as error:
+            found = _complaints(error)
+        complaints += found
+        for name in (name for complaint in found for name in complaint.fields):
+            overruled[name] = Settings.model_fields[name].default
+
+
+def _complaints(error: ValidationError) -> list[Complaint]:
+    """One for each wrong setting. Input values may be secrets: only names and reasons are told."""
+    found: list[Complaint] = []
+    for wrong in error.errors(include_input=False, include_url=False):
+        cause = wrong.get("ctx", {}).get("error")
+        if isinstance(cause, DoNotFit):
+            found += cause.misfits
+        else:
+            name = str(wrong["loc"][0])
+            found.append(Complaint(name.upper(), wrong["msg"].removeprefix("Value error, "), (name,)))
+    return found

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gateway.cli import catalog, development, documents, processing, searching
+from gateway.cli import catalog, development, doctor, documents, processing, searching
 from gateway.cli.output import console
 from pipelines.failures import Misuse, RowlineFailure, WrongSetting
 
@@ -20,6 +20,7 @@ processing.register(app)
 searching.register(app)
 catalog.register(app)
 development.register(app)
+doctor.register(app)
 
 
 def main() -> None:

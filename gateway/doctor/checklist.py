@@ -1,0 +1,89 @@
+"""The list, in the order in which it is told."""
+
+from functools import partial
+
+from gateway.doctor import clocks, configuration, databases, orchestration, outside
+from gateway.doctor.context import Context
+from gateway.doctor.examination import Check
+from resources.settings import EMBEDDER, VECTORS
+
+DATABASE = ("database_url", "database_direct_url")
+OBJECTS = ("object_store", "s3_endpoint_url")
+
+
+def checklist(context: Context) -> list[Check]:
+    """All checks that make sense for these settings."""
+    return [*_of_settings(context), *_of_the_database(), *_of_services(context), *_of_dagster()]
+
+
+def _of_settings(context: Context) -> list[Check]:
+    look = configuration
+    remedy = "Correct the settings"
+    wrong = [Check(complaint.name, partial(look.wrong_setting, complaint), remedy) for complaint in context.complaints]
+    keys = [Check(name.upper(), partial(look.key, name), remedy, settings=(name,)) for name in look.KEYS]
+    return [
+        *wrong,
+        Check("settings", look.all_settings, remedy),
+        Check("placeholders", look.placeholders, remedy),
+        Check("environment", look.environment, remedy),
+        Check(".env", look.dotenv_rights, remedy),
+        Check("home", look.home, remedy, settings=("rowline_home",)),
+        *keys,
+        Check("database password", look.database_password, remedy, settings=DATABASE),
+        Check("addresses", look.addresses, remedy),
+        Check("DATABASE_URL", look.embedded_database, remedy, settings=DATABASE),
+        Check("OBJECT_STORE", look.object_store_kind, remedy, settings=OBJECTS),
+        Check("EMBEDDING_PROVIDER", look.embedder_kind, remedy, settings=EMBEDDER),
+    ]
+
+
+def _of_the_database() -> list[Check]:
+    look = databases
+    remedy = "See DATABASE_URL, and that the server runs"
+    return [
+        Check("database", look.server, remedy, settings=(*DATABASE, "rowline_home")),
+        Check("direct database", look.direct_server, "See DATABASE_DIRECT_URL", ("database",)),
+        Check("database TLS", look.tls, remedy, ("database",)),
+        Check("database clock", look.clock, remedy, ("database",)),
+        Check("pgvector", look.pgvector, remedy, ("database",), VECTORS),
+        Check("migrations", look.migrations, remedy, ("database",), VECTORS),
+        Check("database rights", look.rights, remedy, ("database", "migrations")),
+        Check("Dagster storage", look.dagster_tables, remedy, ("database",)),
+    ]
+
+
+def _of_services(context: Context) -> list[Check]:
+    look = outside
+    in_database = context.settings.vector_store == "pgvector"
+    return [
+        Check(
+            "object store",
+            look.object_store,
+            "See OBJECT_STORE and S3_ENDPOINT_URL",
+            settings=(*OBJECTS, "rowline_home"),
+        ),
+        Check(
+            "embedding model", look.embedding_model, "See EMBEDDING_MODEL and EMBEDDING_DIMENSIONS", settings=EMBEDDER
+        ),
+        Check(
+            "embedding service", look.embedding_service, "See OPENAI_API_KEY and OPENAI_BASE_URL", ("embedding model",)
+        ),
+        Check(
+            "vector store",
+            look.vector_store,
+            "See VECTOR_STORE and the settings of PINECONE_…",
+            ("embedding model", *(("pgvector", "migrations") if in_database else ())),
+            VECTORS,
+        ),
+        Check("service clocks", clocks.service_clocks, "See the network"),
+    ]
+
+
+def _of_dagster() -> list[Check]:
+    look = orchestration
+    remedy = "See that Dagster's storage answers"
+    return [
+        Check("code location", look.code_location, "Run `dg check defs`", seconds=look.LOADING_SECONDS + 5),
+        Check("daemon", look.daemon, remedy, ("settings", "Dagster storage", "code location")),
+        Check("sensors", look.switches, remedy, ("settings", "Dagster storage", "code location")),
+    ]

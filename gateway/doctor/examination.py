@@ -1,0 +1,78 @@
+"""Looking at everything at once: each check in a thread of its own, within its own time limit."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass
+
+from gateway.doctor.context import Context
+from gateway.doctor.findings import Finding, Verdict, failed, skipped
+from pipelines.failures import RowlineFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the list: what it looks at, and what has to be right for looking to make sense.
+
+    `premises` are names of checks further up, which all have to be fine; `settings` are the fields it relies on.
+    """
+
+    name: str
+    look: Callable[[Context], Verdict]
+    remedy: str
+    premises: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    seconds: float = 10.0
+
+
+def examine(checks: Sequence[Check], context: Context) -> list[Finding]:
+    """What all checks find, in their order. Takes as long as the slowest chain of premises, not as their sum."""
+    verdicts: dict[str, Future[Verdict]] = {}
+    for check in checks:
+        known = {name: verdicts[name] for name in check.premises if name in verdicts}
+        verdict: Future[Verdict] = Future()
+        verdicts[check.name] = verdict
+        _in_background(_decide, check, context, known, verdict)
+    return [Finding(check.name, _shown(verdicts[check.name].result(), context)) for check in checks]
+
+
+def _decide(check: Check, context: Context, premises: dict[str, Future[Verdict]], verdict: Future[Verdict]) -> None:
+    """Fill in the verdict: of the premises, of the check, or that it took too long."""
+    wrong = [complaint for complaint in context.complaints if set(complaint.fields) & set(check.settings)]
+    if wrong:
+        verdict.set_result(skipped(f"not looked at: {wrong[0].name} is wrong"))
+        return
+    for name, premise in premises.items():
+        if premise.result().state != "ok":
+            verdict.set_result(skipped(f"not looked at: see {name}"))
+            return
+    _in_background(_look, check, context, verdict)
+    try:
+        verdict.result(check.seconds)
+    except TimeoutError:
+        with suppress(InvalidStateError):  # it came through at the last moment
+            verdict.set_result(failed(f"no answer within {check.seconds:g} s", check.remedy))
+
+
+def _look(check: Check, context: Context, verdict: Future[Verdict]) -> None:
+    try:
+        found = check.look(context)
+    except RowlineFailure as error:
+        found = failed(str(error), check.remedy)
+    except Exception as error:  # noqa: BLE001 – the boundary: one broken check must not hide what the others found
+        found = failed(
+            f"the check itself broke ({type(error).__name__}); this is a defect of Rowline", "Report it, with this line"
+        )
+    with suppress(InvalidStateError):  # it was given up in the meantime
+        verdict.set_result(found)
+
+
+def _in_background(work: Callable[..., None], *arguments: object) -> None:
+    """A thread that does not keep the process alive: what hangs is left behind at the end."""
+    threading.Thread(target=work, args=arguments, daemon=True).start()
+
+
+def _shown(verdict: Verdict, context: Context) -> Verdict:
+    remedy = None if verdict.remedy is None else context.without_secrets(verdict.remedy)
+    return Verdict(verdict.state, context.without_secrets(" ".join(verdict.message.split())), remedy)

@@ -1,0 +1,26 @@
+"""What time it is elsewhere."""
+
+import urllib.error
+import urllib.request
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+
+
+def web_time(address: str, timeout: float = 4.0) -> datetime | None:
+    """The time by the Date header of whatever a web server answers, to the second; None where it tells none.
+
+    No key is sent. That a server cannot be reached is for others to say: it has no time to compare then.
+    """
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            told = answer.headers.get("Date")
+    except urllib.error.HTTPError as refusal:
+        told = refusal.headers.get("Date")
+    except (OSError, HTTPException, ValueError):
+        return None
+    try:
+        return parsedate_to_datetime(told) if told else None
+    except ValueError:
+        return None

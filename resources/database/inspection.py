@@ -1,0 +1,150 @@
+"""What a database is like: looked at, never changed, for `rowline doctor`."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from ipaddress import ip_address
+
+import psycopg
+
+from resources.database.addresses import POOLED, shown
+from resources.database.connections import connect
+from resources.settings import PROJECT_ROOT
+
+# one of each of Dagster's three storages
+DAGSTER_TABLES = ("runs", "event_logs", "instigators", "daemon_heartbeats")
+NEEDED_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server as it introduces itself; `version` as libpq has it (140005), `milliseconds` to connect and ask."""
+
+    version: int
+    user: str
+    tls: bool
+    now: datetime
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """Revisions that are to be applied still, and revisions that this code does not know."""
+
+    waiting: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the role lacks, as `INSERT on versions`, and whether it may drop the ledger's tables."""
+
+    lacking: tuple[str, ...]
+    may_drop: bool
+
+
+class Inspection:
+    """Questions to one database, each on a connection of its own."""
+
+    def __init__(self, url: str, setting: str = POOLED, clock: Callable[[], float] = time.monotonic) -> None:
+        self.url, self._setting, self._clock = url, setting, clock
+
+    @property
+    def place(self) -> str:
+        return shown(self.url)
+
+    @cached_property
+    def is_local(self) -> bool:
+        """Whether the address leads nowhere else than to this computer."""
+        parts = psycopg.conninfo.conninfo_to_dict(self.url)
+        host = str(parts.get("hostaddr") or parts.get("host") or "")
+        return not host or host.startswith(("/", "@")) or is_loopback(host)
+
+    @cached_property
+    def verifies_server(self) -> bool:
+        """Whether the server's certificate is compared with an authority."""
+        return str(psycopg.conninfo.conninfo_to_dict(self.url).get("sslmode", "")).startswith("verify-")
+
+    def server(self) -> Server:
+        started = self._clock()
+        with connect(self.url, self._setting) as connection:
+            row = connection.execute("SELECT current_user AS name, clock_timestamp() AS now").fetchone()
+            assert row is not None
+            tls = bool(connection.pgconn.ssl_in_use)
+            version = connection.info.server_version
+        return Server(version, row["name"], tls, row["now"], (self._clock() - started) * 1000)
+
+    def identity(self) -> tuple[int, datetime]:
+        """Which database of which server it is, whatever the way there."""
+        with connect(self.url, self._setting) as connection:
+            row = connection.execute(
+                "SELECT oid, pg_postmaster_start_time() AS started FROM pg_database WHERE datname = current_database()"
+            ).fetchone()
+        assert row is not None
+        return row["oid"], row["started"]
+
+    def extension(self, name: str) -> tuple[str | None, str | None]:
+        """Its version in this database, and the one that the server could install; None where there is none."""
+        with connect(self.url, self._setting) as connection:
+            row = connection.execute(
+                "SELECT (SELECT extversion FROM pg_extension WHERE extname = %(name)s) AS here, "
+                "(SELECT default_version FROM pg_available_extensions WHERE name = %(name)s) AS offered",
+                {"name": name},
+            ).fetchone()
+        assert row is not None
+        return row["here"], row["offered"]
+
+    def migrations(self, branches: tuple[str, ...]) -> Migrations:
+        """Where the schema stands, compared with the newest migrations of these branches."""
+        from alembic.script import ScriptDirectory
+
+        script = ScriptDirectory(str(PROJECT_ROOT / "migrations"))
+        known = {revision.revision for revision in script.walk_revisions()}
+        wanted = {
+            revision.revision for branch in branches for revision in script.iterate_revisions(f"{branch}@head", "base")
+        }
+        applied = self._applied()
+        passed = {revision.revision for head in applied & known for revision in script.iterate_revisions(head, "base")}
+        return Migrations(tuple(sorted(wanted - passed)), tuple(sorted(applied - known)))
+
+    def _applied(self) -> set[str]:
+        with connect(self.url, self._setting) as connection:
+            made = connection.execute("SELECT to_regclass('rowline_migrations') IS NOT NULL AS made").fetchone()
+            if not made or not made["made"]:
+                return set()
+            return {row["version_num"] for row in connection.execute("SELECT version_num FROM rowline_migrations")}
+
+    def rights(self) -> Rights:
+        """What the role may do with the tables beside the list of migrations that belong to the same owner."""
+        with connect(self.url, self._setting) as connection:
+            rows = connection.execute(
+                "SELECT c.relname AS table, needed.name AS lacking, pg_has_role(c.relowner, 'USAGE') AS owns "
+                "FROM pg_class ledger JOIN pg_class c ON c.relnamespace = ledger.relnamespace "
+                "AND c.relowner = ledger.relowner AND c.relkind IN ('r', 'p') AND c.oid <> ledger.oid "
+                "LEFT JOIN unnest(%s::text[]) AS needed(name) ON NOT has_table_privilege(c.oid, needed.name) "
+                "WHERE ledger.oid = to_regclass('rowline_migrations') ORDER BY 1, 2",
+                (list(NEEDED_RIGHTS),),
+            ).fetchall()
+            temporary = connection.execute(
+                "SELECT has_database_privilege(current_database(), 'TEMP') AS may"
+            ).fetchone()
+        lacking = [f"{row['lacking']} on {row['table']}" for row in rows if row["lacking"]]
+        if not temporary or not temporary["may"]:
+            lacking.append("TEMPORARY on the database")
+        return Rights(tuple(lacking), any(row["owns"] for row in rows))
+
+    def missing_dagster_tables(self) -> list[str]:
+        with connect(self.url, self._setting) as connection:
+            rows = connection.execute(
+                "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL", (list(DAGSTER_TABLES),)
+            ).fetchall()
+        return [row["name"] for row in rows]
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")
