@@ -8,7 +8,7 @@ import psycopg
 
 from resources.database.addresses import POOLED, sqlalchemy_url
 from resources.database.connections import connect, options
-from resources.database.troubles import OLDEST_SERVER, failure_of, old_server, told
+from resources.database.troubles import OLDEST_SERVER, failure_of, is_ours, old_server, told
 from resources.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def migrating(url: str, setting: str = POOLED) -> Iterator["Config"]:
             config.attributes["connection"] = connection
             yield config
     except sqlalchemy.exc.DBAPIError as error:
-        if isinstance(error.orig, psycopg.Error):  # its own text would show the whole migration
+        if isinstance(error.orig, psycopg.Error) and not is_ours(error.orig):  # SQLAlchemy's text shows all the SQL
             raise failure_of(error.orig, url, setting) from error
         raise
 

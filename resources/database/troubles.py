@@ -38,10 +38,6 @@ IDLE = Trouble(
     TransientFailure, "The database at {where} ended a connection that was idle too long ({said}); try again"
 )
 IN_THE_WAY = Trouble(TransientFailure, "The database at {where} gave way to another transaction ({said}); try again")
-NO_EXTENSION = Trouble(
-    WrongSetting,
-    "The database at {where} has no pgvector ({said}); install it on the server, or set VECTOR_STORE=pinecone",
-)
 
 BY_STATE = {
     "28P01": REFUSED_PASSWORD,
@@ -78,8 +74,10 @@ BY_STATE = {
         PermanentFailure,
         "The database at {where} lacks a table ({said}); run `rowline db upgrade` with the address of the owner",
     ),
-    "0A000": NO_EXTENSION,
-    "58P01": NO_EXTENSION,
+    "extension": Trouble(
+        WrongSetting,
+        "The database at {where} has no pgvector ({said}); install it on the server, or set VECTOR_STORE=pinecone",
+    ),
     "57014": OUT_OF_TIME,
     "55P03": OUT_OF_TIME,
     "25P04": OUT_OF_TIME,
@@ -139,7 +137,7 @@ _WORDS = (
     ("does not match host name", "tls_name"),
     ("certificate verify failed", "tls_ca"),
     ("(root certificate|certificate|private key|CRL) file|could not load", "tls_file"),
-    ("no pg_hba.conf entry|requires? (a valid )?client certificate|TLS required|SSL required", "28000"),
+    ("pg_hba.conf|requires? (a valid )?client certificate|TLS required|SSL required", "28000"),
     ("Connection refused|No such file or directory", "refused"),
     ("timeout expired|timed out|No route to host|Network is unreachable", "silent"),
     (
@@ -155,14 +153,8 @@ _PREFIX = re.compile(
     r".*?(?:FATAL|ERROR):\s*|^connection (?:failed|is bad): (?:connection to server .*? failed: )?", re.DOTALL
 )
 
-# what a statement may raise beside OperationalError without being a mistake of ours
-TOLD = (
-    psycopg.OperationalError,
-    psycopg.InternalError,
-    psycopg.NotSupportedError,
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.UndefinedTable,
-)
+# in whose midst the known troubles come; the others are data of ours that the schema refuses
+RAISED = (psycopg.OperationalError, psycopg.InternalError, psycopg.NotSupportedError, psycopg.ProgrammingError)
 
 
 @contextmanager
@@ -170,8 +162,16 @@ def told(url: str, setting: str = POOLED) -> Iterator[None]:
     """Turn what a driver raises about the server, the link or the rights into our failures."""
     try:
         yield
-    except TOLD as error:
-        raise failure_of(error, url, setting) from error
+    except RAISED as error:
+        if not is_ours(error):
+            raise failure_of(error, url, setting) from error
+        raise
+
+
+def is_ours(error: psycopg.Error) -> bool:
+    """Whether an error tells of a mistake in our own statements, not of the server, the link or the rights."""
+    away = isinstance(error, psycopg.OperationalError | psycopg.errors.InFailedSqlTransaction)
+    return not away and state_of(error, str(error)) not in BY_STATE
 
 
 def failure_of(error: psycopg.Error, url: str, setting: str = POOLED) -> RowlineFailure:
@@ -185,8 +185,8 @@ def failure_of(error: psycopg.Error, url: str, setting: str = POOLED) -> Rowline
 def state_of(error: psycopg.Error, text: str) -> str:
     """The SQLSTATE, or a word of ours where there is none or it says too little."""
     state = error.sqlstate or ""
-    if state == "42501" and "create extension" in text:
-        return "create_extension"
+    if state in ("0A000", "58P01", "42501") and "extension" in text:
+        return "create_extension" if state == "42501" else "extension"
     if state in BY_STATE and state != "28000":
         return state
     return next((named for pattern, named in _BY_WORDS if pattern.search(text)), state)
