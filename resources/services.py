@@ -7,10 +7,12 @@ from resources.database.addresses import database_url, direct_setting, direct_ur
 from resources.database.connections import Database
 from resources.database.schema import branches_of, schema_is_current, upgrade
 from resources.embedders.protocol import Embedder
-from resources.inbox import Inbox
+from resources.inbox.bucket import BucketInbox
+from resources.inbox.folder import FolderInbox
 from resources.ledger.ledger import Ledger
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
+from resources.objects.s3 import S3ObjectStore
 from resources.search import Search
 from resources.settings import Settings, load_settings
 from resources.uploads import Uploads
@@ -41,8 +43,6 @@ class Services:
     def objects(self) -> ObjectStore:
         settings = self.settings
         if settings.object_store and settings.object_store.startswith("s3://"):
-            from resources.objects.s3 import S3ObjectStore
-
             return S3ObjectStore(settings.object_store, settings.s3_endpoint_url)
         return FolderObjectStore(settings.objects_folder)
 
@@ -50,7 +50,7 @@ class Services:
     def vectors(self) -> VectorStore:
         settings = self.settings
         if settings.vector_store == "pinecone":
-            from resources.vectors.pinecone import PineconeVectorStore
+            from resources.vectors.pinecone.store import PineconeVectorStore
 
             assert settings.pinecone_api_key is not None  # checked by the settings
             return PineconeVectorStore(
@@ -85,8 +85,13 @@ class Services:
         return Uploads(self.ledger, self.objects, self.embedder.model, self.settings.upload_bytes)
 
     @cached_property
-    def inbox(self) -> Inbox:
-        return Inbox(self.settings.inbox, self.uploads)
+    def inbox(self) -> FolderInbox:
+        return FolderInbox(self.settings.inbox, self.uploads)
+
+    @cached_property
+    def bucket_inbox(self) -> BucketInbox | None:
+        """None where the objects lie in a folder: then that has no inbox, and ROWLINE_HOME's is the only one."""
+        return BucketInbox(self.objects.bucket, self.uploads) if isinstance(self.objects, S3ObjectStore) else None
 
     @cached_property
     def search(self) -> Search:

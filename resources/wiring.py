@@ -7,7 +7,7 @@ import dagster as dg
 
 from resources.services import Services, open_services
 
-NAMES = ("settings", "ledger", "objects", "vectors", "embedder", "inbox")
+NAMES = ("settings", "ledger", "objects", "vectors", "embedder", "inbox", "bucket_inbox")
 
 
 @cache

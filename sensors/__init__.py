@@ -1,4 +1,4 @@
-"""What wakes us: uploads, the inbox folder, failed runs.
+"""What wakes us: uploads, the inboxes, failed runs.
 
 Sensors are postmen; each decision is a pure function in `pipelines/<domain>`.
 """

@@ -1,10 +1,12 @@
-"""Decisions of the sensors: which runs to request, which files of the inbox are complete."""
+"""Decisions of the sensors: which runs to request, which files of an inbox are taken, which refused."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from pipelines.failures import Misuse, RowlineFailure, UnreadableFile
 
 
 class Waiting(Protocol):
@@ -48,21 +50,52 @@ def runs_wanted(waiting: Iterable[Waiting]) -> list[RunWanted]:
 
 @dataclass(frozen=True, slots=True)
 class InboxFile:
-    """A file of the inbox as it was seen: its size in bytes and time of change in nanoseconds."""
+    """A file of an inbox as it was seen: its size in bytes, time of change in nanoseconds and, in a bucket, ETag."""
 
     organization_id: str
     path: str
     byte_size: int
     changed_ns: int
+    etag: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
 
     @property
     def signature(self) -> str:
-        return f"{self.byte_size}:{self.changed_ns}"
+        return f"{self.byte_size}:{self.changed_ns}" + (f":{self.etag}" if self.etag else "")
 
     @property
     def upload_key(self) -> str:
         """The same file is taken once, also when the process dies between taking and moving it."""
-        return f"inbox:{self.path}:{self.signature}"
+        return f"{'bucket' if self.etag else 'inbox'}:{self.path}:{self.signature}"
+
+
+def organization_of(path: str) -> str | None:
+    """Whose file it is, of `<organization>/…/<file>`; None for what is not there to be read."""
+    folders = path.split("/")
+    return None if len(folders) < 2 or any(map(ignored_name, folders)) else folders[0]
+
+
+def template_folder(path: str) -> str | None:
+    """The template's name, of `<organization>/[<template>/]<file>`. Raises Misuse where it is neither."""
+    if "\0" in path:
+        raise Misuse(f"{path!r} holds a NUL, which no name may; rename the file")
+    folders = path.split("/")[1:-1]
+    if len(folders) > 1:
+        raise Misuse(f"{path} lies too deep; the inbox is <organization>/<template>/<file>")
+    return folders[0] if folders else None
+
+
+def is_about_the_file(failure: RowlineFailure) -> bool:
+    """Whether a file is to be refused for it; any other failure says nothing of the file, which stays in the inbox."""
+    return isinstance(failure, Misuse | UnreadableFile)
+
+
+def shortened(name: str, most_bytes: int = 255) -> str:
+    """A name of at most so many bytes that still ends as it did."""
+    return name.encode("utf-8", "surrogateescape")[-most_bytes:].decode("utf-8", "ignore")
 
 
 def complete_files(seen: Collection[InboxFile], before: Mapping[str, str]) -> list[InboxFile]:

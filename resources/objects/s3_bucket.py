@@ -72,6 +72,10 @@ class Bucket:
         """Bucket and key of an object, as every call wants them. Raises PermanentFailure where it is not ours."""
         if {"", ".", ".."} & set(key.split("/")):
             raise PermanentFailure(f"Object key {key!r} leads out of the object store")
+        return self.under(key)
+
+    def under(self, key: str) -> dict[str, str]:
+        """The same for a key that others chose: S3 knows no folders, so none leads out."""
         return {"Bucket": self.name, "Key": self.prefix + key}
 
     def explained(self, tried: str) -> AbstractContextManager[None]:

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from pipelines.failures import TransientFailure
-from resources.inbox import Inbox
+from resources.inbox.folder import FolderInbox
 from sensors.documents.inbox import inbox_files
 from tests.laws.deployment import Deployment, csv_bytes, items, template
 from tests.laws.doubles import FailsAt, Watched
@@ -31,7 +31,7 @@ def tick(rowline: Deployment) -> Tick:
     """One tick; the cursor goes on from the tick before."""
     cursor: list[str | None] = [None]
 
-    def ticked(inbox: Inbox | None = None) -> None:
+    def ticked(inbox: FolderInbox | None = None) -> None:
         resources = {"inbox": inbox or rowline.services.inbox}
         with dg.build_sensor_context(instance=rowline.dagster, cursor=cursor[0], resources=resources) as context:
             inbox_files(context)
@@ -79,7 +79,7 @@ def test_a_crash_between_taking_and_moving_takes_the_file_once(
     drop(folder, "acme/items.csv")
     tick()
     with monkeypatch.context() as patch:
-        patch.setattr(Inbox, "_move", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(FolderInbox, "_move", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             tick()
     assert len(taken(rowline)) == 1

@@ -1,0 +1,108 @@
+"""The inbox in a bucket: `<prefix>/inbox/<organization>/[<template>/]<file>`.
+
+Taken objects move to `<prefix>/.taken/<organization>/`, refused ones to `<prefix>/.refused/<organization>/` with
+the reason beside them: outside of what is listed at every look, and where one life-cycle rule reaches all of them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, cast
+
+from pipelines.documents.arrivals import InboxFile, organization_of, shortened
+from resources.inbox.protocol import REASON, REFUSED, TAKEN, upload
+from resources.ledger.documents import Version
+from resources.objects.s3_bucket import Bucket
+from resources.objects.s3_troubles import CHANGED, MISSING_OBJECT, code_of, garbage
+from resources.objects.streams import check_size
+from resources.uploads import Uploads
+
+INBOX = "inbox/"
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketInbox:
+    """The body of `Inbox` over a bucket. An object is complete as soon as it is seen; its ETag tells it from others.
+
+    Objects of more than 5 GiB, which S3 does not copy in one request, stay where they lie, with a warning each look.
+    """
+
+    bucket: Bucket
+    uploads: Uploads
+
+    def files(self) -> list[InboxFile]:
+        found = []
+        for seen in self.bucket.listed(INBOX):
+            path = seen["Key"].removeprefix(INBOX)
+            organization = organization_of(path)
+            if organization is not None:
+                changed_ns = int((seen["LastModified"] - BEGINNING).total_seconds() * 1e9)
+                found.append(InboxFile(organization, path, seen["Size"], changed_ns, seen["ETag"]))
+        return found
+
+    def take(self, file: InboxFile) -> Version:
+        check_size(file.byte_size, self.uploads.upload_bytes)  # before a byte of it is paid for
+        with self._opened(file) as body:
+            version = upload(self.uploads, file, body)
+        self._move(file, f"{TAKEN}/{file.organization_id}/{version.document_id}")
+        return version
+
+    def refuse(self, file: InboxFile, reason: str) -> None:
+        folder = f"{REFUSED}/{file.organization_id}/{file.changed_ns}"
+        with self.bucket.explained(f"The reason why {file.path} is refused cannot be written in"):
+            target = self.bucket.under(f"{folder}/{REASON}")
+            self.bucket.client.put_object(**target, Body=f"{reason}\n".encode(), ContentType="text/plain;charset=utf-8")
+        self._move(file, folder)
+
+    @contextmanager
+    def _opened(self, file: InboxFile) -> Iterator[BinaryIO]:
+        """The very object that was seen. Raises TransientFailure where it is gone or another by now."""
+        tried = f"{file.path} cannot be read in"
+        with self.bucket.explained(tried):
+            answer = self.bucket.client.get_object(**self.bucket.under(INBOX + file.path), IfMatch=file.etag)
+        if answer.get("ETag") != file.etag or answer.get("ContentLength") != file.byte_size:
+            raise garbage(f"{tried} {self.bucket}")
+        body = _Stream(self.bucket, tried, answer["Body"])
+        try:
+            yield cast(BinaryIO, body)
+        finally:
+            answer["Body"].close()
+
+    def _move(self, file: InboxFile, folder: str) -> None:
+        """Copied, and only then deleted. What was dropped over it meanwhile stays, and is seen at the next look."""
+        source, target = self.bucket.under(INBOX + file.path), self.bucket.under(f"{folder}/{shortened(file.name)}")
+        copied = self._unless_gone(
+            file, "copy_object", **target, CopySource=source, CopySourceIfMatch=file.etag, MetadataDirective="COPY"
+        )
+        if copied is None:
+            return
+        if not copied.get("CopyObjectResult", {}).get("ETag"):
+            raise garbage(f"{file.path} cannot be moved in {self.bucket}")
+        self._unless_gone(file, "delete_object", **source, IfMatch=file.etag)
+
+    def _unless_gone(self, file: InboxFile, call: str, **arguments: Any) -> dict[str, Any] | None:
+        """The answer, or None where the object was moved or replaced by somebody else."""
+        from botocore.exceptions import ClientError
+
+        with self.bucket.explained(f"{file.path} cannot be moved in"):
+            try:
+                return cast(dict[str, Any], getattr(self.bucket.client, call)(**arguments))
+            except ClientError as error:
+                if code_of(error) not in MISSING_OBJECT | CHANGED:
+                    raise
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """The body of an answer, whose breaking off is told in our words."""
+
+    bucket: Bucket
+    tried: str
+    body: Any
+
+    def read(self, size: int = -1) -> bytes:
+        with self.bucket.explained(self.tried):
+            return cast(bytes, self.body.read(size))

@@ -1,0 +1,79 @@
+"""The inbox in a folder: `ROWLINE_HOME/inbox/<organization>/[<template>/]<file>`.
+
+Taken files move to `.taken/`, refused ones to `.refused/` with the reason beside them; both stay in the
+organization's folder.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.documents.arrivals import InboxFile, ignored_name, organization_of
+from pipelines.failures import TransientFailure
+from resources.inbox.protocol import REASON, REFUSED, TAKEN, upload
+from resources.ledger.documents import Version
+from resources.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class FolderInbox:
+    """The body of `Inbox` over a folder. A file has a time of change, and is complete when it stopped changing."""
+
+    folder: Path
+    uploads: Uploads
+
+    def files(self) -> list[InboxFile]:
+        found = []
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(_paths(self.folder)):
+                inside = path.relative_to(self.folder).as_posix()
+                organization = organization_of(inside)
+                if organization is not None and path.is_file():
+                    state = path.stat()
+                    found.append(InboxFile(organization, inside, state.st_size, state.st_mtime_ns))
+        except OSError as error:
+            raise TransientFailure(f"The inbox {self.folder} cannot be read: {error.strerror}") from error
+        return found
+
+    def take(self, file: InboxFile) -> Version:
+        try:
+            body = (self.folder / file.path).open("rb")
+        except OSError as error:
+            raise TransientFailure(f"{file.path} cannot be read: {error.strerror}") from error
+        with body:
+            state = os.fstat(body.fileno())
+            if f"{state.st_size}:{state.st_mtime_ns}" != file.signature:
+                raise TransientFailure(f"{file.path} is still being written; it is taken when it has stopped changing")
+            version = upload(self.uploads, file, body)
+        self._move(file, TAKEN, version.document_id)
+        return version
+
+    def refuse(self, file: InboxFile, reason: str) -> None:
+        folder = self._move(file, REFUSED, str(file.changed_ns))
+        (folder / REASON).write_text(reason + "\n", "utf-8")
+
+    def _move(self, file: InboxFile, place: str, folder: str) -> Path:
+        """Into a folder of its own, under its own name: a longer name might not be allowed."""
+        target = self.folder / file.organization_id / place / folder
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            (self.folder / file.path).replace(target / file.name)
+        except OSError as error:
+            raise TransientFailure(f"{file.path} cannot be moved to {place}: {error.strerror}") from error
+        return target
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    """Every file under a folder that may be there to be read; what was taken before is not looked through again.
+
+    Raises OSError, where `Path.glob` takes a folder that it may not read for empty.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not ignored_name(name)]
+        yield from (Path(parent, name) for name in names)

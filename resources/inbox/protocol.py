@@ -1,0 +1,46 @@
+"""What an inbox is: `<organization>/[<template>/]<file>`, in a folder or in a bucket."""
+
+from typing import BinaryIO, Protocol
+
+from pipelines.documents.arrivals import InboxFile, template_folder
+from pipelines.documents.templates import Template
+from resources.ledger.documents import Version
+from resources.uploads import Uploads
+
+TAKEN, REFUSED, REASON = ".taken", ".refused", "reason.txt"
+
+
+class Inbox(Protocol):
+    """A place where people and programs drop files for an organization.
+
+    Every failure is raised: an inbox that cannot be read is not an empty one (law 8).
+    """
+
+    def files(self) -> list[InboxFile]:
+        """Every file that lies in an organization's folder now."""
+        ...
+
+    def take(self, file: InboxFile) -> Version:
+        """Upload the file, then move it out of sight; a crash in between takes it once all the same."""
+        ...
+
+    def refuse(self, file: InboxFile, reason: str) -> None:
+        """Move the file out of the way, with the reason in a text file beside it."""
+        ...
+
+
+def upload(uploads: Uploads, file: InboxFile, body: BinaryIO) -> Version:
+    """Take a file in with its folder's template, split by employee where that names an employee column.
+
+    Raises Misuse for a file that no later look would take.
+    """
+    name = template_folder(file.path)
+    template = Template() if name is None else uploads.ledger.organizations.template(file.organization_id, name)
+    return uploads.take(
+        body,
+        file.name,
+        file.organization_id,
+        template,
+        "employee_split" if template.employee_identifier else "company_wide",
+        upload_key=file.upload_key,
+    )
