@@ -1,0 +1,172 @@
+"""The connection to one index: opened at the first call, checked before anything is paid, bounded in parallel."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from pipelines.failures import TransientFailure, WrongSetting
+from resources.vectors.pinecone.troubles import explain
+
+if TYPE_CHECKING:
+    from pinecone import Index, Pinecone
+    from pinecone.models.indexes.index import IndexModel
+
+IN_FLIGHT = 8  # requests to one index over the whole process
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an index is made for; None for what it does not tell."""
+
+    dimension: int | None
+    metric: str | None
+    vector_type: str | None
+
+
+class Connection:
+    """The official SDK for one index. It repeats by itself: three times, on 408, 429, 5xx, cuts and time-outs.
+
+    A call so takes at most four times `timeout` and some ten seconds of pauses, or what the service asks for.
+    """
+
+    def __init__(
+        self, api_key: str, index: str | None, controller_host: str | None, index_host: str | None, timeout: float
+    ) -> None:
+        self._api_key = usable_key(api_key)
+        self.name = index
+        self._controller_host = usable_host("PINECONE_CONTROLLER_HOST", controller_host)
+        self._index_host = usable_host("PINECONE_INDEX_HOST", index_host)
+        self._timeout = timeout
+        self._opening = threading.RLock()
+        self._client: Pinecone | None = None
+        self._described: IndexModel | None = None
+        self._index: Index | None = None
+        self._slots = _shared_slots(self._index_host or f"{self._controller_host}/{index}")
+
+    def ask(self, tried: str, request: Callable[[Index], Answer]) -> Answer:
+        """One request to the index; raises what `explain` makes of the SDK's errors."""
+        from pinecone.errors import PineconeError
+
+        try:
+            index = self._opened()
+            with self._slots:
+                return request(index)
+        except PineconeError as error:
+            failure = explain(error, tried, self._api_key)
+        raise failure
+
+    def in_parallel(self, work: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+        """Answers in the order of `items`. After a failure no further item is begun; those under way end first."""
+        with ThreadPoolExecutor(IN_FLIGHT, "pinecone") as pool:
+            yield from pool.map(work, items)
+
+    def check(self, model: str, dimension: int) -> None:
+        """Raises WrongSetting where the index cannot hold vectors of the model, TransientFailure while it is made."""
+        shape, index = self._shape(), f"The Pinecone index {self.name or 'at PINECONE_INDEX_HOST'}"
+        wanted = f"dense vectors, dimension {dimension} and metric cosine"
+        if shape.vector_type not in ("dense", None):
+            raise WrongSetting(f"{index} is not for dense vectors; name one in PINECONE_INDEX that has {wanted}")
+        if shape.dimension != dimension:
+            raise WrongSetting(
+                f"{index} holds vectors of {shape.dimension} numbers, but model {model} gives {dimension}; name one in "
+                f"PINECONE_INDEX that has {wanted}, or another EMBEDDING_MODEL or EMBEDDING_DIMENSIONS"
+            )
+        if shape.metric not in ("cosine", None):
+            raise WrongSetting(f"{index} compares by {shape.metric}; name one in PINECONE_INDEX that has {wanted}")
+
+    def namespaces(self, token: str | None, limit: int) -> tuple[list[str], str | None]:
+        """One page of the index's namespaces, as Pinecone calls them, and the token of the next page."""
+        answer = self.ask(
+            "listing namespaces",
+            lambda index: index.list_namespaces_paginated(limit=limit, pagination_token=token),
+        )
+        return [found.name for found in answer.namespaces], answer.pagination.next if answer.pagination else None
+
+    def _shape(self) -> Shape:
+        if self._index_host:
+            stats = self.ask("reading the dimension of the index", lambda index: index.describe_index_stats())
+            return Shape(stats.dimension, stats.metric, stats.vector_type)
+        found = self._describe()
+        if not found.status.ready:
+            raise TransientFailure(f"Pinecone is still making index {self.name} ({found.status.state}); wait for it")
+        field = found.schema.fields.get("_values")  # what the vectors API reads and writes
+        return Shape(getattr(field, "dimension", None), getattr(field, "metric", None), "dense" if field else "other")
+
+    def close(self) -> None:
+        """Close the connections, if any were opened."""
+        with self._opening:
+            for opened in (self._index, self._client):
+                if opened is not None:
+                    opened.close()
+
+    def _opened(self) -> Index:
+        with self._opening:
+            if self._index is None:
+                host = self._index_host or (self._described or self._describe()).host
+                if host is None:
+                    raise TransientFailure(f"Pinecone is still making index {self.name}; wait for it")
+                self._index = self._opened_client().index(host=host)
+            return self._index
+
+    def _describe(self) -> IndexModel:
+        """What the control plane says of the index now."""
+        from pinecone.errors import PineconeError
+
+        try:
+            self._described = self._opened_client().indexes.describe(self.name or "")
+        except PineconeError as error:
+            failure = explain(error, f"looking up index {self.name}", self._api_key)
+        else:
+            return self._described
+        raise failure
+
+    def _opened_client(self) -> Pinecone:
+        """The client, made at the first request: importing the SDK takes a while."""
+        from pinecone import Pinecone
+
+        with self._opening:
+            if self._client is None:
+                self._client = Pinecone(self._api_key, host=self._controller_host, timeout=self._timeout)
+            return self._client
+
+
+_slots: dict[str, threading.BoundedSemaphore] = {}
+_slots_lock = threading.Lock()
+
+
+def _shared_slots(index: str) -> threading.BoundedSemaphore:
+    """One limit per index for the whole process, however many stores speak to it."""
+    with _slots_lock:
+        return _slots.setdefault(index, threading.BoundedSemaphore(IN_FLIGHT))
+
+
+def usable_key(api_key: str) -> str:
+    """The key without the spaces and newlines of a careless paste; else WrongSetting, never with the key in it."""
+    key = api_key.strip()
+    if not key or not all(33 <= ord(character) < 127 for character in key):
+        raise WrongSetting("PINECONE_API_KEY is empty or holds characters that no key has; paste it again")
+    return key
+
+
+def usable_host(setting: str, host: str | None) -> str | None:
+    """The address, which may be without a scheme. Raises WrongSetting for plain http that leaves this machine."""
+    address = (host or "").strip().rstrip("/")
+    if address.startswith("http://") and not _is_loopback(urlsplit(address).hostname or ""):
+        raise WrongSetting(f"{setting} begins with http://, which would show the key to the network; use https://")
+    return address or None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

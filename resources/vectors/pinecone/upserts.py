@@ -1,0 +1,64 @@
+"""Upserting: many requests at once; what fails is repeated alone, what is refused is found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from pipelines.failures import PermanentFailure, TransientFailure
+from resources.vectors.pinecone.calls import Namespace
+from resources.vectors.pinecone.troubles import Refused
+
+if TYPE_CHECKING:
+    from pinecone import Vector
+
+TOLERATED = 3  # failed requests of one upsert that are repeated; more say that the service is not well
+PAUSE = 1.0  # seconds before they are
+
+
+class Upsert:
+    """The requests of one upsert. The SDK has repeated each three times before it counts as failed."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+        self._lock = threading.Lock()
+        self._failed: list[list[Vector]] = []
+        self._sent = 0
+        self.position: int | None = None
+        """The highest log position that was told."""
+
+    def run(self, requests: Iterable[list[Vector]], sleep: Callable[[float], None]) -> None:
+        """Raises TransientFailure for what failed to the end, PermanentFailure for a vector that is refused."""
+        connection = self._namespace.connection
+        for _ in connection.in_parallel(self._attempt, requests):
+            pass
+        if self._failed:
+            sleep(PAUSE)
+            for _ in connection.in_parallel(self._send, self._failed):
+                pass
+
+    def _attempt(self, request: list[Vector]) -> None:
+        """Sends; a few failures beside requests that went well wait for their second turn."""
+        try:
+            self._send(request)
+        except TransientFailure:
+            with self._lock:
+                self._failed.append(request)
+                if len(self._failed) > TOLERATED:
+                    raise
+
+    def _send(self, request: list[Vector]) -> None:
+        try:
+            position = self._namespace.upsert(request)
+        except Refused as refusal:
+            failure = refusal
+        else:
+            with self._lock:
+                self.position = max(filter(None, (self.position, position)), default=None)
+            return
+        if len(request) == 1:
+            raise PermanentFailure(f"Vector {request[0].id} cannot be stored: {failure}")
+        half = len(request) // 2  # which one it is shows when it is alone; what is only too large together fits
+        self._send(request[:half])
+        self._send(request[half:])
