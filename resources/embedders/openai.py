@@ -27,6 +27,7 @@ FIXED = {"text-embedding-ada-002"}
 # US dollars per million tokens, developers.openai.com, as read in November 2026.
 PRICES = {"text-embedding-3-small": 0.02, "text-embedding-3-large": 0.13, "text-embedding-ada-002": 0.10}
 REQUEST_INPUTS = 2_048
+TIMEOUT = 45.0  # seconds; answers take one or two, and the SDK's 600 would hold a document for ten minutes
 ALONE_TOKENS = 6_500  # an input of more may exceed the limit of 8,192, because the count is an estimate
 
 
@@ -37,7 +38,7 @@ class OpenAIEmbedder:
     but for what the HTTP client and SDK take from it by themselves: proxies and OPENAI_CUSTOM_HEADERS.
     """
 
-    def __init__(  # noqa: PLR0913 – eight settings, and the two arguments that keep tests from waiting
+    def __init__(  # noqa: PLR0913 – eight settings, and the three arguments that keep tests from waiting
         self,
         api_key: str,
         base_url: str | None = None,
@@ -45,11 +46,12 @@ class OpenAIEmbedder:
         dimension: int | None = None,
         in_flight: int = 5,
         request_inputs: int = 256,
-        timeout: float = 45.0,
+        timeout: float = TIMEOUT,
         max_retries: int = 4,
         *,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises WrongSetting for what can be seen to be wrong without a request."""
         if not 1 <= request_inputs <= REQUEST_INPUTS:
@@ -60,7 +62,7 @@ class OpenAIEmbedder:
         cut = self.model.dimension != NATIVE_DIMENSIONS.get(model, self.model.dimension)
         self._options: dict[str, Any] = {"dimensions": self.model.dimension} if cut else {}
         self._request_inputs = request_inputs
-        self._wire = Wire(api_key, base_url, in_flight, timeout, max_retries, sleep, jitter)
+        self._wire = Wire(api_key, base_url, in_flight, timeout, max_retries, sleep, jitter, clock)
         self._has_worked = False
 
     def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:

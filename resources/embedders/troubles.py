@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
@@ -19,12 +20,22 @@ LONGEST_REASON = 300
 
 
 class ServiceTrouble(TransientFailure):
-    """The service is busy, unwell or out of reach. `retry_after`: seconds it asks us to wait, if it does."""
+    """The service is busy, unwell or out of reach.
 
-    def __init__(self, message: str, retry_after: float | None = None, worth_repeating: bool = True) -> None:
+    `retry_after`: seconds it asks us to wait, if it does; `overloaded`: it has too much to do, so all are to ask less.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        retry_after: float | None = None,
+        worth_repeating: bool = True,
+        overloaded: bool = False,
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.worth_repeating = worth_repeating
+        self.overloaded = overloaded
 
 
 class InputRefused(PermanentFailure):
@@ -69,11 +80,19 @@ def without_secrets(text: str, secret: str) -> str:
 
 
 def wait_asked(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after-ms`, then `retry-after`; a date is not read (the service sends numbers)."""
+    """Seconds to wait by `retry-after-ms`, then `retry-after`, which may be a date (RFC 9110).
+
+    A date is compared with the `date` of the same answer: so a clock that is wrong, here or there, does no harm.
+    """
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         if re.fullmatch(r"\d{1,9}(\.\d+)?", given := headers.get(name, "")):
             return float(given) / unit
-    return None
+    try:
+        then, now = (parsedate_to_datetime(headers.get(name, "")) for name in ("retry-after", "date"))
+        seconds = (then - now).total_seconds()
+    except (ValueError, TypeError):  # no date, or one without a time zone
+        return None
+    return seconds if seconds > 0 else None
 
 
 def _message(error: openai.APIStatusError) -> str:
@@ -102,6 +121,7 @@ def _busy(error: openai.APIStatusError, said: str) -> RowlineFailure:
         f"The embedding service {what}: {said}",
         retry_after=wait_asked(headers),
         worth_repeating=headers.get("x-should-retry") != "false",
+        overloaded=error.status_code in (429, 503),
     )
 
 

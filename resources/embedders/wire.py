@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.failures import WrongSetting
+from resources.embedders.pace import shared_pace
 from resources.embedders.troubles import ServiceTrouble, explain
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Wire:
         max_retries: int,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api_key = usable_key(api_key)
         self._base_url = usable_address(base_url)
@@ -65,7 +67,8 @@ class Wire:
         self._max_retries = max_retries
         self._sleep = sleep
         self._jitter = jitter
-        self._slots = _shared_slots(self._base_url, in_flight)
+        self._clock = clock
+        self._pace = shared_pace(self._base_url, in_flight)
         self._opening = threading.Lock()
         self._client: openai.OpenAI | None = None
 
@@ -93,12 +96,17 @@ class Wire:
         import openai
 
         client = self._opened()
-        with self._slots:
+        with self._pace.turn(self._clock, self._sleep) as began:
             tally.requests += 1
             try:
-                return read(client.embeddings.with_raw_response.create(**body).content)
+                answer = read(client.embeddings.with_raw_response.create(**body).content)
             except openai.OpenAIError as error:
                 failure = explain(error, self._api_key, str(body["model"]))
+            else:
+                self._pace.answered()
+                return answer
+        if isinstance(failure, ServiceTrouble) and failure.overloaded:
+            self._pace.slow_down(began, self._clock())
         raise failure
 
     def _opened(self) -> openai.OpenAI:
@@ -119,25 +127,21 @@ class Wire:
             return self._client
 
     def _wait(self, state: RetryCallState) -> float:
-        """What the service asks for, else half a second doubled each time up to eight, less up to a quarter."""
+        """What the service asks for, else half a second doubled each time up to eight, less up to a quarter.
+
+        A service that is overloaded is left alone by every thread of the process for that long.
+        """
         trouble = state.outcome.exception() if state.outcome else None
-        if isinstance(trouble, ServiceTrouble) and trouble.retry_after is not None:
-            return trouble.retry_after
-        return float(min(0.5 * 2 ** (state.attempt_number - 1), 8.0)) * (1 - 0.25 * self._jitter())
+        seconds = float(min(0.5 * 2 ** (state.attempt_number - 1), 8.0)) * (1 - 0.25 * self._jitter())
+        if isinstance(trouble, ServiceTrouble):
+            seconds = seconds if trouble.retry_after is None else trouble.retry_after
+            if trouble.overloaded:
+                self._pace.pause_until(self._clock() + seconds)
+        return seconds
 
 
 def _worth_repeating(error: BaseException) -> bool:
     return isinstance(error, ServiceTrouble) and error.worth_repeating and (error.retry_after or 0) <= LONGEST_WAIT
-
-
-_slots: dict[tuple[str, int], threading.BoundedSemaphore] = {}
-_slots_lock = threading.Lock()
-
-
-def _shared_slots(base_url: str, in_flight: int) -> threading.BoundedSemaphore:
-    """One limit per service for the whole process, however many embedders speak to it."""
-    with _slots_lock:
-        return _slots.setdefault((base_url, in_flight), threading.BoundedSemaphore(in_flight))
 
 
 def usable_key(api_key: str) -> str:

@@ -26,10 +26,12 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def connect(server: OpenAIServer, pauses: list[float]) -> Iterator[Connect]:
+    """Makes embedders on a clock of their own: it goes on when one of them pauses, and at no other time."""
     opened: list[OpenAIEmbedder] = []
 
     def connect(**settings: object) -> OpenAIEmbedder:
-        given = {"api_key": KEY, "base_url": server.base_url, "sleep": pauses.append, "jitter": lambda: 0.0} | settings
+        time = {"sleep": pauses.append, "jitter": lambda: 0.0, "clock": lambda: sum(pauses)}
+        given = {"api_key": KEY, "base_url": server.base_url} | time | settings
         opened.append(OpenAIEmbedder(**given))
         return opened[-1]
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 from resources.embedders.openai import OpenAIEmbedder
+from resources.embedders.pace import Pace
 from resources.embedders.troubles import LONGEST_REASON, ServiceTrouble, without_secrets
 from resources.embedders.wire import LONGEST_WAIT
 from tests.stand_ins.faults import Fault
@@ -64,7 +65,9 @@ def test_pauses_double_up_to_eight_seconds_and_jitter_only_shortens_them(
     [
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "Sat, 21 Nov 2026 06:00:00 GMT"}, 0.5),
+        ({"retry-after": "Sat, 21 Nov 2026 06:00:09 GMT", "date": "Sat, 21 Nov 2026 06:00:00 GMT"}, 9.0),
+        ({"retry-after": "Sat, 21 Nov 2026 06:00:00 GMT", "date": "Sat, 21 Nov 2026 06:00:09 GMT"}, 0.5),
+        ({"retry-after": "soon"}, 0.5),
         ({"retry-after": "-3"}, 0.5),
     ],
 )
@@ -84,6 +87,39 @@ def test_a_wait_too_long_or_in_vain_is_left_to_the_run(
     with pytest.raises(ServiceTrouble, match="asks us to slow down: Rate limit reached"):
         openai.embed(["one"])
     assert (server.stats.requests, pauses) == (1, [])
+
+
+def test_after_a_429_the_whole_process_waits_and_asks_half_as_much(
+    connect: Connect, server: OpenAIServer, pauses: list[float]
+) -> None:
+    """Of two embedders of one process the second has met no limit itself; it pauses all the same."""
+    first, second = connect(in_flight=4, max_retries=0), connect(in_flight=4)
+    server.faults.append(Fault("rate_limit", headers={"retry-after": "3"}))
+    with pytest.raises(ServiceTrouble):
+        first.embed(["one"])
+    assert pauses == []
+    second.embed(["two"])
+    assert pauses == [3.0]
+    assert second._wire._pace is first._wire._pace
+
+
+def test_requests_at_once_are_halved_for_a_burst_and_grow_again_one_by_one() -> None:
+    pace = Pace(8)
+    pace.slow_down(began=1.0, now=2.0)
+    pace.slow_down(began=1.5, now=2.1)  # was under way when the first was refused: the same burst
+    assert pace.allowed == 4
+    pace.slow_down(began=3.0, now=4.0)
+    assert pace.allowed == 2
+    grown = []
+    for _ in range(2 + 3 + 4 + 5 + 6 + 7 + 8):
+        pace.answered()
+        grown.append(pace.allowed)
+    assert grown == [2, 3, 3, 3, 4, 4, 4, 4, 5, *[5] * 4, 6, *[6] * 5, 7, *[7] * 6, 8, *[8] * 8]
+
+
+def test_a_service_that_is_slow_but_in_time_is_waited_for(connect: Connect, server: OpenAIServer) -> None:
+    server.faults.append(Fault("slow", seconds=0.05))
+    assert connect(timeout=5.0).embed(["one"]).requests == 1
 
 
 def test_a_service_that_is_too_slow_is_transient(connect: Connect, server: OpenAIServer) -> None:
