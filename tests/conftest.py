@@ -249,3 +249,14 @@ def s3_store(s3: S3Server) -> S3ObjectStore:
     from tests.stand_ins.s3_server import BUCKET
 
     return S3ObjectStore(f"s3://{BUCKET}/rowline", s3.endpoint_url)
+
+
+@pytest.fixture
+def pinecone_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that Pinecone's SDK would have waited between its attempts; its budget of retries is full."""
+    from pinecone._internal import http_client
+
+    pauses: list[float] = []
+    monkeypatch.setattr(http_client, "_retry_sleep", pauses.append)
+    monkeypatch.setattr(http_client, "_budget_registry", http_client._BudgetRegistry())
+    return pauses

@@ -1,40 +1,22 @@
-"""What every body of the vector store must do; a body is added to `BODIES` and to nothing else."""
+"""What every body of the vector store must do; a body is added to the fixture `store` and to nothing else."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import numpy as np
-import psycopg
 import pytest
-from psycopg import sql
 
 from pipelines.failures import TransientFailure
-from resources.database.connections import Database
-from resources.vectors.pgvector import PgVectorStore
 from resources.vectors.protocol import VectorBatch, VectorStore
+from tests.resources.vectors.conftest import BODIES
 
 MODEL, OTHER_MODEL = "test/words/3", "test/other/3"
 A, B, C, D = (str(UUID(int=n)) for n in (0xA, 0xB, 0xC, 0xD))
 AXES = {A: (1.0, 0.0, 0.0), B: (0.8, 0.6, 0.0), C: (0.0, 1.0, 0.0), D: (-1.0, 0.0, 0.0)}
-
-
-def pgvector(request: pytest.FixtureRequest) -> VectorStore:
-    database = Database(request.getfixturevalue("database_url"), pool_seconds=0.3)
-    request.addfinalizer(database.close)
-    return PgVectorStore(database)
-
-
-BODIES: list[Callable[[pytest.FixtureRequest], VectorStore]] = [pgvector]
-
-
-@pytest.fixture(params=BODIES, ids=lambda body: body.__name__)
-def store(request: pytest.FixtureRequest) -> VectorStore:
-    return request.param(request)
 
 
 def batch(*ids: str, turn: int = 0) -> VectorBatch:
@@ -127,15 +109,42 @@ def test_namespaces_with_names_that_look_alike_are_apart(store: VectorStore):
 
 
 def test_two_models_never_meet(store: VectorStore):
-    """Also where they have another dimension."""
+    """An id belongs to one model, but a namespace may hold vectors of several."""
     store.upsert(MODEL, "ns", batch(A))
-    longer = VectorBatch([A, B], np.eye(2, 5, dtype=np.float32), [{}, {}])
-    store.upsert(OTHER_MODEL, "ns", longer)
+    store.upsert(OTHER_MODEL, "ns", batch(B))
     assert scores(store, (1.0, 0.0, 0.0)) == [(A, 1.0)]
-    assert ids_of(store, MODEL) == [A]
-    assert store.missing(MODEL, "ns", [B]) == [B]
-    store.delete(MODEL, "ns", [A, B])
-    assert ids_of(store, OTHER_MODEL) == [A, B]
+    assert store.missing(MODEL, "ns", [A, B]) == [B]
+    assert store.missing(OTHER_MODEL, "ns", [A, B]) == [A]
+    assert A in ids_of(store, MODEL)
+    store.delete(MODEL, "ns", [A])
+    assert ids_of(store, OTHER_MODEL) == [B]
+
+
+def test_a_query_among_some_finds_them_behind_any_number_of_nearer_ones(store: VectorStore):
+    """A search in one document must not come back empty because other documents are nearer."""
+    crowd = [str(UUID(int=n)) for n in range(1_000, 2_500)]
+    store.upsert(MODEL, "ns", VectorBatch(crowd, np.tile(np.float32((1, 0, 0)), (1_500, 1)), [{}] * 1_500))
+    store.upsert(MODEL, "ns", batch(B, C, D))
+    store.upsert(MODEL, "other", batch(A))
+    probe = np.array((1.0, 0.0, 0.0), dtype=np.float32)
+    found = store.query(MODEL, ["ns", "other"], probe, 3, among=[A, B, D, C, "00000000-0000-0000-0000-0000000000ff"])
+    assert [(match.vector_id, match.namespace, round(match.score, 3)) for match in found] == [
+        (A, "other", 1.0),
+        (B, "ns", 0.8),
+        (C, "ns", 0.0),
+    ]
+    assert store.query(MODEL, ["ns"], probe, 3, among=[]) == []
+
+
+def test_namespaces_may_be_in_any_script(store: VectorStore):
+    names = ["org_회사", "org_회사/employee_Ängström", "org_会社", "xn--org_-9w5b", "org_acme"]
+    for name in names:
+        store.upsert(MODEL, name, batch(A))
+    assert sorted(store.namespaces()) == sorted(names)
+    found = store.query(MODEL, names, np.array((1.0, 0, 0), dtype=np.float32), 10)
+    assert sorted(match.namespace for match in found) == sorted(names)
+    store.drop_namespace("org_회사")
+    assert sorted(store.namespaces()) == sorted(names[1:])
 
 
 def test_nothing_in_nothing_out(store: VectorStore):
@@ -171,7 +180,8 @@ def test_upserts_of_the_same_ids_at_once_end_as_one(store: VectorStore):
     assert ids_of(store, MODEL) == ids
 
 
-def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore):
+@pytest.mark.parametrize("store", BODIES, indirect=True)
+def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore, cut_off: Callable[[VectorStore], None]):
     """Law 8: `missing` or `ids` of a broken connection must not read as an empty store."""
     store.upsert(MODEL, "ns", batch(A))
     cut_off(store)
@@ -181,16 +191,8 @@ def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore):
         lambda: store.delete(MODEL, "ns", [A]),
         lambda: store.query(MODEL, ["ns"], np.ones(3, dtype=np.float32), 1),
         lambda: store.upsert(MODEL, "ns", batch(B)),
+        lambda: list(store.namespaces()),
+        lambda: store.drop_namespace("ns"),
     ):
         with pytest.raises(TransientFailure, match="did not answer"):
             call()
-
-
-def cut_off(store: VectorStore) -> None:
-    """What this body looks like while its service is away."""
-    assert isinstance(store, PgVectorStore)
-    url = urlsplit(store._database.url)
-    name = url.path[1:]
-    with psycopg.connect(urlunsplit(url._replace(path="/postgres")), autocommit=True) as connection:
-        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
