@@ -1,0 +1,67 @@
+"""The cells of the matrix: service × point × fault × how long, and what must come of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+PASSES = ("slow",)  # late, but in time
+PASSES_WITH_A_RETRY = (
+    "rate_limit",
+    "server_error",
+    "unavailable",
+    "reset_before",
+    "reset_after",
+    "timeout",
+    "truncated",
+    "garbage",
+)
+FOR_GOOD = ("wrong_key", "missing", "quota_full")  # a person has to change something first
+POINTS = {
+    "OpenAI": ("embeddings",),
+    "Pinecone": ("describe", "upsert", "delete", "list"),
+    "S3": ("get", "put"),
+}
+# What each service has no word for.
+UNKNOWN = {
+    ("Pinecone", "describe", "quota_full"),
+    ("Pinecone", "delete", "quota_full"),
+    ("Pinecone", "list", "quota_full"),
+    ("S3", "get", "quota_full"),
+}
+# The version is live before its old vectors go and its last checks look: then only the run fails.
+AFTER_THE_FLIP = {("Pinecone", "delete"), ("Pinecone", "list")}
+# Answers on their way that never arrive are paid all the same.
+ANSWERS_LOST = ("reset_after", "timeout", "truncated", "garbage")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A fault of a service at a point; `always`: from then on, else once."""
+
+    service: str
+    point: str
+    kind: str
+    always: bool
+
+    def __str__(self) -> str:
+        return f"{self.service}-{self.point}-{self.kind}-{'always' if self.always else 'once'}"
+
+    @property
+    def ends(self) -> str:
+        """How the run must leave the version: completed or failed."""
+        if self.kind in PASSES or (self.kind in PASSES_WITH_A_RETRY and not self.always):
+            return "completed"
+        return "completed" if (self.service, self.point) in AFTER_THE_FLIP else "failed"
+
+    @property
+    def may_be_paid_twice(self) -> bool:
+        return self.service == "OpenAI" and self.kind in ANSWERS_LOST
+
+
+def cells() -> Iterator[Cell]:
+    for service, points in POINTS.items():
+        for point, kind, always in product(points, (*PASSES, *PASSES_WITH_A_RETRY, *FOR_GOOD), (False, True)):
+            if (service, point, kind) not in UNKNOWN and (always or kind not in PASSES):
+                yield Cell(service, point, kind, always)

@@ -1,0 +1,79 @@
+"""The fault matrix. After each cell the document is where it should be, a retry ends it, laws 1, 4 and 5 hold."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+
+from tests.faults.cells import Cell, cells
+from tests.faults.scene import AFTER, BEFORE, NEW, Scene
+from tests.stand_ins import openai_server, pinecone_server, s3_server
+
+SECRETS = (openai_server.KEY, pinecone_server.KEY, s3_server.KEY, s3_server.SECRET)
+WIDTH = 110  # of a line of the table
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def scene(copy_database: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    home: Path = tmp_path_factory.mktemp("faults")
+    with pytest.MonkeyPatch.context() as patch, Scene.opened(copy_database("migrated"), home) as scene:
+        for name, value in scene.s3.environment.items():
+            patch.setenv(name, value)
+        patch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
+        patch.setattr("pinecone._internal.http_client._retry_sleep", lambda _: None)
+        patch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Lines that are shown when all cells were run."""
+    lines: list[str] = []
+    yield lines
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        sys.stdout.write("\n  service   point       fault         how     the version          after a retry\n")
+        sys.stdout.writelines(f"  {line}\n" for line in lines)
+
+
+@pytest.mark.parametrize("cell", [*cells()], ids=str)
+def test_a_fault_ends_in_the_right_state_and_a_retry_puts_all_of_it_right(scene: Scene, table: list[str], cell: Cell):
+    with scene.story() as story:
+        paid_before = scene.openai.stats.inputs
+        scene.trouble(cell)
+        version, run = story.process()
+        scene.calm()
+
+        told = f"{version.error or ''} {[event.message for event in run.all_events if event.is_failure]}"
+        assert not [secret for secret in SECRETS if secret in told]
+        assert version.status == cell.ends, version.error
+        live = AFTER if cell.ends == "completed" else BEFORE
+        assert story.rows_found() == {row[0] for row in live[1:]}, "a search sees one version, whole (law 2)"
+        if cell.ends == "failed":
+            assert version.error
+            assert version.error[0].isupper(), "a sentence, not a traceback"
+
+        again = story.retry()
+        assert (again.status, again.live_version, again.error) == ("completed", 2, None)
+        assert story.rows_found() == {row[0] for row in AFTER[1:]}
+        assert story.held() == story.promised(), "law 1"
+        assert len(story.promised()) == len(AFTER) - 1
+        searches = 2  # questions are embedded too
+        paid = scene.openai.stats.inputs - paid_before - searches
+        assert paid >= NEW
+        assert paid == NEW or cell.may_be_paid_twice, "laws 4 and 5"
+        table.append(line(cell, version.status, version.error, run.success, paid))
+
+
+def line(cell: Cell, status: str, error: str | None, run_succeeded: bool, paid: int) -> str:
+    how = "always" if cell.always else "once"
+    end = status if status == "failed" or run_succeeded else f"{status}, run failed"
+    more = f", {paid - NEW} paid again" if paid > NEW else ""
+    text = f"{cell.service:9s} {cell.point:11s} {cell.kind:13s} {how:7s} {end:20s} completed{more}"
+    return f"{text}  {(error or '')[:WIDTH]}".rstrip()
