@@ -3,14 +3,20 @@
 `dagster.yaml` names this class, so that plain `dagster dev` and `dg dev` need no address in the environment.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+import sqlalchemy
 from dagster._config import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
-from resources.database.addresses import direct_url, sqlalchemy_url
+from resources.database.addresses import POOLED, direct_setting, direct_url, sqlalchemy_url
+from resources.database.inspection import Inspection
+from resources.database.troubles import failure_of
 from resources.settings import load_settings
+
+if TYPE_CHECKING:
+    import psycopg2
 
 STATEMENT_TIMEOUT_MS = 60_000
 POOL_RECYCLE_SECONDS = 600
@@ -31,9 +37,26 @@ class RowlineDagsterStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "RowlineDagsterStorage":
-        # past PgBouncer, as it uses LISTEN; with psycopg2 named: a bare postgresql:// means psycopg 3 (SQLAlchemy 2.1)
-        url = sqlalchemy_url(direct_url(load_settings()), driver="psycopg2")
-        storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+        settings = load_settings()
+        # past PgBouncer, as Dagster gives its sessions a time limit, which a pooler would hand on to other clients
+        url, setting = direct_url(settings), direct_setting(settings)
+        if Inspection(url, setting).missing_dagster_tables():
+            make_tables(url, setting)
+        storage = cls(sqlalchemy_url(url, "psycopg2"), should_autocreate_tables=False, inst_data=inst_data)
         # by default every event of a run opens a connection of its own: a sixth of a small run's time
         storage.optimize_for_webserver(STATEMENT_TIMEOUT_MS, POOL_RECYCLE_SECONDS, MAX_OVERFLOW)
         return storage
+
+
+def make_tables(url: str, setting: str = POOLED) -> None:
+    """Make Dagster's tables, or bring those there are to its newest migration.
+
+    Raises WrongSetting where the address's user may not.
+    """
+    try:
+        storage = DagsterPostgresStorage(sqlalchemy_url(url, "psycopg2"), should_autocreate_tables=True)
+        parts: tuple[Any, ...] = (storage.run_storage, storage.event_log_storage, storage.schedule_storage)
+        for part in parts:
+            part.upgrade()
+    except sqlalchemy.exc.DBAPIError as error:
+        raise failure_of(cast("psycopg2.Error", error.orig), url, setting) from error

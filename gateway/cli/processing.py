@@ -37,16 +37,30 @@ def process(
         raise typer.Exit(1)
 
 
-def upgrade() -> None:
-    """Apply the newest migrations (also done by itself at every start)."""
+def upgrade(
+    grant_to: Annotated[
+        str | None, typer.Option(metavar="ROLE", help="Let this role read and write all tables, and no more.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Apply the newest migrations, and make Dagster's own tables (also done by itself at every start)."""
+    from resources.dagster_storage import make_tables
     from resources.database.addresses import direct_setting, direct_url
+    from resources.database.rights import grant
     from resources.database.schema import branches_of, schema_is_current, upgrade
     from resources.settings import load_settings
 
     settings = load_settings()
     url, branches, setting = direct_url(settings), branches_of(settings), direct_setting(settings)
-    if schema_is_current(url, branches, setting):
-        out.print("The database is at the newest migration.")
+    behind = not schema_is_current(url, branches, setting)
+    if behind:
+        upgrade(url, branches, setting)
+    make_tables(url, setting)
+    if grant_to:
+        grant(url, grant_to, setting)
+    if as_json:
+        print_json({"migrated": behind, "grantedTo": grant_to})
         return
-    upgrade(url, branches, setting)
-    out.print("The database was brought to the newest migration.")
+    out.print(f"The database {'was brought to' if behind else 'is at'} the newest migration.")
+    if grant_to:
+        out.print(f"Role {grant_to} may read and write all tables.", markup=False)

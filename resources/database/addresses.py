@@ -4,6 +4,7 @@ import getpass
 import threading
 import warnings
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import psycopg
 from pydantic import SecretStr
@@ -87,6 +88,12 @@ def user_of(url: str) -> str:
 
 
 def sqlalchemy_url(url: str, driver: str = "psycopg") -> str:
-    """The same address in SQLAlchemy's spelling, with the driver named (a bare postgresql:// is ambiguous)."""
-    rest = url.split("://", 1)[1]
-    return f"postgresql+{driver}://{rest}"
+    """The same address in SQLAlchemy's spelling, with the driver named (a bare postgresql:// is ambiguous).
+
+    Every parameter of libpq (sslmode, several hosts, time limits) reaches the driver as it stands; the password is
+    where SQLAlchemy hides it.
+    """
+    parts = with_limits(url)
+    user, password, name = (quote(parts.pop(key, ""), safe="") for key in ("user", "password", "dbname"))
+    account = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    return f"postgresql+{driver}://{account}/{name}?{urlencode(parts, quote_via=quote)}"

@@ -7,7 +7,7 @@ errors are read off it, in the words of an English server; any other one is told
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import psycopg
 
@@ -15,6 +15,13 @@ from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailur
 from resources.database.addresses import POOLED, shown, user_of
 
 OLDEST_SERVER = 14
+
+
+class DriverError(Protocol):
+    """What psycopg and psycopg2 (which Dagster uses) both raise."""
+
+    @property
+    def diag(self) -> Any: ...
 
 
 class Trouble(NamedTuple):
@@ -171,25 +178,25 @@ def told(url: str, setting: str = POOLED) -> Iterator[None]:
 def is_ours(error: psycopg.Error) -> bool:
     """Whether an error tells of a mistake in our own statements, not of the server, the link or the rights."""
     away = isinstance(error, psycopg.OperationalError | psycopg.errors.InFailedSqlTransaction)
-    return not away and state_of(error, str(error)) not in BY_STATE
+    return not away and state_of(error) not in BY_STATE
 
 
-def failure_of(error: psycopg.Error, url: str, setting: str = POOLED) -> RowlineFailure:
-    """The failure that says in one sentence what an error of the driver means, without a secret."""
+def failure_of(error: DriverError, url: str, setting: str = POOLED) -> RowlineFailure:
+    """The failure that says in one sentence what an error of a driver means, without a secret."""
     text = (error.diag.message_primary or str(error)).strip()
-    trouble = BY_STATE.get(state_of(error, text), AWAY)
+    trouble = BY_STATE.get(state_of(error), AWAY)
     said = _without_secrets(_in_one_line(text), url) or type(error).__name__
     return trouble.kind(trouble.sentence.format(where=shown(url), user=user_of(url), setting=setting, said=said))
 
 
-def state_of(error: psycopg.Error, text: str) -> str:
+def state_of(error: DriverError) -> str:
     """The SQLSTATE, or a word of ours where there is none or it says too little."""
-    state = error.sqlstate or ""
-    if state in ("0A000", "58P01", "42501") and "extension" in text:
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    if state in ("0A000", "58P01", "42501") and "extension" in str(error):
         return "create_extension" if state == "42501" else "extension"
     if state in BY_STATE and state != "28000":
-        return state
-    return next((named for pattern, named in _BY_WORDS if pattern.search(text)), state)
+        return str(state)
+    return next((named for pattern, named in _BY_WORDS if pattern.search(str(error))), str(state))
 
 
 def old_server(version: int, url: str, setting: str = POOLED) -> WrongSetting:
