@@ -1,0 +1,133 @@
+"""The whole graph over Pinecone: reads lag behind writes, and still no search shows what is not live (law 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from resources.settings import Settings
+from tests.laws.command import Command
+from tests.laws.deployment import Deployment, csv_bytes, items
+from tests.laws.doubles import DIMENSION
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.pinecone_server import KEY, NAME, PineconeServer
+
+MANY = 20  # hits asked for: more than there are rows
+
+
+@pytest.fixture
+def pinecone(pinecone_pauses: list[float]) -> Iterator[PineconeServer]:
+    """What is written is seen after `settle` only."""
+    with PineconeServer(dimension=DIMENSION, lag=math.inf) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(settings: Settings, pinecone: PineconeServer) -> Settings:
+    chosen = {
+        "vector_store": "pinecone",
+        "pinecone_api_key": SecretStr(KEY),
+        "pinecone_index": NAME,
+        "pinecone_controller_host": pinecone.address,
+    }
+    return settings.model_copy(update=chosen)
+
+
+def held(pinecone: PineconeServer) -> set[tuple[str, str]]:
+    return set(pinecone.index.held())
+
+
+def promised(rowline: Deployment) -> set[tuple[str, str]]:
+    return {(namespace, vector_id) for _, namespace, vector_id in rowline.promised()}
+
+
+def told(rowline: Deployment, question: str) -> list[str]:
+    return [text.split()[-1] for text in rowline.found(question, k=MANY)]
+
+
+def test_a_new_version_costs_its_changes_and_is_searched_exactly(rowline: Deployment, pinecone: PineconeServer):
+    version = rowline.index(items("apple", "pear", "plum", "fig", "date"))
+    assert told(rowline, "apple") == []  # nothing is seen yet; nothing is made up either
+    pinecone.index.settle()
+    assert sorted(told(rowline, "apple")) == ["apple", "date", "fig", "pear", "plum"]
+    assert held(pinecone) == promised(rowline)
+
+    before = pinecone.counters.vectors
+    rowline.index(items("apple", "quince", "plum", "fig", "date"), version.document_id)
+    assert (pinecone.counters.vectors - before, pinecone.counters.deleted) == (1, 1)
+    assert held(pinecone) != promised(rowline)  # the store still shows the pear and not the quince
+    assert sorted(told(rowline, "pear")) == ["apple", "date", "fig", "plum"]
+    pinecone.index.settle()
+    assert held(pinecone) == promised(rowline)
+    assert sorted(told(rowline, "quince")) == ["apple", "date", "fig", "plum", "quince"]
+
+
+def test_the_same_file_again_sends_nothing(rowline: Deployment, pinecone: PineconeServer):
+    """Also while the store shows nothing of the first time: the ledger knows what was acknowledged (law 4)."""
+    version = rowline.index(items("apple", "pear"))
+    requests = pinecone.counters.requests.copy()
+    rowline.index(items("apple", "pear"), version.document_id)
+    assert pinecone.counters.requests["upsert"] == requests["upsert"]
+    assert pinecone.counters.deleted == 0
+
+
+def test_rows_travel_with_their_metadata_into_the_namespace_that_other_apps_ask(
+    rowline: Deployment, pinecone: PineconeServer
+):
+    version = rowline.index(items("apple"), organization="acme")
+    pinecone.index.settle()
+    [((namespace, _), metadata)] = pinecone.index.held().items()
+    assert namespace == "org_acme"
+    assert metadata["documentId"] == version.document_id
+    assert (metadata["rowNumber"], metadata["model"]) == (2, version.model)
+
+
+def test_an_index_of_another_dimension_is_told_before_anything_is_paid(rowline: Deployment, pinecone: PineconeServer):
+    pinecone.vector_field["dimension"] = 1536
+    version = rowline.process(rowline.upload(items("apple")).document_id)
+    assert version.status == "failed"
+    assert "1536" in version.error
+    assert str(DIMENSION) in version.error
+    assert rowline.services.embedder.asked == []
+
+
+def test_a_full_quota_fails_the_version_and_keeps_the_live_one(rowline: Deployment, pinecone: PineconeServer):
+    document = rowline.index(items("apple", "pear")).document_id
+    pinecone.index.settle()
+    pinecone.faults.append(Fault("quota_full", "upsert", always=True))
+    version = rowline.process(rowline.upload(items("apple", "quince"), document).document_id)
+    assert version.status == "failed"
+    assert "max number of namespaces" in version.error
+    assert sorted(told(rowline, "apple")) == ["apple", "pear"]
+
+    pinecone.faults.clear()
+    paid = len(rowline.services.embedder.asked)
+    rowline.services.ledger.documents.retry(document)
+    assert rowline.process(document).status == "completed"
+    assert len(rowline.services.embedder.asked) == paid  # the quince was embedded before the store refused it
+    pinecone.index.settle()
+    assert held(pinecone) == promised(rowline)
+    assert sorted(told(rowline, "apple")) == ["apple", "quince"]
+
+
+def test_the_command_speaks_to_pinecone_by_settings_alone(rowline_command: Command):
+    with PineconeServer(dimension=32) as pinecone:
+        command = Command(
+            {
+                **rowline_command.environment,
+                "VECTOR_STORE": "pinecone",
+                "PINECONE_API_KEY": KEY,
+                "PINECONE_INDEX": NAME,
+                "PINECONE_CONTROLLER_HOST": pinecone.address,
+            },
+            rowline_command.folder,
+            rowline_command.capsys,
+        )
+        document = command.indexed(command.file("items.csv", csv_bytes(items("apple", "pear"))))
+        [hit] = command.json("search", "apple", "--org", "acme", "-k", "1")["hits"]
+        assert hit["sources"][0]["documentId"] == document
+        assert hit["namespace"] == "org_acme"
+        assert len(pinecone.index.held()) == 2
