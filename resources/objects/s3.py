@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -38,8 +38,9 @@ class S3ObjectStore:
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
         target = self.bucket.at_key(key)
-        with temporary_file() as path:
+        with ExitStack() as cleanup:
             with on_disk(key, "read"):
+                path = cleanup.enter_context(temporary_file())
                 self._download(key, target, path)
             yield path
 

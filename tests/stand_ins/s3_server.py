@@ -55,6 +55,7 @@ REFUSALS = {
     "clock_skew": (403, "RequestTimeTooSkewed", "The difference between the times is too large."),
     "wrong_region": (400, "AuthorizationHeaderMalformed", "The region 'us-east-1' is wrong; expecting 'eu-west-1'"),
     "bad_digest": (400, "BadDigest", "The checksum did not match what was received."),
+    "no_upload": (404, "NoSuchUpload", "The specified upload does not exist."),
     "changed": (412, "PreconditionFailed", "At least one of the pre-conditions did not hold"),
 }
 
@@ -141,6 +142,9 @@ class S3Server:
         found.checksum_value = None
         found.checksum_algorithm = None
 
+    def _is_unfinished(self, upload: str) -> bool:
+        return upload in self._objects.buckets[BUCKET].multiparts
+
     def unfinished(self) -> list[str]:
         """Keys of multipart uploads that were neither completed nor ended."""
         return sorted(part.key_name for part in self._objects.buckets[BUCKET].multiparts.values())
@@ -179,7 +183,10 @@ class S3Server:
         return refusal(kind, key_of(request), fault) if kind else None
 
     def _overtaken(self, request: Request) -> str | None:
-        """Whether a copy's source is another object by now (moto does not look)."""
+        """What moto does not look at: whether an upload goes on still, whether a copy's source is another object."""
+        upload = request.args.get("uploadId")
+        if upload is not None and not self._is_unfinished(upload):
+            return "no_upload"
         wanted = request.headers.get("x-amz-copy-source-if-match")
         if wanted is None:
             return None

@@ -1,0 +1,443 @@
+"""Objects in S3 on bad days: every fault becomes one sentence, nothing is half there, no secret is told."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.failures import Misuse, PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from resources.objects.s3 import S3ObjectStore
+from resources.objects.s3_bucket import LIMITS, Bucket
+from resources.objects.s3_troubles import AlteredObject, StorageFull
+from resources.settings import PROJECT_ROOT
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.s3_server import BUCKET, KEY, SECRET, S3Server
+
+IMPATIENT = replace(LIMITS, read_seconds=0.3, attempts=2, part_bytes=5 * 2**20)  # S3 takes no smaller parts
+LARGE = random.Random(7).randbytes(12 * 2**20)  # three parts
+
+
+@pytest.fixture
+def store(s3: S3Server) -> S3ObjectStore:
+    return S3ObjectStore(f"s3://{BUCKET}/rowline", s3.endpoint_url, IMPATIENT)
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where temporary files lie; whatever a test does, none is left in the end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def read(store: S3ObjectStore, key: str) -> bytes:
+    with store.local(key) as path:
+        return path.read_bytes()
+
+
+def written(store: S3ObjectStore, body: bytes) -> None:
+    with store.writing("a/b") as path:
+        path.write_bytes(body)
+
+
+def failure(call: Callable[[], object]) -> RowlineFailure:
+    """What a call raises: never with a key or secret, in the sentence or in what hangs on it."""
+    with pytest.raises(RowlineFailure) as told:
+        call()
+    shown = "".join(traceback.format_exception(told.value))
+    assert KEY not in shown
+    assert SECRET not in shown
+    return told.value
+
+
+# -- faults -----------------------------------------------------------------------------------------------------
+
+CALLS: dict[str, tuple[str, Callable[[S3ObjectStore], object]]] = {
+    "put": ("Object a/b cannot be written in", lambda store: store.put("a/b", io.BytesIO(b"new"))),
+    "get": ("Object a/b cannot be read in", lambda store: read(store, "a/b")),
+    "delete": ("Object a/b cannot be deleted in", lambda store: store.delete("a/b")),
+    "list": ("Objects cannot be listed in", lambda store: list(store.keys(""))),
+}
+TROUBLES: dict[str, tuple[type[RowlineFailure], str]] = {
+    "rate_limit": (TransientFailure, "the service is busy (SlowDown); try again later"),
+    "server_error": (TransientFailure, "the service failed (InternalError); try again later"),
+    "unavailable": (TransientFailure, "the service is busy (ServiceUnavailable); try again later"),
+    "reset_before": (TransientFailure, "the connection broke; try again"),
+    "reset_after": (TransientFailure, "the connection broke; try again"),
+    "truncated": (TransientFailure, "the connection broke; try again"),
+    "timeout": (TransientFailure, "the service did not answer in time; try again later"),
+    "wrong_key": (
+        WrongSetting,
+        "the access key is not known there; check AWS_ACCESS_KEY_ID, or the profile or role in its place",
+    ),
+    "wrong_signature": (WrongSetting, "the secret key does not fit the access key; check AWS_SECRET_ACCESS_KEY"),
+    "access_denied": (
+        WrongSetting,
+        "the credentials do not allow it; they need s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and "
+        "s3:AbortMultipartUpload",
+    ),
+    "missing": (WrongSetting, "there is no such bucket; create it, or correct OBJECT_STORE"),
+    "quota_full": (
+        StorageFull,
+        "the storage there is full or its quota used up; make room or raise the quota, then try again",
+    ),
+    "clock_skew": (WrongSetting, "the clock of this computer is more than 15 minutes off; set it"),
+    "wrong_region": (
+        WrongSetting,
+        "the bucket is in another region (eu-west-1); set AWS_DEFAULT_REGION to the bucket's",
+    ),
+}
+PASSING = [kind for kind, (failure_type, _) in TROUBLES.items() if failure_type is TransientFailure]
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_fault_that_stays_is_told_in_a_sentence(store: S3ObjectStore, s3: S3Server, kind: str, operation: str):
+    tried, call = CALLS[operation]
+    expected, why = TROUBLES[kind]
+    store.put("a/b", io.BytesIO(b"old"))
+    s3.stats.operations.clear()
+    s3.faults.append(Fault(kind, operation, always=True))
+    if operation == "list" and kind == "truncated":
+        why = "the service failed (500); try again later"  # so botocore calls half a document
+    told = failure(lambda: call(store))
+    assert (type(told), str(told)) == (expected, f"{tried} s3://{BUCKET}/rowline: {why}")
+    # botocore asks once more in the region that the service names
+    assert s3.stats.operations[operation] == (2 if kind in [*PASSING, "wrong_region"] else 1)
+    s3.faults.clear()
+    if operation != "delete":
+        assert read(store, "a/b") in (b"old", b"new")
+
+
+@pytest.mark.parametrize("kind", [*PASSING, "slow"])
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_fault_that_passes_is_not_even_seen(store: S3ObjectStore, s3: S3Server, kind: str, operation: str):
+    """Whether the request was applied before the connection broke or not."""
+    store.put("a/b", io.BytesIO(b"old"))
+    s3.faults.append(Fault(kind, operation, seconds=0.05 if kind == "slow" else 0.0))
+    CALLS[operation][1](store)
+    assert not s3.faults
+    assert s3.keys() == ([] if operation == "delete" else ["rowline/a/b"])
+    if operation == "put":
+        assert read(store, "a/b") == b"new"
+
+
+@pytest.mark.parametrize("operation", ["put", "get", "list", "part", "create_upload", "complete"])
+def test_an_answer_of_somebody_else_is_never_believed(store: S3ObjectStore, s3: S3Server, operation: str):
+    """A proxy's page with status 200 is no stored object, no content and no empty list (laws 6 and 8)."""
+    store.put("a/b", io.BytesIO(b"old"))
+    s3.faults.append(Fault("garbage", operation, always=True))
+    call = CALLS[operation][1] if operation in CALLS else lambda store: store.put("a/b", io.BytesIO(LARGE))
+    told = failure(lambda: call(store))
+    assert isinstance(told, TransientFailure)
+    assert "the answer is not one of S3; check S3_ENDPOINT_URL and proxies" in str(told)
+    s3.faults.clear()
+    assert read(store, "a/b") == b"old"
+    assert s3.unfinished() == []
+
+
+# -- credentials and addresses ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "the access key is not known there"),
+        ({"AWS_SECRET_ACCESS_KEY": "another"}, "the secret key does not fit the access key"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "there are no credentials"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "there are no credentials"),
+        ({"AWS_PROFILE": "nobody"}, "the profile of AWS_PROFILE is not in the AWS configuration"),
+    ],
+)
+def test_wrong_credentials_are_told_with_the_setting_to_correct(
+    store: S3ObjectStore, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], why: str
+):
+    """No fault is staged: the stand-in checks the signature."""
+    for name, value in changed.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+    told = failure(lambda: store.put("a", io.BytesIO(b"x")))
+    assert isinstance(told, WrongSetting)
+    assert why in str(told)
+    assert not any(value and value in str(told) for name, value in changed.items() if name != "AWS_PROFILE")
+
+
+def test_a_service_that_nobody_runs_is_told(s3: S3Server):
+    store = S3ObjectStore(f"s3://{BUCKET}", "http://127.0.0.1:9", IMPATIENT)
+    told = failure(lambda: list(store.keys("")))
+    assert isinstance(told, TransientFailure)
+    assert str(told) == (
+        f"Objects cannot be listed in s3://{BUCKET}: the service could not be reached; check S3_ENDPOINT_URL and the "
+        "network"
+    )
+
+
+def test_a_bucket_that_does_not_exist_is_told(s3: S3Server):
+    """Without a fault: so moto says it."""
+    store = S3ObjectStore("s3://not-there", s3.endpoint_url, IMPATIENT)
+    for _, call in CALLS.values():
+        told = failure(lambda call=call: call(store))  # type: ignore[misc]
+        assert isinstance(told, WrongSetting)
+        assert "there is no such bucket; create it, or correct OBJECT_STORE" in str(told)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("s3://", "s3:///prefix", "s3://a", "s3://Bucket?region=x", "s3://AKIA:secret@bucket/x", "s3://bucket//x"),
+        *("s3://bucket/../x", "s3://bucket/./x", "s3://bucket/a b?versionId=1", "s3://bucket/x#y", "S3://bucket"),
+    ],
+)
+def test_an_address_that_names_no_bucket_is_a_wrong_setting_and_not_shown(address: str):
+    with pytest.raises(WrongSetting, match=r"OBJECT_STORE must be a folder or `s3://bucket/prefix`") as told:
+        S3ObjectStore(address)
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["host:9000", "ftp://host", "http://", "http://key:secret@host", "https://host?X=1", "https://host:port", "x"],
+)
+def test_an_endpoint_that_is_no_address_is_a_wrong_setting_and_not_shown(endpoint: str):
+    with pytest.raises(WrongSetting, match=r"S3_ENDPOINT_URL must be an address like https://host:9000") as told:
+        S3ObjectStore("s3://bucket", endpoint)
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "endpoint", "link"),
+    [
+        ("s3://bucket/p/q/", None, "https://s3.console.aws.amazon.com/s3/object/bucket?prefix=p/q/a/%EA%B0%80"),
+        ("s3://bucket", "https://minio.local:9000/", "https://minio.local:9000/bucket/a/%EA%B0%80"),
+    ],
+)
+def test_a_link_is_an_address_that_nobody_signed(address: str, endpoint: str | None, link: str):
+    assert S3ObjectStore(address, endpoint).link("a/가") == link
+
+
+def test_opening_a_store_sends_nothing_and_looks_for_no_key(monkeypatch: pytest.MonkeyPatch):
+    """Services are opened by commands that may never need them."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert str(Bucket.at("s3://bucket/prefix/", None)) == "s3://bucket/prefix"
+    S3ObjectStore("s3://bucket/prefix")
+
+
+# -- uploads ----------------------------------------------------------------------------------------------------
+
+
+def test_a_large_object_goes_in_parts_each_under_its_checksum(store: S3ObjectStore, s3: S3Server):
+    stored = store.put("a/b", io.BytesIO(LARGE))
+    assert stored.byte_size == len(LARGE)
+    assert (s3.stats.operations["part"], s3.stats.operations["complete"], s3.stats.operations["put"]) == (3, 1, 0)
+    assert read(store, "a/b") == LARGE
+    written(store, LARGE[::-1])
+    assert read(store, "a/b") == LARGE[::-1]
+    assert s3.unfinished() == []
+
+
+@pytest.mark.parametrize("size", [5 * 2**20 - 1, 5 * 2**20, 5 * 2**20 + 1, 10 * 2**20])
+def test_sizes_around_a_part_are_stored_whole(store: S3ObjectStore, s3: S3Server, size: int):
+    store.put("a/b", io.BytesIO(LARGE[:size]))
+    assert s3.body("rowline/a/b") == LARGE[:size]
+    assert s3.stats.operations["part"] == (-(-size // IMPATIENT.part_bytes) if size > IMPATIENT.part_bytes else 0)
+
+
+@pytest.mark.parametrize("kind", ["server_error", "reset_before", "reset_after", "truncated", "timeout", "quota_full"])
+@pytest.mark.parametrize("operation", ["create_upload", "part", "complete"])
+def test_an_upload_in_parts_that_fails_leaves_no_part_and_no_object(
+    store: S3ObjectStore, s3: S3Server, kind: str, operation: str
+):
+    """Parts that nobody completes are in no list of objects, and are paid for every month."""
+    s3.faults.append(Fault(kind, operation, always=True))
+    failure(lambda: written(store, LARGE))
+    assert s3.unfinished() == []
+    if (operation, kind) not in {("complete", "reset_after"), ("complete", "truncated")}:  # those were applied
+        assert s3.keys() == []
+    s3.faults.clear()
+    written(store, LARGE)
+    assert read(store, "a/b") == LARGE
+
+
+@pytest.mark.parametrize("kind", ["server_error", "reset_before", "reset_after", "truncated", "timeout"])
+@pytest.mark.parametrize("operation", ["create_upload", "part", "complete"])
+def test_an_upload_in_parts_survives_one_fault(store: S3ObjectStore, s3: S3Server, kind: str, operation: str):
+    """Also the lost answer to the last request: the second try finds nothing left to complete."""
+    s3.faults.append(Fault(kind, operation))
+    written(store, LARGE)
+    assert read(store, "a/b") == LARGE
+    assert s3.unfinished() == []
+    assert not s3.faults
+
+
+def test_a_completion_that_is_lost_is_not_taken_for_one_that_never_was(store: S3ObjectStore, s3: S3Server):
+    """Somebody ended the upload: nothing was stored, whatever lay there before."""
+    store.put("a/b", io.BytesIO(b"old"))
+    real = store.bucket.client.complete_multipart_upload
+
+    def ended(**arguments: object) -> object:
+        target = {name: arguments[name] for name in ("Bucket", "Key", "UploadId")}
+        store.bucket.client.abort_multipart_upload(**target)
+        return real(**arguments)
+
+    store.bucket.client.complete_multipart_upload = ended
+    told = failure(lambda: written(store, LARGE))
+    assert "NoSuchUpload" in str(told)
+    assert read(store, "a/b") == b"old"
+
+
+def test_bytes_that_change_on_their_way_are_refused_by_the_service(
+    store: S3ObjectStore, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+):
+    """The checksum is that of what we read, not of what happens to be sent."""
+    from resources.objects import s3_upload
+
+    real = s3_upload._at_once
+    monkeypatch.setattr(s3_upload, "_at_once", lambda *given: real(given[0], given[1], b"other", given[3]))
+    told = failure(lambda: store.put("a/b", io.BytesIO(b"bytes")))
+    assert isinstance(told, TransientFailure)
+    assert "did not arrive as they were sent (BadDigest)" in str(told)
+    assert s3.keys() == []
+
+
+def test_a_stream_that_is_too_large_or_breaks_costs_no_request(store: S3ObjectStore, s3: S3Server):
+    with pytest.raises(Misuse, match="larger than the 1 MiB that are accepted"):
+        store.put("a/b", io.BytesIO(LARGE), at_most=2**20)
+    assert s3.stats.requests == 0
+
+
+def test_a_full_temporary_folder_is_told(store: S3ObjectStore, monkeypatch: pytest.MonkeyPatch):
+    store.put("a/b", io.BytesIO(b"x"))
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    for call in (lambda: store.put("a/b", io.BytesIO(LARGE)), lambda: read(store, "a/b"), lambda: written(store, b"")):
+        told = failure(call)
+        assert isinstance(told, PermanentFailure)
+        assert "by way of /nowhere: No such file or directory" in str(told)
+
+
+# -- downloads --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [b"small", LARGE], ids=["small", "large"])
+def test_a_download_that_breaks_off_is_tried_again_and_never_a_shorter_file(
+    store: S3ObjectStore, s3: S3Server, body: bytes
+):
+    store.put("a/b", io.BytesIO(body))
+    s3.faults.append(Fault("truncated", "get"))
+    assert read(store, "a/b") == body
+    s3.faults.append(Fault("truncated", "get", always=True))
+    assert isinstance(failure(lambda: read(store, "a/b")), TransientFailure)
+
+
+@pytest.mark.parametrize("body", [b"small", LARGE], ids=["small", "large"])
+def test_an_object_that_was_altered_in_store_is_told_and_not_read(store: S3ObjectStore, s3: S3Server, body: bytes):
+    """A disk that flips a bit: the service gives it with status 200 and the right length."""
+    store.put("a/b", io.BytesIO(body))
+    s3.damage("rowline/a/b")
+    told = failure(lambda: read(store, "a/b"))
+    assert isinstance(told, AlteredObject)
+    assert str(told) == (
+        f"Object a/b in s3://{BUCKET}/rowline is not what was stored there ({len(body):,} bytes were read, their "
+        "SHA-256 is another); upload the file again"
+    )
+
+
+def test_an_object_that_is_altered_on_its_way_is_fetched_again(store: S3ObjectStore, s3: S3Server):
+    store.put("a/b", io.BytesIO(b"some text"))
+    s3.faults.append(Fault("altered", "get"))
+    assert read(store, "a/b") == b"some text"
+    assert s3.stats.operations["get"] == 2
+
+
+def test_an_object_that_somebody_else_put_there_is_not_taken_for_ours(store: S3ObjectStore, s3: S3Server):
+    """Without the SHA-256 that we store beside ours, nothing proves what it is."""
+    s3.drop("rowline/a/b", b"foreign")
+    assert isinstance(failure(lambda: read(store, "a/b")), AlteredObject)
+
+
+def test_a_file_that_was_read_is_its_owners_alone_and_gone_after_the_block(store: S3ObjectStore):
+    store.put("a/b", io.BytesIO(b"x"))
+
+    def fails() -> Path:
+        with store.local("a/b") as path:
+            assert path.stat().st_mode & 0o077 == 0
+            seen.append(path)
+            raise KeyError
+
+    seen: list[Path] = []
+    with pytest.raises(KeyError):
+        fails()
+    assert not seen[0].exists()
+
+
+# -- lists ------------------------------------------------------------------------------------------------------
+
+
+def test_a_list_goes_on_after_a_page(s3_store: S3ObjectStore, s3: S3Server):
+    for number in range(2_100):
+        s3.drop(f"rowline/uploads/{number:04}", b"")
+    s3.drop("rowline/uploads/", b"")  # a "folder" that a console made
+    s3.drop("rowline-too/uploads/x", b"")
+    assert list(s3_store.keys("uploads/")) == [f"uploads/{number:04}" for number in range(2_100)]
+    assert s3.stats.operations["list"] == 3
+
+
+def test_a_list_whose_second_page_fails_is_no_shorter_list(s3_store: S3ObjectStore, s3: S3Server):
+    """Law 8: whoever deletes what is not in the list must not be handed half of it."""
+    for number in range(1_001):
+        s3.drop(f"rowline/{number:04}", b"")
+    keys = s3_store.keys("")
+    assert next(keys) == "0000"
+    s3.faults.append(Fault("server_error", "list", always=True))
+    with pytest.raises(TransientFailure, match="Objects cannot be listed in"):
+        list(keys)
+
+
+# -- memory -----------------------------------------------------------------------------------------------------
+
+MEASURE = """
+import io, json, resource, sys
+from resources.objects.s3 import S3ObjectStore
+
+class Stream(io.RawIOBase):
+    left = 160
+    def read(self, size=-1):
+        self.left -= 1
+        return bytes([self.left % 251]) * size if self.left >= 0 else b""
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+store = S3ObjectStore(sys.argv[1], sys.argv[2])
+store.put("small", io.BytesIO(b"x" * 9_000_000))
+before = peak()
+size = store.put("large", Stream()).byte_size
+with store.local("large") as path:
+    read = path.stat().st_size
+print(json.dumps({"grown": peak() - before, "stored": size, "read": read}))
+"""
+
+
+def test_memory_holds_a_few_parts_and_never_the_file(s3: S3Server):
+    """160 MiB up and down in a process of its own (the stand-in keeps objects in ours)."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, f"s3://{BUCKET}/rowline", s3.endpoint_url],
+        env=dict(os.environ),
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert (told["stored"], told["read"]) == (160 * 2**20, 160 * 2**20)
+    assert told["grown"] < 64  # four parts of 8 MiB, and what the sockets hold
