@@ -9,6 +9,7 @@ from itertools import chain, islice
 import dagster as dg
 
 from assets.documents.graph import batches, embeddings, lineage, namespace_vectors, parsed_rows, rows_key
+from assets.documents.steps import RETRIES, retried
 from pipelines.documents import claims
 from pipelines.documents.claims import Verdict
 from pipelines.documents.rows_file import count_rows
@@ -40,14 +41,15 @@ def _result(
 @dg.multi_asset_check(
     specs=[
         dg.AssetCheckSpec("rows_found", asset=parsed_rows, blocking=True, description="The file has rows."),
-    ]
+    ],
+    retry_policy=RETRIES,
 )
 def parsed_rows_checks(
     context: dg.AssetCheckExecutionContext,
     ledger: dg.ResourceParam[Ledger],
     objects: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with objects.local(rows_key(_version(context, ledger))) as path:
+    with retried(), objects.local(rows_key(_version(context, ledger))) as path:
         yield _result(claims.rows_found(count_rows(path)), "rows_found")
 
 
@@ -62,26 +64,28 @@ def parsed_rows_checks(
         dg.AssetCheckSpec(
             "no_error_rows", asset=batches, description="Every row could be used; if not, which and why."
         ),
-    ]
+    ],
+    retry_policy=RETRIES,
 )
 def batches_checks(
     context: dg.AssetCheckExecutionContext,
     ledger: dg.ResourceParam[Ledger],
     objects: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    version = _version(context, ledger)
-    facts = ledger.plans.facts(version)
-    outcomes = {
-        "kept": facts.kept_rows,
-        "unchanged": facts.unchanged_rows,
-        "duplicate": facts.duplicate_rows,
-        "error": facts.error_rows,
-    }
-    in_batches = sum(batch["rows"] for batch in ledger.documents.batches(version.document_id, version.version))
-    with objects.local(rows_key(version)) as path:
-        yield _result(claims.row_counts_add_up(count_rows(path), outcomes, in_batches), "row_counts_add_up")
-    errors = ledger.lineage.errors(version)
-    yield _result(claims.no_error_rows(facts.error_rows, errors), "no_error_rows", dg.AssetCheckSeverity.WARN)
+    with retried():
+        version = _version(context, ledger)
+        facts = ledger.plans.facts(version)
+        outcomes = {
+            "kept": facts.kept_rows,
+            "unchanged": facts.unchanged_rows,
+            "duplicate": facts.duplicate_rows,
+            "error": facts.error_rows,
+        }
+        in_batches = sum(batch["rows"] for batch in ledger.documents.batches(version.document_id, version.version))
+        with objects.local(rows_key(version)) as path:
+            yield _result(claims.row_counts_add_up(count_rows(path), outcomes, in_batches), "row_counts_add_up")
+        errors = ledger.lineage.errors(version)
+        yield _result(claims.no_error_rows(facts.error_rows, errors), "no_error_rows", dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(
@@ -93,15 +97,17 @@ def batches_checks(
             blocking=True,
             description="Every text has a vector of the model's dimension, finite and not zero.",
         ),
-    ]
+    ],
+    retry_policy=RETRIES,
 )
 def embeddings_checks(
     context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
 ) -> Iterator[dg.AssetCheckResult]:
-    version = _version(context, ledger)
-    done = ledger.documents.batches(version.document_id, version.version)
-    yield _result(claims.batches_complete(done), "batches_complete")
-    yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
+    with retried():
+        version = _version(context, ledger)
+        done = ledger.documents.batches(version.document_id, version.version)
+        yield _result(claims.batches_complete(done), "batches_complete")
+        yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
 
 
 @dg.multi_asset_check(
@@ -112,22 +118,26 @@ def embeddings_checks(
             blocking=True,
             description="Every vector that the version points at is in the store.",
         ),
-    ]
+    ],
+    retry_policy=RETRIES,
 )
 def namespace_vectors_checks(
     context: dg.AssetCheckExecutionContext,
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    version = _version(context, ledger)
-    checked, missing = 0, []
-    for namespace, page in ledger.lineage.vector_pages(version):
-        checked += len(page)
-        if vectors.consistent:
-            missing += vectors.missing(version.model, namespace, page)
-    if not vectors.consistent:  # reading at once proves nothing: what counts is what was acknowledged
-        missing = [vector_id for _, page in ledger.lineage.unstored_pages(version, vectors.name) for vector_id in page]
-    yield _result(claims.store_holds_vectors(checked, missing), "store_holds_vectors")
+    with retried():
+        version = _version(context, ledger)
+        checked, missing = 0, []
+        for namespace, page in ledger.lineage.vector_pages(version):
+            checked += len(page)
+            if vectors.consistent:
+                missing += vectors.missing(version.model, namespace, page)
+        if not vectors.consistent:  # reading at once proves nothing: what counts is what was acknowledged
+            missing = [
+                vector_id for _, page in ledger.lineage.unstored_pages(version, vectors.name) for vector_id in page
+            ]
+        yield _result(claims.store_holds_vectors(checked, missing), "store_holds_vectors")
 
 
 @dg.multi_asset_check(
@@ -138,17 +148,19 @@ def namespace_vectors_checks(
             asset=lineage,
             description="Every vector in the document's namespaces has a live row that it came from.",
         ),
-    ]
+    ],
+    retry_policy=RETRIES,
 )
 def lineage_checks(
     context: dg.AssetCheckExecutionContext,
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    version = _version(context, ledger)
-    yield _result(claims.version_live(version.version, version.live_version), "version_live")
-    namespaces = ledger.lineage.namespaces(version)
-    pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))
-    held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST))
-    unexplained = ledger.lineage.unexplained(version.model, namespaces, held, lately=not vectors.consistent)
-    yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")
+    with retried():
+        version = _version(context, ledger)
+        yield _result(claims.version_live(version.version, version.live_version), "version_live")
+        namespaces = ledger.lineage.namespaces(version)
+        pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))
+        held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST))
+        unexplained = ledger.lineage.unexplained(version.model, namespaces, held, lately=not vectors.consistent)
+        yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")

@@ -14,6 +14,17 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL,
 
 
 @contextmanager
+def retried() -> Iterator[None]:
+    """Failures as Dagster has them: what is transient is tried again by the step's `RETRIES`, the rest is not."""
+    try:
+        yield
+    except TransientFailure as error:
+        raise dg.Failure(str(error), allow_retries=True) from error
+    except PermanentFailure as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+@contextmanager
 def version_in_work(context: dg.AssetExecutionContext, ledger: Ledger, begins: bool = False) -> Iterator[Version]:
     """The version this run works on, locked against other runs of the document.
 
@@ -22,16 +33,16 @@ def version_in_work(context: dg.AssetExecutionContext, ledger: Ledger, begins: b
     written to the version that the run is bound to, and becomes a `dg.Failure`.
     """
     document_id = context.partition_key
-    try:
-        with ledger.documents.claim(document_id):
-            find = ledger.documents.begin if begins else ledger.documents.resume
-            yield find(document_id, context.run.run_id)
-    except TransientFailure as error:
-        if context.retry_number >= RETRIES.max_retries:
-            ledger.documents.fail(
-                document_id, None, f"{error} (tried {context.retry_number + 1} times)", context.run.run_id
-            )
-        raise dg.Failure(str(error), allow_retries=True) from error
-    except PermanentFailure as error:
-        ledger.documents.fail(document_id, None, str(error), context.run.run_id)
-        raise dg.Failure(str(error), allow_retries=False) from error
+    with retried():
+        try:
+            with ledger.documents.claim(document_id):
+                find = ledger.documents.begin if begins else ledger.documents.resume
+                yield find(document_id, context.run.run_id)
+        except TransientFailure as error:
+            if context.retry_number >= RETRIES.max_retries:
+                tries = f"{error} (tried {context.retry_number + 1} times)"
+                ledger.documents.fail(document_id, None, tries, context.run.run_id)
+            raise
+        except PermanentFailure as error:
+            ledger.documents.fail(document_id, None, str(error), context.run.run_id)
+            raise
