@@ -12,8 +12,8 @@ def web_time(address: str, timeout: float = 4.0) -> datetime | None:
 
     No key is sent. That a server cannot be reached is for others to say: it has no time to compare then.
     """
-    request = urllib.request.Request(address, method="HEAD")
     try:
+        request = urllib.request.Request(with_scheme(address), method="HEAD")
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             told = answer.headers.get("Date")
     except urllib.error.HTTPError as refusal:
@@ -24,3 +24,8 @@ def web_time(address: str, timeout: float = 4.0) -> datetime | None:
         return parsedate_to_datetime(told) if told else None
     except ValueError:
         return None
+
+
+def with_scheme(address: str) -> str:
+    """An address of the web; consoles show hosts without a scheme, and https is meant."""
+    return address if address.startswith(("http://", "https://")) else f"https://{address}"

@@ -5,21 +5,24 @@ from functools import partial
 from gateway.doctor import clocks, configuration, databases, orchestration, outside
 from gateway.doctor.context import Context
 from gateway.doctor.examination import Check
-from resources.settings import EMBEDDER, VECTORS
+from resources.settings import EMBEDDER, VECTORS, Complaint
 
+HOME = ("rowline_home",)
 DATABASE = ("database_url", "database_direct_url")
 OBJECTS = ("object_store", "s3_endpoint_url")
 
 
 def checklist(context: Context) -> list[Check]:
     """All checks that make sense for these settings."""
-    return [*_of_settings(context), *_of_the_database(), *_of_services(context), *_of_dagster()]
+    return [*_of_settings(context), *_of_the_database(context), *_of_services(context), *_of_dagster()]
 
 
 def _of_settings(context: Context) -> list[Check]:
     look = configuration
     remedy = "Correct the settings"
-    wrong = [Check(complaint.name, partial(look.wrong_setting, complaint), remedy) for complaint in context.complaints]
+    wrong = [
+        Check(_name(complaint), partial(look.wrong_setting, complaint), remedy) for complaint in context.complaints
+    ]
     keys = [Check(name.upper(), partial(look.key, name), remedy, settings=(name,)) for name in look.KEYS]
     return [
         *wrong,
@@ -27,21 +30,28 @@ def _of_settings(context: Context) -> list[Check]:
         Check("placeholders", look.placeholders, remedy),
         Check("environment", look.environment, remedy),
         Check(".env", look.dotenv_rights, remedy),
-        Check("home", look.home, remedy, settings=("rowline_home",)),
+        Check("home", look.home, remedy, settings=HOME),
+        Check("disk space", look.disk_space, remedy, ("home",), HOME),
         *keys,
         Check("database password", look.database_password, remedy, settings=DATABASE),
         Check("addresses", look.addresses, remedy),
-        Check("DATABASE_URL", look.embedded_database, remedy, settings=DATABASE),
-        Check("OBJECT_STORE", look.object_store_kind, remedy, settings=OBJECTS),
-        Check("EMBEDDING_PROVIDER", look.embedder_kind, remedy, settings=EMBEDDER),
+        Check("choice of database", look.embedded_database, remedy, settings=DATABASE),
+        Check("choice of objects", look.object_store_kind, remedy, settings=OBJECTS),
+        Check("choice of embedder", look.embedder_kind, remedy, settings=EMBEDDER),
     ]
 
 
-def _of_the_database() -> list[Check]:
+def _name(complaint: Complaint) -> str:
+    """The setting; of several that do not fit together, the one that chooses between them."""
+    return complaint.fields[0].upper() if complaint.name == "settings" else complaint.name
+
+
+def _of_the_database(context: Context) -> list[Check]:
     look = databases
+    at_home = () if context.settings.database_url else ("home",)
     remedy = "See DATABASE_URL, and that the server runs"
     return [
-        Check("database", look.server, remedy, settings=(*DATABASE, "rowline_home")),
+        Check("database", look.server, remedy, at_home, (*DATABASE, *HOME)),
         Check("direct database", look.direct_server, "See DATABASE_DIRECT_URL", ("database",)),
         Check("database TLS", look.tls, remedy, ("database",)),
         Check("database clock", look.clock, remedy, ("database",)),
@@ -54,14 +64,11 @@ def _of_the_database() -> list[Check]:
 
 def _of_services(context: Context) -> list[Check]:
     look = outside
-    in_database = context.settings.vector_store == "pgvector"
+    settings = context.settings
+    at_home = () if settings.object_store else ("home",)
+    in_database = ("pgvector", "migrations") if settings.vector_store == "pgvector" else ()
     return [
-        Check(
-            "object store",
-            look.object_store,
-            "See OBJECT_STORE and S3_ENDPOINT_URL",
-            settings=(*OBJECTS, "rowline_home"),
-        ),
+        Check("object store", look.object_store, "See OBJECT_STORE and S3_ENDPOINT_URL", at_home, OBJECTS),
         Check(
             "embedding model", look.embedding_model, "See EMBEDDING_MODEL and EMBEDDING_DIMENSIONS", settings=EMBEDDER
         ),
@@ -72,7 +79,7 @@ def _of_services(context: Context) -> list[Check]:
             "vector store",
             look.vector_store,
             "See VECTOR_STORE and the settings of PINECONE_…",
-            ("embedding model", *(("pgvector", "migrations") if in_database else ())),
+            ("embedding model", *in_database),
             VECTORS,
         ),
         Check("service clocks", clocks.service_clocks, "See the network"),

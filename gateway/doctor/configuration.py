@@ -118,10 +118,7 @@ def database_password(context: Context) -> Verdict:
 def addresses(context: Context) -> Verdict:
     """Keys travel to these: readable by anybody on the way where it is plain http."""
     given = {name: value for name in ADDRESSES if (value := getattr(context.settings, name))}
-    broken = [name.upper() for name, value in given.items() if not urlsplit(_spelled(value)).hostname]
-    if broken:
-        return failed(f"{', '.join(broken)} {_is(broken)} no address", "Write it as https://host")
-    plain = [name.upper() for name, value in given.items() if _is_plain(_spelled(value))]
+    plain = [name.upper() for name, value in given.items() if is_plain_http(value)]
     if plain:
         return context.grave(
             f"{', '.join(plain)} {_is(plain)} plain http to another computer: keys and texts can be read on the way",
@@ -130,28 +127,37 @@ def addresses(context: Context) -> Verdict:
     return fine("https or this computer" if given else "the services' own, by https")
 
 
-def _spelled(address: str) -> str:
-    """With a scheme: Pinecone's console shows its hosts without one, and https is meant."""
-    return address if "://" in address else f"https://{address}"
-
-
-def _is_plain(address: str) -> bool:
-    parts = urlsplit(address)
-    return parts.scheme != "https" and not is_loopback(parts.hostname or "")
+def is_plain_http(address: str) -> bool:
+    """Whether it is readable on a way that leaves this computer; without a scheme https is meant."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # no address at all, which its service tells
+        return False
+    return parts.scheme == "http" and bool(parts.hostname) and not is_loopback(parts.hostname or "")
 
 
 def home(context: Context) -> Verdict:
-    """Room and rights where the embedded default, logs and the inbox live."""
+    """Rights where the embedded default, logs and the inbox live."""
     path = context.settings.rowline_home
-    there = next(place for place in (path, *path.parents) if place.exists())
+    there = nearest(path)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return failed(f"{path} cannot be written by this user", "Set ROWLINE_HOME to a folder that it owns")
-    free = shutil.disk_usage(there).free
+    return fine(f"{path} can be written")
+
+
+def disk_space(context: Context) -> Verdict:
+    path = context.settings.rowline_home
+    free = shutil.disk_usage(nearest(path)).free
     said = f"{free / GIB:.1f} GiB are free for {path}"
     if free < TIGHT:
         remedy = "Free some, or move ROWLINE_HOME to a larger disk"
         return failed(said, remedy) if free < FULL else warned(said, remedy)
     return fine(said)
+
+
+def nearest(path: Path) -> Path:
+    """The path, or the closest folder above it that is there."""
+    return next(place for place in (path, *path.parents) if place.exists())
 
 
 def embedded_database(context: Context) -> Verdict:

@@ -1,6 +1,7 @@
 """Looking at everything at once: each check in a thread of its own, within its own time limit."""
 
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from gateway.doctor.context import Context
 from gateway.doctor.findings import Finding, Verdict, failed, skipped
 from pipelines.failures import RowlineFailure
+
+NOT_LOOKED_AT = "not looked at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,11 @@ def _decide(check: Check, context: Context, premises: dict[str, Future[Verdict]]
     """Fill in the verdict: of the premises, of the check, or that it took too long."""
     wrong = [complaint for complaint in context.complaints if set(complaint.fields) & set(check.settings)]
     if wrong:
-        verdict.set_result(skipped(f"not looked at: {wrong[0].name} is wrong"))
+        verdict.set_result(skipped(f"{NOT_LOOKED_AT}: {wrong[0].name} is wrong"))
         return
     for name, premise in premises.items():
         if premise.result().state != "ok":
-            verdict.set_result(skipped(f"not looked at: see {name}"))
+            verdict.set_result(_without(name, premise.result()))
             return
     _in_background(_look, check, context, verdict)
     try:
@@ -55,6 +58,11 @@ def _decide(check: Check, context: Context, premises: dict[str, Future[Verdict]]
             verdict.set_result(failed(f"no answer within {check.seconds:g} s", check.remedy))
 
 
+def _without(name: str, premise: Verdict) -> Verdict:
+    """Names the first thing that is missing, not the last one that could not be looked at because of it."""
+    return premise if premise.message.startswith(NOT_LOOKED_AT) else skipped(f"{NOT_LOOKED_AT}: see {name}")
+
+
 def _look(check: Check, context: Context, verdict: Future[Verdict]) -> None:
     try:
         found = check.look(context)
@@ -62,10 +70,17 @@ def _look(check: Check, context: Context, verdict: Future[Verdict]) -> None:
         found = failed(str(error), check.remedy)
     except Exception as error:  # noqa: BLE001 – the boundary: one broken check must not hide what the others found
         found = failed(
-            f"the check itself broke ({type(error).__name__}); this is a defect of Rowline", "Report it, with this line"
+            f"the check itself broke ({type(error).__name__} at {place(error)}); this is a defect of Rowline",
+            "Report it, with this line",
         )
     with suppress(InvalidStateError):  # it was given up in the meantime
         verdict.set_result(found)
+
+
+def place(error: Exception) -> str:
+    """File and line where it was raised: unlike its text, they hold nothing secret."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename.rpartition('site-packages/')[2]}:{last.lineno}"
 
 
 def _in_background(work: Callable[..., None], *arguments: object) -> None:

@@ -1,11 +1,13 @@
 """Checks of what the settings choose: objects, embedder, vector store – through their protocols, never an SDK."""
 
+from contextlib import suppress
 from io import BytesIO
 from time import perf_counter
 from uuid import UUID, uuid4
 
 from gateway.doctor.context import Context
 from gateway.doctor.findings import Verdict, failed, fine
+from pipelines.failures import RowlineFailure
 from resources.vectors.protocol import VectorStore
 
 PROBE_TEXT = "Rowline"
@@ -22,8 +24,11 @@ def object_store(context: Context) -> Verdict:
         objects.put(key, BytesIO(body))
         with objects.local(key) as path:
             same = path.read_bytes() == body
-    finally:
-        objects.delete(key)
+    except RowlineFailure:
+        with suppress(RowlineFailure):  # a put without an answer may have been applied; the first failure is told
+            objects.delete(key)
+        raise
+    objects.delete(key)
     if not same:
         return failed("a probe object came back as another one than was put", "Do not use this object store")
     return fine("a probe object was put, read back, compared and deleted")

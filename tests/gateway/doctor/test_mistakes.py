@@ -1,0 +1,231 @@
+"""Each mistake in the settings is named by one sentence, and nothing else is blamed for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from gateway.doctor.findings import Verdict
+from tests.conftest import named as database_named
+from tests.gateway.doctor.conftest import Examined
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai_server import OpenAIServer
+from tests.stand_ins.pinecone_server import PineconeServer
+from tests.stand_ins.postgres_proxy import PostgresProxy
+from tests.stand_ins.s3_server import BUCKET, S3Server
+
+WRONG = "wrong-HIDDEN-0123456789abcdef"
+
+
+def named(verdicts: dict[str, Verdict], check: str, *words: str) -> None:
+    """That one check fails, all words are in its line, and whatever else failed is the summary of the settings."""
+    wrong = {name: verdict for name, verdict in verdicts.items() if verdict.state == "failed"}
+    assert set(wrong) - {"settings"} == {check}, wrong
+    told = f"{wrong[check].message} → {wrong[check].remedy}"
+    for word in words:
+        assert word in told
+    assert "HIDDEN" not in str(verdicts)
+    assert "defect" not in told
+
+
+def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined: Examined):
+    verdicts = examined()
+    assert {name: verdict for name, verdict in verdicts.items() if verdict.state == "failed"} == {}
+    assert {name for name, verdict in verdicts.items() if verdict.state == "warning"} == {"Dagster storage"}
+    assert verdicts["embedding service"].message.endswith("1 input of 3 tokens was billed")
+    assert verdicts["vector store"].message == "pgvector holds 32 numbers by cosine, and can be read and written"
+
+
+@pytest.mark.parametrize(
+    ("environment", "check", "words"),
+    [
+        ({"BATCH_ROWS": "abc-HIDDEN"}, "BATCH_ROWS", ["valid integer"]),
+        ({"DATABASE_URL": "mysql://app:HIDDEN@db/rowline"}, "database", ["DATABASE_URL must start with postgresql://"]),
+        ({"DATABASE_URL": "postgresql://127.0.0.1:1/rowline"}, "database", ["Nobody listens at 127.0.0.1:1"]),
+        ({"DATABASE_URL": "postgresql://db.invalid/rowline"}, "database", ["db.invalid", "DATABASE_URL"]),
+        ({"OPENAI_API_KEY": "your-api-key"}, "EMBEDDING_PROVIDER", ["needs a real OPENAI_API_KEY"]),
+        ({"OPENAI_API_KEY": WRONG}, "embedding service", ["OPENAI_API_KEY"]),
+        ({"OPENAI_BASE_URL": "api.openai.com/v1"}, "embedding model", ["OPENAI_BASE_URL must begin with http"]),
+        ({"EMBEDDING_MODEL": "text-embeding-3"}, "embedding service", ["text-embeding-3", "EMBEDDING_MODEL"]),
+        ({"EMBEDDING_DIMENSIONS": "4096"}, "embedding model", ["EMBEDDING_DIMENSIONS is 4096", "1 to 1536"]),
+        ({"ROWLINE_HOME": "/dev/null/rowline"}, "home", ["/dev/null/rowline cannot be written"]),
+        ({"OBJECT_STORE": "/proc/objects"}, "object store", ["cannot be written in /proc/objects"]),
+        ({"OBJECT_STORE": "s3://a bucket"}, "object store", ["OBJECT_STORE must be a folder or `s3://bucket/prefix`"]),
+        ({"PINECONE_INDEX": "your-index"}, "placeholders", ["PINECONE_INDEX still holds the text of an example"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_mistake_is_named(examined: Examined, environment: dict[str, str], check: str, words: list[str]):
+    named(examined(**environment), check, *words)
+
+
+# -- the database -----------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_database_is_named(examined: Examined, server_url: str):
+    verdicts = examined(DATABASE_URL=database_named(server_url, "nowhere"))
+    named(verdicts, "database", "There is no database", "nowhere", "correct DATABASE_URL")
+    assert verdicts["migrations"].message == verdicts["Dagster storage"].message == "not looked at: see database"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("wrong_key", ["refused the password", "DATABASE_URL"]),
+        ("unavailable", ["is starting"]),
+        ("quota_full", ["takes no more connections"]),
+        ("garbage", ["DATABASE_URL"]),
+    ],
+)
+def test_a_database_that_lets_nobody_in_is_one_failure(
+    examined: Examined, database_url: str, fault: str, words: list[str]
+):
+    with PostgresProxy(database_url) as proxy:
+        proxy.faults.append(Fault(fault, "connect", always=True))
+        url = f"postgresql://app:password-HIDDEN-123@127.0.0.1:{proxy.port}{urlsplit(database_url).path}"
+        named(examined(DATABASE_URL=url), "database", *words)
+
+
+def test_a_direct_address_of_another_database_is_told(examined: Examined, server_url: str, database_url: str):
+    """Migrations would go to one database, and the ledger's rows to another."""
+    named(examined(DATABASE_DIRECT_URL=server_url), "direct database", "another database than that of DATABASE_URL")
+    assert examined(DATABASE_DIRECT_URL=database_url)["direct database"].state == "ok"
+
+
+def test_a_database_without_a_schema_waits_for_it(examined: Examined, empty_database_url: str):
+    """Migrations apply themselves at the next start; a deployment to production is checked before that."""
+    verdicts = examined(DATABASE_URL=empty_database_url)
+    assert verdicts["migrations"].state == "warning"
+    assert verdicts["migrations"].remedy == "Run `rowline db upgrade`"
+    assert "0001" in verdicts["migrations"].message
+    assert verdicts["database rights"].message == "not looked at: see migrations"
+    assert examined(production=True, DATABASE_URL=empty_database_url)["migrations"].state == "failed"
+
+
+def test_a_database_of_a_newer_rowline_is_told(examined: Examined, database_url: str):
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO rowline_migrations VALUES ('9999')")
+    named(examined(), "migrations", "does not: 9999", "newer Rowline")
+
+
+def test_a_role_that_lacks_a_right_is_told_which(examined: Examined, server_url: str, database_url: str):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE doctor_app LOGIN")
+        try:
+            connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO doctor_app")
+            url = urlsplit(database_url)._replace(netloc="doctor_app:@").geturl()
+            sound = examined(production=True, DATABASE_URL=url)["database rights"]
+            assert (sound.state, sound.message) == ("ok", "the role reads and writes the ledger, and cannot drop it")
+            connection.execute("REVOKE DELETE ON lineage FROM doctor_app")
+            connection.execute("REVOKE INSERT ON versions FROM doctor_app")
+            named(examined(DATABASE_URL=url), "database rights", "lacks DELETE on lineage, INSERT on versions")
+        finally:
+            connection.execute(sql.SQL("DROP OWNED BY doctor_app; DROP ROLE doctor_app"))
+
+
+def test_a_role_that_could_drop_the_ledger_is_told_in_production(examined: Examined):
+    assert examined()["database rights"].state == "ok"
+    told = examined(production=True)["database rights"]
+    assert (told.state, told.message) == ("warning", "the role of DATABASE_URL can drop the ledger's tables")
+
+
+# -- Pinecone ---------------------------------------------------------------------------------------------------
+
+
+def test_pinecone_is_sound_without_pgvector(examined: Examined, with_pinecone: dict[str, str]):
+    verdicts = examined(**with_pinecone)
+    assert {name: verdict for name, verdict in verdicts.items() if verdict.state == "failed"} == {}
+    assert verdicts["vector store"].message == "pinecone holds 32 numbers by cosine, and can be read and written"
+    assert verdicts["pgvector"].state == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("environment", "check", "words"),
+    [
+        ({"PINECONE_INDEX": None}, "VECTOR_STORE", ["VECTOR_STORE=pinecone needs PINECONE_INDEX"]),
+        ({"PINECONE_API_KEY": "<key>"}, "VECTOR_STORE", ["VECTOR_STORE=pinecone needs a real PINECONE_API_KEY"]),
+        ({"PINECONE_INDEX": "nowhere"}, "vector store", ["no such index", "PINECONE_INDEX"]),
+        ({"PINECONE_API_KEY": WRONG}, "vector store", ["does not accept PINECONE_API_KEY"]),
+        ({"EMBEDDING_DIMENSIONS": "64"}, "vector store", ["holds vectors of 32 numbers", "gives 64"]),
+        ({"PINECONE_CONTROLLER_HOST": "http://pinecone.invalid"}, "vector store", ["PINECONE_CONTROLLER_HOST", "http"]),
+        ({"PINECONE_CONTROLLER_HOST": "http://127.0.0.1:1"}, "vector store", ["PINECONE_CONTROLLER_HOST"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_mistake_about_pinecone_is_named(
+    examined: Examined,
+    with_pinecone: dict[str, str],
+    pinecone_pauses: list[float],
+    environment: dict[str, str | None],
+    check: str,
+    words: list[str],
+):
+    named(examined(**with_pinecone | environment), check, *words)
+
+
+def test_a_pinecone_key_that_may_only_read_is_found_out(
+    examined: Examined, with_pinecone: dict[str, str], pinecone: PineconeServer
+):
+    pinecone.faults.append(Fault("quota_full", "delete", message="Forbidden: read-only", always=True))
+    named(examined(**with_pinecone), "vector store", "Forbidden: read-only")
+
+
+def test_an_index_of_another_metric_is_named(
+    examined: Examined, with_pinecone: dict[str, str], pinecone: PineconeServer
+):
+    pinecone.vector_field["metric"] = "euclidean"
+    named(examined(**with_pinecone), "vector store", "compares by euclidean", "cosine")
+
+
+# -- objects ----------------------------------------------------------------------------------------------------
+
+
+def test_a_bucket_is_written_read_and_left_as_it_was(examined: Examined, s3: S3Server):
+    verdicts = examined(OBJECT_STORE=f"s3://{BUCKET}/rowline", S3_ENDPOINT_URL=s3.endpoint_url)
+    assert verdicts["object store"].message == "a probe object was put, read back, compared and deleted"
+    assert {"put", "get", "delete"} <= set(s3.stats.operations)
+    assert s3.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"OBJECT_STORE": "s3://rowline-nowhere/rowline"}, ["there is no such bucket", "OBJECT_STORE"]),
+        ({"S3_ENDPOINT_URL": "http://127.0.0.1:1"}, ["could not be reached", "S3_ENDPOINT_URL"]),
+        ({"S3_ENDPOINT_URL": "minio:9000"}, ["S3_ENDPOINT_URL must be an address like https://host:9000"]),
+        ({"AWS_SECRET_ACCESS_KEY": WRONG}, ["the secret key does not fit", "AWS_SECRET_ACCESS_KEY"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_mistake_about_s3_is_named(examined: Examined, s3: S3Server, environment: dict[str, str], words: list[str]):
+    bucket = {"OBJECT_STORE": f"s3://{BUCKET}/rowline", "S3_ENDPOINT_URL": s3.endpoint_url}
+    named(examined(**bucket | environment), "object store", *words)
+    assert s3.keys() == []
+
+
+def test_a_probe_whose_answer_is_lost_does_not_stay(examined: Examined, s3: S3Server):
+    s3.faults.extend([Fault("reset_after", "put")] * 4)
+    named(examined(OBJECT_STORE=f"s3://{BUCKET}", S3_ENDPOINT_URL=s3.endpoint_url), "object store", "rowline-doctor-")
+    assert s3.keys() == []
+
+
+def test_a_probe_in_a_folder_does_not_stay(examined: Examined, tmp_path: Path):
+    assert examined(OBJECT_STORE=str(tmp_path / "objects"))["object store"].state == "ok"
+    assert list((tmp_path / "objects").rglob("*")) == []
+
+
+# -- the embedder -----------------------------------------------------------------------------------------------
+
+
+def test_an_account_without_credit_is_named(examined: Examined, openai: OpenAIServer):
+    openai.faults.append(Fault("quota_full"))
+    named(examined(), "embedding service", "no quota left", "add credit")
+
+
+def test_one_input_is_billed_and_no_more(examined: Examined, openai: OpenAIServer):
+    examined()
+    assert (openai.stats.requests, openai.stats.inputs) == (1, 1)
