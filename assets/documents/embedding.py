@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from assets.documents.parallel import in_parallel
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
+from resources.parallel import in_parallel
 
 
 def embed_groups(

@@ -1,9 +1,9 @@
 """Between ledger and vector store: upserting what is missing, sweeping what nothing points at."""
 
-from assets.documents.parallel import in_parallel
 from pipelines.documents.vector_metadata import vector_metadata
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
+from resources.parallel import in_parallel
 from resources.vectors.protocol import VectorBatch, VectorStore
 
 PAGE = 500  # vectors of one upsert
