@@ -123,10 +123,13 @@ class S3Server:
         return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
 
     def drop(self, key: str, body: bytes) -> None:
-        """Another program puts an object there."""
-        self._objects.put_object(BUCKET, key, body)
+        """Another program puts an object there, with a checksum as today's SDKs do."""
+        dropped: FakeKey = self._objects.put_object(BUCKET, key, body)
+        dropped.checksum_algorithm = "SHA256"
+        dropped.checksum_value = base64.b64encode(hashlib.sha256(body).digest()).decode()
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
+        """Every key of the bucket, in order."""
         return sorted(self._objects.buckets[BUCKET].keys)
 
     def body(self, key: str) -> bytes:
