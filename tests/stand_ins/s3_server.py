@@ -24,6 +24,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import unquote
 
@@ -122,9 +123,10 @@ class S3Server:
     def _objects(self) -> Any:
         return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
 
-    def drop(self, key: str, body: bytes) -> None:
-        """Another program puts an object there, with a checksum as today's SDKs do."""
+    def drop(self, key: str, body: bytes, at: datetime | None = None) -> None:
+        """Another program puts an object there, now or at a time (UTC), with a checksum as today's SDKs do."""
         dropped: FakeKey = self._objects.put_object(BUCKET, key, body)
+        dropped.last_modified = (at or datetime.now(UTC)).replace(tzinfo=None)
         dropped.checksum_algorithm = "SHA256"
         dropped.checksum_value = base64.b64encode(hashlib.sha256(body).digest()).decode()
 
