@@ -82,7 +82,7 @@ def test_rows_travel_with_their_metadata_into_the_namespace_that_other_apps_ask(
     [((namespace, _), metadata)] = pinecone.index.held().items()
     assert namespace == "org_acme"
     assert metadata["documentId"] == version.document_id
-    assert (metadata["rowNumber"], metadata["model"]) == (2, version.model)
+    assert (metadata["rowNumber"], metadata["embeddingModel"]) == (2, version.model)
 
 
 def test_an_index_of_another_dimension_is_told_before_anything_is_paid(rowline: Deployment, pinecone: PineconeServer):

@@ -99,11 +99,13 @@ class PineconeServer:
         metric: str = "cosine",
         lag: float = 0,
         fixed_ms: float = 0.0,
+        body_bytes: int = BODY_BYTES,
         key: str | None = KEY,
     ) -> None:
-        self.port, self.fixed_ms, self.key, self.ready = port, fixed_ms, key, True
+        self.port, self.fixed_ms, self.body_bytes, self.key, self.ready = port, fixed_ms, body_bytes, key, True
         self.faults: deque[Fault] = deque()
         self.vector_field: dict[str, Any] = {"type": "dense_vector", "dimension": dimension, "metric": metric}
+        self.fields = {"_values": self.vector_field}
         self._made = (dimension, metric, lag)
         self.reset()
         self._loop = asyncio.new_event_loop()
@@ -199,7 +201,7 @@ class PineconeServer:
             fail(Fault("wrong_key"), operation)
         if not request.headers.get("X-Pinecone-Api-Version"):
             raise Refusal(400, "X-Pinecone-Api-Version is missing")
-        if len(raw) > BODY_BYTES:
+        if len(raw) > self.body_bytes:
             raise Refusal(413, f"Request size {len(raw)} exceeds the maximum supported size of 2MB", 11)
         body = orjson.dumps(answer(request, raw))
         counters.bytes_out[operation] += len(body)
@@ -264,7 +266,7 @@ class PineconeServer:
         return {
             "name": NAME,
             "host": self.address,
-            "schema": {"fields": {"_values": self.vector_field}},
+            "schema": {"fields": self.fields},
             "deployment": {"deployment_type": "managed", "cloud": "aws", "region": "us-east-1"},
             "deletion_protection": "disabled",
             "status": {"ready": self.ready, "state": "Ready" if self.ready else "Initializing"},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pipelines.failures import TransientFailure
 from resources.vectors.pinecone.connection import Connection
 from resources.vectors.pinecone.names import physical
+from resources.vectors.pinecone.requests import MODEL
 from resources.vectors.pinecone.troubles import NoNamespace, unreadable
 from resources.vectors.protocol import Match
 
@@ -24,6 +25,10 @@ DELETE_IDS = 1_000  # the service's limit
 TOP_K = 10_000  # the service's limit
 
 
+class PartlyTaken(TransientFailure):
+    """The service acknowledges fewer vectors than it was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Namespace:
     """One namespace of the index, by our name for it."""
@@ -32,12 +37,11 @@ class Namespace:
     name: str
 
     def upsert(self, request: Sequence[Vector]) -> int | None:
-        """Writes the vectors; returns the log position of the write, if told. Raises TransientFailure if some are
-        not acknowledged."""
+        """Writes the vectors; returns the log position of the write, if told. Raises PartlyTaken."""
         tried, name = f"upserting into namespace {self.name}", physical(self.name)
         answer = self.connection.ask(tried, lambda index: index.upsert(vectors=list(request), namespace=name))
         if answer.upserted_count != len(request):
-            raise TransientFailure(
+            raise PartlyTaken(
                 f"Pinecone took {answer.upserted_count} of {len(request)} vectors while {tried}; try again later"
             )
         return answer.response_info.lsn_committed if answer.response_info else None
@@ -56,7 +60,7 @@ class Namespace:
 
     def nearest(self, model: str, probe: list[float], top_k: int) -> list[Match]:
         """The nearest vectors of the model, best first."""
-        answer = self._query(probe, top_k, {"model": {"$eq": model}})
+        answer = self._query(probe, top_k, {MODEL: {"$eq": model}})
         return [Match(match.id, self.name, match.score) for match in answer.matches] if answer else []
 
     def shows(self, position: int, dimension: int) -> bool:
@@ -69,7 +73,7 @@ class Namespace:
         name = physical(self.name)
         answer = self._read("fetching from", lambda index: index.fetch(ids=list(ids), namespace=name))
         held = answer.vectors.items() if answer else ()
-        return {vector_id: vector.values for vector_id, vector in held if (vector.metadata or {}).get("model") == model}
+        return {vector_id: vector.values for vector_id, vector in held if (vector.metadata or {}).get(MODEL) == model}
 
     def page(self, token: str | None) -> tuple[list[str], str | None]:
         """The ids of one page, and the token of the next page, if there is one."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 8  # requests to one index over the whole process
 
-Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
@@ -64,11 +63,6 @@ class Connection:
             failure = explain(error, tried, self._api_key)
         raise failure
 
-    def in_parallel(self, work: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
-        """Answers in the order of `items`. After a failure no further item is begun; those under way end first."""
-        with ThreadPoolExecutor(IN_FLIGHT, "pinecone") as pool:
-            yield from pool.map(work, items)
-
     def check(self, model: str, dimension: int) -> None:
         """Raises WrongSetting where the index cannot hold vectors of the model, TransientFailure while it is made."""
         shape, index = self._shape(), f"The Pinecone index {self.name or 'at PINECONE_INDEX_HOST'}"
@@ -99,7 +93,8 @@ class Connection:
         if not found.status.ready:
             raise TransientFailure(f"Pinecone is still making index {self.name} ({found.status.state}); wait for it")
         field = found.schema.fields.get("_values")  # what the vectors API reads and writes
-        return Shape(getattr(field, "dimension", None), getattr(field, "metric", None), "dense" if field else "other")
+        dimension = getattr(field, "dimension", None)
+        return Shape(dimension, getattr(field, "metric", None), "dense" if dimension else "other")
 
     def close(self) -> None:
         """Close the connections, if any were opened."""
@@ -139,6 +134,7 @@ class Connection:
             return self._client
 
 
+_HOST = re.compile(r"localhost|[\w.-]+\.[\w.-]+|[0-9a-f:.]+:[0-9a-f:.]*")  # a name with a dot, or an address
 _slots: dict[str, threading.BoundedSemaphore] = {}
 _slots_lock = threading.Lock()
 
@@ -158,15 +154,27 @@ def usable_key(api_key: str) -> str:
 
 
 def usable_host(setting: str, host: str | None) -> str | None:
-    """The address, which may be without a scheme. Raises WrongSetting for plain http that leaves this machine."""
+    """The address, which may be without a scheme; None where none is set.
+
+    Raises WrongSetting for one that is none, and for plain http that leaves this machine.
+    """
     address = (host or "").strip().rstrip("/")
-    if address.startswith("http://") and not _is_loopback(urlsplit(address).hostname or ""):
+    if not address:
+        return None
+    try:
+        url = urlsplit(address if "://" in address else f"https://{address}")
+        name, port = url.hostname or "", url.port
+    except ValueError:
+        name, port = "", None
+    if port == 0 or not _HOST.fullmatch(name) or url.scheme not in ("http", "https"):
+        raise WrongSetting(f"{setting} is no address of a host; it looks like https://api.example.com")
+    if url.scheme == "http" and not _is_loopback(name):
         raise WrongSetting(f"{setting} begins with http://, which would show the key to the network; use https://")
-    return address or None
+    return address
 
 
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return host == "localhost"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REQUEST_BYTES = 1_900_000  # of 2 MB: the body's frame and the namespace need a little
 REQUEST_VECTORS = 1_000
 METADATA_BYTES = 40_960
+MODEL = "embeddingModel"  # the metadata field that keeps models apart; `model` is what people call a column
 FRAME = len(b'{"id":"","values":,"metadata":},')
 
 
@@ -34,7 +35,7 @@ def upsert_requests(model: str, namespace: str, batch: VectorBatch) -> Iterator[
     request: list[Vector] = []
     size = 0
     for vector_id, row, given in zip(batch.ids, batch.matrix, batch.metadata, strict=True):
-        metadata = {**given, "model": model}
+        metadata = {**given, MODEL: model}
         encoded = orjson.dumps(metadata)
         if reason := _fault(row, metadata, len(encoded)):
             raise PermanentFailure(f"Vector {vector_id} for namespace {namespace} cannot be held by Pinecone: {reason}")

@@ -1,7 +1,7 @@
 """The body of `VectorStore` over one Pinecone index; a namespace of ours is one of its namespaces.
 
-The index has one dimension and may hold several models: `model` is in every vector's metadata, and queries filter
-on it. An id belongs to one model and one namespace, so deletes by id need no filter.
+The index has one dimension and may hold several models: which one is in every vector's metadata, and queries
+filter on it. An id belongs to one model and one namespace, so deletes by id need no filter.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from resources.parallel import in_parallel
 from resources.vectors.pinecone.calls import DELETE_IDS, FETCH_IDS, TOP_K, Namespace
-from resources.vectors.pinecone.connection import Connection
+from resources.vectors.pinecone.connection import IN_FLIGHT, Connection
 from resources.vectors.pinecone.names import ours
 from resources.vectors.pinecone.requests import upsert_requests
 from resources.vectors.pinecone.upserts import Upsert
@@ -55,7 +56,7 @@ class PineconeVectorStore:
 
     def missing(self, model: str, namespace: str, ids: Sequence[str]) -> list[str]:
         at = self._at(namespace)
-        fetched = self._connection.in_parallel(lambda page: at.fetch(model, page).keys(), pages(ids, FETCH_IDS))
+        fetched = in_parallel(lambda page: at.fetch(model, page).keys(), pages(ids, FETCH_IDS), IN_FLIGHT)
         held = {vector_id for page in fetched for vector_id in page}
         return [vector_id for vector_id in ids if vector_id not in held]
 
@@ -74,7 +75,7 @@ class PineconeVectorStore:
         return written is None or self._at(namespace).shows(*written)
 
     def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:
-        for _ in self._connection.in_parallel(self._at(namespace).delete, pages(ids, DELETE_IDS)):
+        for _ in in_parallel(self._at(namespace).delete, pages(ids, DELETE_IDS), IN_FLIGHT):
             pass
 
     def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
@@ -96,9 +97,7 @@ class PineconeVectorStore:
     ) -> list[Match]:
         asked = min(top_k if among is None else max(10 * top_k, AMONG), TOP_K)
         probe = vector.tolist()
-        answers = list(
-            self._connection.in_parallel(lambda name: self._at(name).nearest(model, probe, asked), namespaces)
-        )
+        answers = list(in_parallel(lambda name: self._at(name).nearest(model, probe, asked), namespaces, IN_FLIGHT))
         found = [match for answer in answers for match in answer]
         if among is None:
             return best(found, top_k)
@@ -142,7 +141,7 @@ class PineconeVectorStore:
             return [Match(vector_id, namespace, float(score)) for vector_id, score in zip(held, scores, strict=True)]
 
         places = ((namespace, page) for namespace in namespaces for page in pages(ids, FETCH_IDS))
-        for page in self._connection.in_parallel(compared, places):
+        for page in in_parallel(compared, places, IN_FLIGHT):
             yield from page
 
 

@@ -56,6 +56,8 @@ def _answered(error: ApiError, tried: str, said: str) -> RowlineFailure:
     if status in (408, 409, 429) or status >= 500:
         what = "asks us to slow down" if status == 429 else f"failed (HTTP {status})"
         return TransientFailure(f"Pinecone {what} while {tried}; try again later: {said}")
+    if status < 400:
+        return unreadable(tried)
     if status == 404:
         return _not_found(error, tried, said)
     return _forbidden(status, tried, said)

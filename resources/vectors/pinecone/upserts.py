@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pipelines.failures import PermanentFailure, TransientFailure
-from resources.vectors.pinecone.calls import Namespace
+from resources.parallel import in_parallel
+from resources.vectors.pinecone.calls import Namespace, PartlyTaken
+from resources.vectors.pinecone.connection import IN_FLIGHT
 from resources.vectors.pinecone.troubles import Refused
 
 if TYPE_CHECKING:
@@ -21,32 +23,38 @@ class Upsert:
     """The requests of one upsert. The SDK has repeated each three times before it counts as failed."""
 
     def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace
-        self._lock = threading.Lock()
-        self._failed: list[list[Vector]] = []
-        self._sent = 0
         self.position: int | None = None
         """The highest log position that was told."""
+        self._namespace = namespace
+        self._lock = threading.Lock()
+        self._answered = 0
+        self._failed: list[tuple[list[Vector], TransientFailure]] = []
 
     def run(self, requests: Iterable[list[Vector]], sleep: Callable[[float], None]) -> None:
         """Raises TransientFailure for what failed to the end, PermanentFailure for a vector that is refused."""
-        connection = self._namespace.connection
-        for _ in connection.in_parallel(self._attempt, requests):
+        for _ in in_parallel(self._attempt, requests, IN_FLIGHT):
             pass
-        if self._failed:
-            sleep(PAUSE)
-            for _ in connection.in_parallel(self._send, self._failed):
-                pass
+        if not self._failed:
+            return
+        if not self._answered:  # nothing came through: the SDK has waited long enough
+            raise self._failed[0][1]
+        sleep(PAUSE)
+        for _ in in_parallel(self._send, [request for request, _ in self._failed], IN_FLIGHT):
+            pass
 
     def _attempt(self, request: list[Vector]) -> None:
         """Sends; a few failures beside requests that went well wait for their second turn."""
         try:
             self._send(request)
-        except TransientFailure:
+        except TransientFailure as failure:
             with self._lock:
-                self._failed.append(request)
+                self._answered += isinstance(failure, PartlyTaken)
+                self._failed.append((request, failure))
                 if len(self._failed) > TOLERATED:
                     raise
+        else:
+            with self._lock:
+                self._answered += 1
 
     def _send(self, request: list[Vector]) -> None:
         try:
@@ -58,7 +66,7 @@ class Upsert:
                 self.position = max(filter(None, (self.position, position)), default=None)
             return
         if len(request) == 1:
-            raise PermanentFailure(f"Vector {request[0].id} cannot be stored: {failure}")
+            raise PermanentFailure(f"Vector {request[0].id} cannot be stored. {failure}")
         half = len(request) // 2  # which one it is shows when it is alone; what is only too large together fits
         self._send(request[:half])
         self._send(request[half:])
