@@ -48,9 +48,7 @@ def test_an_index_for_something_else_is_told(fields: dict[str, Any], connect: Co
 
 
 def test_an_index_that_is_not_there_is_told(connect: Connect):
-    with pytest.raises(
-        WrongSetting, match=r"no such index, .* looking up index elsewhere .*PINECONE_INDEX"
-    ):
+    with pytest.raises(WrongSetting, match=r"no such index, .* looking up index elsewhere .*PINECONE_INDEX"):
         connect(index="elsewhere").prepare(MODEL, 3)
 
 
