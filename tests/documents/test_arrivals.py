@@ -1,13 +1,31 @@
 """What the sensors decide: one run a document, files that have stopped growing, keys that are honoured once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.documents.addresses import mint_document_id
-from pipelines.documents.arrivals import InboxFile, RunWanted, complete_files, ignored_name, runs_wanted
+from pipelines.documents.arrivals import (
+    InboxFile,
+    RunWanted,
+    complete_files,
+    ignored_name,
+    is_about_the_file,
+    organization_of,
+    runs_wanted,
+    shortened,
+    template_folder,
+)
+from pipelines.failures import (
+    Misuse,
+    PermanentFailure,
+    RowlineFailure,
+    TransientFailure,
+    UnreadableFile,
+    WrongSetting,
+)
 from tests.documents.examples import any_text, patiently
 
 
@@ -128,3 +146,59 @@ def test_names_of_files_that_are_not_there_to_be_read_are_ignored(name: str) -> 
 @pytest.mark.parametrize("name", ["a.xlsx", "급여 2024.xlsx", "~a.csv", "part.csv", "a.part.xlsx", "tmp", "$a.xlsx"])
 def test_other_names_are_read(name: str) -> None:
     assert not ignored_name(name)
+
+
+# -- what an inbox holds ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "organization"),
+    [
+        ("acme/a.csv", "acme"),
+        ("acme/staff/a.csv", "acme"),
+        ("a.csv", None),
+        ("acme/.taken/doc/a.csv", None),
+        ("acme/", "acme"),
+        ("/a.csv", ""),
+        (".hidden/a.csv", None),
+    ],
+)
+def test_a_file_belongs_to_the_first_folder_of_its_path(path: str, organization: str | None) -> None:
+    """An empty name is nobody's organization, but its file is refused with a reason and not passed over."""
+    assert organization_of(path) == organization
+
+
+@pytest.mark.parametrize(("path", "name"), [("acme/a.csv", None), ("acme/staff/a.csv", "staff"), ("acme//a.csv", "")])
+def test_the_folder_between_names_the_template(path: str, name: str | None) -> None:
+    assert template_folder(path) == name
+
+
+@pytest.mark.parametrize("path", ["acme/a/b/c.csv", "acme/a\0b.csv"])
+def test_a_path_that_means_nothing_is_refused(path: str) -> None:
+    with pytest.raises(Misuse, match=r"lies too deep|holds a NUL"):
+        template_folder(path)
+
+
+def test_a_bucket_and_a_folder_share_no_upload_key() -> None:
+    assert replace(file(), etag='"0"').upload_key == 'bucket:acme/a.xlsx:10:1:"0"'
+    assert replace(file(), etag='"0"').upload_key != file().upload_key
+
+
+@pytest.mark.parametrize("failure", [Misuse("x"), UnreadableFile("x")])
+def test_what_is_about_the_file_refuses_it(failure: RowlineFailure) -> None:
+    assert is_about_the_file(failure)
+
+
+@pytest.mark.parametrize("failure", [TransientFailure("x"), PermanentFailure("x"), WrongSetting("x")])
+def test_what_is_not_about_the_file_leaves_it(failure: RowlineFailure) -> None:
+    """A full disk or a wrong key must not throw good files out."""
+    assert not is_about_the_file(failure)
+
+
+@patiently
+@given(any_text, st.integers(4, 300))
+def test_a_shortened_name_fits_and_keeps_its_end(name: str, most_bytes: int) -> None:
+    short = shortened(name, most_bytes)
+    assert len(short.encode()) <= most_bytes
+    assert name.endswith(short)
+    assert short == name or len(name.encode()) > most_bytes
