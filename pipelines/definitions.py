@@ -5,6 +5,7 @@ import dagster as dg
 from assets.documents import checks, graph
 from pipelines.jobs.document_graph import document_graph
 from resources.wiring import RESOURCES
+from sensors.documents.embedding_orders import embedding_orders
 from sensors.documents.failures import canceled_runs, failed_runs
 from sensors.documents.inbox import bucket_files, inbox_files
 from sensors.documents.uploads import new_uploads
@@ -13,7 +14,7 @@ defs = dg.Definitions(
     assets=dg.load_assets_from_modules([graph]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[document_graph],
-    sensors=[new_uploads, inbox_files, bucket_files, failed_runs, canceled_runs],
+    sensors=[new_uploads, inbox_files, embedding_orders, bucket_files, failed_runs, canceled_runs],
     resources=RESOURCES,
     executor=dg.in_process_executor,
 )

@@ -82,7 +82,14 @@ class Services:
 
     @cached_property
     def uploads(self) -> Uploads:
-        return Uploads(self.ledger, self.objects, self.embedder.model, self.settings.upload_bytes)
+        return Uploads(
+            self.ledger,
+            self.objects,
+            self.embedder.model,
+            self.settings.upload_bytes,
+            can_wait=self.embedder.orders is not None,
+            economy=self.settings.embedding_economy,
+        )
 
     @cached_property
     def inbox(self) -> FolderInbox:

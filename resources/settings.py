@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     )
     openai_api_key: SecretStr | None = Field(None, description="Key for EMBEDDING_PROVIDER=openai.")
     openai_base_url: str | None = Field(None, description="Any server that speaks OpenAI's embeddings API.")
+    embedding_economy: bool = Field(
+        False,
+        description="Whether an upload that does not say it (`--economy`) waits up to a day for OpenAI's Batch API, at "
+        "half the price.",
+    )
     vector_store: Literal["pgvector", "pinecone"] = Field("pgvector", description="Where vectors are searched.")
     pinecone_api_key: SecretStr | None = Field(None, description="Key for VECTOR_STORE=pinecone.")
     pinecone_index: str | None = Field(None, description="The index that holds our vectors, by name.")
@@ -101,22 +106,25 @@ class Settings(BaseSettings):
     def _of_the_embedder(self) -> Iterator["Complaint"]:
         if self.embedding_provider == "openai":
             if not is_real(self.openai_api_key):
-                yield Complaint("settings", "EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY", EMBEDDER)
+                yield Complaint("OPENAI_API_KEY", "EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY", EMBEDDER)
             return
         if self.embedding_model not in (None, "use-m3"):
             reason = f"EMBEDDING_PROVIDER=local has the model use-m3, not {self.embedding_model}"
-            yield Complaint("settings", reason, EMBEDDER)
+            yield Complaint("EMBEDDING_MODEL", reason, EMBEDDER)
         if self.embedding_dimensions not in (None, 512):
             reason = "EMBEDDING_PROVIDER=local gives 512 EMBEDDING_DIMENSIONS; leave it unset"
-            yield Complaint("settings", reason, EMBEDDER)
+            yield Complaint("EMBEDDING_DIMENSIONS", reason, EMBEDDER)
+        if self.embedding_economy:
+            reason = "EMBEDDING_ECONOMY needs EMBEDDING_PROVIDER=openai; the local model costs nothing"
+            yield Complaint("EMBEDDING_ECONOMY", reason, EMBEDDER)
 
     def _of_the_vector_store(self) -> Iterator["Complaint"]:
         if self.vector_store == "pinecone":
             if not is_real(self.pinecone_api_key):
-                yield Complaint("settings", "VECTOR_STORE=pinecone needs a real PINECONE_API_KEY", VECTORS)
+                yield Complaint("PINECONE_API_KEY", "VECTOR_STORE=pinecone needs a real PINECONE_API_KEY", VECTORS)
             if not self.pinecone_index and not self.pinecone_index_host:
                 reason = "VECTOR_STORE=pinecone needs PINECONE_INDEX, the name of the index"
-                yield Complaint("settings", reason, VECTORS)
+                yield Complaint("PINECONE_INDEX", reason, VECTORS)
 
     @property
     def objects_folder(self) -> Path:
@@ -134,6 +142,10 @@ class Complaint:
     name: str
     reason: str
     fields: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """One that is wrong by itself under its name; several that do not fit together name each other."""
+        return f"{'settings' if len(self.fields) > 1 else self.name}: {self.reason}"
 
 
 class DoNotFit(ValueError):
@@ -162,8 +174,7 @@ def load_settings() -> Settings:
     """
     settings, complaints = load_what_is_right()
     if complaints:
-        wrong = "; ".join(f"{complaint.name}: {complaint.reason}" for complaint in complaints)
-        raise WrongSetting(f"Settings are wrong: {wrong}") from None
+        raise WrongSetting(f"Settings are wrong: {'; '.join(map(str, complaints))}") from None
     return settings
 
 

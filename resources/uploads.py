@@ -22,6 +22,8 @@ class Uploads:
     objects: ObjectStore
     model: Model
     upload_bytes: int
+    can_wait: bool = False  # whether the embedder takes orders, which are done later at a lower price
+    economy: bool = False  # what an upload is that does not say it
 
     def take(
         self,
@@ -32,10 +34,12 @@ class Uploads:
         mode: Mode,
         document_id: str | None = None,
         upload_key: str | None = None,
+        economy: bool | None = None,
     ) -> Version:
         """Store the bytes and record a version that waits for its run.
 
-        Raises Misuse for a wrong organization id, document, or a mode that the template cannot serve. An object
+        Raises Misuse for a wrong organization id, document, or a mode that the template cannot serve, or for
+        `economy` where the embedder takes no orders. An object
         whose version was not recorded (a crash in between) is unknown to the ledger and harms nobody.
         """
         checked_name("Organization", organization_id)
@@ -44,6 +48,8 @@ class Uploads:
                 f"Mode employee_split needs a template that names an employeeIdentifier; template {template.name} "
                 "names none"
             )
+        if economy and not self.can_wait:
+            raise Misuse(f"The model {self.model.key} takes no orders at a lower price; upload without --economy")
         if document_id is not None:
             self._check_owner(document_id, organization_id)
         # names out of foreign archives may be no Unicode; the ledger takes nothing else
@@ -60,6 +66,7 @@ class Uploads:
                 template=template,
                 model=self.model.key,
                 dimension=self.model.dimension,
+                economy=self.economy if economy is None else economy,
                 upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
             ),
             document_id,

@@ -1,9 +1,12 @@
 """The document graph: parsed_rows → batches → embeddings → namespace_vectors → lineage."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from assets.documents.embedding import embed_groups
-from assets.documents.metadata import reading_metadata, rows_preview, version_metadata
+from assets.documents.metadata import money, reading_metadata, rows_preview, version_metadata
+from assets.documents.ordering import awaited_orders
 from assets.documents.partitions import documents
 from assets.documents.steps import RETRIES, version_in_work
 from assets.documents.storing import sweep, upsert_missing
@@ -107,7 +110,7 @@ def batches(
             "batches": facts.batches,
             "inputs_to_embed": facts.inputs,
             "estimated_tokens": tokens,
-            "estimated_cost_usd": dg.MetadataValue.float(cost_usd(tokens, embedder.price_per_million_tokens())),
+            "estimated_cost_usd": money(cost_usd(tokens, embedder.price_per_million_tokens())),
             "namespaces": facts.namespaces,
             **version_metadata(version),
         }
@@ -123,6 +126,7 @@ def batches(
     deps=[batches],
     pool="embedding_api",
     retry_policy=RETRIES,
+    output_required=False,
 )
 def embeddings(
     context: dg.AssetExecutionContext,
@@ -130,8 +134,11 @@ def embeddings(
     embedder: dg.ResourceParam[Embedder],
     vectors: dg.ResourceParam[VectorStore],
     settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult[None]:
-    """A vector for every text that has none yet, batch by batch, each kept before anything else can fail."""
+) -> Iterator[dg.MaterializeResult[None]]:
+    """A vector for every text that has none yet, batch by batch, each kept before anything else can fail.
+
+    A document that waits for an order of embeddings ends its run here, without a materialization.
+    """
     with version_in_work(context, ledger) as version:
         if embedder.model.key != version.model:
             raise PermanentFailure(
@@ -139,11 +146,15 @@ def embeddings(
                 f"{embedder.model.key}; set it back, or upload the file again as a new version"
             )
         vectors.prepare(version.model, version.dimension)  # before anything is paid
+        waits_for = awaited_orders(ledger, embedder, version, context.run.run_id)
+        if waits_for:
+            ledger.orders.wait(version, waits_for, context.run.run_id)
+            return
         groups = request_groups(ledger.plans.unfinished(version), settings.embed_request_inputs)
         requests = embed_groups(ledger, embedder, version, groups, settings.batches_in_flight, context.run.run_id)
         done = ledger.documents.batches(version.document_id, version.version)
-    tokens = sum(batch["tokens"] for batch in done)
-    return dg.MaterializeResult(
+    tokens, economy = sum(batch["tokens"] for batch in done), sum(batch["economyTokens"] for batch in done)
+    yield dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(batch["embeddedInputs"] for batch in done),
             "batches": len(done),
@@ -151,7 +162,7 @@ def embeddings(
             "model": version.model,
             "dimension": version.dimension,
             "tokens": tokens,
-            "cost_usd": dg.MetadataValue.float(cost_usd(tokens, embedder.price_per_million_tokens())),
+            "cost_usd": money(cost_usd(tokens, embedder.price_per_million_tokens(), economy)),
             **version_metadata(version),
         }
     )

@@ -21,6 +21,11 @@ def version_metadata(version: Version, link: str | None = None) -> dict[str, dg.
     return facts
 
 
+def money(usd: float | None) -> dg.MetadataValue:
+    """US dollars, which the UI plots; in words where the model's price is not known."""
+    return dg.MetadataValue.text("the price of the model is not known") if usd is None else dg.MetadataValue.float(usd)
+
+
 def rows_preview(rows: Sequence[Row]) -> dg.MetadataValue:
     lines = ["| sheet | row | namespace | text |", "|---|---|---|---|"]
     for row in rows:

@@ -36,6 +36,10 @@ def upload(
     template: Annotated[str | None, typer.Option(help="Name of a stored template, or a template file.")] = None,
     mode: Annotated[str, typer.Option(help="company_wide or employee_split.")] = "company_wide",
     document: Annotated[str | None, typer.Option(help="Make a new version of this document.")] = None,
+    economy: Annotated[
+        bool | None,
+        typer.Option("--economy/--no-economy", help="May wait up to a day for OpenAI's Batch API, at half the price."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch until processing ends (needs `rowline dev`).")] = False,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +48,7 @@ def upload(
         raise Misuse("--document takes one file: each version is one file")
     with opened() as services:
         chosen = template_named(services, org, template)
-        taken, failures = take_all(services, files, org, chosen, checked_mode(mode), document)
+        taken, failures = take_all(services, files, org, chosen, checked_mode(mode), document, economy)
         if wait:
             taken = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
         shapes = [told(services, version) if wait else upload_json(version) for version in taken]
@@ -65,25 +69,37 @@ def upload(
 
 
 def take_all(
-    services: Services, files: list[Path], org: str, template: Template, mode: Mode, document: str | None
+    services: Services,
+    files: list[Path],
+    org: str,
+    template: Template,
+    mode: Mode,
+    document: str | None,
+    economy: bool | None,
 ) -> tuple[list[Version], list[RowlineFailure]]:
     """Upload each file; a bad one does not stop the good ones beside it (law 7)."""
     taken: list[Version] = []
     failures: list[RowlineFailure] = []
     for path in files:
         try:
-            taken.append(take(services, path, org, template, mode, document))
+            taken.append(take(services, path, org, template, mode, document, economy))
         except RowlineFailure as failure:
             failures.append(failure)
     return taken, failures
 
 
 def take(
-    services: Services, path: Path, org: str, template: Template, mode: Mode, document: str | None = None
+    services: Services,
+    path: Path,
+    org: str,
+    template: Template,
+    mode: Mode,
+    document: str | None = None,
+    economy: bool | None = None,
 ) -> Version:
     try:
         with path.open("rb") as body:
-            return services.uploads.take(body, path.name, org, template, mode, document)
+            return services.uploads.take(body, path.name, org, template, mode, document, economy=economy)
     except OSError as error:
         raise Misuse(f"{path} cannot be read: {error.strerror}") from error
 
@@ -149,6 +165,8 @@ def show_status(shape: dict[str, Any]) -> None:
         )
         for error in result["errors"][:10]:
             out.print(f"  ! {error['sheet']}, row {error['rowNumber']}: {error['message']}", markup=False)
+    if waits_for := progress.get("waitsFor"):
+        out.print(f"  {waits_for}", markup=False)
     if shape["error"]:
         out.print(f"  {shape['error']['message']}", markup=False)
 

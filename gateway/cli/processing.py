@@ -33,7 +33,7 @@ def process(
         show_status(shape)
     if not run.success and version.status == "completed":  # it was live before, and still is
         console.print(f"✗ The run failed; run {run.run_id[:8]} in Dagster has the details", markup=False)
-    if not run.success or version.status != "completed":
+    if not run.success or (version.status != "completed" and not version.waits_for):
         raise typer.Exit(1)
 
 

@@ -23,7 +23,10 @@ def watch(
     quiet: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Version:
-    """Follow one version until it has ended, and return it as it then stands; says so where nobody picks it up."""
+    """Follow one version until it has ended or waits for a service for hours, and return it as it then stands.
+
+    Says so where nobody picks it up.
+    """
     looks = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet) as progress:
@@ -35,7 +38,7 @@ def watch(
             progress.update(
                 bar, description=f"{version.filename}: {version.status}", completed=done, total=len(batches) or None
             )
-            if version.status in ENDED:
+            if version.status in ENDED or version.waits_for:
                 return version
             looks += 1
             if version.status == "pending" and looks == HINT_AFTER:

@@ -47,6 +47,8 @@ class Told(Protocol):
     @property
     def error(self) -> str | None: ...
     @property
+    def waits_for(self) -> str | None: ...
+    @property
     def result(self) -> Mapping[str, Any] | None: ...
 
 
@@ -66,7 +68,7 @@ def upload_json(version: Told) -> dict[str, Any]:
 
 
 def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """State, progress, batches, result and error of a version."""
+    """State, progress, batches, result and error of a version; `waitsFor` only while it waits for a service."""
     done = [batch for batch in batches if batch["status"] == "completed"]
     return {
         "documentId": version.document_id,
@@ -78,6 +80,7 @@ def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str
             "batchesTotal": len(batches),
             "rowsDone": sum(batch["rows"] for batch in done),
             "rowsTotal": sum(batch["rows"] for batch in batches),
+            **({"waitsFor": version.waits_for} if version.waits_for else {}),
         },
         "batches": [{name: batch[name] for name in BATCH_FIELDS} for batch in batches],
         "result": {name: version.result[name] for name in RESULT_FIELDS} if version.result is not None else None,

@@ -22,13 +22,21 @@ def read_answer(body: bytes, count: int, dimension: int) -> tuple[Vectors, int |
 
     try:
         answer = orjson.loads(body)
+    except ValueError:
+        raise _garbage(f"something that is no JSON ({len(body):,} bytes)") from None
+    return embeddings_of(answer, count, dimension)
+
+
+def embeddings_of(answer: Any, count: int, dimension: int) -> tuple[Vectors, int | None]:
+    """The same, of an answer that is no text any more."""
+    try:
         items = sorted(answer["data"], key=lambda item: item["index"])
         places = [item["index"] for item in items]
         rows = [_vector(item["embedding"]) for item in items]
         usage = answer.get("usage") or {}
         tokens = None if usage.get("prompt_tokens") is None else int(usage["prompt_tokens"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise _garbage(f"something that is no list of embeddings ({len(body):,} bytes)") from None
+        raise _garbage("something that is no list of embeddings") from None
     if places != list(range(count)):
         raise _garbage(f"{len(places)} vectors that do not match the {count} inputs sent")
     return _matrix(rows, dimension), tokens

@@ -41,6 +41,8 @@ SHARE = 64  # texts handed to a core at once: about three of the model's own mic
 class LocalEmbedder:
     """Vectors of unit length, equal to within 1e-5 for equal texts (the last bits depend on the neighbours)."""
 
+    orders = None  # nothing would be cheaper later
+
     def __init__(self) -> None:
         self.model = Model("local", NAME, DIMENSION)
 

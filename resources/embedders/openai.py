@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.documents.batching import REQUEST_TOKENS
 from pipelines.failures import WrongSetting
 from resources.embedders.answers import read_answer
+from resources.embedders.batch_api import BatchApi
 from resources.embedders.inputs import acceptable, requests, rough_tokens
 from resources.embedders.protocol import Embedded, Model, joined
 from resources.embedders.troubles import InputRefused, TooManyTokens
@@ -64,6 +65,7 @@ class OpenAIEmbedder:
         self._request_inputs = request_inputs
         self._wire = Wire(api_key, base_url, in_flight, timeout, max_retries, sleep, jitter, clock)
         self._has_worked = False
+        self.orders = BatchApi(self._wire, self.model, self._options)
 
     def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
         """An answer for each request that was paid, then one of all refused texts, which cost nothing.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -43,10 +44,52 @@ class Embedded:
     requests: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An input of an order that was worked on: its name, its vector of shape (dimension,), its billed tokens."""
+
+    name: str
+    vector: Vectors
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """Where an order stands at the service. `refused`: why it was not worked on, or not to its end."""
+
+    ended: bool
+    refused: str | None = None
+    output: str | None = None
+
+
+class Orders(Protocol):
+    """A service that works on many texts in its own time, at a lower price. Its methods raise what `answers` raises."""
+
+    def place(self, order_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
+        """Hands over (name, text) pairs; gives the service's name for the order, `None` where there are no texts.
+
+        Placing twice is placing once: an order of this key that was placed after `since` is found, not repeated.
+        """
+        ...
+
+    def state(self, service_id: str) -> OrderState:
+        """Where an order stands now."""
+        ...
+
+    def outcome(self, state: OrderState) -> Iterator[Ordered]:
+        """What was worked on, in any order; inputs that were refused or not reached are left out."""
+        ...
+
+
 class Embedder(Protocol):
     """Turns texts into vectors of one space. Safe to call from several threads at once."""
 
     model: Model
+
+    @property
+    def orders(self) -> Orders | None:
+        """For texts that may wait; `None` where the service has no such thing."""
+        ...
 
     def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
         """Every text settled once, request by request: the next one is not sent before the caller asks for it.
@@ -87,3 +130,10 @@ def joined(answers: Iterable[Embedded], count: int, dimension: int) -> Embedded:
         tokens = tokens if answer.tokens is None else (tokens or 0) + answer.tokens
         requests += answer.requests
     return Embedded(range(count), vectors, dict(sorted(refused.items())), tokens, requests)
+
+
+def stacked(vectors: Sequence[Vectors]) -> Vectors:
+    """Vectors of shape (dimension,) as one matrix."""
+    import numpy as np
+
+    return np.stack(vectors)

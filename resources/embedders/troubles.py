@@ -47,6 +47,10 @@ class InputRefused(PermanentFailure):
         self.named = int(found[1]) if found else None
 
 
+class NotThere(PermanentFailure):
+    """The service does not know the model, the file or the address that was asked for."""
+
+
 class TooManyTokens(InputRefused):
     """The request as a whole is too large, or one text is: nothing is wrong with the settings, cutting it helps."""
 
@@ -129,7 +133,7 @@ def _forbidden(status: int, said: str, model: str) -> RowlineFailure:
     if status in (401, 403):
         return PermanentFailure(f"The embedding service does not accept OPENAI_API_KEY (HTTP {status}): {said}")
     if status == 404:
-        return PermanentFailure(
+        return NotThere(
             f"The embedding service has no model {model}; check EMBEDDING_MODEL, and OPENAI_BASE_URL if set: {said}"
         )
     return PermanentFailure(f"The embedding service refuses the request with HTTP {status}: {said}")

@@ -74,6 +74,15 @@ class Wire:
 
     def ask(self, body: dict[str, Any], tally: Tally, read: Callable[[bytes], Answer]) -> Answer:
         """Sends the body of an embeddings request, reads the answer; both are repeated on ServiceTrouble."""
+
+        def send(client: openai.OpenAI) -> Answer:
+            tally.requests += 1
+            return read(client.embeddings.with_raw_response.create(**body).content)
+
+        return self.call(send, str(body["model"]))
+
+    def call(self, send: Callable[[openai.OpenAI], Answer], model: str) -> Answer:
+        """What `send` makes of the client, called again on ServiceTrouble: so it must do no harm twice."""
         from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
         repeat = Retrying(
@@ -83,7 +92,7 @@ class Wire:
             sleep=self._sleep,
             reraise=True,
         )
-        answer: Answer = repeat(self._once, body, tally, read)
+        answer: Answer = repeat(self._once, send, model)
         return answer
 
     def close(self) -> None:
@@ -92,16 +101,15 @@ class Wire:
             if self._client is not None:
                 self._client.close()
 
-    def _once(self, body: dict[str, Any], tally: Tally, read: Callable[[bytes], Answer]) -> Answer:
+    def _once(self, send: Callable[[openai.OpenAI], Answer], model: str) -> Answer:
         import openai
 
         client = self._opened()
         with self._pace.turn(self._clock, self._sleep) as began:
-            tally.requests += 1
             try:
-                answer = read(client.embeddings.with_raw_response.create(**body).content)
+                answer = send(client)
             except openai.OpenAIError as error:
-                failure = explain(error, self._api_key, str(body["model"]))
+                failure = explain(error, self._api_key, model)
             else:
                 self._pace.answered()
                 return answer

@@ -32,6 +32,7 @@ class Upload:
     template: Template
     model: str
     dimension: int
+    economy: bool = False  # may wait a day for a lower price
     upload_key: str | None = None  # where set, the same key is honoured once (inbox files, events)
 
 
@@ -57,6 +58,8 @@ class Version:
     error: str | None
     result: dict[str, Any] | None
     uploaded_at: datetime
+    economy: bool
+    waits_for: str | None
 
     @property
     def template(self) -> Template:
@@ -71,7 +74,7 @@ class Version:
 VERSION = """
 SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
-       v.plan_key, v.error, v.result, v.uploaded_at
+       v.plan_key, v.error, v.result, v.uploaded_at, v.economy, v.waits_for
   FROM versions v JOIN documents d USING (document_id)
 """
 
@@ -140,7 +143,7 @@ class Documents:
     def _insert(self, connection: Connection, document_id: str, version: int, upload: Upload) -> None:
         connection.execute(
             "INSERT INTO versions (document_id, version, filename, object_key, byte_size, sha256, mode, template, "
-            "model, dimension, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "model, dimension, economy, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 document_id,
                 version,
@@ -152,6 +155,7 @@ class Documents:
                 Jsonb(upload.template.as_json()),
                 upload.model,
                 upload.dimension,
+                upload.economy,
                 upload.upload_key,
             ),
         )
@@ -214,7 +218,8 @@ class Documents:
             if newest is None:
                 raise Misuse(f"There is no document {document_id} in the ledger; upload it first")
             connection.execute(
-                "UPDATE versions SET status = 'failed', completed_at = now(), error = %s WHERE document_id = %s "
+                "UPDATE versions SET status = 'failed', completed_at = now(), waits_for = NULL, error = %s "
+                "WHERE document_id = %s "
                 "AND version < %s AND status IN ('pending', 'processing')",
                 (
                     f"Version {newest['latest_version']} was uploaded before this one was processed",
@@ -223,8 +228,8 @@ class Documents:
                 ),
             )
             connection.execute(
-                "UPDATE versions v SET run_id = %(run)s, error = NULL, started_at = coalesce(started_at, now()), "
-                "requested_at = coalesce(requested_at, now()), "
+                "UPDATE versions v SET run_id = %(run)s, error = NULL, waits_for = NULL, "
+                "started_at = coalesce(started_at, now()), requested_at = coalesce(requested_at, now()), "
                 "base_version = CASE WHEN plan_key IS NULL THEN "
                 "(SELECT nullif(live_version, v.version) FROM documents d WHERE d.document_id = v.document_id) "
                 "ELSE base_version END, "
@@ -274,7 +279,7 @@ class Documents:
         """
         with self._database.transaction() as connection:
             failed = connection.execute(
-                "UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now() "
+                "UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now(), waits_for = NULL "
                 "WHERE document_id = %(document)s AND status IN ('pending', 'processing') "
                 "AND (%(version)s::int IS NULL OR version = %(version)s) "
                 "AND (%(run)s::text IS NULL OR run_id = %(run)s) RETURNING version",
@@ -347,6 +352,7 @@ class Documents:
                 'SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row AS "startRow", '
                 'end_row AS "endRow", status, processed_rows AS "processedRows", '
                 'vectors_created AS "vectorsCreated", errors, rows, tokens, '
+                'economy_tokens AS "economyTokens", '
                 'embedded_inputs AS "embeddedInputs", started_at AS "startedAt", completed_at AS "completedAt" '
                 "FROM batches WHERE document_id = %s AND version = %s ORDER BY batch_number",
                 (document_id, version),

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import scalar_row
 
 from pipelines.documents.batching import shares
+from pipelines.documents.orders import named_input
 from resources.binary_copy import copy_body, float_bytes, matrix_of
 from resources.database.connections import Connection, Database
 from resources.database.copying import copy_or_merge
-from resources.embedders.protocol import Embedded
+from resources.embedders.protocol import Embedded, Ordered, stacked
 from resources.ledger.documents import Version
 
 if TYPE_CHECKING:
@@ -37,9 +38,22 @@ UPDATE batches b
 """  # noqa: S608 - constants of this module
 
 PAID = """
-UPDATE batches b SET embedded_inputs = b.embedded_inputs + paid.inputs, tokens = b.tokens + paid.tokens
+UPDATE batches b
+   SET embedded_inputs = b.embedded_inputs + paid.inputs, tokens = b.tokens + paid.tokens,
+       economy_tokens = b.economy_tokens + CASE WHEN %(economy)s THEN paid.tokens ELSE 0 END
   FROM unnest(%(batches)s::int[], %(inputs)s::int[], %(tokens)s::bigint[]) AS paid (batch_number, inputs, tokens)
  WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = paid.batch_number
+"""
+
+# `nth` counts from 1; a text is taken once, and its batch is not known any more where the plan was replaced
+NEW = """
+SELECT DISTINCT ON (o.text_hash) o.nth, o.text_hash, l.batch_number
+  FROM unnest(%(positions)s::int[], %(hashes)s::bytea[]) WITH ORDINALITY AS o (row_position, text_hash, nth)
+  LEFT JOIN lineage l ON l.document_id = %(document)s AND l.version = %(version)s
+                     AND l.row_position = o.row_position AND l.text_hash = o.text_hash
+ WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.organization_id = %(organization)s AND e.model = %(model)s
+                                                AND e.text_hash = o.text_hash)
+ ORDER BY o.text_hash
 """
 
 RECOUNT = f"""
@@ -157,6 +171,41 @@ class Embeddings:
                     "batches": group.batch_numbers,
                     "inputs": inputs,
                     "tokens": shares(answer.tokens or 0, inputs),
+                    "economy": False,
+                },
+            )
+
+    def keep(self, version: Version, inputs: Sequence[Ordered], run_id: str) -> None:
+        """Keep what an order for the version brought: vectors, and tokens at the lower price, in one transaction.
+
+        Twice is once: what is kept already is neither kept nor counted again.
+        """
+        at = {
+            "document": version.document_id,
+            "version": version.version,
+            "organization": version.organization_id,
+            "model": version.model,
+        }
+        names = [named_input(done.name) for done in inputs]
+        with self._database.transaction() as connection:
+            new = connection.execute(
+                NEW, at | {"positions": [name[0] for name in names], "hashes": [name[1] for name in names]}
+            ).fetchall()
+            if not new:
+                return
+            chosen = [inputs[row["nth"] - 1] for row in new]
+            vectors = stacked([done.vector for done in chosen])
+            _insert(connection, version, [row["text_hash"] for row in new], vectors, run_id)
+            counted = [(row["batch_number"], done.tokens) for row, done in zip(new, chosen, strict=True)]
+            of_batch = {number: [tokens for n, tokens in counted if n == number] for number, _ in counted if number}
+            connection.execute(
+                PAID,
+                at
+                | {
+                    "batches": list(of_batch),
+                    "inputs": [len(tokens) for tokens in of_batch.values()],
+                    "tokens": [sum(tokens) for tokens in of_batch.values()],
+                    "economy": True,
                 },
             )
 

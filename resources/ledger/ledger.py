@@ -7,6 +7,7 @@ from resources.database.connections import Database
 from resources.ledger.documents import Documents
 from resources.ledger.embeddings import Embeddings
 from resources.ledger.lineage import Lineage
+from resources.ledger.orders import Orders
 from resources.ledger.organizations import Organizations
 from resources.ledger.plans import Plans
 
@@ -21,6 +22,7 @@ class Ledger:
     plans: Plans
     embeddings: Embeddings
     lineage: Lineage
+    orders: Orders
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -31,4 +33,5 @@ class Ledger:
             Plans(database),
             Embeddings(database),
             Lineage(database),
+            Orders(database),
         )

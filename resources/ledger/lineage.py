@@ -208,7 +208,8 @@ class Lineage:
             rows = connection.execute(RESULT, at).fetchone()
             paid = connection.execute(
                 "SELECT coalesce(sum(embedded_inputs), 0)::bigint AS inputs, "
-                "coalesce(sum(tokens), 0)::bigint AS tokens "
+                "coalesce(sum(tokens), 0)::bigint AS tokens, "
+                "coalesce(sum(economy_tokens), 0)::bigint AS economy_tokens "
                 "FROM batches WHERE document_id = %(document)s AND version = %(version)s",
                 at,
             ).fetchone()
@@ -234,7 +235,7 @@ class Lineage:
                 "embeddedInputs": paid["inputs"],
                 "tokens": paid["tokens"],
                 "errors": errors,
-                "costUsd": cost_usd(paid["tokens"], price_per_million_tokens),
+                "costUsd": cost_usd(paid["tokens"], price_per_million_tokens, paid["economy_tokens"]),
             }
             written = connection.execute(
                 "UPDATE versions SET status = 'completed', error = NULL, completed_at = clock_timestamp(), "

@@ -25,6 +25,14 @@ def test_a_price_is_per_million_tokens() -> None:
     assert cost_usd(1, 0.02) == pytest.approx(2e-8)
 
 
-@pytest.mark.parametrize("price", [None, 0.0])
-def test_a_model_that_runs_here_costs_nothing(price: float | None) -> None:
-    assert cost_usd(10**9, price) == 0.0
+def test_a_model_that_runs_here_costs_nothing() -> None:
+    assert cost_usd(10**9, 0.0) == 0.0
+
+
+def test_a_price_that_is_not_known_is_not_free() -> None:
+    assert cost_usd(10**9, None) is None
+
+
+def test_tokens_that_could_wait_cost_half() -> None:
+    assert cost_usd(1_000_000, 0.02, economy_tokens=1_000_000) == pytest.approx(0.01)
+    assert cost_usd(1_000_000, 0.02, economy_tokens=400_000) == pytest.approx(0.016)

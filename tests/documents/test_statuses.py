@@ -16,6 +16,7 @@ class Version:
     status: str = "processing"
     error: str | None = None
     result: Mapping[str, Any] | None = None
+    waits_for: str | None = None
 
 
 def batch(number: int, status: str, rows: int) -> dict[str, Any]:

@@ -75,10 +75,11 @@ class Deployment:
         template: Template | None = None,
         mode: Mode = "company_wide",
         upload_key: str | None = None,
+        economy: bool | None = None,
     ) -> Version:
         body = table if isinstance(table, bytes) else csv_bytes(table)
         return self.services.uploads.take(
-            io.BytesIO(body), filename, organization, template or Template(), mode, document, upload_key
+            io.BytesIO(body), filename, organization, template or Template(), mode, document, upload_key, economy
         )
 
     def run(self, document_id: str, **doubles: Any) -> dg.ExecuteInProcessResult:
@@ -116,7 +117,9 @@ class Deployment:
         resources = {name: getattr(self.services, name) for name in NAMES} | doubles
         wanted = [name for name in inspect.signature(body).parameters if name != "context"]
         context = SimpleNamespace(partition_key=document_id, run=SimpleNamespace(run_id=run_id), retry_number=0)
-        body(context, **{name: resources[name] for name in wanted})
+        done = body(context, **{name: resources[name] for name in wanted})
+        if inspect.isgenerator(done):
+            list(done)
 
     def quick(self, document_id: str, **doubles: Any) -> Version:
         """All five asset bodies, one after the other. Raises what they raise."""

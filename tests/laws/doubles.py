@@ -29,6 +29,8 @@ class WordEmbedder:
     that number (1-based) raises `failure`; `before` is called with the texts of every call.
     """
 
+    orders = None
+
     def __init__(self, refuse: str = "REFUSED", name: str = "words") -> None:
         self.model = Model("test", name, DIMENSION)
         self.calls = 0

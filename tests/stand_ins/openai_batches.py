@@ -46,10 +46,10 @@ class Batches:
     """Files and batches of the service. `inputs` and `tokens` count what was done, so what would be billed."""
 
     def __init__(self) -> None:
-        self.file_bytes, self.file_inputs = FILE_BYTES, FILE_INPUTS
         self.reset()
 
     def reset(self) -> None:
+        self.file_bytes, self.file_inputs = FILE_BYTES, FILE_INPUTS
         self.files: dict[str, bytes] = {}
         self.all: dict[str, Batch] = {}
         self.inputs = self.tokens = 0

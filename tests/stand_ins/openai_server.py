@@ -158,7 +158,7 @@ class OpenAIServer:
         return handler
 
     async def _answer(self, request: web.Request, fault: Fault, work: Work) -> web.StreamResponse:
-        await request.read()
+        await (request.post() if request.content_type.startswith("multipart/") else request.read())
         if fault.kind == "reset_before":
             return _cut(request)
         if fault.kind == "garbage":

@@ -1,0 +1,57 @@
+"""Orders of a document: placed by the run that ends waiting, collected by the run that the sensor wakes."""
+
+from itertools import islice
+
+from pipelines.documents.orders import waiting_sentence
+from pipelines.failures import PermanentFailure
+from resources.embedders.protocol import Embedder, Orders
+from resources.ledger.documents import Version
+from resources.ledger.ledger import Ledger
+from resources.ledger.orders import Order
+
+KEPT_TOGETHER = 500  # vectors of one transaction
+
+
+def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id: str) -> str | None:
+    """Place what the version may have done later, collect what is done; gives what it waits for, if anything.
+
+    Orders for older versions of the document are collected too: what they paid for, this version may need. Raises
+    PermanentFailure where the service refused an order of this version; a retry embeds the rest by usual requests.
+    """
+    service = embedder.orders
+    if service is None:
+        return None
+    waiting = _under_way(ledger, service, version, run_id)
+    if version.economy and not waiting:
+        ledger.orders.intend(version)
+        waiting = _under_way(ledger, service, version, run_id)
+    if not version.economy or not waiting:
+        return None
+    return waiting_sentence(len(waiting), sum(order.inputs for order in waiting))
+
+
+def _under_way(ledger: Ledger, service: Orders, version: Version, run_id: str) -> list[Order]:
+    return [order for order in ledger.orders.open(version) if not _settled(ledger, service, version, order, run_id)]
+
+
+def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, run_id: str) -> bool:
+    service_id = order.service_id
+    if service_id is None:
+        service_id = service.place(order.order_key, order.created_at, lambda: ledger.orders.texts(order))
+        if service_id is None:  # all its texts were paid for meanwhile
+            ledger.orders.settle(order, "collected")
+            return True
+        ledger.orders.placed(order, service_id)
+    state = service.state(service_id)
+    if not state.ended:
+        return False
+    done = service.outcome(state)
+    while part := list(islice(done, KEPT_TOGETHER)):
+        ledger.embeddings.keep(ledger.documents.at(order.document_id, order.version), part, run_id)
+    ledger.orders.settle(order, "refused" if state.refused else "collected")
+    if state.refused and order.version == version.version:
+        raise PermanentFailure(
+            f"The embedding service did not finish an order of {order.inputs:,} texts at the lower price "
+            f"({state.refused}); retry to embed the rest at the usual price"
+        )
+    return True

@@ -1,0 +1,179 @@
+"""OpenAI's Batch API: orders of embeddings, done within 24 hours at half the price.
+
+Limits (API reference; contracts.md section 4): 50,000 inputs and 200 MB a file, which `pipelines.documents.orders`
+cuts for. A line holds one text, so that tokens are known for each, and one refusal costs no other text its vector.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
+
+from pipelines.failures import PermanentFailure
+from resources.embedders.answers import embeddings_of
+from resources.embedders.protocol import Model, Ordered, OrderState
+from resources.embedders.troubles import InputRefused, NotThere, ServiceTrouble
+from resources.embedders.wire import Wire
+
+if TYPE_CHECKING:
+    import openai
+
+Answer = TypeVar("Answer")
+
+ENDPOINT: Literal["/v1/embeddings"] = "/v1/embeddings"
+KEY = "rowline_order"  # our name for an order, in the metadata of the service's batch
+SKEW = timedelta(hours=1)  # how far the service's clock may be behind the database's
+FILE_SECONDS = 30 * 24 * 3600  # the service deletes our files after that: nobody has to clean up
+PAGE = 100
+BUFFER = 2**20
+
+
+class BatchApi:
+    """The body of `Orders` over the client of an OpenAI embedder."""
+
+    def __init__(self, wire: Wire, model: Model, options: dict[str, Any]) -> None:
+        self._wire = wire
+        self._model = model
+        self._options = options
+
+    def place(self, order_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
+        """The service's name of the order, which is found where it was placed already; `None` where there are no texts.
+
+        Each try looks first: so an answer that was lost on its way does not order twice.
+        """
+        with tempfile.TemporaryFile() as file:
+
+            def send(client: openai.OpenAI) -> str | None:
+                if known := self._find(client, order_key, since):
+                    return known
+                if not file.seek(0, os.SEEK_END):
+                    self._write(file, texts())
+                return self._create(client, order_key, file) if file.tell() else None
+
+            try:
+                return self._call(send)
+            except InputRefused as error:
+                refused = PermanentFailure(f"The embedding service does not take the order {order_key}: {error}")
+            raise refused
+
+    def state(self, service_id: str) -> OrderState:
+        """Where the batch stands; one that the service does not know any more was refused."""
+        try:
+            batch = self._wire.call(
+                lambda client: _read(client.batches.with_raw_response.retrieve(service_id).content), self._model.name
+            )
+        except NotThere:
+            return OrderState(ended=True, refused="the service does not know the order any more")
+        return _state(batch)
+
+    def outcome(self, state: OrderState) -> Iterator[Ordered]:
+        """The lines of the output file that hold an embedding, by way of a file of our own: they may be 500 MB."""
+        import orjson
+
+        output = state.output
+        if output is None:
+            return
+        with tempfile.TemporaryFile() as file:
+            self._call(lambda client: _download(client, output, file))
+            file.seek(0)
+            for line in file:
+                told = orjson.loads(line)
+                answer = told.get("response") or {}
+                if answer.get("status_code") == 200:
+                    vectors, tokens = embeddings_of(answer.get("body"), 1, self._model.dimension)
+                    yield Ordered(str(told["custom_id"]), vectors[0], tokens or 0)
+
+    def _find(self, client: openai.OpenAI, order_key: str, since: datetime) -> str | None:
+        """The batch with our key among those of the account, newest first."""
+        after: dict[str, str] = {}
+        while True:
+            page = _read(client.batches.with_raw_response.list(limit=PAGE, **after).content)  # type: ignore[arg-type]
+            for batch in page["data"]:
+                if (batch.get("metadata") or {}).get(KEY) == order_key:
+                    return str(batch["id"])
+                if batch["created_at"] < (since - SKEW).timestamp():
+                    return None
+            if not page.get("has_more"):
+                return None
+            after = {"after": page["data"][-1]["id"]}
+
+    def _write(self, file: IO[bytes], texts: Iterable[tuple[str, str]]) -> None:
+        import orjson
+
+        body = {"model": self._model.name, "encoding_format": "base64", **self._options}
+        for name, text in texts:
+            line = {"custom_id": name, "method": "POST", "url": ENDPOINT, "body": body | {"input": text}}
+            file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def _create(self, client: openai.OpenAI, order_key: str, file: IO[bytes]) -> str:
+        file.seek(0)
+        uploaded = client.files.with_raw_response.create(
+            file=("texts.jsonl", file),
+            purpose="batch",
+            expires_after={"anchor": "created_at", "seconds": FILE_SECONDS},
+        )
+        created = client.batches.with_raw_response.create(
+            input_file_id=_read(uploaded.content)["id"],
+            endpoint=ENDPOINT,
+            completion_window="24h",
+            metadata={KEY: order_key},
+            output_expires_after={"anchor": "created_at", "seconds": FILE_SECONDS},
+        )
+        return str(_read(created.content)["id"])
+
+    def _call(self, send: Callable[[openai.OpenAI], Answer]) -> Answer:
+        try:
+            return self._wire.call(send, self._model.name)
+        except NotThere:
+            absent = PermanentFailure(
+                "The embedding service has no Batch API, or not for this model; see OPENAI_BASE_URL, and upload the "
+                "file again with --no-economy"
+            )
+        raise absent
+
+
+def _read(raw: bytes) -> Any:
+    """A JSON object with an id or a list; anything else is trouble, never an empty answer (law 8)."""
+    import orjson
+
+    try:
+        told = orjson.loads(raw)
+    except ValueError:
+        told = None
+    if isinstance(told, dict) and ("id" in told or isinstance(told.get("data"), list)):
+        return told
+    raise ServiceTrouble("The embedding service answered something that is no order, file or list of them.")
+
+
+def _state(batch: dict[str, Any]) -> OrderState:
+    status, output = batch.get("status"), batch.get("output_file_id")
+    if status in ("completed", "expired"):
+        return OrderState(ended=True, output=output)
+    if status in ("failed", "cancelled"):
+        told = [str(error.get("message")) for error in (batch.get("errors") or {}).get("data") or []]
+        return OrderState(ended=True, refused="; ".join([status, *told[:3]]), output=output)
+    return OrderState(ended=False)
+
+
+def _download(client: openai.OpenAI, file_id: str, target: IO[bytes]) -> None:
+    """The whole file, or ServiceTrouble: half of it must not pass for the whole (law 8)."""
+    import httpx2
+    import orjson
+
+    target.seek(0)
+    target.truncate()
+    try:
+        with client.files.with_streaming_response.content(file_id) as answer:
+            for part in answer.iter_bytes(BUFFER):
+                target.write(part)
+    except httpx2.HTTPError:
+        raise ServiceTrouble("The embedding service broke off while it sent a finished order.") from None
+    target.seek(0)
+    try:
+        for line in target:
+            orjson.loads(line)["custom_id"]
+    except (ValueError, TypeError, KeyError):
+        raise ServiceTrouble("The embedding service sent a finished order that cannot be read.") from None

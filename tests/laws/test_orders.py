@@ -1,0 +1,278 @@
+"""Orders at the lower price: a document waits without a worker, and nothing is ordered or paid twice."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from pipelines.documents.orders import FIRST_LOOK
+from resources.embedders.openai import PRICES, OpenAIEmbedder
+from resources.ledger.documents import Version
+from sensors.documents.embedding_orders import embedding_orders
+from tests.laws.deployment import Deployment, items
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai_embeddings import REFUSED_MARK
+from tests.stand_ins.openai_server import KEY, OpenAIServer
+
+TABLE = items(*[f"item{n}" for n in range(10)])  # three batches
+
+
+@pytest.fixture
+def patient(rowline: Deployment, openai: OpenAIServer) -> Deployment:
+    """A deployment that embeds by the stand-in, whose uploads may wait where they say so."""
+    services = rowline.services
+    services.__dict__["embedder"] = OpenAIEmbedder(
+        KEY, openai.base_url, dimension=32, max_retries=2, sleep=lambda _: None
+    )
+    services.__dict__.pop("uploads", None)
+    return rowline
+
+
+def order(patient: Deployment, table: list[list[str]] = TABLE, document: str | None = None) -> Version:
+    """Upload with --economy, and run as far as it goes."""
+    return patient.process(patient.upload(table, document, economy=True).document_id)
+
+
+def tick(patient: Deployment) -> str:
+    """The sensor, after all orders have come due; gives what it says."""
+    patient.sql("UPDATE embedding_orders SET look_at = now() - interval '1 s' WHERE state = 'placed'")
+    services = patient.services
+    with dg.build_sensor_context(instance=patient.dagster) as context:
+        told = embedding_orders(context, ledger=services.ledger, embedder=services.embedder)
+    return told.skip_message
+
+
+def states(patient: Deployment) -> list[str]:
+    return [row["state"] for row in patient.sql("SELECT state FROM embedding_orders ORDER BY created_at, first_row")]
+
+
+def test_a_document_waits_and_is_completed_at_half_the_price(patient: Deployment, openai: OpenAIServer):
+    """The first run ends well without its later steps; the second finds nothing left to pay."""
+    uploaded = patient.upload(TABLE, economy=True)
+    run = patient.run(uploaded.document_id)
+    assert run.success
+    made = {event.asset_key.to_user_string() for event in run.get_asset_materialization_events()}
+    assert made == {"parsed_rows", "batches"}
+    assert {check.check_name for check in run.get_asset_check_evaluations()} == {
+        "rows_found",
+        "row_counts_add_up",
+        "no_error_rows",
+    }
+    version = patient.services.ledger.documents.newest(uploaded.document_id)
+    assert (version.status, version.result) == ("processing", None)
+    assert "10 texts at the lower price (1 order, up to 24 hours)" in version.waits_for
+    assert patient.services.ledger.documents.waiting() == []
+
+    assert tick(patient) == "1 orders looked at, 0 have ended, 0 documents go on"
+    openai.batches.complete()
+    assert tick(patient) == "1 orders looked at, 1 have ended, 1 documents go on"
+    (waiting,) = patient.services.ledger.documents.waiting()
+    assert (waiting.document_id, waiting.attempt, waiting.waits_for) == (uploaded.document_id, 2, None)
+
+    version = patient.process(uploaded.document_id)
+    assert (version.status, openai.stats.requests, openai.batches.inputs) == ("completed", 0, 10)
+    assert set(patient.stored()) == patient.promised()
+    assert (version.result["embeddedInputs"], version.result["tokens"]) == (10, openai.batches.tokens)
+    half = openai.batches.tokens * PRICES["text-embedding-3-small"] / 1e6 / 2
+    assert version.result["costUsd"] == pytest.approx(half)
+    assert [batch["embeddedInputs"] for batch in patient.batches(version)] == [4, 4, 2]
+
+
+def test_looking_again_before_it_is_done_orders_nothing_and_waits_on(patient: Deployment, openai: OpenAIServer):
+    """A person runs `rowline process` on a document that waits."""
+    version = order(patient)
+    again = patient.process(version.document_id)
+    assert (again.status, again.waits_for) == ("processing", version.waits_for)
+    assert len(openai.batches.all) == 1
+    openai.batches.complete()
+    assert patient.process(version.document_id).status == "completed"
+    assert openai.batches.inputs == 10
+
+
+@pytest.mark.parametrize("operation", ["files.create", "batches.create", "batches.list", "batches.retrieve"])
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "truncated", "garbage", "server_error", "rate_limit"])
+def test_trouble_while_ordering_orders_once(patient: Deployment, openai: OpenAIServer, operation: str, kind: str):
+    """Above all: an order that was placed though its answer was lost is found, not repeated."""
+    openai.faults.append(Fault(kind, operation))
+    version = order(patient)
+    assert "waits for" in version.waits_for
+    assert [batch.metadata["rowline_order"] for batch in openai.batches.all.values()] == [f"{version.document_id}:1:1"]
+
+
+@pytest.mark.parametrize("moment", ["placed", "wait"])
+def test_dying_after_the_order_was_placed_does_not_place_it_again(
+    patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    """Death comes before the ledger knows that the service has the order, or that the document waits."""
+
+    class Died(BaseException):
+        """No handler of the product sees it, as none sees kill -9."""
+
+    def die(*_: object) -> None:
+        raise Died
+
+    document = patient.upload(TABLE, economy=True).document_id
+    for step in ("parsed_rows", "batches"):
+        patient.step(step, document, "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(patient.services.ledger.orders), moment, die)
+        with pytest.raises(Died):
+            patient.step("embeddings", document, "run")
+    assert "waits for" in patient.process(document).waits_for
+    openai.batches.complete()
+    assert patient.process(document).status == "completed"
+    assert (len(openai.batches.all), openai.batches.inputs, openai.stats.inputs) == (1, 10, 0)
+
+
+def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
+    patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+):
+    """The second part of an order cannot be kept; the run after it takes up the whole order again."""
+    from assets.documents import ordering
+    from pipelines.failures import TransientFailure
+    from tests.laws.doubles import FailsAt, Watched
+
+    monkeypatch.setattr(ordering, "KEPT_TOGETHER", 4)
+    version = order(patient)
+    openai.batches.complete()
+    ledger = patient.services.ledger
+    failing = FailsAt(2, TransientFailure("The database did not answer"), ["keep"])
+    from dataclasses import replace
+
+    watched = replace(ledger, embeddings=Watched(ledger.embeddings, failing))
+    version = patient.process(version.document_id, ledger=watched)
+    assert (version.status, failing.calls) == ("completed", 5)  # 4, then not; then 4, 4 and 2
+    assert (version.result["embeddedInputs"], version.result["tokens"]) == (10, openai.batches.tokens)
+    assert openai.stats.inputs == 0
+
+
+def test_what_an_expired_order_did_not_reach_is_embedded_at_the_usual_price(patient: Deployment, openai: OpenAIServer):
+    version = order(patient)
+    openai.batches.complete("expired", after=3)
+    version = patient.process(version.document_id)
+    assert (version.status, openai.batches.inputs, openai.stats.inputs) == ("completed", 3, 7)
+    tokens = openai.batches.tokens + openai.stats.tokens
+    assert version.result["tokens"] == tokens
+    paid = (tokens - openai.batches.tokens / 2) * PRICES["text-embedding-3-small"] / 1e6
+    assert version.result["costUsd"] == pytest.approx(paid)
+
+
+def test_a_text_refused_in_an_order_is_a_row_error_with_its_reason(patient: Deployment, openai: OpenAIServer):
+    """The usual request tells why: it costs nothing, as refused inputs are not billed."""
+    version = order(patient, items("anvil", REFUSED_MARK, "bellows"))
+    openai.batches.complete()
+    version = patient.process(version.document_id)
+    assert (version.status, version.result["errorRows"]) == ("completed", 1)
+    assert "is invalid" in version.result["errors"][0]["message"]
+    assert openai.batches.inputs == 2
+
+
+@pytest.mark.parametrize(
+    ("end", "sentence"),
+    [
+        ({"status": "failed", "reason": "Enqueued token limit reached for text-embedding-3-small"}, "token limit"),
+        ({"status": "cancelled", "after": 4}, "cancelled"),
+    ],
+)
+def test_an_order_that_was_refused_fails_the_document_and_the_retry_pays_only_the_rest(
+    patient: Deployment, openai: OpenAIServer, end: dict[str, object], sentence: str
+):
+    """Nobody pays the full price without having said so: the retry does."""
+    version = order(patient)
+    openai.batches.complete(**end)
+    tick(patient)
+    version = patient.process(version.document_id)
+    assert version.status == "failed"
+    assert "10 texts at the lower price" in version.error
+    assert sentence in version.error
+    patient.services.ledger.documents.retry(version.document_id)
+    version = patient.process(version.document_id)
+    assert (version.status, openai.stats.inputs) == ("completed", 10 - openai.batches.inputs)
+
+
+def test_an_order_the_service_has_forgotten_fails_with_a_working_retry(patient: Deployment, openai: OpenAIServer):
+    version = order(patient)
+    openai.batches.reset()
+    version = patient.process(version.document_id)
+    assert (version.status, "does not know the order any more" in version.error) == ("failed", True)
+    patient.services.ledger.documents.retry(version.document_id)
+    assert patient.process(version.document_id).status == "completed"
+
+
+def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last(
+    patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+):
+    from pipelines.documents.orders import order_ranges
+    from resources.ledger import orders
+
+    monkeypatch.setattr(orders, "order_ranges", lambda sizes: order_ranges(sizes, most_inputs=4))
+    openai.batches.file_inputs = 4
+    version = order(patient)
+    assert "10 texts at the lower price (3 orders" in version.waits_for
+    _, *others = openai.batches.all.values()
+    for batch in others:
+        batch.status = "held"
+    openai.batches.complete()
+    assert tick(patient) == "3 orders looked at, 1 have ended, 0 documents go on"
+    for batch in others:
+        batch.status = "validating"
+    openai.batches.complete()
+    assert tick(patient) == "2 orders looked at, 2 have ended, 1 documents go on"
+    version = patient.process(version.document_id)
+    assert (version.status, openai.batches.inputs, openai.stats.inputs) == ("completed", 10, 0)
+
+
+def test_a_newer_version_uses_what_an_overtaken_one_had_ordered(patient: Deployment, openai: OpenAIServer):
+    """The first version's ten texts are paid; the second one waits for them, and orders its two new ones."""
+    first = order(patient)
+    more = items(*[f"item{n}" for n in range(10)], "anvil", "bellows")
+    second = order(patient, more, first.document_id)
+    assert "10 texts" in second.waits_for
+    openai.batches.complete()
+    tick(patient)
+    second = patient.process(first.document_id)
+    assert "2 texts" in second.waits_for
+    openai.batches.complete()
+    tick(patient)
+    second = patient.process(first.document_id)
+    assert (second.status, openai.batches.inputs, openai.stats.inputs) == ("completed", 12, 0)
+    assert second.result["embeddedInputs"] == 2
+
+
+def test_a_service_that_cannot_be_asked_leaves_the_document_waiting(patient: Deployment, openai: OpenAIServer):
+    """Law 8, in the sensor: neither trouble nor a wrong key ends an order; the next look comes later."""
+    version = order(patient)
+    openai.batches.complete()
+    openai.faults.append(Fault("wrong_key", "batches.retrieve"))
+    assert tick(patient) == "1 orders looked at, 0 have ended, 0 documents go on"
+    openai.faults.extend([Fault("garbage", "batches.retrieve")] * 3)
+    assert tick(patient) == "1 orders looked at, 0 have ended, 0 documents go on"
+    (row,) = patient.sql("SELECT looks, extract(epoch FROM look_at - now()) AS left FROM embedding_orders")
+    assert row["looks"] == 2
+    assert 3 * FIRST_LOOK < row["left"] <= 4 * FIRST_LOOK
+    assert patient.services.ledger.documents.at(version.document_id, 1).waits_for
+    assert tick(patient) == "1 orders looked at, 1 have ended, 1 documents go on"
+
+
+@pytest.mark.parametrize("kind", ["truncated", "garbage", "reset_after", "server_error"])
+def test_half_an_outcome_is_never_taken_for_the_whole(patient: Deployment, openai: OpenAIServer, kind: str):
+    """Law 8: the texts that the other half paid for would be paid again."""
+    version = order(patient)
+    openai.batches.complete()
+    openai.faults.append(Fault(kind, "files.content"))
+    version = patient.process(version.document_id)
+    assert (version.status, version.error, openai.stats.inputs) == ("completed", None, 0)
+
+
+def test_a_document_whose_texts_are_all_known_orders_nothing(patient: Deployment, openai: OpenAIServer):
+    patient.index(TABLE)
+    version = patient.process(patient.upload(TABLE, economy=True).document_id)
+    assert (version.status, states(patient), openai.batches.all) == ("completed", [], {})
+
+
+def test_a_service_without_a_batch_api_is_named(patient: Deployment, openai: OpenAIServer):
+    """Many servers that speak the embeddings API have no files and no batches."""
+    openai.faults.extend([Fault("missing", "batches.list")])
+    version = order(patient)
+    assert version.status == "failed"
+    assert "has no Batch API" in version.error
