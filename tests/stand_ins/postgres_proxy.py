@@ -67,6 +67,7 @@ class PostgresProxy:
         self.rewrites: list[tuple[bytes, bytes]] = []  # of what the server says, same length
         self.commits = 0
         self.connections = 0
+        self.plain = 0  # of those, without TLS
         self.statements: deque[bytes] = deque(maxlen=1000)
         self._url, self._tls = server_url, tls
         self._address = psycopg.conninfo.conninfo_to_dict(server_url)
@@ -154,6 +155,7 @@ class PostgresProxy:
 
     async def _startup(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
         """The client's startup packet, after TLS was agreed on or declined; `None` where it asked for no session."""
+        encrypted = False
         while True:
             head = await reader.readexactly(8)
             length, code = struct.unpack(">ii", head)
@@ -161,7 +163,13 @@ class PostgresProxy:
             if code == SSL_REQUEST and self._tls:
                 writer.write(b"S")
                 await writer.drain()
-                await writer.start_tls(self._tls)
+                before = writer.transport
+                try:
+                    await writer.start_tls(self._tls)
+                except AttributeError:  # asyncio trips over a client that hangs up right after the handshake
+                    writer._transport = before  # type: ignore[attr-defined]
+                    raise Cut from None
+                encrypted = True
             elif code in (SSL_REQUEST, GSS_REQUEST):
                 writer.write(b"N")
             elif code == CANCEL_REQUEST:
@@ -171,6 +179,7 @@ class PostgresProxy:
                 upstream.close()
                 return None
             else:
+                self.plain += not encrypted
                 return packet
 
     async def upstream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
