@@ -130,7 +130,7 @@ def _passing(code: str, status: int) -> str | None:
         return f"the bytes did not arrive as they were sent ({code}); try again"
     if code in CHANGED:
         return "it was changed in the meantime; try again"
-    if status >= 500 or status == 409:
+    if (status >= 500 and status != 501) or status == 409:  # 501: it will never know how
         return f"the service failed ({code}); try again later"
     return None
 

@@ -6,6 +6,8 @@ SHA-256 of every body and of every part, conditions of copies, and refuses with 
     with S3Server() as server:                         # in a test: a thread of its own, a bucket ready to use
         server.faults.append(Fault("reset_after", operation="put"))
 
+    python -m tests.stand_ins.s3_server                # on its own; prints the settings that lead to it
+
 Operations: put, get, head, delete, copy, list, create_upload, part, complete, abort, uploads.
 Beyond the shared vocabulary: access_denied, clock_skew, wrong_region, altered (as many bytes, in other case).
 """
@@ -285,3 +287,16 @@ def cut_short(response: Response, start: START, line: socket.socket) -> Iterator
     else:
         line.sendall(b"HTTP/1.1 2")
     hang_up(line)
+
+
+def main() -> None:
+    with S3Server() as server:
+        settings = {"OBJECT_STORE": f"s3://{BUCKET}/rowline", "S3_ENDPOINT_URL": server.endpoint_url}
+        for name, value in {**settings, **server.environment}.items():
+            print(f"export {name}={value}", flush=True)  # noqa: T201 – who started the process waits for these lines
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
