@@ -65,7 +65,7 @@ class Connection:
 
     def check(self, model: str, dimension: int) -> None:
         """Raises WrongSetting where the index cannot hold vectors of the model, TransientFailure while it is made."""
-        shape, index = self._shape(), f"The Pinecone index {self.name or 'at PINECONE_INDEX_HOST'}"
+        shape, index = self.shape(), f"The Pinecone index {self.name or 'at PINECONE_INDEX_HOST'}"
         wanted = f"dense vectors, dimension {dimension} and metric cosine"
         if shape.vector_type not in ("dense", None):
             raise WrongSetting(f"{index} is not for dense vectors; name one in PINECONE_INDEX that has {wanted}")
@@ -85,7 +85,8 @@ class Connection:
         )
         return [found.name for found in answer.namespaces], answer.pagination.next if answer.pagination else None
 
-    def _shape(self) -> Shape:
+    def shape(self) -> Shape:
+        """What the index says of itself."""
         if self._index_host:
             stats = self.ask("reading the dimension of the index", lambda index: index.describe_index_stats())
             return Shape(stats.dimension, stats.metric, stats.vector_type)

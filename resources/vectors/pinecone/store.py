@@ -7,6 +7,7 @@ filter on it. An id belongs to one model and one namespace, so deletes by id nee
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
@@ -47,6 +48,7 @@ class PineconeVectorStore:
         self.name = f"pinecone/{index or index_host}"
         self._sleep = sleep
         self._prepared: set[int] = set()
+        self._noting = threading.Lock()
         self._written: dict[str, tuple[int, int]] = {}  # namespace → log position and dimension of our last upsert
 
     def prepare(self, model: str, dimension: int) -> None:
@@ -64,7 +66,9 @@ class PineconeVectorStore:
         upsert = Upsert(self._at(namespace))
         upsert.run(upsert_requests(model, namespace, batch), self._sleep)
         if upsert.position is not None:
-            self._written[namespace] = upsert.position, batch.matrix.shape[1]
+            with self._noting:  # upserts into one namespace may end in another order than they were written in
+                written = upsert.position, batch.matrix.shape[1]
+                self._written[namespace] = max(written, self._written.get(namespace, written))
 
     def caught_up(self, namespace: str) -> bool:
         """Whether queries see all that this store has upserted into the namespace; costs one query.

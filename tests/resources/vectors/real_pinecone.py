@@ -26,7 +26,7 @@ class RealPinecone:
     def __init__(self, api_key: str, index: str) -> None:
         self._store = PineconeVectorStore(api_key, index)
         self._prefix = f"contract-{uuid4().hex}-"
-        self._dimension = self._store._connection._shape().dimension or 0
+        self._dimension = self._store._connection.shape().dimension or 0
 
     def prepare(self, model: str, dimension: int) -> None:
         self._store.prepare(model, self._dimension)
