@@ -185,7 +185,7 @@ def namespace_vectors(
     """The version's vectors in the store, in the namespaces of their owners: what is missing is upserted."""
     with version_in_work(context, ledger) as version:
         # a sweep under way may be deleting what this version is about to rely on
-        ledger.lineage.after_sweeps(version.organization_id)
+        ledger.sweeps.wait(version.organization_id)
         # recorded first: from now on the plan stays, so every vector in the store has its lineage
         namespaces = ledger.lineage.record_namespaces(version)
         upserted = upsert_missing(ledger, vectors, version)
@@ -217,9 +217,9 @@ def lineage(
 ) -> dg.MaterializeResult[None]:
     """The live version: flipped in one transaction, what only older versions pointed at swept from the store."""
     with version_in_work(context, ledger) as version:
-        result = ledger.lineage.make_live(version, embedder.price_per_million_tokens())
+        result = ledger.live.make_live(version, embedder.price_per_million_tokens())
         if version.version > 1:
-            sweep(ledger, vectors, version)
+            sweep(ledger, vectors, version.organization_id, version.document_id)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": result["totalRows"],

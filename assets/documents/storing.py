@@ -1,6 +1,9 @@
 """Between ledger and vector store: upserting what is missing, sweeping what nothing points at."""
 
+from dataclasses import dataclass
+
 from pipelines.documents.vector_metadata import vector_metadata
+from pipelines.failures import PermanentFailure
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.parallel import in_parallel
@@ -8,6 +11,14 @@ from resources.vectors.protocol import VectorBatch, VectorStore
 
 PAGE = 500  # vectors of one upsert
 WORKERS = 4  # upserts under way
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many vectors a sweep deleted, and from which namespaces."""
+
+    vectors: int
+    namespaces: list[str]
 
 
 def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> int:
@@ -22,6 +33,11 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
         missing = vectors.missing(version.model, namespace, page) if vectors.consistent else page
         if missing:
             kept, matrix = ledger.embeddings.vectors(version, missing, with_source=bool(fields))
+            if len(kept) < len(missing):
+                raise PermanentFailure(
+                    f"{len(missing) - len(kept)} embeddings of version {version.version} of {version.document_id} are "
+                    "no longer kept; upload its file again with --document"
+                )
             metadata = [vector_metadata(version.document_id, vector, fields) for vector in kept]
             batch = VectorBatch([vector.vector_id for vector in kept], matrix, metadata)
             vectors.upsert(version.model, namespace, batch)
@@ -35,16 +51,20 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
     return upserted
 
 
-def sweep(ledger: Ledger, vectors: VectorStore, version: Version) -> None:
+def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_id: str) -> Swept:
     """Delete what only superseded versions of the document pointed at, and namespaces that nobody uses any more."""
-    with ledger.lineage.sweeping(version.organization_id):
-        versions = ledger.lineage.begin_sweep(version.document_id)
-        for page in ledger.lineage.superseded(version.document_id, versions):
+    deleted, namespaces = 0, set()
+    with ledger.sweeps.sweeping(organization_id):
+        versions = ledger.sweeps.begin(document_id)
+        for page in ledger.sweeps.superseded(document_id, versions):
             by_namespace: dict[tuple[str, str], list[str]] = {}
             for model, namespace, vector_id in page:
                 by_namespace.setdefault((model, namespace), []).append(vector_id)
             for (model, namespace), ids in by_namespace.items():
                 vectors.delete(model, namespace, ids)
-        for namespace in ledger.lineage.abandoned_namespaces(version.organization_id, version.document_id, versions):
+                namespaces.add(namespace)
+            deleted += len(page)
+        for namespace in ledger.sweeps.abandoned_namespaces(organization_id, document_id, versions):
             vectors.drop_namespace(namespace)
-        ledger.lineage.mark_swept(version.document_id, versions)
+        ledger.sweeps.end(document_id, versions)
+    return Swept(deleted, sorted(namespaces))

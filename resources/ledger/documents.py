@@ -71,6 +71,12 @@ class Version:
         return f"documents/{self.document_id}/{self.version}"
 
 
+# The version that a person means: what was rolled back is history, unless nothing else is there.
+CURRENT = """
+(SELECT version FROM versions c WHERE c.document_id = d.document_id
+  ORDER BY c.status = 'rolled_back', c.version DESC LIMIT 1)
+"""
+
 VERSION = """
 SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
@@ -100,7 +106,7 @@ class Documents:
                     "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
                 ).fetchone()
                 if known:
-                    return self._read(connection, known["document_id"], known["version"])
+                    return read_version(connection, known["document_id"], known["version"])
             if document_id is None:
                 document_id = mint_document_id()
                 connection.execute(
@@ -109,10 +115,10 @@ class Documents:
                 )
             latest = self._lock(connection, document_id, upload.organization_id)
             if latest and self._is_same(connection, document_id, latest, upload):
-                return self._read(connection, document_id, latest)
+                return read_version(connection, document_id, latest)
             self._insert(connection, document_id, latest + 1, upload)
             connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
-            return self._read(connection, document_id, latest + 1)
+            return read_version(connection, document_id, latest + 1)
 
     def _lock(self, connection: Connection, document_id: str, organization_id: str) -> int:
         row = connection.execute(
@@ -125,8 +131,8 @@ class Documents:
 
     def _is_same(self, connection: Connection, document_id: str, version: int, upload: Upload) -> bool:
         row = connection.execute(
-            "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s AND status <> 'failed' "
-            "AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
+            "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s "
+            "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
             "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s",
             (
                 document_id,
@@ -213,7 +219,8 @@ class Documents:
             if bound:
                 return bound
             newest = connection.execute(
-                "SELECT latest_version FROM documents WHERE document_id = %s FOR UPDATE", (document_id,)
+                f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s FOR UPDATE",  # noqa: S608
+                (document_id,),
             ).fetchone()
             if newest is None:
                 raise Misuse(f"There is no document {document_id} in the ledger; upload it first")
@@ -222,9 +229,9 @@ class Documents:
                 "WHERE document_id = %s "
                 "AND version < %s AND status IN ('pending', 'processing')",
                 (
-                    f"Version {newest['latest_version']} was uploaded before this one was processed",
+                    f"Version {newest['version']} was uploaded before this one was processed",
                     document_id,
-                    newest["latest_version"],
+                    newest["version"],
                 ),
             )
             connection.execute(
@@ -235,9 +242,9 @@ class Documents:
                 "ELSE base_version END, "
                 "status = CASE WHEN status = 'completed' THEN status ELSE 'processing' END "
                 "WHERE document_id = %(document)s AND version = %(version)s",
-                {"run": run_id, "document": document_id, "version": newest["latest_version"]},
+                {"run": run_id, "document": document_id, "version": newest["version"]},
             )
-            return self._read(connection, document_id, newest["latest_version"])
+            return read_version(connection, document_id, newest["version"])
 
     def resume(self, document_id: str, run_id: str) -> Version:
         """The version that a later step works on: the one its run began with, else the newest one ever begun.
@@ -254,12 +261,12 @@ class Documents:
             row = connection.execute(
                 "SELECT version FROM versions WHERE document_id = %(document)s "
                 "AND (run_id = %(run)s OR started_at IS NOT NULL) "
-                "ORDER BY run_id IS NOT DISTINCT FROM %(run)s DESC, version DESC LIMIT 1",
+                "ORDER BY run_id IS NOT DISTINCT FROM %(run)s DESC, status = 'rolled_back', version DESC LIMIT 1",
                 {"document": document_id, "run": run_id},
             ).fetchone()
             if row is None:
                 raise Misuse(f"Document {document_id} was never processed; materialize the whole group `documents`")
-            return self._read(connection, document_id, row["version"])
+            return read_version(connection, document_id, row["version"])
 
     def _bound(self, connection: Connection, document_id: str, run_id: str) -> Version | None:
         """The version that the run began with. Raises PermanentFailure where a newer one has overtaken it."""
@@ -270,7 +277,7 @@ class Documents:
         ).fetchone()
         if row and row["overtaken"]:
             raise PermanentFailure(row["error"])
-        return self._read(connection, document_id, row["version"]) if row else None
+        return read_version(connection, document_id, row["version"]) if row else None
 
     def fail(self, document_id: str, version: int | None, reason: str, run_id: str | None = None) -> None:
         """Write why a version failed. A version that is live and complete stays so.
@@ -321,25 +328,26 @@ class Documents:
     # -- being asked about ------------------------------------------------------------------------------------
 
     def newest(self, document_id: str) -> Version:
-        """The newest version of a document. Raises Misuse where there is no such document."""
+        """The newest version of a document that was not rolled back. Raises Misuse where there is no such document."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT latest_version FROM documents WHERE document_id = %s", (document_id,)
+                f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s",  # noqa: S608
+                (document_id,),
             ).fetchone()
             if row is None:
                 raise Misuse(f"There is no document {document_id}; `rowline documents` lists them")
-            return self._read(connection, document_id, row["latest_version"])
+            return read_version(connection, document_id, row["version"])
 
     def at(self, document_id: str, version: int) -> Version:
         """One version of a document. Raises Misuse where it does not exist."""
         with self._database.transaction() as connection:
-            return self._read(connection, document_id, version)
+            return read_version(connection, document_id, version)
 
     def listed(self, organization_id: str | None = None, limit: int = 1000) -> list[Version]:
-        """Newest version of each document, newest document first."""
+        """The current version of each document, newest document first."""
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
             return cursor.execute(
-                VERSION + "WHERE v.version = d.latest_version "
+                VERSION + f"WHERE v.version = {CURRENT} "
                 "AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s) "
                 "ORDER BY v.document_id DESC LIMIT %(limit)s",
                 {"organization": organization_id, "limit": limit},
@@ -358,11 +366,12 @@ class Documents:
                 (document_id, version),
             ).fetchall()
 
-    def _read(self, connection: Connection, document_id: str, version: int) -> Version:
-        with connection.cursor(row_factory=class_row(Version)) as cursor:
-            found = cursor.execute(
-                VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)
-            ).fetchone()
-        if found is None:
-            raise Misuse(f"Document {document_id} has no version {version}")
-        return found
+
+def read_version(connection: Connection, document_id: str, version: int) -> Version:
+    with connection.cursor(row_factory=class_row(Version)) as cursor:
+        found = cursor.execute(
+            VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)
+        ).fetchone()
+    if found is None:
+        raise Misuse(f"Document {document_id} has no version {version}")
+    return found

@@ -7,9 +7,11 @@ from resources.database.connections import Database
 from resources.ledger.documents import Documents
 from resources.ledger.embeddings import Embeddings
 from resources.ledger.lineage import Lineage
+from resources.ledger.live import Live
 from resources.ledger.orders import Orders
 from resources.ledger.organizations import Organizations
 from resources.ledger.plans import Plans
+from resources.ledger.sweeps import Sweeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Ledger:
     plans: Plans
     embeddings: Embeddings
     lineage: Lineage
+    live: Live
+    sweeps: Sweeps
     orders: Orders
 
     @classmethod
@@ -33,5 +37,7 @@ class Ledger:
             Plans(database),
             Embeddings(database),
             Lineage(database),
+            Live(database),
+            Sweeps(database),
             Orders(database),
         )

@@ -96,7 +96,7 @@ def test_a_database_that_is_away_is_a_transient_failure_everywhere(
         lambda: ledger.documents.newest(version.document_id),
         lambda: ledger.plans.unfinished(version),
         lambda: ledger.lineage.namespaces(version),
-        lambda: list(ledger.lineage.superseded(version.document_id, [1])),
+        lambda: list(ledger.sweeps.superseded(version.document_id, [1])),
         lambda: list(ledger.lineage.vector_pages(version)),
         lambda: ledger.lineage.unexplained(version.model, ["org_acme"], []),
         lambda: ledger.organizations.employees("acme"),

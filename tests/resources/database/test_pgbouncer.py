@@ -125,20 +125,20 @@ def test_two_runs_of_one_document_at_once_end_as_one(rowline: Deployment):
 
 
 def test_a_lock_keeps_the_second_out_until_the_first_is_done(rowline: Deployment):
-    lineage, order = rowline.services.ledger.lineage, []
+    sweeps, order = rowline.services.ledger.sweeps, []
     inside, waited = threading.Event(), threading.Event()
 
     def second() -> None:
         inside.wait(30)
-        with lineage.sweeping("acme"):
+        with sweeps.sweeping("acme"):
             order.append("second")
         waited.set()
 
     thread = threading.Thread(target=second)
     thread.start()
-    with lineage.sweeping("acme"):
+    with sweeps.sweeping("acme"):
         inside.set()
-        with lineage.sweeping("other"):  # another organization's sweep goes on
+        with sweeps.sweeping("other"):  # another organization's sweep goes on
             assert not waited.wait(0.3)
         order.append("first")
     thread.join(30)

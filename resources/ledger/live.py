@@ -1,0 +1,154 @@
+"""Which version of a document is live: the flip forward, and back."""
+
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from pipelines.documents.costs import cost_usd
+from pipelines.failures import Misuse
+from resources.database.connections import Connection, Database
+from resources.ledger.documents import Version, read_version
+from resources.ledger.lineage import ERRORS
+from resources.ledger.sweeps import superseded_count
+
+RESULT = """
+SELECT count(*) AS total_rows,
+       count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed_rows,
+       count(*) FILTER (WHERE outcome = 'kept') AS vectors_created,
+       count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged_rows,
+       count(*) FILTER (WHERE outcome = 'duplicate') AS duplicate_rows,
+       count(*) FILTER (WHERE outcome = 'error') AS error_rows,
+       coalesce(array_agg(DISTINCT namespace) FILTER (WHERE outcome = 'kept'), '{}') AS namespaces_updated
+  FROM lineage WHERE document_id = %(document)s AND version = %(version)s
+"""
+
+READY = """
+SELECT v.plan_key IS NOT NULL AND v.stored_in IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.document_id = v.document_id AND b.version = v.version
+                                                 AND b.status <> 'completed') AS ready
+  FROM versions v WHERE document_id = %(document)s AND version = %(version)s
+"""
+
+# What is newer than the version gone back to was given up; what is older was overtaken, as ever.
+GIVEN_UP = """
+UPDATE versions SET swept_at = CASE WHEN version = %(version)s THEN NULL ELSE swept_at END,
+       status = CASE WHEN version > %(version)s THEN 'rolled_back'
+                     WHEN status = 'rolled_back' THEN 'completed' ELSE status END
+ WHERE document_id = %(document)s
+"""
+
+
+class Live:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def make_live(self, version: Version, price_per_million_tokens: float | None) -> dict[str, Any]:
+        """Flip the live version and write the result (B10), in one transaction; returns the result.
+
+        Raises Misuse for a version whose earlier steps are not done: going live empty would lose the live rows.
+        A version that is older than the live one is completed but not made live.
+        """
+        at = {"document": version.document_id, "version": version.version}
+        with self._database.transaction() as connection:
+            connection.execute("SELECT 1 FROM documents WHERE document_id = %(document)s FOR UPDATE", at)
+            ready = connection.execute(READY, at).fetchone()
+            if not ready or not ready["ready"]:
+                raise Misuse(
+                    f"Version {version.version} of {version.document_id} is not ready to go live: its batches are not "
+                    "complete or its vectors not stored; materialize the whole group `documents`"
+                )
+            rows = connection.execute(RESULT, at).fetchone()
+            paid = connection.execute(
+                "SELECT coalesce(sum(embedded_inputs), 0)::bigint AS inputs, "
+                "coalesce(sum(tokens), 0)::bigint AS tokens, "
+                "coalesce(sum(economy_tokens), 0)::bigint AS economy_tokens "
+                "FROM batches WHERE document_id = %(document)s AND version = %(version)s",
+                at,
+            ).fetchone()
+            errors = connection.execute(ERRORS, at).fetchall()
+            assert rows is not None  # an aggregate always answers
+            assert paid is not None
+            connection.execute(
+                "UPDATE documents SET live_version = %(version)s, target_version = NULL "
+                "WHERE document_id = %(document)s AND coalesce(live_version, 0) <= %(version)s",
+                at,
+            )
+            gone = superseded_count(connection, version.document_id)
+            result = {
+                "totalRows": rows["total_rows"],
+                "processedRows": rows["processed_rows"],
+                "skippedRows": rows["duplicate_rows"],
+                "errorRows": rows["error_rows"],
+                "unchangedRows": rows["unchanged_rows"],
+                "duplicateRows": rows["duplicate_rows"],
+                "vectorsCreated": rows["vectors_created"],
+                "vectorsDeleted": gone,
+                "namespacesUpdated": rows["namespaces_updated"],
+                "embeddedInputs": paid["inputs"],
+                "tokens": paid["tokens"],
+                "errors": errors,
+                "costUsd": cost_usd(paid["tokens"], price_per_million_tokens, paid["economy_tokens"]),
+            }
+            written = connection.execute(
+                "UPDATE versions SET status = 'completed', error = NULL, completed_at = clock_timestamp(), "
+                "result = coalesce(result, %(result)s::jsonb || jsonb_build_object('processingTimeMs', "
+                "(extract(epoch FROM clock_timestamp() - started_at) * 1000)::bigint)) "
+                "WHERE document_id = %(document)s AND version = %(version)s RETURNING result",
+                at | {"result": Jsonb(result)},
+            ).fetchone()
+            assert written is not None  # the version exists: a run holds it
+            return dict(written["result"])
+
+    # -- going back -------------------------------------------------------------------------------------------
+
+    def aim(self, document_id: str, number: int) -> Version:
+        """Say that the document is to go back (or forth again) to a version; from now on its vectors are owed.
+
+        Raises Misuse for a version that is unknown, was never completed, is live already, or while another one is
+        being processed.
+        """
+        with self._database.transaction() as connection:
+            document = connection.execute(
+                "SELECT live_version, (SELECT max(version) FROM versions v WHERE v.document_id = d.document_id "
+                "AND status IN ('pending', 'processing')) AS under_way, EXISTS (SELECT 1 FROM versions v "
+                "WHERE v.document_id = d.document_id AND status = 'rolled_back' AND swept_at IS NULL) AS unswept "
+                "FROM documents d "
+                "WHERE document_id = %s FOR UPDATE",
+                (document_id,),
+            ).fetchone()
+            if document is None:
+                raise Misuse(f"There is no document {document_id}; `rowline documents` lists them")
+            version = self._target(connection, document_id, number)
+            if document["under_way"] is not None:
+                raise Misuse(
+                    f"Version {document['under_way']} of {document_id} is being processed; wait until it has ended"
+                )
+            if document["live_version"] == number and not document["unswept"]:  # else a crash left the sweep undone
+                raise Misuse(f"Version {number} of {document_id} is live already; there is nothing to go back to")
+            connection.execute("UPDATE documents SET target_version = %s WHERE document_id = %s", (number, document_id))
+            return version
+
+    def _target(self, connection: Connection, document_id: str, number: int) -> Version:
+        known = connection.execute(
+            "SELECT version FROM versions WHERE document_id = %s AND status IN ('completed', 'rolled_back') "
+            "AND result IS NOT NULL ORDER BY version",
+            (document_id,),
+        ).fetchall()
+        numbers = [row["version"] for row in known]
+        if number not in numbers:
+            told = ", ".join(map(str, numbers)) or "none"
+            raise Misuse(f"Document {document_id} has no completed version {number}; completed and kept: {told}")
+        return read_version(connection, document_id, number)
+
+    def go_back(self, version: Version) -> None:
+        """Flip to the version that was aimed at; newer ones are `rolled_back` from now on (B12)."""
+        at = {"document": version.document_id, "version": version.version}
+        with self._database.transaction() as connection:
+            flipped = connection.execute(
+                "UPDATE documents SET live_version = target_version, target_version = NULL "
+                "WHERE document_id = %(document)s AND target_version = %(version)s",
+                at,
+            ).rowcount
+            if not flipped:
+                raise Misuse(f"Version {version.version} of {version.document_id} is no longer what was aimed at")
+            connection.execute(GIVEN_UP, at)

@@ -1,0 +1,112 @@
+"""Sweeps: vectors that no version needs any more are found, set against set, and forgotten."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from resources.database.connections import Connection, Database
+
+# A vector is owed to the store while one of these versions points at it: the live one, the one that is to be live, one
+# on its way; also one that failed, while it is the newest and can be tried again.
+OWED = """
+coalesce(v.version IN (d.live_version, d.target_version), false) OR v.status IN ('pending', 'processing')
+OR v.status = 'failed' AND v.version = d.latest_version
+"""
+
+BEGIN_SWEEP = f"""
+UPDATE versions v SET stored_in = NULL FROM documents d
+ WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({OWED})
+RETURNING v.version
+"""  # noqa: S608 - constants of this module
+
+# First, set against set, what the document itself no longer says; only for that little, vector by vector (OFFSET 0
+# fences the look-up), whether anybody else still points there.
+SUPERSEDED = f"""
+WITH gone AS MATERIALIZED (
+    SELECT v.model, l.namespace, l.vector_id
+      FROM documents d JOIN versions v USING (document_id) JOIN lineage l USING (document_id, version)
+     WHERE d.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({OWED}) AND l.vector_id IS NOT NULL
+       AND (%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))
+       AND (%(versions)s::int[] IS NOT NULL OR EXISTS (
+           SELECT 1 FROM document_namespaces n WHERE n.document_id = v.document_id AND n.version = v.version))
+    EXCEPT
+    SELECT v.model, l.namespace, l.vector_id
+      FROM documents d JOIN versions v ON v.document_id = d.document_id AND v.version = d.live_version
+      JOIN lineage l ON l.document_id = v.document_id AND l.version = v.version
+     WHERE d.document_id = %(document)s AND l.vector_id IS NOT NULL)
+SELECT model, namespace, vector_id FROM gone
+ WHERE NOT EXISTS (
+       SELECT 1
+         FROM (SELECT document_id, version FROM lineage WHERE vector_id = gone.vector_id OFFSET 0) other
+         JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
+        WHERE {OWED})
+"""  # noqa: S608 - constants of this module
+
+# A version without its namespaces written yet may be about to use any of the organization's.
+ABANDONED = f"""
+SELECT DISTINCT n.namespace FROM document_namespaces n
+ WHERE n.document_id = %(document)s AND n.version = ANY(%(versions)s)
+   AND NOT EXISTS (
+       SELECT 1 FROM document_namespaces other JOIN documents d USING (document_id)
+        WHERE other.namespace = n.namespace AND other.version IN (d.live_version, d.target_version))
+   AND NOT EXISTS (
+       SELECT 1 FROM documents d JOIN versions v USING (document_id)
+        WHERE d.organization_id = %(organization)s AND v.version IS DISTINCT FROM d.live_version AND ({OWED}))
+"""  # noqa: S608 - constants of this module
+
+
+class Sweeps:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def sweeping(self, organization_id: str) -> Iterator[None]:
+        """Held while vectors are found unowned and deleted, so that nobody comes to rely on them in between."""
+        with self._database.lock(2, organization_id):
+            yield
+
+    def wait(self, organization_id: str) -> None:
+        """Until sweeps that began before this call are over; later ones see the caller's lineage."""
+        with self.sweeping(organization_id):
+            return
+
+    def begin(self, document_id: str) -> list[int]:
+        """The versions to be swept now. From here on nobody takes what they point at for stored."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(BEGIN_SWEEP, {"document": document_id}).fetchall()
+        return [row["version"] for row in rows]
+
+    def superseded(
+        self, document_id: str, versions: Sequence[int], size: int = 5000
+    ) -> Iterator[list[tuple[str, str, str]]]:
+        """Pages of (model, namespace, vector id) that only these versions of the document point at."""
+        with self._database.transaction() as connection, connection.cursor(name="superseded") as cursor:
+            cursor.itersize = size
+            cursor.execute(SUPERSEDED, {"document": document_id, "versions": list(versions)})
+            while rows := cursor.fetchmany(size):
+                yield [(row["model"], row["namespace"], str(row["vector_id"])) for row in rows]
+
+    def abandoned_namespaces(self, organization_id: str, document_id: str, versions: Sequence[int]) -> list[str]:
+        """Namespaces of these versions that no live version uses and none on its way can use."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                ABANDONED, {"organization": organization_id, "document": document_id, "versions": list(versions)}
+            ).fetchall()
+        return [row["namespace"] for row in rows]
+
+    def end(self, document_id: str, versions: Sequence[int]) -> None:
+        """Nothing that only these versions pointed at is in the store any more."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions SET swept_at = now() WHERE document_id = %s AND version = ANY(%s)",
+                (document_id, list(versions)),
+            )
+
+
+def superseded_count(connection: Connection, document_id: str) -> int:
+    """How many vectors a sweep of the document would delete now."""
+    row = connection.execute(
+        f"SELECT count(*) AS n FROM ({SUPERSEDED}) s",  # noqa: S608 - a constant of this module
+        {"document": document_id, "versions": None},
+    ).fetchone()
+    assert row is not None  # an aggregate always answers
+    return int(row["n"])

@@ -1,0 +1,159 @@
+"""Rollback: a move of the ref, with what the older tree needs from kept embeddings."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assets.documents.rollback import RolledBack, roll_back
+from pipelines.failures import Misuse, TransientFailure
+from tests.laws.deployment import Deployment, items, template
+from tests.laws.doubles import FailsAt, Watched
+
+
+def go_back(rowline: Deployment, document_id: str, to_version: int, **doubles: Any) -> RolledBack:
+    resources = {"ledger": rowline.services.ledger, "vectors": rowline.services.vectors} | doubles
+    return roll_back(resources["ledger"], resources["vectors"], document_id, to_version)
+
+
+def three_versions(rowline: Deployment) -> str:
+    document = rowline.index(items("anvil", "bellows", "chisel")).document_id
+    rowline.index(items("anvil", "bellows", "drill"), document)
+    rowline.index(items("anvil", "easel"), document)
+    return document
+
+
+def found(rowline: Deployment) -> set[str]:
+    return {text.split("\n")[0].removeprefix("item: ") for text in rowline.found("item", k=50)}
+
+
+def statuses(rowline: Deployment, document: str) -> list[str]:
+    return [
+        row["status"]
+        for row in rowline.sql("SELECT status FROM versions WHERE document_id = %(d)s ORDER BY version", d=document)
+    ]
+
+
+def test_going_back_restores_the_older_rows_and_embeds_nothing(rowline: Deployment):
+    document = three_versions(rowline)
+    asked = len(rowline.services.embedder.asked)
+    told = go_back(rowline, document, 1)
+    assert (told.left, told.vectors_restored, told.vectors_deleted) == (3, 2, 1)
+    assert len(rowline.services.embedder.asked) == asked
+    assert found(rowline) == {"anvil", "bellows", "chisel"}
+    assert rowline.stored().keys() == rowline.promised()
+    assert statuses(rowline, document) == ["completed", "rolled_back", "rolled_back"]
+    current = rowline.services.ledger.documents.newest(document)
+    assert (current.version, current.live_version, current.status) == (1, 1, "completed")
+
+
+def test_going_forth_again_takes_the_rollback_back(rowline: Deployment):
+    document = three_versions(rowline)
+    go_back(rowline, document, 1)
+    go_back(rowline, document, 3)
+    assert found(rowline) == {"anvil", "easel"}
+    assert rowline.stored().keys() == rowline.promised()
+    assert statuses(rowline, document) == ["completed", "completed", "completed"]
+
+
+def test_the_next_upload_is_compared_with_what_is_live_and_the_given_up_file_may_come_again(rowline: Deployment):
+    document = three_versions(rowline)
+    go_back(rowline, document, 1)
+    asked = len(rowline.services.embedder.asked)
+    again = rowline.index(items("anvil", "easel"), document)  # the bytes of version 3
+    assert (again.version, again.live_version) == (4, 4)
+    assert len(rowline.services.embedder.asked) == asked
+    assert found(rowline) == {"anvil", "easel"}
+    assert rowline.stored().keys() == rowline.promised()
+
+
+@pytest.mark.parametrize(
+    ("to_version", "reason"),
+    [
+        (3, "Version 3 of .* is live already"),
+        (9, "no completed version 9; completed and kept: 1, 2, 3"),
+        (0, "no comp"),
+    ],
+)
+def test_a_version_that_cannot_be_gone_back_to_is_told_and_nothing_changes(
+    rowline: Deployment, to_version: int, reason: str
+):
+    document = three_versions(rowline)
+    with pytest.raises(Misuse, match=reason):
+        go_back(rowline, document, to_version)
+    assert found(rowline) == {"anvil", "easel"}
+    with pytest.raises(Misuse, match="There is no document doc_x"):
+        go_back(rowline, "doc_x", 1)
+
+
+def test_nothing_is_rolled_back_under_a_version_on_its_way(rowline: Deployment):
+    document = three_versions(rowline)
+    rowline.upload(items("new"), document)
+    with pytest.raises(Misuse, match="Version 4 of .* is being processed"):
+        go_back(rowline, document, 1)
+    assert rowline.process(document).live_version == 4
+
+
+def test_a_newer_version_that_failed_is_given_up_too(rowline: Deployment):
+    document = rowline.index(items("anvil")).document_id
+    rowline.index(items("bellows"), document)
+    rowline.upload(b"", document)
+    assert rowline.process(document).status == "failed"
+    go_back(rowline, document, 1)
+    current = rowline.services.ledger.documents.newest(document)
+    assert (current.version, current.status) == (1, "completed")
+    assert rowline.stored().keys() == rowline.promised()
+
+
+def test_materializing_the_partition_after_a_rollback_leaves_it_rolled_back(rowline: Deployment):
+    """A backfill over all documents must not undo what a person decided."""
+    document = three_versions(rowline)
+    go_back(rowline, document, 1)
+    assert rowline.process(document).live_version == 1
+    assert found(rowline) == {"anvil", "bellows", "chisel"}
+
+
+def test_rows_shared_with_another_document_stay(rowline: Deployment):
+    document = three_versions(rowline)
+    other = rowline.index(items("easel", "anvil"))
+    go_back(rowline, document, 1)
+    assert found(rowline) == {"anvil", "bellows", "chisel", "easel"}
+    assert rowline.stored().keys() == rowline.promised()
+    assert other.live_version == 1
+
+
+def test_split_by_employee_and_with_metadata(rowline: Deployment):
+    rowline.employees("E1", "E2")
+    staff = template(employeeIdentifier="no", embeddingTemplate="{{task}}", metadataFields=["no"])
+    one = rowline.index([["no", "task"], ["E1", "weld"], ["E2", "saw"]], template=staff, mode="employee_split")
+    rowline.index([["no", "task"], ["E1", "weld"]], one.document_id, template=staff, mode="employee_split")
+    go_back(rowline, one.document_id, 1)
+    assert rowline.stored().keys() == rowline.promised()
+    assert sorted(meta["no"] for meta in rowline.stored().values()) == ["E1", "E2"]
+
+
+@pytest.mark.parametrize("point", range(1, 13))
+def test_failed_anywhere_a_rollback_ends_when_it_is_done_again(rowline: Deployment, point: int):
+    document = three_versions(rowline)
+    ledger = rowline.services.ledger
+    failing = FailsAt(point, TransientFailure("the service is away"))
+    doubles = {
+        "vectors": Watched(rowline.services.vectors, failing),
+        "ledger": replace(
+            ledger,
+            lineage=Watched(ledger.lineage, failing),
+            live=Watched(ledger.live, failing),
+            sweeps=Watched(ledger.sweeps, failing),
+            embeddings=Watched(ledger.embeddings, failing),
+        ),
+    }
+    with pytest.raises(TransientFailure):
+        go_back(rowline, document, 1, **doubles)
+    assert found(rowline) in ({"anvil", "easel"}, {"anvil", "bellows", "chisel"}), "one version, whole"
+    with suppress(Misuse):  # "is live already": then nothing was left to do
+        go_back(rowline, document, 1)
+    assert found(rowline) == {"anvil", "bellows", "chisel"}
+    assert rowline.stored().keys() == rowline.promised()
