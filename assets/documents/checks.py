@@ -162,5 +162,5 @@ def lineage_checks(
         namespaces = ledger.lineage.namespaces(version)
         pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))
         held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST))
-        unexplained = ledger.lineage.unexplained(version.model, namespaces, held, lately=not vectors.consistent)
+        unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.consistent)
         yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")

@@ -26,21 +26,11 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
 
     A store that is not consistent is never asked: the ledger knows what was acknowledged before.
     """
-    fields = version.template.rag_config.metadata_fields
 
     def upsert(place: tuple[str, list[str]]) -> int:
         namespace, page = place
         missing = vectors.missing(version.model, namespace, page) if vectors.consistent else page
-        if missing:
-            kept, matrix = ledger.embeddings.vectors(version, missing, with_source=bool(fields))
-            if len(kept) < len(missing):
-                raise PermanentFailure(
-                    f"{len(missing) - len(kept)} embeddings of version {version.version} of {version.document_id} are "
-                    "no longer kept; upload its file again with --document"
-                )
-            metadata = [vector_metadata(version.document_id, vector, fields) for vector in kept]
-            batch = VectorBatch([vector.vector_id for vector in kept], matrix, metadata)
-            vectors.upsert(version.model, namespace, batch)
+        upsert_vectors(ledger, vectors, version, namespace, missing)
         return len(missing)
 
     lineage = ledger.lineage
@@ -49,6 +39,21 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
     upserted = sum(in_parallel(upsert, pages, WORKERS))
     lineage.mark_stored(version, vectors.name)
     return upserted
+
+
+def upsert_vectors(ledger: Ledger, vectors: VectorStore, version: Version, namespace: str, ids: list[str]) -> None:
+    """Vectors of a version into the store, from kept embeddings. Raises PermanentFailure where one is not kept."""
+    if not ids:
+        return
+    fields = version.template.rag_config.metadata_fields
+    kept, matrix = ledger.embeddings.vectors(version, ids, with_source=bool(fields))
+    if len(kept) < len(ids):
+        raise PermanentFailure(
+            f"{len(ids) - len(kept)} embeddings of version {version.version} of {version.document_id} are no longer "
+            "kept; upload its file again with --document"
+        )
+    metadata = [vector_metadata(version.document_id, vector, fields) for vector in kept]
+    vectors.upsert(version.model, namespace, VectorBatch([vector.vector_id for vector in kept], matrix, metadata))
 
 
 def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_id: str) -> Swept:

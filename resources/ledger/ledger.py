@@ -5,6 +5,7 @@ from typing import Self
 
 from resources.database.connections import Database
 from resources.ledger.documents import Documents
+from resources.ledger.drift import Drift
 from resources.ledger.embeddings import Embeddings
 from resources.ledger.lineage import Lineage
 from resources.ledger.live import Live
@@ -26,6 +27,7 @@ class Ledger:
     lineage: Lineage
     live: Live
     sweeps: Sweeps
+    drift: Drift
     orders: Orders
 
     @classmethod
@@ -39,5 +41,6 @@ class Ledger:
             Lineage(database),
             Live(database),
             Sweeps(database),
+            Drift(database),
             Orders(database),
         )

@@ -29,7 +29,7 @@ SELECT s.vector_id FROM unnest(%(ids)s::uuid[]) AS s(vector_id)
  WHERE NOT EXISTS (
        SELECT 1 FROM (SELECT document_id, version, namespace FROM lineage WHERE vector_id = s.vector_id OFFSET 0) l
          JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
-        WHERE v.model = %(model)s AND l.namespace = ANY(%(namespaces)s) AND (%(lately)s OR {OWED}))
+        WHERE l.namespace = ANY(%(namespaces)s) AND (%(lately)s OR {OWED}))
 """  # noqa: S608 - constants of our own
 
 SOURCES = """
@@ -170,9 +170,7 @@ class Lineage:
             ).fetchall()
         return [row["document_id"] for row in rows]
 
-    def unexplained(
-        self, model: str, namespaces: Sequence[str], vector_ids: Sequence[str], lately: bool = False
-    ) -> list[str]:
+    def unexplained(self, namespaces: Sequence[str], vector_ids: Sequence[str], lately: bool = False) -> list[str]:
         """Of these vectors of the store, those that no live version and none on its way points at.
 
         `lately`: also a version that was live once explains a vector, as a store that lags may still show it.
@@ -180,6 +178,6 @@ class Lineage:
         with self._database.transaction() as connection:
             rows = connection.execute(
                 UNEXPLAINED,
-                {"ids": list(vector_ids), "model": model, "namespaces": list(namespaces), "lately": lately},
+                {"ids": list(vector_ids), "namespaces": list(namespaces), "lately": lately},
             ).fetchall()
         return [str(row["vector_id"]) for row in rows]

@@ -98,7 +98,7 @@ def test_a_database_that_is_away_is_a_transient_failure_everywhere(
         lambda: ledger.lineage.namespaces(version),
         lambda: list(ledger.sweeps.superseded(version.document_id, [1])),
         lambda: list(ledger.lineage.vector_pages(version)),
-        lambda: ledger.lineage.unexplained(version.model, ["org_acme"], []),
+        lambda: ledger.lineage.unexplained(["org_acme"], []),
         lambda: ledger.organizations.employees("acme"),
         lambda: ledger.organizations.namespaces("acme"),
         lambda: ledger.documents.wait_for_upload(0),

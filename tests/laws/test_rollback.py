@@ -92,7 +92,7 @@ def test_a_version_that_cannot_be_gone_back_to_is_told_and_nothing_changes(
 def test_nothing_is_rolled_back_under_a_version_on_its_way(rowline: Deployment):
     document = three_versions(rowline)
     rowline.upload(items("new"), document)
-    with pytest.raises(Misuse, match="Version 4 of .* is being processed"):
+    with pytest.raises(Misuse, match=r"Version 4 of .* is being processed"):
         go_back(rowline, document, 1)
     assert rowline.process(document).live_version == 4
 
