@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from gateway.doctor.findings import Verdict
+from resources.database.rights import grant
 from tests.conftest import named as database_named
 from tests.gateway.doctor.conftest import Examined
 from tests.stand_ins.faults import Fault
@@ -47,7 +48,7 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
         ({"DATABASE_URL": "mysql://app:HIDDEN@db/rowline"}, "database", ["DATABASE_URL must start with postgresql://"]),
         ({"DATABASE_URL": "postgresql://127.0.0.1:1/rowline"}, "database", ["Nobody listens at 127.0.0.1:1"]),
         ({"DATABASE_URL": "postgresql://db.invalid/rowline"}, "database", ["db.invalid", "DATABASE_URL"]),
-        ({"OPENAI_API_KEY": "your-api-key"}, "EMBEDDING_PROVIDER", ["needs a real OPENAI_API_KEY"]),
+        ({"OPENAI_API_KEY": "your-api-key"}, "OPENAI_API_KEY", ["needs a real OPENAI_API_KEY"]),
         ({"OPENAI_API_KEY": WRONG}, "embedding service", ["OPENAI_API_KEY"]),
         ({"OPENAI_BASE_URL": "api.openai.com/v1"}, "embedding model", ["OPENAI_BASE_URL must begin with http"]),
         ({"EMBEDDING_MODEL": "text-embeding-3"}, "embedding service", ["text-embeding-3", "EMBEDDING_MODEL"]),
@@ -116,7 +117,7 @@ def test_a_role_that_lacks_a_right_is_told_which(examined: Examined, server_url:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE doctor_app LOGIN")
         try:
-            connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO doctor_app")
+            grant(database_url, "doctor_app")
             url = urlsplit(database_url)._replace(netloc="doctor_app:@").geturl()
             sound = examined(production=True, DATABASE_URL=url)["database rights"]
             assert (sound.state, sound.message) == ("ok", "the role reads and writes the ledger, and cannot drop it")
@@ -146,8 +147,8 @@ def test_pinecone_is_sound_without_pgvector(examined: Examined, with_pinecone: d
 @pytest.mark.parametrize(
     ("environment", "check", "words"),
     [
-        ({"PINECONE_INDEX": None}, "VECTOR_STORE", ["VECTOR_STORE=pinecone needs PINECONE_INDEX"]),
-        ({"PINECONE_API_KEY": "<key>"}, "VECTOR_STORE", ["VECTOR_STORE=pinecone needs a real PINECONE_API_KEY"]),
+        ({"PINECONE_INDEX": None}, "PINECONE_INDEX", ["VECTOR_STORE=pinecone needs PINECONE_INDEX"]),
+        ({"PINECONE_API_KEY": "<key>"}, "PINECONE_API_KEY", ["VECTOR_STORE=pinecone needs a real PINECONE_API_KEY"]),
         ({"PINECONE_INDEX": "nowhere"}, "vector store", ["no such index", "PINECONE_INDEX"]),
         ({"PINECONE_API_KEY": WRONG}, "vector store", ["does not accept PINECONE_API_KEY"]),
         ({"EMBEDDING_DIMENSIONS": "64"}, "vector store", ["holds vectors of 32 numbers", "gives 64"]),
@@ -188,7 +189,7 @@ def test_a_bucket_is_written_read_and_left_as_it_was(examined: Examined, s3: S3S
     verdicts = examined(OBJECT_STORE=f"s3://{BUCKET}/rowline", S3_ENDPOINT_URL=s3.endpoint_url)
     assert verdicts["object store"].message == "a probe object was put, read back, compared and deleted"
     assert {"put", "get", "delete"} <= set(s3.stats.operations)
-    assert s3.keys() == []
+    assert s3.stored == []
 
 
 @pytest.mark.parametrize(
@@ -204,13 +205,13 @@ def test_a_bucket_is_written_read_and_left_as_it_was(examined: Examined, s3: S3S
 def test_a_mistake_about_s3_is_named(examined: Examined, s3: S3Server, environment: dict[str, str], words: list[str]):
     bucket = {"OBJECT_STORE": f"s3://{BUCKET}/rowline", "S3_ENDPOINT_URL": s3.endpoint_url}
     named(examined(**bucket | environment), "object store", *words)
-    assert s3.keys() == []
+    assert s3.stored == []
 
 
 def test_a_probe_whose_answer_is_lost_does_not_stay(examined: Examined, s3: S3Server):
     s3.faults.extend([Fault("reset_after", "put")] * 4)
     named(examined(OBJECT_STORE=f"s3://{BUCKET}", S3_ENDPOINT_URL=s3.endpoint_url), "object store", "rowline-doctor-")
-    assert s3.keys() == []
+    assert s3.stored == []
 
 
 def test_a_probe_in_a_folder_does_not_stay(examined: Examined, tmp_path: Path):
