@@ -189,7 +189,7 @@ def test_a_bucket_is_written_read_and_left_as_it_was(examined: Examined, s3: S3S
     verdicts = examined(OBJECT_STORE=f"s3://{BUCKET}/rowline", S3_ENDPOINT_URL=s3.endpoint_url)
     assert verdicts["object store"].message == "a probe object was put, read back, compared and deleted"
     assert {"put", "get", "delete"} <= set(s3.stats.operations)
-    assert s3.stored == []
+    assert s3.stored() == []
 
 
 @pytest.mark.parametrize(
@@ -205,13 +205,13 @@ def test_a_bucket_is_written_read_and_left_as_it_was(examined: Examined, s3: S3S
 def test_a_mistake_about_s3_is_named(examined: Examined, s3: S3Server, environment: dict[str, str], words: list[str]):
     bucket = {"OBJECT_STORE": f"s3://{BUCKET}/rowline", "S3_ENDPOINT_URL": s3.endpoint_url}
     named(examined(**bucket | environment), "object store", *words)
-    assert s3.stored == []
+    assert s3.stored() == []
 
 
 def test_a_probe_whose_answer_is_lost_does_not_stay(examined: Examined, s3: S3Server):
     s3.faults.extend([Fault("reset_after", "put")] * 4)
     named(examined(OBJECT_STORE=f"s3://{BUCKET}", S3_ENDPOINT_URL=s3.endpoint_url), "object store", "rowline-doctor-")
-    assert s3.stored == []
+    assert s3.stored() == []
 
 
 def test_a_probe_in_a_folder_does_not_stay(examined: Examined, tmp_path: Path):
