@@ -96,6 +96,13 @@ class Settings(BaseSettings):
         except RuntimeError:
             raise ValueError("names the home folder of a user who is not known here") from None
 
+    @field_validator("object_store")
+    @classmethod
+    def folder_or_bucket(cls, value: str | None) -> str | None:
+        if value and re.match(r"[A-Za-z0-9]{2,}:/", value) and not value.startswith("s3://"):
+            raise ValueError("must be a folder or s3://bucket/prefix")  # else gs://… would be made as a folder
+        return value
+
     @model_validator(mode="after")
     def fit_together(self) -> Self:
         misfits = [*self._of_the_embedder(), *self._of_the_vector_store()]

@@ -175,6 +175,11 @@ def object_store_kind(context: Context) -> Verdict:
     store = context.settings.object_store
     if store and store.startswith("s3://"):
         return fine("a bucket")
+    if store and not Path(store).expanduser().is_absolute():
+        return warned(
+            f"OBJECT_STORE is relative: here it means {context.settings.objects_folder}, elsewhere another folder",
+            "Write the whole path",
+        )
     if context.production:
         return warned(
             f"uploads are kept in the folder {context.settings.objects_folder}: right on one computer with backups, "

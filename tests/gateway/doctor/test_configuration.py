@@ -152,6 +152,13 @@ def test_a_disk_is_told_before_it_is_full(
     assert (told.state, told.message.partition(" are")[0]) == (state, f"{gib:.1f} GiB")
 
 
+def test_a_relative_folder_for_objects_is_told(context: Callable[..., Context], clean_environment: Path):
+    """The daemon and the command run in different folders, and would not find each other's uploads."""
+    told = look.object_store_kind(context(object_store="objects"))
+    assert (told.state, str(clean_environment / "objects") in told.message) == ("warning", True)
+    assert look.object_store_kind(context(object_store=str(clean_environment / "objects"))).state == "ok"
+
+
 def test_production_names_each_value_of_a_laptop(context: Callable[..., Context]):
     """Only the two that lose data or lie fail; the folder and the local model are a choice."""
     laptop, production = context(), context(production=True)

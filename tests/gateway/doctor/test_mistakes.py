@@ -55,6 +55,7 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
         ({"EMBEDDING_DIMENSIONS": "4096"}, "embedding model", ["EMBEDDING_DIMENSIONS is 4096", "1 to 1536"]),
         ({"ROWLINE_HOME": "/dev/null/rowline"}, "home", ["/dev/null/rowline cannot be written"]),
         ({"OBJECT_STORE": "/proc/objects"}, "object store", ["cannot be written in /proc/objects"]),
+        ({"OBJECT_STORE": "gs://bucket/rowline"}, "OBJECT_STORE", ["must be a folder or s3://bucket/prefix"]),
         ({"OBJECT_STORE": "s3://a bucket"}, "object store", ["OBJECT_STORE must be a folder or `s3://bucket/prefix`"]),
         ({"PINECONE_INDEX": "your-index"}, "placeholders", ["PINECONE_INDEX still holds the text of an example"]),
     ],
