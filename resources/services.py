@@ -42,7 +42,7 @@ class Services:
     @cached_property
     def objects(self) -> ObjectStore:
         settings = self.settings
-        if settings.object_store and "://" in settings.object_store:
+        if settings.object_store and settings.object_store.startswith("s3://"):
             return S3ObjectStore(settings.object_store, settings.s3_endpoint_url)
         return FolderObjectStore(settings.objects_folder)
 

@@ -252,6 +252,7 @@ def test_sizes_around_a_part_are_stored_whole(store: S3ObjectStore, s3: S3Server
     assert s3.stats.operations["part"] == (-(-size // IMPATIENT.part_bytes) if size > IMPATIENT.part_bytes else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["server_error", "reset_before", "reset_after", "truncated", "timeout", "quota_full"])
 @pytest.mark.parametrize("operation", ["create_upload", "part", "complete"])
 def test_an_upload_in_parts_that_fails_leaves_no_part_and_no_object(
@@ -268,6 +269,7 @@ def test_an_upload_in_parts_that_fails_leaves_no_part_and_no_object(
     assert read(store, "a/b") == LARGE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["server_error", "reset_before", "reset_after", "truncated", "timeout"])
 @pytest.mark.parametrize("operation", ["create_upload", "part", "complete"])
 def test_an_upload_in_parts_survives_one_fault(store: S3ObjectStore, s3: S3Server, kind: str, operation: str):
@@ -427,6 +429,7 @@ print(json.dumps({"grown": peak() - before, "stored": size, "read": read}))
 """
 
 
+@pytest.mark.slow
 def test_memory_holds_a_few_parts_and_never_the_file(s3: S3Server):
     """160 MiB up and down in a process of its own (the stand-in keeps objects in ours)."""
     done = subprocess.run(
