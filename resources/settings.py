@@ -17,7 +17,14 @@ PLACEHOLDER = re.compile(
     r"\b(change|replace)[-_ ]?(me|this)\b|\byour[-_ ]|[-_]goes[-_]here$",
     re.IGNORECASE,
 )
-EMBEDDER = ("embedding_provider", "embedding_model", "embedding_dimensions", "openai_api_key", "openai_base_url")
+EMBEDDER = (
+    "embedding_provider",
+    "embedding_model",
+    "embedding_dimensions",
+    "embedding_economy",
+    "openai_api_key",
+    "openai_base_url",
+)
 VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
 
 
