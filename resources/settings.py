@@ -17,7 +17,14 @@ PLACEHOLDER = re.compile(
     r"\b(change|replace)[-_ ]?(me|this)\b|\byour[-_ ]|[-_]goes[-_]here$",
     re.IGNORECASE,
 )
-EMBEDDER = ("embedding_provider", "embedding_model", "embedding_dimensions", "openai_api_key", "openai_base_url")
+EMBEDDER = (
+    "embedding_provider",
+    "embedding_model",
+    "embedding_dimensions",
+    "embedding_economy",
+    "openai_api_key",
+    "openai_base_url",
+)
 VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
 
 
@@ -95,6 +102,13 @@ class Settings(BaseSettings):
             return value.expanduser().resolve()
         except RuntimeError:
             raise ValueError("names the home folder of a user who is not known here") from None
+
+    @field_validator("object_store")
+    @classmethod
+    def folder_or_bucket(cls, value: str | None) -> str | None:
+        if value and re.match(r"[A-Za-z0-9]{2,}:/", value) and not value.startswith("s3://"):
+            raise ValueError("must be a folder or s3://bucket/prefix")  # else gs://… would be made as a folder
+        return value
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:

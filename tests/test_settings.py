@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipelines.failures import PermanentFailure, WrongSetting
-from resources.settings import PROJECT_ROOT, Settings, load_settings
+from resources.settings import PROJECT_ROOT, Settings, load_settings, load_what_is_right
 
 SECRET = "sk-live-7f3a9c-never-shown"
 PASSWORD = "postgresql://rowline:hunter2-never-shown@db/rowline"
@@ -237,3 +237,45 @@ def test_a_database_that_is_not_postgresql_is_refused_without_its_address(monkey
     assert isinstance(told.value, WrongSetting)
     assert str(told.value).startswith("DATABASE_URL must start with postgresql://")
     assert "never-shown" not in str(told.value)
+
+
+# -- looking on in spite of wrong settings ----------------------------------------------------------------------
+
+
+def test_what_is_right_is_read_although_something_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The doctor looks at the database also where the embedder's settings are nonsense."""
+    for name, value in {
+        "BATCH_ROWS": "abc",
+        "DATABASE_POOL_SIZE": "4",
+        "EMBEDDING_PROVIDER": "openai",
+        "EMBEDDING_DIMENSIONS": "-1",
+        "VECTOR_STORE": "pinecone",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings, complaints = load_what_is_right()
+    assert [complaint.name for complaint in complaints] == [
+        "EMBEDDING_DIMENSIONS",
+        "BATCH_ROWS",
+        "OPENAI_API_KEY",
+        "PINECONE_API_KEY",
+        "PINECONE_INDEX",
+    ]
+    assert (settings.database_pool_size, settings.batch_rows) == (4, 100)
+    assert (settings.embedding_provider, settings.vector_store) == ("local", "pgvector")
+    with pytest.raises(WrongSetting) as told:
+        load_settings()
+    assert [complaint.reason in str(told.value) for complaint in complaints] == [True] * 5
+
+
+def test_right_settings_have_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_ROWS", "7")
+    assert load_what_is_right() == (load_settings(), [])
+
+
+def test_a_file_that_cannot_be_read_hides_nothing_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_bytes("# 설정\nBATCH_ROWS=7\n".encode("cp949"))
+    monkeypatch.setenv("BATCH_ROWS", "8")
+    settings, [complaint] = load_what_is_right()
+    assert (settings.batch_rows, complaint.name) == (8, ".env")

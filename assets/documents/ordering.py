@@ -44,6 +44,8 @@ def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, ru
         ledger.orders.placed(order, service_id)
     state = service.state(service_id)
     if not state.ended:
+        if order.state == "ready":  # the sensor could not tell
+            ledger.orders.placed(order, service_id)
         return False
     done = service.outcome(state)
     while part := list(islice(done, KEPT_TOGETHER)):

@@ -21,6 +21,8 @@ def dev() -> None:
         out.print("[bold]Rowline is up.[/bold] Ctrl-C stops it.")
         out.print(f"  Dagster UI   {running.url}")
         out.print(f"  Inbox        {settings.inbox}/<organization>/", markup=False)
+        if settings.object_store and settings.object_store.startswith("s3://"):
+            out.print(f"               {settings.object_store.rstrip('/')}/inbox/<organization>/", markup=False)
         out.print(f"  Data         {settings.rowline_home}", markup=False)
         out.print(f"  Log          {running.log}", markup=False)
         out.print("  Try          rowline upload FILE --org acme --wait", markup=False)

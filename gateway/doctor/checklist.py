@@ -5,7 +5,7 @@ from functools import partial
 from gateway.doctor import clocks, configuration, databases, orchestration, outside
 from gateway.doctor.context import Context
 from gateway.doctor.examination import Check
-from resources.settings import EMBEDDER, VECTORS, Complaint
+from resources.settings import EMBEDDER, VECTORS
 
 HOME = ("rowline_home",)
 DATABASE = ("database_url", "database_direct_url")
@@ -20,10 +20,9 @@ def checklist(context: Context) -> list[Check]:
 def _of_settings(context: Context) -> list[Check]:
     look = configuration
     remedy = "Correct the settings"
-    wrong = [
-        Check(_name(complaint), partial(look.wrong_setting, complaint), remedy) for complaint in context.complaints
-    ]
-    keys = [Check(name.upper(), partial(look.key, name), remedy, settings=(name,)) for name in look.KEYS]
+    wrong = [Check(complaint.name, partial(look.wrong_setting, complaint), remedy) for complaint in context.complaints]
+    named = {complaint.name for complaint in context.complaints}
+    keys = [Check(name.upper(), partial(look.key, name), remedy) for name in look.KEYS if name.upper() not in named]
     return [
         *wrong,
         Check("settings", look.all_settings, remedy),
@@ -39,11 +38,6 @@ def _of_settings(context: Context) -> list[Check]:
         Check("choice of objects", look.object_store_kind, remedy, settings=OBJECTS),
         Check("choice of embedder", look.embedder_kind, remedy, settings=EMBEDDER),
     ]
-
-
-def _name(complaint: Complaint) -> str:
-    """The setting; of several that do not fit together, the one that chooses between them."""
-    return complaint.fields[0].upper() if complaint.name == "settings" else complaint.name
 
 
 def _of_the_database(context: Context) -> list[Check]:

@@ -54,14 +54,14 @@ def environment(context: Context) -> Verdict:
 
 
 def dotenv_rights(context: Context) -> Verdict:
-    found = [path for path in map(Path, _dotenv_files()) if path.is_file()]
+    found = sorted({path.resolve() for path in map(Path, _dotenv_files()) if path.is_file()})
     if not found:
         return skipped("there is no .env; everything comes from the environment")
     readable = [path for path in found if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
     if readable and context.production:
-        names = ", ".join(str(path.resolve()) for path in readable)
+        names = ", ".join(map(str, readable))
         return warned(f"{names} can be read by other users of this computer", f"chmod 600 {names}")
-    return fine(f"{len(found)} file{'s' if len(found) > 1 else ''} .env {'is' if len(found) == 1 else 'are'} read")
+    return fine(f"read from {', '.join(map(str, found))}")
 
 
 def _dotenv_files() -> tuple[str | Path, ...]:
@@ -175,6 +175,11 @@ def object_store_kind(context: Context) -> Verdict:
     store = context.settings.object_store
     if store and store.startswith("s3://"):
         return fine("a bucket")
+    if store and not Path(store).expanduser().is_absolute():
+        return warned(
+            f"OBJECT_STORE is relative: here it means {context.settings.objects_folder}, elsewhere another folder",
+            "Write the whole path",
+        )
     if context.production:
         return warned(
             f"uploads are kept in the folder {context.settings.objects_folder}: right on one computer with backups, "

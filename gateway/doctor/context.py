@@ -1,5 +1,6 @@
 """What the checks are given: the settings, how strict to be, and services that change nothing."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from resources.database.connections import Database
 from resources.database.inspection import Inspection
 from resources.services import Services
 from resources.settings import Complaint, Settings
+
+CLOSING_SECONDS = 3.0
 
 
 def utc_now() -> datetime:
@@ -57,10 +60,13 @@ class Context:
         """A failure in production, a warning anywhere else."""
         return failed(message, remedy) if self.production else warned(message, remedy)
 
-    def close(self) -> None:
+    def close(self, seconds: float = CLOSING_SECONDS) -> None:
+        """Give back what was opened, as far as that goes in time: a check that hangs may hold a client's lock."""
         opened = self.__dict__.get("services")
         if opened is not None:
-            opened.close()
+            closing = threading.Thread(target=opened.close, daemon=True)
+            closing.start()
+            closing.join(seconds)
 
     def without_secrets(self, text: str) -> str:
         """The text with every secret of the settings taken out (law 10), whoever put it in."""

@@ -31,13 +31,15 @@ class Check:
 
 def examine(checks: Sequence[Check], context: Context) -> list[Finding]:
     """What all checks find, in their order. Takes as long as the slowest chain of premises, not as their sum."""
-    verdicts: dict[str, Future[Verdict]] = {}
-    for check in checks:
-        known = {name: verdicts[name] for name in check.premises if name in verdicts}
-        verdict: Future[Verdict] = Future()
-        verdicts[check.name] = verdict
-        _in_background(_decide, check, context, known, verdict)
-    return [Finding(check.name, _shown(verdicts[check.name].result(), context)) for check in checks]
+    verdicts: list[Future[Verdict]] = [Future() for _ in checks]
+    by_name: dict[str, Future[Verdict]] = {}
+    for check, verdict in zip(checks, verdicts, strict=True):
+        premises = {name: by_name[name] for name in check.premises if name in by_name}
+        _in_background(_decide, check, context, premises, verdict)
+        by_name[check.name] = verdict
+    return [
+        Finding(check.name, _shown(verdict.result(), context)) for check, verdict in zip(checks, verdicts, strict=True)
+    ]
 
 
 def _decide(check: Check, context: Context, premises: dict[str, Future[Verdict]], verdict: Future[Verdict]) -> None:

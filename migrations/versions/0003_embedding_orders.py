@@ -10,6 +10,7 @@ depends_on = None
 STATEMENTS = """
 ALTER TABLE versions ADD COLUMN economy boolean NOT NULL DEFAULT false; -- may wait a day for a lower price
 ALTER TABLE versions ADD COLUMN waits_for text;                         -- what, for a person; only while it waits
+CREATE INDEX versions_that_wait ON versions (document_id) WHERE waits_for IS NOT NULL;
 ALTER TABLE batches ADD COLUMN planned_bytes bigint NOT NULL DEFAULT 0; -- UTF-8 of the texts to be embedded
 ALTER TABLE batches ADD COLUMN economy_tokens bigint NOT NULL DEFAULT 0; -- of `tokens`, those at the lower price
 

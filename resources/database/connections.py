@@ -1,10 +1,13 @@
 """Connections to the ledger: a small pool for transactions, and a few of their own for locks and LISTEN."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -12,7 +15,23 @@ from pipelines.failures import TransientFailure
 from resources.database.addresses import POOLED, shown, with_limits
 from resources.database.troubles import told
 
-Connection = psycopg.Connection[DictRow]
+T = TypeVar("T")
+ANSWER_SECONDS = 900.0  # longer than any statement of ours; a server that hangs is left after it
+
+
+class Connection(psycopg.Connection[DictRow]):
+    """A connection that does not wait for ever: libpq itself has no time limit for an answer."""
+
+    answer_seconds: float | None = None
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        try:
+            return super().wait(gen, interval, timeout if timeout is not None else self.answer_seconds)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE and timeout is None:
+                self.pgconn.finish()  # nobody can tell what a late answer would belong to
+            raise
+
 
 # a lock may be waited for and held as long as a document takes, whatever the server's defaults for others are
 NO_TIME_LIMIT = (
@@ -26,7 +45,7 @@ def connect(url: str, setting: str = POOLED, autocommit: bool = False) -> Iterat
     """A connection of its own, outside any pool; what goes wrong on it is told as our failures."""
     with (
         told(url, setting),
-        psycopg.connect(**options(url), autocommit=autocommit, row_factory=dict_row) as connection,
+        Connection.connect(**options(url), autocommit=autocommit, row_factory=dict_row) as connection,
     ):
         yield connection
 
@@ -49,17 +68,19 @@ class Database:
         direct_url: str | None = None,
         direct_setting: str = POOLED,
         pool_seconds: float = 30.0,
+        answer_seconds: float = ANSWER_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url, self.pool_size = url, pool_size
         self.direct_url, self._direct_setting = direct_url or url, direct_setting
+        self._pool_seconds, self._answer_seconds, self._clock = pool_seconds, answer_seconds, clock
         self._pool: ConnectionPool[Connection] = ConnectionPool(
+            connection_class=Connection,
             kwargs={**options(url), "row_factory": dict_row},
             min_size=0,
             max_size=pool_size,
             open=True,
-            timeout=pool_seconds,
             reconnect_timeout=pool_seconds,
-            check=ConnectionPool.check_connection,  # one that died in the pool is replaced before it is handed out
         )
 
     @contextmanager
@@ -75,7 +96,7 @@ class Database:
     @contextmanager
     def _pooled(self) -> Iterator[Connection]:
         try:
-            connection = self._pool.getconn()
+            connection = self._living()
         except PoolTimeout as error:
             with connect(self.url):  # tells why, where the server is the reason
                 pass
@@ -87,6 +108,20 @@ class Database:
             yield connection
         finally:
             self._pool.putconn(connection)
+
+    def _living(self) -> Connection:
+        """A connection that answers. Those that died in the pool are let go, one after the other without a pause."""
+        deadline = self._clock() + self._pool_seconds
+        while True:
+            connection = self._pool.getconn(deadline - self._clock())
+            connection.answer_seconds = self._pool_seconds
+            try:
+                ConnectionPool.check_connection(connection)
+            except psycopg.OperationalError:
+                self._pool.putconn(connection)
+            else:
+                connection.answer_seconds = self._answer_seconds
+                return connection
 
     def session(self) -> AbstractContextManager[Connection]:
         """A connection of its own in autocommit mode, past PgBouncer where that is known: for LISTEN."""

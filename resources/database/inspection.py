@@ -11,11 +11,25 @@ import psycopg
 
 from resources.database.addresses import POOLED, shown
 from resources.database.connections import connect
+from resources.database.rights import VERSION_TABLES
 from resources.settings import PROJECT_ROOT
 
 # one of each of Dagster's three storages
 DAGSTER_TABLES = ("runs", "event_logs", "instigators", "daemon_heartbeats")
-NEEDED_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+# the lists of migrations are for the owner to write
+RIGHTS = """
+SELECT c.relname AS name, needed.lacking, pg_has_role(c.relowner, 'USAGE') AS owns
+  FROM pg_class ledger
+  JOIN pg_class c ON c.relnamespace = ledger.relnamespace AND c.relowner = ledger.relowner
+   AND c.relkind IN ('r', 'p', 'S')
+  LEFT JOIN LATERAL (
+       SELECT wanted AS lacking FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted
+        WHERE c.relkind <> 'S' AND NOT has_table_privilege(c.oid, wanted)
+          AND (wanted = 'SELECT' OR c.relname <> ALL(%s))
+       UNION ALL
+       SELECT 'USAGE' WHERE c.relkind = 'S' AND NOT has_sequence_privilege(c.oid, 'USAGE')) AS needed ON true
+ WHERE ledger.oid = to_regclass('rowline_migrations') ORDER BY 1, 2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +131,13 @@ class Inspection:
             return {row["version_num"] for row in connection.execute("SELECT version_num FROM rowline_migrations")}
 
     def rights(self) -> Rights:
-        """What the role may do with the tables beside the list of migrations that belong to the same owner."""
+        """What the role may do with what lies beside the list of migrations and belongs to the same owner."""
         with connect(self.url, self._setting) as connection:
-            rows = connection.execute(
-                "SELECT c.relname AS table, needed.name AS lacking, pg_has_role(c.relowner, 'USAGE') AS owns "
-                "FROM pg_class ledger JOIN pg_class c ON c.relnamespace = ledger.relnamespace "
-                "AND c.relowner = ledger.relowner AND c.relkind IN ('r', 'p') AND c.oid <> ledger.oid "
-                "LEFT JOIN unnest(%s::text[]) AS needed(name) ON NOT has_table_privilege(c.oid, needed.name) "
-                "WHERE ledger.oid = to_regclass('rowline_migrations') ORDER BY 1, 2",
-                (list(NEEDED_RIGHTS),),
-            ).fetchall()
+            rows = connection.execute(RIGHTS, (list(VERSION_TABLES),)).fetchall()
             temporary = connection.execute(
                 "SELECT has_database_privilege(current_database(), 'TEMP') AS may"
             ).fetchone()
-        lacking = [f"{row['lacking']} on {row['table']}" for row in rows if row["lacking"]]
+        lacking = [f"{row['lacking']} on {row['name']}" for row in rows if row["lacking"]]
         if not temporary or not temporary["may"]:
             lacking.append("TEMPORARY on the database")
         return Rights(tuple(lacking), any(row["owns"] for row in rows))

@@ -160,16 +160,13 @@ _PREFIX = re.compile(
     r".*?(?:FATAL|ERROR):\s*|^connection (?:failed|is bad): (?:connection to server .*? failed: )?", re.DOTALL
 )
 
-# in whose midst the known troubles come; the others are data of ours that the schema refuses
-RAISED = (psycopg.OperationalError, psycopg.InternalError, psycopg.NotSupportedError, psycopg.ProgrammingError)
-
 
 @contextmanager
 def told(url: str, setting: str = POOLED) -> Iterator[None]:
     """Turn what a driver raises about the server, the link or the rights into our failures."""
     try:
         yield
-    except RAISED as error:
+    except psycopg.DatabaseError as error:
         if not is_ours(error):
             raise failure_of(error, url, setting) from error
         raise
@@ -177,7 +174,9 @@ def told(url: str, setting: str = POOLED) -> Iterator[None]:
 
 def is_ours(error: psycopg.Error) -> bool:
     """Whether an error tells of a mistake in our own statements, not of the server, the link or the rights."""
-    away = isinstance(error, psycopg.OperationalError | psycopg.errors.InFailedSqlTransaction)
+    # complaints about what was received have neither a state nor a class of their own
+    garbled = error.sqlstate is None and type(error) in (psycopg.DatabaseError, psycopg.InternalError)
+    away = garbled or isinstance(error, psycopg.OperationalError | psycopg.errors.InFailedSqlTransaction)
     return not away and state_of(error) not in BY_STATE
 
 

@@ -119,6 +119,8 @@ class Wire:
 
     def _opened(self) -> openai.OpenAI:
         """The client, made at the first request: importing the SDK takes a second."""
+        # the SDK asks an httpx that is loaded for its types, also one that another thread is half-way through loading
+        import httpx  # noqa: F401
         import openai
 
         with self._opening:

@@ -5,7 +5,7 @@ the reason beside them: outside of what is listed at every look, and where one l
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
@@ -62,13 +62,10 @@ class BucketInbox:
         tried = f"{file.path} cannot be read in"
         with self.bucket.explained(tried):
             answer = self.bucket.client.get_object(**self.bucket.under(INBOX + file.path), IfMatch=file.etag)
-        if answer.get("ETag") != file.etag or answer.get("ContentLength") != file.byte_size:
-            raise garbage(f"{tried} {self.bucket}")
-        body = _Stream(self.bucket, tried, answer["Body"])
-        try:
-            yield cast(BinaryIO, body)
-        finally:
-            answer["Body"].close()
+        with closing(answer["Body"]) as body:
+            if answer.get("ETag") != file.etag or answer.get("ContentLength") != file.byte_size:
+                raise garbage(f"{tried} {self.bucket}")
+            yield cast(BinaryIO, _Stream(self.bucket, tried, body))
 
     def _move(self, file: InboxFile, folder: str) -> None:
         """Copied, and only then deleted. What was dropped over it meanwhile stays, and is seen at the next look."""

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -87,14 +87,16 @@ class S3ObjectStore:
                     raise
             else:
                 if not answer.get("ETag"):
+                    answer["Body"].close()
                     raise garbage(f"{tried} {self.bucket}")
                 return answer
         raise PermanentFailure(f"Object {key} is not in {self.bucket}; upload the file again")
 
     def _save(self, key: str, answer: dict[str, Any], path: Path) -> None:
         digest, size = hashlib.sha256(), 0
-        with self.bucket.explained(f"Object {key} cannot be read in"), path.open("wb") as out:
-            for chunk in answer["Body"].iter_chunks(CHUNK):
+        tried = f"Object {key} cannot be read in"
+        with self.bucket.explained(tried), closing(answer["Body"]) as body, path.open("wb") as out:
+            for chunk in body.iter_chunks(CHUNK):
                 size += len(chunk)
                 digest.update(chunk)
                 out.write(chunk)

@@ -38,7 +38,7 @@ class Bucket:
     @classmethod
     def at(cls, address: str, endpoint_url: str | None, limits: Limits = LIMITS) -> "Bucket":
         """The bucket of `s3://bucket/prefix`. Raises WrongSetting, without the value: it may hold a key."""
-        found = re.fullmatch(r"s3://([A-Za-z0-9][\w.-]{1,61}[A-Za-z0-9])((?:/[^/?#@]+)*)/?", address)
+        found = re.fullmatch(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])((?:/[^/?#@]+)*)/?", address)
         if not found or {".", ".."} & set(found[2].split("/")):
             raise WrongSetting("OBJECT_STORE must be a folder or `s3://bucket/prefix`, without keys or options in it")
         if endpoint_url is not None:

@@ -2,9 +2,10 @@
 
 import dagster as dg
 
-from pipelines.failures import RowlineFailure
+from pipelines.failures import PermanentFailure, TransientFailure
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
+from resources.ledger.orders import Order
 
 LOOKS = 20  # orders of one tick, which may take 60 s
 
@@ -18,21 +19,31 @@ def embedding_orders(
     context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger], embedder: dg.ResourceParam[Embedder]
 ) -> dg.SkipReason:
     """Orders at the embedding service; their documents are put back into the queue, and their runs collect."""
-    service = embedder.orders
-    due = ledger.orders.due(LOOKS) if service else []
-    ended = 0
-    for order in due:
+    under_way = ended = 0
+    for order in ledger.orders.due(LOOKS):
         try:
-            assert service is not None
-            assert order.service_id is not None  # due are placed ones
-            done = service.state(order.service_id).ended
-        except RowlineFailure as error:
-            context.log.warning(f"{order.order_key}: {error}")  # says nothing about the order: looked at again later
-            done = False
+            done = has_ended(embedder, order)
+        except TransientFailure as error:
+            ledger.orders.look_later(order)
+            context.log.warning(f"{order.order_key}: {error}")
+            break  # the service is unwell, which says nothing about any order
         if done:
             ledger.orders.settle(order, "ready")
-            ended += 1
         else:
             ledger.orders.look_later(order)
+        ended, under_way = ended + done, under_way + (not done)
     woken = ledger.orders.wake()
-    return dg.SkipReason(f"{len(due)} orders looked at, {ended} have ended, {len(woken)} documents go on")
+    return dg.SkipReason(f"{under_way} orders are under way, {ended} have ended, {len(woken)} documents go on")
+
+
+def has_ended(embedder: Embedder, order: Order) -> bool:
+    """Whether there is something for the document's run to do: collect, or fail with a reason.
+
+    Raises TransientFailure where the service cannot be asked now.
+    """
+    if embedder.orders is None or order.service_id is None:
+        return True  # the settings name another embedder now: the run says so
+    try:
+        return embedder.orders.state(order.service_id).ended
+    except PermanentFailure:
+        return True  # a wrong key, say: the run meets it too, and its document tells

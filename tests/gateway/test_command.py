@@ -14,6 +14,7 @@ import pytest
 
 from tests.laws.command import Command
 from tests.laws.deployment import csv_bytes, items
+from tests.stand_ins.openai_server import OpenAIServer
 
 BATCH = {"batchNumber", "totalBatches", "startRow", "endRow", "status", "processedRows", "vectorsCreated", "errors"}
 RESULT = {
@@ -211,3 +212,38 @@ def test_the_installed_command_writes_one_json_document_and_nothing_else(rowline
     document = rowline("upload", str(file), "--org", "acme")["documents"][0]["documentId"]
     assert rowline("process", document)["status"] == "completed"
     assert len(rowline("search", "anvil", "--org", "acme")["hits"]) == 2
+
+
+def test_a_document_that_waits_for_the_batch_api_says_so_in_one_line_and_is_no_failure(
+    rowline_command: Command, openai: OpenAIServer
+):
+    """`upload --economy`, then `process` before and after the service has done its work."""
+    file = rowline_command.file("items.csv", csv_bytes(items("anvil", "bellows")))
+    (uploaded,) = rowline_command.json("upload", file, "--org", "acme", "--economy")["documents"]
+    document = uploaded["documentId"]
+    said = rowline_command("process", document)
+    assert said.code == 0
+    waits = "waits for the embedding service to work on 2 texts at the lower price (1 order, up to 24 hours)"
+    assert [line for line in said.out.splitlines() if "waits for" in line] == [f"  {waits}"]
+    told = rowline_command.json("status", document)
+    assert (told["status"], told["progress"]["waitsFor"], told["error"]) == ("processing", waits, None)
+    assert (openai.stats.inputs, len(openai.batches.all)) == (0, 1)
+
+    openai.batches.complete()
+    told = rowline_command.json("process", document)
+    assert (told["status"], "waitsFor" in told["progress"]) == ("completed", False)
+    assert told["result"]["costUsd"] == pytest.approx(openai.batches.tokens * 0.02 / 1e6 / 2)
+    assert openai.stats.inputs == 0
+
+
+def test_economy_is_refused_where_nothing_is_paid(rowline_command: Command):
+    file = rowline_command.file("items.csv", csv_bytes(items("anvil")))
+    local = {"EMBEDDING_PROVIDER": "local", "EMBEDDING_DIMENSIONS": ""}
+    said = rowline_command("upload", file, "--org", "acme", "--economy", **local)
+    assert (said.code, said.sentence) == (
+        2,
+        "The model local/use-m3/512 takes no orders at a lower price; upload without --economy",
+    )
+    said = rowline_command("documents", EMBEDDING_ECONOMY="true", **local)
+    assert said.code == 2
+    assert "EMBEDDING_ECONOMY needs EMBEDDING_PROVIDER=openai" in said.sentence

@@ -61,9 +61,9 @@ class Command:
         told = self.capsys.readouterr()
         return Said(code, told.out, told.err)
 
-    def json(self, *arguments: str | Path, code: int = 0) -> Any:
+    def json(self, *arguments: str | Path, code: int = 0, **environment: str) -> Any:
         """The JSON of a command that must end with this code."""
-        said = self(*arguments, "--json")
+        said = self(*arguments, "--json", **environment)
         assert said.code == code, said.err
         return said.json
 

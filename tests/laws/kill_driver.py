@@ -47,14 +47,14 @@ class Trap:
 
 
 def set_trap(at: int, log: str) -> None:
-    import httpx
+    import httpx2
     import psycopg
 
     trap = Trap(at, log)
     trap.around(psycopg.Transaction, "__exit__", "before a commit", "after a commit")
     trap.around(psycopg.Copy, "finish", "before the end of a COPY", "after a COPY, not committed")
     trap.around(os, "replace", "before an object is renamed", "after an object was renamed")
-    trap.around(httpx.Client, "send", "before an embedding request", "after an answer, not kept")
+    trap.around(httpx2.Client, "send", "before an embedding request", "after an answer, not kept")
 
 
 def command(asked: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def command(asked: dict[str, Any]) -> None:
 
 def preload() -> None:
     import dagster_postgres  # noqa: F401
-    import httpx  # noqa: F401
+    import httpx2  # noqa: F401
     import openai.resources  # noqa: F401
     import psycopg2  # noqa: F401
     import pyarrow.parquet  # noqa: F401

@@ -202,6 +202,7 @@ def calm_run(driver: Driver, scenes: Scenes, scene: dict[str, str], document: st
     assert code == 0, output
     calm = Calm(document, moments, known, scenes.openai.stats.inputs, state(here["DATABASE_URL"]))
     assert calm.inputs > 3 * REQUEST_INPUTS
+    assert {"before an embedding request", "after an answer, not kept"} <= set(moments), "the SDK has another client"
     scenes.drop(here)
     return calm
 

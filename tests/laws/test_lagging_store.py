@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from resources.settings import Settings
 from tests.laws.command import Command
 from tests.laws.deployment import Deployment, csv_bytes, items
-from tests.laws.doubles import DIMENSION
+from tests.laws.doubles import DIMENSION, Watched
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.pinecone_server import KEY, NAME, PineconeServer
 
@@ -63,6 +63,29 @@ def test_a_new_version_costs_its_changes_and_is_searched_exactly(rowline: Deploy
     pinecone.index.settle()
     assert held(pinecone) == promised(rowline)
     assert sorted(told(rowline, "quince")) == ["apple", "date", "fig", "plum", "quince"]
+
+
+@pytest.mark.parametrize("lag", [0, 1, 2, 5, math.inf])
+def test_whenever_one_searches_only_the_live_version_answers(lag: float, rowline: Deployment, pinecone: PineconeServer):
+    """A search before every call to the store while versions come and go; rows return under the ids they had."""
+    pinecone.index.lag = lag
+    names = [["apple", "pear", "plum"], ["apple", "quince"], ["pear", "quince", "fig"], ["apple", "pear", "plum"]]
+    document, wrong = None, []
+
+    def search(_: str, __: object) -> None:
+        live = rowline.sql("SELECT live_version FROM documents")[0]["live_version"]
+        found = set(told(rowline, "fruit"))
+        if found - set(names[live - 1] if live else []):
+            wrong.append((live, found))
+
+    for rows in names:
+        document = rowline.upload(items(*rows), document).document_id
+        version = rowline.process(document, vectors=Watched(rowline.services.vectors, search))
+        assert (version.error, version.status) == (None, "completed")
+    assert wrong == []
+    pinecone.index.settle()
+    assert held(pinecone) == promised(rowline)
+    assert sorted(told(rowline, "fruit")) == names[-1]
 
 
 def test_the_same_file_again_sends_nothing(rowline: Deployment, pinecone: PineconeServer):

@@ -148,6 +148,7 @@ def test_the_command_works_over_a_bucket_and_tells_no_secret(command: Command, s
     [
         ({"AWS_SECRET_ACCESS_KEY": "mistyped"}, "check AWS_SECRET_ACCESS_KEY"),
         ({"OBJECT_STORE": "s3://not-there"}, "there is no such bucket; create it, or correct OBJECT_STORE"),
+        ({"OBJECT_STORE": "gs://bucket/rowline"}, "must be a folder or s3://bucket/prefix"),
         ({"OBJECT_STORE": "s3://"}, "OBJECT_STORE must be a folder or `s3://bucket/prefix`"),
         ({"S3_ENDPOINT_URL": "localhost:9000"}, "S3_ENDPOINT_URL must be an address like https://host:9000"),
     ],

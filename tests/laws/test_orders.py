@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 
-from pipelines.documents.orders import FIRST_LOOK
+from assets.documents import ordering
+from pipelines.documents.orders import FIRST_LOOK, order_ranges
+from pipelines.failures import Misuse, TransientFailure
 from resources.embedders.openai import PRICES, OpenAIEmbedder
+from resources.ledger import orders
 from resources.ledger.documents import Version
 from sensors.documents.embedding_orders import embedding_orders
 from tests.laws.deployment import Deployment, items
+from tests.laws.doubles import FailsAt, Watched, WordEmbedder
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_embeddings import REFUSED_MARK
 from tests.stand_ins.openai_server import KEY, OpenAIServer
@@ -63,9 +69,9 @@ def test_a_document_waits_and_is_completed_at_half_the_price(patient: Deployment
     assert "10 texts at the lower price (1 order, up to 24 hours)" in version.waits_for
     assert patient.services.ledger.documents.waiting() == []
 
-    assert tick(patient) == "1 orders looked at, 0 have ended, 0 documents go on"
+    assert tick(patient) == "1 orders are under way, 0 have ended, 0 documents go on"
     openai.batches.complete()
-    assert tick(patient) == "1 orders looked at, 1 have ended, 1 documents go on"
+    assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
     (waiting,) = patient.services.ledger.documents.waiting()
     assert (waiting.document_id, waiting.attempt, waiting.waits_for) == (uploaded.document_id, 2, None)
 
@@ -128,17 +134,11 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
     """The second part of an order cannot be kept; the run after it takes up the whole order again."""
-    from assets.documents import ordering
-    from pipelines.failures import TransientFailure
-    from tests.laws.doubles import FailsAt, Watched
-
     monkeypatch.setattr(ordering, "KEPT_TOGETHER", 4)
     version = order(patient)
     openai.batches.complete()
     ledger = patient.services.ledger
     failing = FailsAt(2, TransientFailure("The database did not answer"), ["keep"])
-    from dataclasses import replace
-
     watched = replace(ledger, embeddings=Watched(ledger.embeddings, failing))
     version = patient.process(version.document_id, ledger=watched)
     assert (version.status, failing.calls) == ("completed", 5)  # 4, then not; then 4, 4 and 2
@@ -202,9 +202,6 @@ def test_an_order_the_service_has_forgotten_fails_with_a_working_retry(patient: 
 def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
-    from pipelines.documents.orders import order_ranges
-    from resources.ledger import orders
-
     monkeypatch.setattr(orders, "order_ranges", lambda sizes: order_ranges(sizes, most_inputs=4))
     openai.batches.file_inputs = 4
     version = order(patient)
@@ -213,11 +210,11 @@ def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last
     for batch in others:
         batch.status = "held"
     openai.batches.complete()
-    assert tick(patient) == "3 orders looked at, 1 have ended, 0 documents go on"
+    assert tick(patient) == "2 orders are under way, 1 have ended, 0 documents go on"
     for batch in others:
         batch.status = "validating"
     openai.batches.complete()
-    assert tick(patient) == "2 orders looked at, 2 have ended, 1 documents go on"
+    assert tick(patient) == "0 orders are under way, 2 have ended, 1 documents go on"
     version = patient.process(version.document_id)
     assert (version.status, openai.batches.inputs, openai.stats.inputs) == ("completed", 10, 0)
 
@@ -239,19 +236,61 @@ def test_a_newer_version_uses_what_an_overtaken_one_had_ordered(patient: Deploym
     assert second.result["embeddedInputs"] == 2
 
 
-def test_a_service_that_cannot_be_asked_leaves_the_document_waiting(patient: Deployment, openai: OpenAIServer):
-    """Law 8, in the sensor: neither trouble nor a wrong key ends an order; the next look comes later."""
+@pytest.mark.parametrize("kind", ["garbage", "truncated", "reset_before", "reset_after", "unavailable", "rate_limit"])
+def test_a_service_that_is_unwell_leaves_the_document_waiting(patient: Deployment, openai: OpenAIServer, kind: str):
+    """Law 8, in the sensor: trouble ends no order; the next look comes later."""
     version = order(patient)
     openai.batches.complete()
-    openai.faults.append(Fault("wrong_key", "batches.retrieve"))
-    assert tick(patient) == "1 orders looked at, 0 have ended, 0 documents go on"
-    openai.faults.extend([Fault("garbage", "batches.retrieve")] * 3)
-    assert tick(patient) == "1 orders looked at, 0 have ended, 0 documents go on"
+    openai.faults.extend([Fault(kind, "batches.retrieve")] * 3)
+    assert tick(patient) == "0 orders are under way, 0 have ended, 0 documents go on"
     (row,) = patient.sql("SELECT looks, extract(epoch FROM look_at - now()) AS left FROM embedding_orders")
-    assert row["looks"] == 2
-    assert 3 * FIRST_LOOK < row["left"] <= 4 * FIRST_LOOK
+    assert row["looks"] == 1
+    assert FIRST_LOOK < row["left"] <= 2 * FIRST_LOOK
     assert patient.services.ledger.documents.at(version.document_id, 1).waits_for
-    assert tick(patient) == "1 orders looked at, 1 have ended, 1 documents go on"
+    assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
+
+
+def test_a_key_that_was_revoked_while_a_document_waits_fails_it_and_the_retry_pays_nothing_twice(
+    patient: Deployment, openai: OpenAIServer
+):
+    """Nobody would look into a sensor's log; the document says it."""
+    version = order(patient)
+    openai.faults.append(Fault("wrong_key", always=True))
+    tick(patient)
+    version = patient.process(version.document_id)
+    assert (version.status, version.waits_for) == ("failed", None)
+    assert "does not accept OPENAI_API_KEY" in version.error
+    openai.faults.clear()
+
+    patient.services.ledger.documents.retry(version.document_id)
+    assert patient.process(version.document_id).waits_for
+    assert states(patient) == ["placed"]
+    openai.batches.complete()
+    assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
+    assert patient.process(version.document_id).status == "completed"
+    assert (len(openai.batches.all), openai.batches.inputs, openai.stats.inputs) == (1, 10, 0)
+
+
+def test_a_document_that_waits_is_told_when_the_settings_name_another_embedder(
+    patient: Deployment, openai: OpenAIServer
+):
+    """Nobody waits for ever for an order that this deployment does not know any more."""
+    version = order(patient)
+    orders_of_openai = patient.services.embedder
+    patient.services.__dict__["embedder"] = WordEmbedder()
+    tick(patient)
+    version = patient.process(version.document_id)
+    assert (version.status, "set it back" in version.error) == ("failed", True)
+    patient.services.__dict__["embedder"] = orders_of_openai
+    openai.batches.complete()
+    patient.services.ledger.documents.retry(version.document_id)
+    assert patient.process(version.document_id).status == "completed"
+    assert openai.stats.inputs == 0
+
+
+def test_an_order_needs_an_embedder_that_takes_one(rowline: Deployment):
+    with pytest.raises(Misuse, match="takes no orders at a lower price; upload without --economy"):
+        rowline.upload(TABLE, economy=True)
 
 
 @pytest.mark.parametrize("kind", ["truncated", "garbage", "reset_after", "server_error"])

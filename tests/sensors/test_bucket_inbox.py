@@ -225,6 +225,7 @@ def test_a_crash_between_upload_and_move_takes_the_object_once(
     whole(rowline, s3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["rate_limit", "server_error", "reset_before", "reset_after", "truncated", "garbage", "altered"]
 )

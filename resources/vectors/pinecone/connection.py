@@ -41,7 +41,7 @@ class Connection:
         self, api_key: str, index: str | None, controller_host: str | None, index_host: str | None, timeout: float
     ) -> None:
         self._api_key = usable_key(api_key)
-        self.name = index
+        self._name = index or ""
         self._controller_host = usable_host("PINECONE_CONTROLLER_HOST", controller_host)
         self._index_host = usable_host("PINECONE_INDEX_HOST", index_host)
         self._timeout = timeout
@@ -49,6 +49,8 @@ class Connection:
         self._client: Pinecone | None = None
         self._described: IndexModel | None = None
         self._index: Index | None = None
+        self.index = self._name or self._index_host
+        """What it is called in the settings: its name, else its address."""
         self._slots = _shared_slots(self._index_host or f"{self._controller_host}/{index}")
 
     def ask(self, tried: str, request: Callable[[Index], Answer]) -> Answer:
@@ -65,7 +67,7 @@ class Connection:
 
     def check(self, model: str, dimension: int) -> None:
         """Raises WrongSetting where the index cannot hold vectors of the model, TransientFailure while it is made."""
-        shape, index = self.shape(), f"The Pinecone index {self.name or 'at PINECONE_INDEX_HOST'}"
+        shape, index = self.shape(), f"The Pinecone index {self._name or 'at PINECONE_INDEX_HOST'}"
         wanted = f"dense vectors, dimension {dimension} and metric cosine"
         if shape.vector_type not in ("dense", None):
             raise WrongSetting(f"{index} is not for dense vectors; name one in PINECONE_INDEX that has {wanted}")
@@ -92,7 +94,7 @@ class Connection:
             return Shape(stats.dimension, stats.metric, stats.vector_type)
         found = self._describe()
         if not found.status.ready:
-            raise TransientFailure(f"Pinecone is still making index {self.name} ({found.status.state}); wait for it")
+            raise TransientFailure(f"Pinecone is still making index {self._name} ({found.status.state}); wait for it")
         field = found.schema.fields.get("_values")  # what the vectors API reads and writes
         dimension = getattr(field, "dimension", None)
         return Shape(dimension, getattr(field, "metric", None), "dense" if dimension else "other")
@@ -109,7 +111,7 @@ class Connection:
             if self._index is None:
                 host = self._index_host or (self._described or self._describe()).host
                 if host is None:
-                    raise TransientFailure(f"Pinecone is still making index {self.name}; wait for it")
+                    raise TransientFailure(f"Pinecone is still making index {self._name}; wait for it")
                 self._index = self._opened_client().index(host=host)
             return self._index
 
@@ -118,9 +120,9 @@ class Connection:
         from pinecone.errors import PineconeError
 
         try:
-            self._described = self._opened_client().indexes.describe(self.name or "")
+            self._described = self._opened_client().indexes.describe(self._name)
         except PineconeError as error:
-            failure = explain(error, f"looking up index {self.name}", self._api_key)
+            failure = explain(error, f"looking up index {self._name}", self._api_key)
         else:
             return self._described
         raise failure

@@ -45,7 +45,7 @@ class PineconeVectorStore:
     ) -> None:
         """`timeout`: seconds of one attempt. Raises WrongSetting for what is seen to be wrong without a request."""
         self._connection = Connection(api_key, index, controller_host, index_host, timeout)
-        self.name = f"pinecone/{index or index_host}"
+        self.name = f"pinecone/{self._connection.index}"
         self._sleep = sleep
         self._prepared: set[int] = set()
         self._noting = threading.Lock()
@@ -83,13 +83,13 @@ class PineconeVectorStore:
             pass
 
     def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
-        ids, token = self._at(namespace).page(None)
-        while ids or token:
+        token = None
+        while True:
+            ids, token = self._at(namespace).page(token)
             if ids:
                 yield ids
             if token is None:
                 return
-            ids, token = self._at(namespace).page(token)
 
     def query(
         self,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from gateway.doctor.findings import Verdict
+from resources.database.rights import grant
+from tests.conftest import drop_database
 from tests.conftest import named as database_named
 from tests.gateway.doctor.conftest import Examined
 from tests.stand_ins.faults import Fault
@@ -47,14 +49,15 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
         ({"DATABASE_URL": "mysql://app:HIDDEN@db/rowline"}, "database", ["DATABASE_URL must start with postgresql://"]),
         ({"DATABASE_URL": "postgresql://127.0.0.1:1/rowline"}, "database", ["Nobody listens at 127.0.0.1:1"]),
         ({"DATABASE_URL": "postgresql://db.invalid/rowline"}, "database", ["db.invalid", "DATABASE_URL"]),
-        ({"OPENAI_API_KEY": "your-api-key"}, "EMBEDDING_PROVIDER", ["needs a real OPENAI_API_KEY"]),
+        ({"OPENAI_API_KEY": "your-api-key"}, "OPENAI_API_KEY", ["needs a real OPENAI_API_KEY"]),
         ({"OPENAI_API_KEY": WRONG}, "embedding service", ["OPENAI_API_KEY"]),
         ({"OPENAI_BASE_URL": "api.openai.com/v1"}, "embedding model", ["OPENAI_BASE_URL must begin with http"]),
         ({"EMBEDDING_MODEL": "text-embeding-3"}, "embedding service", ["text-embeding-3", "EMBEDDING_MODEL"]),
         ({"EMBEDDING_DIMENSIONS": "4096"}, "embedding model", ["EMBEDDING_DIMENSIONS is 4096", "1 to 1536"]),
         ({"ROWLINE_HOME": "/dev/null/rowline"}, "home", ["/dev/null/rowline cannot be written"]),
         ({"OBJECT_STORE": "/proc/objects"}, "object store", ["cannot be written in /proc/objects"]),
-        ({"OBJECT_STORE": "s3://a bucket"}, "object store", ["OBJECT_STORE must be a folder or `s3://bucket/prefix`"]),
+        ({"OBJECT_STORE": "gs://bucket/rowline"}, "OBJECT_STORE", ["must be a folder or s3://bucket/prefix"]),
+        ({"OBJECT_STORE": "s3://a bucket"}, "object store", ["OBJECT_STORE must be a folder or"]),
         ({"PINECONE_INDEX": "your-index"}, "placeholders", ["PINECONE_INDEX still holds the text of an example"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
@@ -112,19 +115,26 @@ def test_a_database_of_a_newer_rowline_is_told(examined: Examined, database_url:
     named(examined(), "migrations", "does not: 9999", "newer Rowline")
 
 
-def test_a_role_that_lacks_a_right_is_told_which(examined: Examined, server_url: str, database_url: str):
+def test_a_role_that_lacks_a_right_is_told_which(
+    examined: Examined, copy_database: Callable[[str], str], with_dagster: str, server_url: str
+):
+    """With Dagster's tables, whose rows are numbered by sequences."""
+    database_url = copy_database(with_dagster)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE doctor_app LOGIN")
         try:
-            connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO doctor_app")
+            grant(database_url, "doctor_app")
             url = urlsplit(database_url)._replace(netloc="doctor_app:@").geturl()
             sound = examined(production=True, DATABASE_URL=url)["database rights"]
             assert (sound.state, sound.message) == ("ok", "the role reads and writes the ledger, and cannot drop it")
             connection.execute("REVOKE DELETE ON lineage FROM doctor_app")
             connection.execute("REVOKE INSERT ON versions FROM doctor_app")
-            named(examined(DATABASE_URL=url), "database rights", "lacks DELETE on lineage, INSERT on versions")
+            connection.execute("REVOKE USAGE ON SEQUENCE event_logs_id_seq FROM doctor_app")
+            lacking = "lacks USAGE on event_logs_id_seq, DELETE on lineage, INSERT on versions"
+            named(examined(DATABASE_URL=url), "database rights", lacking)
         finally:
-            connection.execute(sql.SQL("DROP OWNED BY doctor_app; DROP ROLE doctor_app"))
+            connection.execute("DROP OWNED BY doctor_app; DROP ROLE doctor_app")
+    drop_database(server_url, database_url)
 
 
 def test_a_role_that_could_drop_the_ledger_is_told_in_production(examined: Examined):
@@ -146,8 +156,8 @@ def test_pinecone_is_sound_without_pgvector(examined: Examined, with_pinecone: d
 @pytest.mark.parametrize(
     ("environment", "check", "words"),
     [
-        ({"PINECONE_INDEX": None}, "VECTOR_STORE", ["VECTOR_STORE=pinecone needs PINECONE_INDEX"]),
-        ({"PINECONE_API_KEY": "<key>"}, "VECTOR_STORE", ["VECTOR_STORE=pinecone needs a real PINECONE_API_KEY"]),
+        ({"PINECONE_INDEX": None}, "PINECONE_INDEX", ["VECTOR_STORE=pinecone needs PINECONE_INDEX"]),
+        ({"PINECONE_API_KEY": "<key>"}, "PINECONE_API_KEY", ["VECTOR_STORE=pinecone needs a real PINECONE_API_KEY"]),
         ({"PINECONE_INDEX": "nowhere"}, "vector store", ["no such index", "PINECONE_INDEX"]),
         ({"PINECONE_API_KEY": WRONG}, "vector store", ["does not accept PINECONE_API_KEY"]),
         ({"EMBEDDING_DIMENSIONS": "64"}, "vector store", ["holds vectors of 32 numbers", "gives 64"]),
@@ -188,7 +198,7 @@ def test_a_bucket_is_written_read_and_left_as_it_was(examined: Examined, s3: S3S
     verdicts = examined(OBJECT_STORE=f"s3://{BUCKET}/rowline", S3_ENDPOINT_URL=s3.endpoint_url)
     assert verdicts["object store"].message == "a probe object was put, read back, compared and deleted"
     assert {"put", "get", "delete"} <= set(s3.stats.operations)
-    assert s3.keys() == []
+    assert s3.stored() == []
 
 
 @pytest.mark.parametrize(
@@ -204,13 +214,13 @@ def test_a_bucket_is_written_read_and_left_as_it_was(examined: Examined, s3: S3S
 def test_a_mistake_about_s3_is_named(examined: Examined, s3: S3Server, environment: dict[str, str], words: list[str]):
     bucket = {"OBJECT_STORE": f"s3://{BUCKET}/rowline", "S3_ENDPOINT_URL": s3.endpoint_url}
     named(examined(**bucket | environment), "object store", *words)
-    assert s3.keys() == []
+    assert s3.stored() == []
 
 
 def test_a_probe_whose_answer_is_lost_does_not_stay(examined: Examined, s3: S3Server):
     s3.faults.extend([Fault("reset_after", "put")] * 4)
     named(examined(OBJECT_STORE=f"s3://{BUCKET}", S3_ENDPOINT_URL=s3.endpoint_url), "object store", "rowline-doctor-")
-    assert s3.keys() == []
+    assert s3.stored() == []
 
 
 def test_a_probe_in_a_folder_does_not_stay(examined: Examined, tmp_path: Path):

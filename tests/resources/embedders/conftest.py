@@ -1,7 +1,9 @@
-"""Both bodies of the protocol, ready to use; the OpenAI one speaks to the stand-in server."""
+"""The bodies of the protocol; the OpenAI one speaks to the stand-in, and to the service where a key is given."""
 
+import os
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
 from resources.embedders.local import LocalEmbedder
@@ -10,6 +12,8 @@ from resources.embedders.protocol import Embedder
 from tests.stand_ins.openai_server import KEY, OpenAIServer
 
 Connect = Callable[..., OpenAIEmbedder]
+BODIES = ["local", "openai"]
+REAL = os.environ.get("ROWLINE_REAL_SERVICES") == "1" and "OPENAI_API_KEY" in os.environ
 
 
 @pytest.fixture
@@ -45,6 +49,26 @@ def openai(connect: Connect) -> OpenAIEmbedder:
     return connect()
 
 
-@pytest.fixture(params=["local", "openai"])
+@pytest.fixture
+def local() -> LocalEmbedder:
+    return LocalEmbedder()
+
+
+@pytest.fixture
+def real_openai() -> Iterator[OpenAIEmbedder]:
+    embedder = OpenAIEmbedder(os.environ["OPENAI_API_KEY"], os.environ.get("OPENAI_BASE_URL"))
+    yield embedder
+    embedder.close()
+
+
+@pytest.fixture(params=[*BODIES, "real_openai"] if REAL else BODIES)
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    return LocalEmbedder() if request.param == "local" else request.getfixturevalue("openai")
+    """Every body in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def near(embedder: Embedder) -> Callable[[np.ndarray, np.ndarray], bool]:
+    """Whether vectors are the same, as exactly as the body computes: OpenAI's differ from call to call."""
+    tolerance = 5e-3 if REAL and embedder.model.provider == "openai" else 1e-5
+    return lambda one, other: np.allclose(one, other, atol=tolerance)

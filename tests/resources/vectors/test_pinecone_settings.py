@@ -79,7 +79,7 @@ def test_the_host_saves_the_look_up(connect: Connect, server: PineconeServer):
 def test_a_store_is_named_by_its_index(connect: Connect):
     """The ledger remembers by this name where a version's vectors are."""
     assert connect().name == "pinecone/rowline"
-    assert connect(index=None, index_host="https://a.svc.pinecone.io").name == "pinecone/https://a.svc.pinecone.io"
+    assert connect(index=None, index_host="https://a.svc.pinecone.io/ ").name == "pinecone/https://a.svc.pinecone.io"
 
 
 @pytest.mark.parametrize(
