@@ -1,4 +1,4 @@
-"""Versions: a document may be on its way back to an older one."""
+"""Versions: a document may be on its way back to an older one, or on its way out."""
 
 from alembic import op
 
@@ -11,7 +11,12 @@ depends_on = None
 def upgrade() -> None:
     # the version that is to be live next: its vectors are owed to the store from now on
     op.execute("ALTER TABLE documents ADD COLUMN target_version integer")
+    # set before the first of its vectors is deleted: nothing of it is owed to the store any more
+    op.execute("ALTER TABLE documents ADD COLUMN removed_at timestamptz")
+    # whether anybody still needs a kept embedding
+    op.execute("CREATE INDEX lineage_of_text ON lineage (text_hash)")
 
 
 def downgrade() -> None:
-    op.execute("ALTER TABLE documents DROP COLUMN target_version")
+    op.execute("DROP INDEX lineage_of_text")
+    op.execute("ALTER TABLE documents DROP COLUMN target_version, DROP COLUMN removed_at")

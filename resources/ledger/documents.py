@@ -122,7 +122,8 @@ class Documents:
 
     def _lock(self, connection: Connection, document_id: str, organization_id: str) -> int:
         row = connection.execute(
-            "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s FOR UPDATE",
+            "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s "
+            "AND removed_at IS NULL FOR UPDATE",
             (document_id, organization_id),
         ).fetchone()
         if row is None:

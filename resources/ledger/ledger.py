@@ -12,6 +12,7 @@ from resources.ledger.live import Live
 from resources.ledger.orders import Orders
 from resources.ledger.organizations import Organizations
 from resources.ledger.plans import Plans
+from resources.ledger.removals import Removals
 from resources.ledger.sweeps import Sweeps
 
 
@@ -28,6 +29,7 @@ class Ledger:
     live: Live
     sweeps: Sweeps
     drift: Drift
+    removals: Removals
     orders: Orders
 
     @classmethod
@@ -42,5 +44,6 @@ class Ledger:
             Live(database),
             Sweeps(database),
             Drift(database),
+            Removals(database),
             Orders(database),
         )

@@ -12,6 +12,8 @@ from resources.binary_copy import HEAD, TAIL, copy_rows
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version
 
+PLANNING = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%(organization)s, 4))"
+
 STAGED = """
 CREATE TEMP TABLE staged (
     row_position integer, sheet text, row_number integer, batch_number integer, employee_id text, namespace text,
@@ -144,6 +146,8 @@ class Plans:
             "run": run_id,
         }
         with self._database.transaction() as connection:
+            # what is found to be embedded already must not be forgotten before this plan says that it needs it
+            connection.execute(PLANNING, at)
             for table in ("batches", "lineage", "document_namespaces"):
                 connection.execute(
                     sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from resources.database.connections import Connection, Database
 
 # A vector is owed to the store while one of these versions points at it: the live one, the one that is to be live, one
-# on its way; also one that failed, while it is the newest and can be tried again.
+# on its way; also one that failed, while it is the newest and can be tried again. A document on its way out is owed
+# nothing.
 OWED = """
-coalesce(v.version IN (d.live_version, d.target_version), false) OR v.status IN ('pending', 'processing')
-OR v.status = 'failed' AND v.version = d.latest_version
+d.removed_at IS NULL
+AND (coalesce(v.version IN (d.live_version, d.target_version), false) OR v.status IN ('pending', 'processing')
+     OR v.status = 'failed' AND v.version = d.latest_version)
 """
 
 BEGIN_SWEEP = f"""

@@ -1,0 +1,81 @@
+"""Clean-up: a document, or its old versions, out of the store, the object storage and the ledger, in that order."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from assets.documents.storing import sweep
+from pipelines.failures import Misuse
+from resources.ledger.documents import Version
+from resources.ledger.ledger import Ledger
+from resources.objects.protocol import ObjectStore
+from resources.vectors.protocol import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedUp:
+    """What went, or would go in a dry run (B11). Vectors that other documents' rows point at stay."""
+
+    document_id: str
+    dry_run: bool
+    versions: list[int]
+    vectors_deleted: int
+    namespaces_affected: list[str]
+    embeddings_deleted: int
+    objects_deleted: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {to_camel(name): value for name, value in asdict(self).items()}
+
+
+def clean_up(
+    ledger: Ledger, vectors: VectorStore, objects: ObjectStore, document_id: str, dry_run: bool = True
+) -> CleanedUp:
+    """Remove a document whole. Stopped anywhere, it is out of every search, and doing it again ends it.
+
+    Raises Misuse for an unknown document.
+    """
+    with ledger.documents.claim(document_id):
+        versions = ledger.removals.versions(document_id)
+        if not versions:
+            raise Misuse(f"There is no document {document_id}; `rowline documents` lists them")
+        organization, numbers = versions[0].organization_id, [version.version for version in versions]
+        keys = [key for version in versions for key in objects_of(objects, version)]
+        if dry_run:
+            counts = ledger.removals.removable(document_id)
+            return CleanedUp(document_id, True, numbers, sum(counts.values()), [*counts], 0, len(keys))
+        ledger.removals.withdraw(document_id)
+        swept = sweep(ledger, vectors, organization, document_id)
+        for key in keys:
+            objects.delete(key)
+        forgotten = ledger.removals.forget(organization, document_id)
+    return CleanedUp(document_id, False, numbers, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys))
+
+
+def clean_up_old_versions(
+    ledger: Ledger, vectors: VectorStore, objects: ObjectStore, document_id: str, keep: int, dry_run: bool = True
+) -> CleanedUp:
+    """Forget versions older than the newest `keep` completed ones; the live one and those on their way always stay.
+
+    What is forgotten cannot be gone back to. Raises Misuse where `keep` is less than 1, and for an unknown document.
+    """
+    if keep < 1:
+        raise Misuse(f"{keep} versions to keep are too few: the live one always stays")
+    with ledger.documents.claim(document_id):
+        version = ledger.documents.newest(document_id)
+        old = ledger.removals.old(document_id, keep)
+        keys = [key for n in old for key in objects_of(objects, ledger.documents.at(document_id, n))]
+        if dry_run or not old:
+            return CleanedUp(document_id, dry_run, old, 0, [], 0, len(keys))
+        # usually swept long ago; what a crash left over goes now, while the ledger still explains it
+        swept = sweep(ledger, vectors, version.organization_id, document_id)
+        for key in keys:
+            objects.delete(key)
+        forgotten = ledger.removals.forget(version.organization_id, document_id, old)
+    return CleanedUp(document_id, False, old, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys))
+
+
+def objects_of(objects: ObjectStore, version: Version) -> list[str]:
+    """The uploaded file and what was made of it."""
+    return [version.object_key, *objects.keys(f"{version.folder}/")]

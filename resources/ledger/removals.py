@@ -1,0 +1,119 @@
+"""Removals: what goes with a document or with its old versions, and that nothing of it is left in the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resources.database.connections import Connection, Database
+from resources.ledger.documents import Version, read_version
+from resources.ledger.sweeps import OWED
+
+# Vectors in the store that only this document points at, counted by namespace: what removing it would delete.
+REMOVABLE = f"""
+WITH mine AS MATERIALIZED (
+    SELECT DISTINCT l.namespace, l.vector_id
+      FROM versions v JOIN lineage l USING (document_id, version)
+      JOIN document_namespaces n USING (document_id, version, namespace)
+     WHERE v.document_id = %(document)s AND v.swept_at IS NULL AND l.vector_id IS NOT NULL)
+SELECT namespace, count(*) AS vectors FROM mine
+ WHERE NOT EXISTS (
+       SELECT 1
+         FROM (SELECT document_id, version FROM lineage WHERE vector_id = mine.vector_id OFFSET 0) other
+         JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
+        WHERE other.document_id <> %(document)s AND ({OWED}))
+ GROUP BY namespace ORDER BY namespace
+"""  # noqa: S608 - constants of our own
+
+# Nobody goes back to it by itself, and `keep` newer completed versions are kept.
+OLD = f"""
+SELECT v.version FROM versions v JOIN documents d USING (document_id)
+ WHERE v.document_id = %(document)s AND NOT ({OWED})
+   AND (SELECT count(*) FROM versions newer WHERE newer.document_id = v.document_id AND newer.version > v.version
+           AND newer.status = 'completed') >= %(keep)s
+ ORDER BY v.version
+"""  # noqa: S608
+
+FORGETTING = "SELECT pg_advisory_xact_lock(hashtextextended(%(organization)s, 4))"
+
+TEXTS = """
+CREATE TEMP TABLE texts ON COMMIT DROP AS
+SELECT DISTINCT v.model, l.text_hash FROM versions v JOIN lineage l USING (document_id, version)
+ WHERE v.document_id = %(document)s AND (%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))
+   AND l.text_hash IS NOT NULL
+"""
+
+UNNEEDED = """
+DELETE FROM embeddings e USING texts t
+ WHERE e.organization_id = %(organization)s AND e.model = t.model AND e.text_hash = t.text_hash
+   AND NOT EXISTS (
+       SELECT 1
+         FROM (SELECT document_id, version, organization_id FROM lineage WHERE text_hash = t.text_hash OFFSET 0) l
+         JOIN versions v USING (document_id, version)
+        WHERE l.organization_id = e.organization_id AND v.model = e.model)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What the ledger no longer holds."""
+
+    versions: int
+    embeddings: int
+
+
+class Removals:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def removable(self, document_id: str) -> dict[str, int]:
+        """Vectors that would go with the document, by namespace."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(REMOVABLE, {"document": document_id}).fetchall()
+        return {row["namespace"]: row["vectors"] for row in rows}
+
+    def versions(self, document_id: str) -> list[Version]:
+        """All kept versions of a document, oldest first; none where there is no such document."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT version FROM versions WHERE document_id = %s ORDER BY version", (document_id,)
+            ).fetchall()
+            return [read_version(connection, document_id, row["version"]) for row in rows]
+
+    def withdraw(self, document_id: str) -> None:
+        """From now on no search shows the document, no upload continues it, and nothing of it is owed to the store."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE documents SET removed_at = coalesce(removed_at, now()), live_version = NULL, "
+                "target_version = NULL WHERE document_id = %s",
+                (document_id,),
+            )
+
+    def old(self, document_id: str, keep: int) -> list[int]:
+        """Versions older than the newest `keep` completed ones that nothing needs."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(OLD, {"document": document_id, "keep": keep}).fetchall()
+        return [row["version"] for row in rows]
+
+    def forget(self, organization_id: str, document_id: str, versions: Sequence[int] | None = None) -> Forgotten:
+        """Delete these versions (None: the document) with batches, lineage and embeddings that nobody else needs."""
+        at = {
+            "organization": organization_id,
+            "document": document_id,
+            "versions": None if versions is None else list(versions),
+        }
+        with self._database.transaction() as connection:
+            connection.execute(FORGETTING, at)
+            connection.execute(TEXTS, at)
+            connection.execute("ANALYZE texts")
+            gone = _delete(connection, at)
+            return Forgotten(gone, connection.execute(UNNEEDED, at).rowcount)
+
+
+def _delete(connection: Connection, at: dict[str, object]) -> int:
+    gone = connection.execute(
+        "DELETE FROM versions WHERE document_id = %(document)s "
+        "AND (%(versions)s::int[] IS NULL OR version = ANY(%(versions)s))",
+        at,
+    ).rowcount
+    if at["versions"] is None:
+        connection.execute("DELETE FROM documents WHERE document_id = %(document)s", at)
+    return gone

@@ -1,0 +1,128 @@
+"""Clean-up: nothing of a document is left, nothing of another one goes, wherever it is stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assets.documents.cleanup import CleanedUp, clean_up, clean_up_old_versions
+from assets.documents.rollback import roll_back
+from pipelines.failures import Misuse, TransientFailure
+from tests.laws.deployment import Deployment, items
+from tests.laws.doubles import FailsAt, Watched
+
+TABLES = ("documents", "versions", "batches", "lineage", "document_namespaces", "embeddings", "vectors")
+
+
+def clean(rowline: Deployment, document_id: str, dry_run: bool = False, **doubles: Any) -> CleanedUp:
+    services = rowline.services
+    resources = {"ledger": services.ledger, "vectors": services.vectors, "objects": services.objects} | doubles
+    return clean_up(resources["ledger"], resources["vectors"], resources["objects"], document_id, dry_run)
+
+
+def counts(rowline: Deployment) -> dict[str, int]:
+    return {table: rowline.sql(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in TABLES}
+
+
+def test_nothing_of_the_document_is_left(rowline: Deployment):
+    document = rowline.index(items("anvil", "bellows")).document_id
+    rowline.index(items("anvil", "chisel"), document)
+    told = clean(rowline, document)
+    assert (told.versions, told.vectors_deleted, told.namespaces_affected) == ([1, 2], 2, ["org_acme"])
+    assert told.embeddings_deleted == 3
+    assert set(counts(rowline).values()) == {0}
+    assert [*rowline.services.objects.keys("")] == []
+    with pytest.raises(Misuse, match="There is no document"):
+        clean(rowline, document)
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(rowline: Deployment):
+    document = rowline.index(items("anvil", "bellows")).document_id
+    rowline.index(items("bellows"))
+    before = counts(rowline)
+    dry = clean(rowline, document, dry_run=True)
+    assert counts(rowline) == before
+    wet = clean(rowline, document)
+    assert (dry.vectors_deleted, dry.namespaces_affected, dry.objects_deleted) == (
+        wet.vectors_deleted,
+        wet.namespaces_affected,
+        wet.objects_deleted,
+    )
+    assert wet.vectors_deleted == 1
+
+
+def test_a_row_shared_with_another_document_stays_for_it(rowline: Deployment):
+    """The fault of part B: a duplicate that was skipped disappeared for everyone with its first owner."""
+    first = rowline.index(items("anvil", "bellows")).document_id
+    rowline.index(items("anvil", "chisel"))
+    clean(rowline, first)
+    assert rowline.stored().keys() == rowline.promised()
+    assert {text.split("\n")[0] for text in rowline.found("item", k=9)} == {"item: anvil", "item: chisel"}
+    again = rowline.index(items("anvil"))
+    assert again.result["embeddedInputs"] == 0
+
+
+def test_the_same_file_of_another_organization_is_untouched(rowline: Deployment):
+    ours = rowline.index(items("anvil")).document_id
+    rowline.index(items("anvil"), organization="rival")
+    clean(rowline, ours)
+    assert len(rowline.found("anvil", organization="rival")) == 1
+    assert counts(rowline)["embeddings"] == 1
+
+
+@pytest.mark.parametrize("point", range(1, 12))
+def test_stopped_anywhere_it_is_out_of_every_search_or_whole_and_doing_it_again_ends_it(
+    rowline: Deployment, point: int
+):
+    document = rowline.index(items("anvil", "bellows")).document_id
+    rowline.index(items("anvil", "chisel"), document)
+    other = rowline.index(items("anvil", "easel")).document_id
+    services = rowline.services
+    failing = FailsAt(point, TransientFailure("the service is away"))
+    doubles = {
+        "vectors": Watched(services.vectors, failing),
+        "objects": Watched(services.objects, failing),
+        "ledger": replace(
+            services.ledger,
+            removals=Watched(services.ledger.removals, failing),
+            sweeps=Watched(services.ledger.sweeps, failing),
+        ),
+    }
+    with pytest.raises(TransientFailure):
+        clean(rowline, document, **doubles)
+    found = {text.split("\n")[0].removeprefix("item: ") for text in rowline.found("item", k=9)}
+    assert found in ({"anvil", "chisel", "easel"}, {"anvil", "easel"})
+    if rowline.sql("SELECT 1 AS there FROM documents WHERE document_id = %(d)s", d=document):
+        clean(rowline, document)
+    assert rowline.stored().keys() == rowline.promised()
+    assert counts(rowline)["documents"] == 1
+    assert len(rowline.found("item", k=9)) == 2
+    assert rowline.services.ledger.documents.newest(other).status == "completed"
+
+
+def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deployment):
+    document = rowline.index(items("v1", "always")).document_id
+    for n in (2, 3, 4):
+        rowline.index(items(f"v{n}", "always"), document)
+    services = rowline.services
+    resources = (services.ledger, services.vectors, services.objects)
+    dry = clean_up_old_versions(*resources, document, keep=2)
+    assert (dry.versions, counts(rowline)["versions"]) == ([1, 2], 4)
+    told = clean_up_old_versions(*resources, document, keep=2, dry_run=False)
+    assert (told.versions, told.embeddings_deleted) == ([1, 2], 2)
+    assert counts(rowline) | {"batches": 0} == {
+        "documents": 1,
+        "versions": 2,
+        "batches": 0,
+        "lineage": 4,
+        "document_namespaces": 2,
+        "embeddings": 3,
+        "vectors": 2,
+    }
+    with pytest.raises(Misuse, match="completed and kept: 3, 4"):
+        roll_back(services.ledger, services.vectors, document, 1)
+    roll_back(services.ledger, services.vectors, document, 3)
+    assert rowline.stored().keys() == rowline.promised()
+    assert clean_up_old_versions(*resources, document, keep=1, dry_run=False).versions == []
