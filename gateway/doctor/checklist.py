@@ -29,7 +29,7 @@ def _of_settings(context: Context) -> list[Check]:
         Check("settings", look.all_settings, remedy),
         Check("placeholders", look.placeholders, remedy),
         Check("environment", look.environment, remedy),
-        Check(".env", look.dotenv_rights, remedy),
+        Check("rights of .env", look.dotenv_rights, remedy),
         Check("home", look.home, remedy, settings=HOME),
         Check("disk space", look.disk_space, remedy, ("home",), HOME),
         *keys,

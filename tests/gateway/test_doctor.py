@@ -102,6 +102,17 @@ def test_all_wrong_settings_are_told_and_the_rest_is_looked_at(rowline_command: 
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_file_of_settings_that_cannot_be_read_is_one_line(rowline_command: Command):
+    """Korean Windows saves text as cp949."""
+    rowline_command.file(".env", "# 설정\nBATCH_ROWS=7\n".encode("cp949"))
+    told = rowline_command.json("doctor", code=1)
+    failed = {check["name"]: check["message"] for check in told["checks"] if check["state"] == "failed"}
+    assert set(failed) == {".env", "settings"}
+    assert failed[".env"] == "the file is not UTF-8 text; save it as UTF-8"
+    assert len({check["name"] for check in told["checks"]}) == len(told["checks"])
+
+
+@pytest.mark.usefixtures("quick")
 def test_the_doctor_changes_nothing(rowline_command: Command, openai: OpenAIServer):
     """Twice, so that the second one would see what the first one left."""
     url = rowline_command.environment["DATABASE_URL"]
@@ -160,4 +171,4 @@ def test_production_as_it_should_be_has_nothing_to_look_at(production: Command, 
     told = production.json("doctor")
     assert {c["name"]: c["message"] for c in told["checks"] if c["state"] in ("warning", "failed")} == {}
     skipped = {check["name"] for check in told["checks"] if check["state"] == "skipped"}
-    assert skipped == {".env", "database password", "direct database", "pgvector"}
+    assert skipped == {"rights of .env", "database password", "direct database", "pgvector"}
