@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pipelines.failures import Misuse, TransientFailure
+from pipelines.failures import Misuse, RowlineFailure, TransientFailure
 from resources.services import Services
 from resources.settings import PROJECT_ROOT, Settings
 
@@ -62,7 +62,7 @@ class Development:
             try:
                 yield cls(process, port, log)
             finally:
-                stop_group(process)
+                stop_group(process, services.ledger.documents.wake_waiting)
                 services.close()
 
     @property
@@ -117,11 +117,16 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def stop_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all its children: asked first, then told, then killed."""
+def stop_group(process: subprocess.Popen[bytes], wake: Callable[[], None]) -> None:
+    """End a process and all its children: asked first, then told, then killed.
+
+    The daemon ends when its sensors do, and one of them may be waiting for an upload: `wake` ends that wait.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+        with suppress(RowlineFailure):  # a database that is away has nobody waiting
+            wake()
         with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
             break

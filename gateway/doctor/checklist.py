@@ -4,12 +4,13 @@ from functools import partial
 
 from gateway.doctor import clocks, configuration, databases, orchestration, outside
 from gateway.doctor.context import Context
-from gateway.doctor.examination import Check
+from gateway.doctor.examination import SECONDS, Check
 from resources.settings import EMBEDDER, VECTORS
 
 HOME = ("rowline_home",)
 DATABASE = ("database_url", "database_direct_url")
 OBJECTS = ("object_store", "s3_endpoint_url")
+MODEL_SECONDS = 40.0  # the local model is loaded from a disk that may be cold and slow
 
 
 def checklist(context: Context) -> list[Check]:
@@ -28,7 +29,7 @@ def _of_settings(context: Context) -> list[Check]:
         Check("settings", look.all_settings, remedy),
         Check("placeholders", look.placeholders, remedy),
         Check("environment", look.environment, remedy),
-        Check(".env", look.dotenv_rights, remedy),
+        Check("rights of .env", look.dotenv_rights, remedy),
         Check("home", look.home, remedy, settings=HOME),
         Check("disk space", look.disk_space, remedy, ("home",), HOME),
         *keys,
@@ -67,7 +68,11 @@ def _of_services(context: Context) -> list[Check]:
             "embedding model", look.embedding_model, "See EMBEDDING_MODEL and EMBEDDING_DIMENSIONS", settings=EMBEDDER
         ),
         Check(
-            "embedding service", look.embedding_service, "See OPENAI_API_KEY and OPENAI_BASE_URL", ("embedding model",)
+            "embedding service",
+            look.embedding_service,
+            "See OPENAI_API_KEY and OPENAI_BASE_URL",
+            ("embedding model",),
+            seconds=MODEL_SECONDS if settings.embedding_provider == "local" else SECONDS,
         ),
         Check(
             "vector store",

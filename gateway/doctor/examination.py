@@ -12,6 +12,7 @@ from gateway.doctor.findings import Finding, Verdict, failed, skipped
 from pipelines.failures import RowlineFailure
 
 NOT_LOOKED_AT = "not looked at"
+SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Check:
     remedy: str
     premises: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    seconds: float = 10.0
+    seconds: float = SECONDS
 
 
 def examine(checks: Sequence[Check], context: Context) -> list[Finding]:

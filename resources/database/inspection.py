@@ -1,16 +1,18 @@
 """What a database is like: looked at, never changed, for `rowline doctor`."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from ipaddress import ip_address
 
 import psycopg
 
 from resources.database.addresses import POOLED, shown
-from resources.database.connections import connect
+from resources.database.connections import Connection, connect
 from resources.database.rights import VERSION_TABLES
 from resources.settings import PROJECT_ROOT
 
@@ -39,7 +41,6 @@ class Server:
     version: int
     user: str
     tls: bool
-    now: datetime
     milliseconds: float
 
 
@@ -60,10 +61,16 @@ class Rights:
 
 
 class Inspection:
-    """Questions to one database, each on a connection of its own."""
+    """Questions to one database, each on a connection of its own; two at a time, for others need some too."""
 
     def __init__(self, url: str, setting: str = POOLED, clock: Callable[[], float] = time.monotonic) -> None:
         self.url, self._setting, self._clock = url, setting, clock
+        self._slots = threading.BoundedSemaphore(2)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._slots, connect(self.url, self._setting) as connection:
+            yield connection
 
     @property
     def place(self) -> str:
@@ -83,16 +90,26 @@ class Inspection:
 
     def server(self) -> Server:
         started = self._clock()
-        with connect(self.url, self._setting) as connection:
-            row = connection.execute("SELECT current_user AS name, clock_timestamp() AS now").fetchone()
+        with self._connected() as connection:
+            row = connection.execute("SELECT current_user AS name").fetchone()
             assert row is not None
             tls = bool(connection.pgconn.ssl_in_use)
             version = connection.info.server_version
-        return Server(version, row["name"], tls, row["now"], (self._clock() - started) * 1000)
+        return Server(version, row["name"], tls, (self._clock() - started) * 1000)
+
+    def ahead_of(self, clock: Callable[[], datetime]) -> timedelta:
+        """How far the server's clock is ahead of another one, give or take half the time of the question."""
+        with self._connected() as connection:
+            before = clock()
+            row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
+            after = clock()
+        assert row is not None
+        there: datetime = row["now"]
+        return there - (before + (after - before) / 2)
 
     def identity(self) -> tuple[int, datetime]:
         """Which database of which server it is, whatever the way there."""
-        with connect(self.url, self._setting) as connection:
+        with self._connected() as connection:
             row = connection.execute(
                 "SELECT oid, pg_postmaster_start_time() AS started FROM pg_database WHERE datname = current_database()"
             ).fetchone()
@@ -101,7 +118,7 @@ class Inspection:
 
     def extension(self, name: str) -> tuple[str | None, str | None]:
         """Its version in this database, and the one that the server could install; None where there is none."""
-        with connect(self.url, self._setting) as connection:
+        with self._connected() as connection:
             row = connection.execute(
                 "SELECT (SELECT extversion FROM pg_extension WHERE extname = %(name)s) AS here, "
                 "(SELECT default_version FROM pg_available_extensions WHERE name = %(name)s) AS offered",
@@ -124,7 +141,7 @@ class Inspection:
         return Migrations(tuple(sorted(wanted - passed)), tuple(sorted(applied - known)))
 
     def _applied(self) -> set[str]:
-        with connect(self.url, self._setting) as connection:
+        with self._connected() as connection:
             made = connection.execute("SELECT to_regclass('rowline_migrations') IS NOT NULL AS made").fetchone()
             if not made or not made["made"]:
                 return set()
@@ -132,7 +149,7 @@ class Inspection:
 
     def rights(self) -> Rights:
         """What the role may do with what lies beside the list of migrations and belongs to the same owner."""
-        with connect(self.url, self._setting) as connection:
+        with self._connected() as connection:
             rows = connection.execute(RIGHTS, (list(VERSION_TABLES),)).fetchall()
             temporary = connection.execute(
                 "SELECT has_database_privilege(current_database(), 'TEMP') AS may"
@@ -143,7 +160,7 @@ class Inspection:
         return Rights(tuple(lacking), any(row["owns"] for row in rows))
 
     def missing_dagster_tables(self) -> list[str]:
-        with connect(self.url, self._setting) as connection:
+        with self._connected() as connection:
             rows = connection.execute(
                 "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL", (list(DAGSTER_TABLES),)
             ).fetchall()

@@ -202,6 +202,11 @@ class Documents:
                 for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
                     return
 
+    def wake_waiting(self) -> None:
+        """Ends every `wait_for_upload` that listens now, as if an upload had come."""
+        with self._database.transaction() as connection:
+            connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
+
     # -- being worked on --------------------------------------------------------------------------------------
 
     @contextmanager

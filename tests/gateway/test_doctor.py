@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from resources.database.rights import grant
+from tests.gateway.doctor.test_orchestration import beat
 from tests.laws.command import Command
 from tests.stand_ins.openai_server import OpenAIServer
+from tests.stand_ins.pinecone_server import NAME as INDEX
+from tests.stand_ins.pinecone_server import PineconeServer
+from tests.stand_ins.s3_server import BUCKET, S3Server
 
 STATES = {"ok", "warning", "failed", "skipped"}
 
@@ -94,6 +102,17 @@ def test_all_wrong_settings_are_told_and_the_rest_is_looked_at(rowline_command: 
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_file_of_settings_that_cannot_be_read_is_one_line(rowline_command: Command):
+    """Korean Windows saves text as cp949."""
+    rowline_command.file(".env", "# 설정\nBATCH_ROWS=7\n".encode("cp949"))
+    told = rowline_command.json("doctor", code=1)
+    failed = {check["name"]: check["message"] for check in told["checks"] if check["state"] == "failed"}
+    assert set(failed) == {".env", "settings"}
+    assert failed[".env"] == "the file is not UTF-8 text; save it as UTF-8"
+    assert len({check["name"] for check in told["checks"]}) == len(told["checks"])
+
+
+@pytest.mark.usefixtures("quick")
 def test_the_doctor_changes_nothing(rowline_command: Command, openai: OpenAIServer):
     """Twice, so that the second one would see what the first one left."""
     url = rowline_command.environment["DATABASE_URL"]
@@ -112,3 +131,44 @@ def test_an_embedded_database_that_is_not_made_yet_is_not_made(rowline_command: 
     [database] = [check for check in told["checks"] if check["name"] == "database"]
     assert (database["state"], "is not made yet" in database["message"]) == ("skipped", True)
     assert not (rowline_command.folder / "home" / "postgres").exists()
+
+
+PRODUCTION_KEYS = {"openai": "sk-proj-4Jx9QmVb7TzR2LkW8nYc", "pinecone": "pcsk_7fYw3_KdPqL9vXbN2mRtZ8cHs"}
+
+
+@pytest.fixture
+def production(rowline_command: Command, s3: S3Server) -> Iterator[Command]:
+    """A deployment as it should be: a role that works and owns nothing, a bucket, an index, a daemon that was heard."""
+    url = rowline_command.environment["DATABASE_URL"]
+    with (
+        OpenAIServer(key=PRODUCTION_KEYS["openai"]) as openai,
+        PineconeServer(key=PRODUCTION_KEYS["pinecone"], dimension=32) as pinecone,
+        psycopg.connect(url, autocommit=True) as owner,
+    ):
+        owner.execute("CREATE ROLE production_app LOGIN")
+        grant(url, "production_app")
+        environment = {
+            "ENVIRONMENT": "production",
+            "DATABASE_URL": urlsplit(url)._replace(netloc="production_app:@").geturl(),
+            "OPENAI_API_KEY": PRODUCTION_KEYS["openai"],
+            "OPENAI_BASE_URL": openai.base_url,
+            "VECTOR_STORE": "pinecone",
+            "PINECONE_API_KEY": PRODUCTION_KEYS["pinecone"],
+            "PINECONE_INDEX": INDEX,
+            "PINECONE_CONTROLLER_HOST": pinecone.address,
+            "OBJECT_STORE": f"s3://{BUCKET}/rowline",
+            "S3_ENDPOINT_URL": s3.endpoint_url,
+        }
+        yield replace(rowline_command, environment={**rowline_command.environment, **environment})
+        owner.execute("DROP OWNED BY production_app; DROP ROLE production_app")
+
+
+@pytest.mark.usefixtures("quick")
+def test_production_as_it_should_be_has_nothing_to_look_at(production: Command, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patched:
+        patched.setenv("DATABASE_URL", production.environment["DATABASE_URL"])
+        beat(datetime.now(UTC))
+    told = production.json("doctor")
+    assert {c["name"]: c["message"] for c in told["checks"] if c["state"] in ("warning", "failed")} == {}
+    skipped = {check["name"] for check in told["checks"] if check["state"] == "skipped"}
+    assert skipped == {"rights of .env", "database password", "direct database", "pgvector"}

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pipelines.failures import PermanentFailure, TransientFailure
-from resources.embedders.openai import OpenAIEmbedder
+from resources.embedders.openai import PRICES, OpenAIEmbedder
 from resources.embedders.protocol import Embedded
 from resources.services import Services
 from tests.laws.deployment import Deployment, items
@@ -170,6 +170,35 @@ def test_as_many_requests_are_under_way_as_are_allowed_and_no_more(
     assert openai.stats.at_once == 2
     assert openai.stats.largest == 8
     assert openai.stats.requests == 15
+
+
+def test_the_bill_is_right_after_repeats_cuts_and_refusals(paid: Deployment, openai: OpenAIServer):
+    """Tokens and cost in status and metadata are those of the answers we got; what is not known is not 0."""
+    table = items(*[f"item{n}" if n != 5 else REFUSED_MARK for n in range(16)])
+    paid.services.embedder.embed(["before the first success a refusal is checked with a word of our own"])
+    openai.reset()
+    openai.faults.extend([Fault("rate_limit"), Fault("too_many_tokens"), Fault("server_error")])
+    run = paid.run(paid.upload(table).document_id)
+    (version,) = paid.services.ledger.documents.listed()
+    assert (version.status, openai.stats.inputs) == ("completed", 15)
+    assert version.result["tokens"] == openai.stats.tokens
+    price = PRICES["text-embedding-3-small"] / 1e6
+    assert version.result["costUsd"] == pytest.approx(openai.stats.tokens * price)
+    (event,) = [e for e in run.get_asset_materialization_events() if e.asset_key.path == ["embeddings"]]
+    assert event.materialization.metadata["cost_usd"].value == pytest.approx(openai.stats.tokens * price)
+    assert sum(batch["tokens"] for batch in paid.batches(version)) == openai.stats.tokens
+
+
+def test_a_model_without_a_known_price_costs_an_unknown_sum_and_not_nothing(
+    paid: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(OpenAIEmbedder, "price_per_million_tokens", lambda _: None)
+    run = paid.run(paid.upload(items("anvil")).document_id)
+    (version,) = paid.services.ledger.documents.listed()
+    assert (version.status, version.result["costUsd"]) == ("completed", None)
+    told = {e.asset_key.path[-1]: e.materialization.metadata for e in run.get_asset_materialization_events()}
+    assert told["embeddings"]["cost_usd"].value == "the price of the model is not known"
+    assert told["batches"]["estimated_cost_usd"].value == "the price of the model is not known"
 
 
 def test_after_a_request_failed_for_good_no_new_ones_are_begun(rowline: Deployment):

@@ -73,6 +73,7 @@ class PostgresProxy:
         self._address = psycopg.conninfo.conninfo_to_dict(server_url)
         self._loop = asyncio.new_event_loop()
         self._links: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="postgres-proxy", daemon=True)
         self.port = 0
@@ -127,6 +128,8 @@ class PostgresProxy:
         await self._listen()
         self._ready.set()
         await self._stopped.wait()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._link, "127.0.0.1", self.port)
@@ -143,7 +146,10 @@ class PostgresProxy:
     # -- one client -------------------------------------------------------------------------------------------
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         self._links.add(writer)
+        self._tasks.add(task)
         try:
             with suppress(Cut, OSError, asyncio.IncompleteReadError):
                 startup = await self._startup(reader, writer)
@@ -151,6 +157,7 @@ class PostgresProxy:
                     await Link(self, reader, writer).run(startup)
         finally:
             self._links.discard(writer)
+            self._tasks.discard(task)
             abort(writer)
 
     async def _startup(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:

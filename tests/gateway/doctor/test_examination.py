@@ -154,3 +154,20 @@ def test_no_secret_of_the_settings_is_told_whoever_put_it_in(context: Context):
 )
 def test_the_password_of_an_address_is_found(url: str, password: str | None):
     assert password_of(url) == password
+
+
+def test_a_client_that_does_not_close_holds_up_nobody(context: Context):
+    """A check that hangs may hold its client's lock, which closing waits for."""
+    asked, never = threading.Event(), threading.Event()
+
+    class Stuck:
+        def close(self) -> None:
+            asked.set()
+            never.wait()
+
+    context.services.__dict__["embedder"] = Stuck()
+    try:
+        context.close(0.1)
+        assert asked.is_set()
+    finally:
+        never.set()

@@ -76,12 +76,9 @@ def test_a_request_stays_under_the_token_limit(connect: Connect, server: OpenAIS
 
 
 def test_a_token_count_that_we_estimated_too_low_is_halved(connect: Connect, server: OpenAIServer) -> None:
-    embedder = connect()
-    embedder.embed(["warm"])
-    server.reset()
     server.faults.append(Fault("too_many_tokens"))
     texts = [f"row {number}" for number in range(10)]
-    answer = embedder.embed(texts)
+    answer = connect().embed(texts)
     assert np.array_equal(answer.vectors, expected(texts))
     assert (answer.requests, answer.refused) == (3, {})
 

@@ -139,6 +139,7 @@ def test_a_service_that_is_not_there_is_transient(connect: Connect) -> None:
         ("wrong_key", "does not accept OPENAI_API_KEY"),
         ("forbidden", "does not accept OPENAI_API_KEY .*not supported"),
         ("quota_full", "has no quota left; add credit"),
+        ("missing", "has no model text-embedding-3-small; check EMBEDDING_MODEL"),
     ],
 )
 def test_what_waiting_cannot_help_fails_at_once_and_for_good(

@@ -1,0 +1,38 @@
+"""What the tests of S3 share: an impatient store, a body of two parts, and what may be told of a failure."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pipelines.failures import RowlineFailure
+from resources.objects.s3 import S3ObjectStore
+from resources.objects.s3_bucket import LIMITS
+from tests.stand_ins.s3_server import KEY, SECRET
+
+IMPATIENT = replace(LIMITS, read_seconds=0.3, attempts=2, part_bytes=5 * 2**20)  # S3 takes no smaller parts
+LARGE = random.Random(7).randbytes(6 * 2**20)  # two parts
+
+
+def read(store: S3ObjectStore, key: str) -> bytes:
+    with store.local(key) as path:
+        return path.read_bytes()
+
+
+def written(store: S3ObjectStore, body: bytes) -> None:
+    with store.writing("a/b") as path:
+        path.write_bytes(body)
+
+
+def failure(call: Callable[[], object]) -> RowlineFailure:
+    """What a call raises: never with a key or secret, in the sentence or in what hangs on it."""
+    with pytest.raises(RowlineFailure) as told:
+        call()
+    shown = "".join(traceback.format_exception(told.value))
+    assert KEY not in shown
+    assert SECRET not in shown
+    return told.value
