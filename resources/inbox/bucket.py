@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from pipelines.documents.arrivals import InboxFile, organization_of, shortened
+from pipelines.failures import TransientFailure
 from resources.inbox.protocol import REASON, REFUSED, TAKEN, upload
 from resources.ledger.documents import Version
 from resources.objects.s3_bucket import Bucket
@@ -74,10 +75,18 @@ class BucketInbox:
             file, "copy_object", **target, CopySource=source, CopySourceIfMatch=file.etag, MetadataDirective="COPY"
         )
         if copied is None:
+            self._check_gone(file, source)
             return
         if not copied.get("CopyObjectResult", {}).get("ETag"):
             raise garbage(f"{file.path} cannot be moved in {self.bucket}")
         self._unless_gone(file, "delete_object", **source, IfMatch=file.etag)
+
+    def _check_gone(self, file: InboxFile, source: dict[str, str]) -> None:
+        """A service that lists an object and cannot copy it would have it taken again at every look, without a word."""
+        if self._unless_gone(file, "head_object", **source, IfMatch=file.etag):
+            raise TransientFailure(
+                f"{file.path} cannot be moved in {self.bucket}: it is listed, but not found; rename it"
+            )
 
     def _unless_gone(self, file: InboxFile, call: str, **arguments: Any) -> dict[str, Any] | None:
         """The answer, or None where the object was moved or replaced by somebody else."""

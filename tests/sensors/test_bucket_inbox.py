@@ -296,6 +296,21 @@ def test_a_file_that_was_seen_and_is_gone_is_left(rowline: Deployment, s3: S3Ser
     assert emptied(inbox, [gone], lambda _: None).skip_message == "0 files taken, 0 refused, 1 left for later"
 
 
+def test_an_object_that_is_listed_but_not_found_is_told_at_every_look(
+    rowline: Deployment, s3: S3Server, inbox: BucketInbox
+):
+    """Servers that mistake a `+` in the name of a copy's source do so: taken once, and not in silence for ever."""
+    s3.drop("rowline/inbox/acme/items.csv", ANVIL)
+    s3.faults.append(Fault("no_key", "copy", always=True))
+    warned: list[str] = []
+    for _ in range(2):
+        emptied(inbox, inbox.files(), warned.append)
+    assert len(warned) == 2
+    assert "it is listed, but not found" in warned[0]
+    assert taken(rowline) == [("acme", "items.csv")]
+    assert len(under(s3, "uploads")) == 1
+
+
 # -- the tick ---------------------------------------------------------------------------------------------------
 
 

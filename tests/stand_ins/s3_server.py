@@ -58,6 +58,7 @@ REFUSALS = {
     "clock_skew": (403, "RequestTimeTooSkewed", "The difference between the times is too large."),
     "wrong_region": (400, "AuthorizationHeaderMalformed", "The region 'us-east-1' is wrong; expecting 'eu-west-1'"),
     "bad_digest": (400, "BadDigest", "The checksum did not match what was received."),
+    "no_key": (404, "NoSuchKey", "The specified key does not exist."),
     "no_upload": (404, "NoSuchUpload", "The specified upload does not exist."),
     "changed": (412, "PreconditionFailed", "At least one of the pre-conditions did not hold"),
 }

@@ -1,4 +1,4 @@
-"""What the tests of S3 share: an impatient store, a body of two parts, and what may be told of a failure."""
+"""What the tests of S3 share: limits, a body of two parts, and what may be told of a failure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import LIMITS
 from tests.stand_ins.s3_server import KEY, SECRET
 
-IMPATIENT = replace(LIMITS, read_seconds=0.3, attempts=2, part_bytes=5 * 2**20)  # S3 takes no smaller parts
+FEW = replace(LIMITS, attempts=2, part_bytes=5 * 2**20)  # S3 takes no smaller parts
 LARGE = random.Random(7).randbytes(6 * 2**20)  # two parts
+
+
+def hurried(store: S3ObjectStore, kind: str) -> S3ObjectStore:
+    """A store that waits 0.3 s, for a fault that is waited for; any other may take the time of a busy computer."""
+    limits = replace(FEW, read_seconds=0.3)
+    return S3ObjectStore(str(store.bucket), store.bucket.endpoint_url, limits) if kind == "timeout" else store
 
 
 def read(store: S3ObjectStore, key: str) -> bytes:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from resources.objects.s3 import S3ObjectStore
-from tests.resources.objects.bad_days import IMPATIENT
+from tests.resources.objects.bad_days import FEW
 from tests.stand_ins.s3_server import BUCKET, S3Server
 
 
 @pytest.fixture
 def store(s3: S3Server) -> S3ObjectStore:
     """The contract has a `store` of its own, over every body."""
-    return S3ObjectStore(f"s3://{BUCKET}/rowline", s3.endpoint_url, IMPATIENT)
+    return S3ObjectStore(f"s3://{BUCKET}/rowline", s3.endpoint_url, FEW)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pipelines.failures import RowlineFailure, TransientFailure, WrongSetting
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_troubles import AlteredObject, StorageFull
-from tests.resources.objects.bad_days import IMPATIENT, LARGE, failure, read
+from tests.resources.objects.bad_days import FEW, LARGE, failure, hurried, read
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.s3_server import BUCKET, S3Server
 
@@ -69,7 +69,7 @@ def test_a_fault_that_stays_is_told_in_a_sentence(store: S3ObjectStore, s3: S3Se
     s3.faults.append(Fault(kind, operation, always=True))
     if operation == "list" and kind == "truncated":
         why = "the service failed (500); try again later"  # so botocore calls half a document
-    told = failure(lambda: call(store))
+    told = failure(lambda: call(hurried(store, kind)))
     assert (type(told), str(told)) == (expected, f"{tried} s3://{BUCKET}/rowline: {why}")
     # botocore asks once more in the region that the service names
     assert s3.stats.operations[operation] == (2 if kind in [*PASSING, "wrong_region"] else 1)
@@ -84,7 +84,7 @@ def test_a_fault_that_passes_is_not_even_seen(store: S3ObjectStore, s3: S3Server
     """Whether the request was applied before the connection broke or not."""
     store.put("a/b", io.BytesIO(b"old"))
     s3.faults.append(Fault(kind, operation, seconds=0.05 if kind == "slow" else 0.0))
-    CALLS[operation][1](store)
+    CALLS[operation][1](hurried(store, kind))
     assert not s3.faults
     assert s3.stored() == ([] if operation == "delete" else ["rowline/a/b"])
     if operation == "put":
@@ -131,7 +131,7 @@ def test_wrong_credentials_are_told_with_the_setting_to_correct(
 
 
 def test_a_service_that_nobody_runs_is_told(s3: S3Server):
-    store = S3ObjectStore(f"s3://{BUCKET}", "http://127.0.0.1:9", IMPATIENT)
+    store = S3ObjectStore(f"s3://{BUCKET}", "http://127.0.0.1:9", FEW)
     told = failure(lambda: list(store.keys("")))
     assert isinstance(told, TransientFailure)
     assert str(told) == (
@@ -142,7 +142,7 @@ def test_a_service_that_nobody_runs_is_told(s3: S3Server):
 
 def test_a_bucket_that_does_not_exist_is_told(s3: S3Server):
     """Without a fault: so moto says it."""
-    store = S3ObjectStore("s3://not-there", s3.endpoint_url, IMPATIENT)
+    store = S3ObjectStore("s3://not-there", s3.endpoint_url, FEW)
     for _, call in CALLS.values():
         told = failure(lambda call=call: call(store))  # type: ignore[misc]
         assert isinstance(told, WrongSetting)

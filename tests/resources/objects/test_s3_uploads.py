@@ -14,7 +14,7 @@ import pytest
 from pipelines.failures import Misuse, PermanentFailure, TransientFailure
 from resources.objects.s3 import S3ObjectStore
 from resources.settings import PROJECT_ROOT
-from tests.resources.objects.bad_days import IMPATIENT, LARGE, failure, read, written
+from tests.resources.objects.bad_days import FEW, LARGE, failure, hurried, read, written
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.s3_server import BUCKET, S3Server
 
@@ -35,7 +35,7 @@ def test_a_large_object_goes_in_parts_each_under_its_checksum(store: S3ObjectSto
 def test_sizes_around_a_part_are_stored_whole(store: S3ObjectStore, s3: S3Server, size: int):
     store.put("a/b", io.BytesIO(LARGE[:size]))
     assert s3.body("rowline/a/b") == LARGE[:size]
-    assert s3.stats.operations["part"] == (-(-size // IMPATIENT.part_bytes) if size > IMPATIENT.part_bytes else 0)
+    assert s3.stats.operations["part"] == (-(-size // FEW.part_bytes) if size > FEW.part_bytes else 0)
 
 
 @pytest.mark.slow
@@ -46,7 +46,7 @@ def test_an_upload_in_parts_that_fails_leaves_no_part_and_no_object(
 ):
     """Parts that nobody completes are in no list of objects, and are paid for every month."""
     s3.faults.append(Fault(kind, operation, always=True))
-    failure(lambda: written(store, LARGE))
+    failure(lambda: written(hurried(store, kind), LARGE))
     assert s3.unfinished() == []
     if (operation, kind) not in {("complete", "reset_after"), ("complete", "truncated")}:  # those were applied
         assert s3.stored() == []
@@ -61,7 +61,7 @@ def test_an_upload_in_parts_that_fails_leaves_no_part_and_no_object(
 def test_an_upload_in_parts_survives_one_fault(store: S3ObjectStore, s3: S3Server, kind: str, operation: str):
     """Also the lost answer to the last request: the second try finds nothing left to complete."""
     s3.faults.append(Fault(kind, operation))
-    written(store, LARGE)
+    written(hurried(store, kind), LARGE)
     assert read(store, "a/b") == LARGE
     assert s3.unfinished() == []
     assert not s3.faults
