@@ -5,16 +5,19 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 import psutil
 
 from pipelines.documents.statuses import unexplained_end
+from pipelines.failures import RowlineFailure
 from resources.services import Services
 from resources.settings import PROJECT_ROOT, Settings
 from resources.wiring import NAMES
 
 PROCESS_TAG = "rowline/process"  # host/pid of a run outside the daemon
+QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the outcome is told once
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -50,6 +53,28 @@ def end_abandoned_runs(settings: Settings) -> int:
     return gone
 
 
+def run_operation(job: str, op: str, config: dict[str, Any], services: Services) -> Any:
+    """One of the jobs on documents that exist, here and now; what its op returned.
+
+    Raises the failure that the op told, as it was before Dagster had it.
+    """
+    from pipelines.definitions import defs
+
+    with instance(services.settings) as dagster:
+        try:
+            run = defs.resolve_job_def(job).execute_in_process(
+                instance=dagster,
+                tags={PROCESS_TAG: f"{socket.gethostname()}/{os.getpid()}"},
+                resources={name: getattr(services, name) for name in NAMES},
+                run_config={"ops": {op: {"config": config}}, **QUIET},
+            )
+        except dg.Failure as failure:
+            if isinstance(failure.__cause__, RowlineFailure):
+                raise failure.__cause__ from None
+            raise
+    return run.output_for_node(op)
+
+
 def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProcessResult:
     """Run all steps and checks of one document. The outcome is in the ledger; the result is Dagster's own."""
     from pipelines.definitions import defs
@@ -65,7 +90,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
             raise_on_error=False,
             tags={"document": document_id, PROCESS_TAG: f"{socket.gethostname()}/{os.getpid()}"},
             resources={name: getattr(services, name) for name in NAMES},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # the outcome is told once
+            run_config=QUIET,
         )
     if not result.success:
         steps = [event.step_key or "" for event in result.all_events if event.is_step_failure]

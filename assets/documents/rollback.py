@@ -1,9 +1,11 @@
 """Going back to an older version: a move of the ref, and what the older tree needs, from kept embeddings."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from assets.documents.storing import sweep, upsert_missing
-from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 
@@ -12,10 +14,15 @@ from resources.vectors.protocol import VectorStore
 class RolledBack:
     """What going back took: no text is embedded."""
 
-    version: Version
-    left: int | None
+    document_id: str
+    version: int
+    rolled_back_from: int | None
     vectors_restored: int
     vectors_deleted: int
+    embedded_inputs: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {to_camel(name): value for name, value in asdict(self).items()}
 
 
 def roll_back(ledger: Ledger, vectors: VectorStore, document_id: str, to_version: int) -> RolledBack:
@@ -31,4 +38,4 @@ def roll_back(ledger: Ledger, vectors: VectorStore, document_id: str, to_version
         restored = upsert_missing(ledger, vectors, version)
         ledger.live.go_back(version)
         swept = sweep(ledger, vectors, version.organization_id, document_id)
-    return RolledBack(ledger.documents.at(document_id, to_version), version.live_version, restored, swept.vectors)
+    return RolledBack(document_id, to_version, version.live_version, restored, swept.vectors)

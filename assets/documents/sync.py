@@ -26,6 +26,15 @@ class Drifted:
     repaired: int = 0
     samples: dict[str, list[str]] = field(default_factory=dict)
 
+    def as_json(self) -> dict[str, int]:
+        return {
+            "missing": self.missing,
+            "orphaned": self.orphaned,
+            "stale": self.stale,
+            "repaired": self.repaired,
+            "checked": self.checked,
+        }
+
     def note(self, kind: str, namespace: str, ids: list[str]) -> None:
         told = self.samples.setdefault(kind, [])
         told += [f"{namespace}/{vector_id}" for vector_id in ids[: 20 - len(told)]]

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gateway.cli import catalog, development, doctor, documents, processing, searching
+from gateway.cli import catalog, development, doctor, documents, processing, searching, versions
 from gateway.cli.output import console
 from pipelines.failures import Misuse, RowlineFailure, WrongSetting
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 documents.register(app)
 processing.register(app)
 searching.register(app)
+versions.register(app)
 catalog.register(app)
 development.register(app)
 doctor.register(app)

@@ -1,6 +1,6 @@
 """Removals: what goes with a document or with its old versions, and that nothing of it is left in the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from resources.database.connections import Connection, Database
@@ -108,7 +108,7 @@ class Removals:
             return Forgotten(gone, connection.execute(UNNEEDED, at).rowcount)
 
 
-def _delete(connection: Connection, at: dict[str, object]) -> int:
+def _delete(connection: Connection, at: Mapping[str, object]) -> int:
     gone = connection.execute(
         "DELETE FROM versions WHERE document_id = %(document)s "
         "AND (%(versions)s::int[] IS NULL OR version = ANY(%(versions)s))",

@@ -41,7 +41,7 @@ def test_going_back_restores_the_older_rows_and_embeds_nothing(rowline: Deployme
     document = three_versions(rowline)
     asked = len(rowline.services.embedder.asked)
     told = go_back(rowline, document, 1)
-    assert (told.left, told.vectors_restored, told.vectors_deleted) == (3, 2, 1)
+    assert (told.rolled_back_from, told.vectors_restored, told.vectors_deleted) == (3, 2, 1)
     assert len(rowline.services.embedder.asked) == asked
     assert found(rowline) == {"anvil", "bellows", "chisel"}
     assert rowline.stored().keys() == rowline.promised()

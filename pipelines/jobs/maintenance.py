@@ -1,0 +1,31 @@
+"""Jobs on documents that exist: going back, clean-up, and the comparison of ledger and store."""
+
+import dagster as dg
+
+from assets.documents.operations import removed_documents, removed_versions, rolled_back_document, synced_vectors
+
+TAGS = {"domain": "documents"}
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=TAGS, description="Make an older version of a document live again.")
+def document_rollback() -> None:
+    rolled_back_document()
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=TAGS, description="Remove documents whole; a dry run by default.")
+def document_cleanup() -> None:
+    removed_documents()
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags=TAGS,
+    description="Forget versions beyond those that are kept; a dry run by default.",
+)
+def old_versions_cleanup() -> None:
+    removed_versions()
+
+
+@dg.job(executor_def=dg.in_process_executor, tags=TAGS, description="Compare ledger and store; repair if asked to.")
+def vector_sync() -> None:
+    synced_vectors()
