@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -70,6 +71,12 @@ class InboxFile:
     def upload_key(self) -> str:
         """The same file is taken once, also when the process dies between taking and moving it."""
         return f"{'bucket' if self.etag else 'inbox'}:{self.path}:{self.signature}"
+
+    @property
+    def mark(self) -> str:
+        """A name for this file alone: the time is not enough, a bucket's clock has whole seconds."""
+        digest = hashlib.sha256(self.upload_key.encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{self.changed_ns}-{digest[:8]}"
 
 
 def organization_of(path: str) -> str | None:

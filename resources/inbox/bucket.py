@@ -51,7 +51,7 @@ class BucketInbox:
         return version
 
     def refuse(self, file: InboxFile, reason: str) -> None:
-        folder = f"{REFUSED}/{file.organization_id}/{file.changed_ns}"
+        folder = f"{REFUSED}/{file.organization_id}/{file.mark}"
         with self.bucket.explained(f"The reason why {file.path} is refused cannot be written in"):
             target = self.bucket.under(f"{folder}/{REASON}")
             self.bucket.client.put_object(**target, Body=f"{reason}\n".encode(), ContentType="text/plain;charset=utf-8")

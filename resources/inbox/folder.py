@@ -51,18 +51,18 @@ class FolderInbox:
         return version
 
     def refuse(self, file: InboxFile, reason: str) -> None:
-        folder = self._move(file, REFUSED, str(file.changed_ns))
-        (folder / REASON).write_text(reason + "\n", "utf-8")
+        self._move(file, REFUSED, file.mark, reason)
 
-    def _move(self, file: InboxFile, place: str, folder: str) -> Path:
+    def _move(self, file: InboxFile, place: str, folder: str, reason: str | None = None) -> None:
         """Into a folder of its own, under its own name: a longer name might not be allowed."""
         target = self.folder / file.organization_id / place / folder
         try:
             target.mkdir(parents=True, exist_ok=True)
+            if reason is not None:  # first, as the file itself may bear the name of the reason
+                (target / REASON).write_text(reason + "\n", "utf-8", "backslashreplace")
             (self.folder / file.path).replace(target / file.name)
         except OSError as error:
             raise TransientFailure(f"{file.path} cannot be moved to {place}: {error.strerror}") from error
-        return target
 
 
 def _paths(folder: Path) -> Iterator[Path]:

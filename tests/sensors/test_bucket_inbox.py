@@ -170,6 +170,17 @@ def test_an_object_that_cannot_be_taken_is_refused_with_the_reason_beside_it(
     assert under(s3, "inbox") == []
 
 
+def test_refused_objects_of_one_name_and_second_are_all_kept(rowline: Deployment, s3: S3Server, tick: Tick):
+    """S3's clock has whole seconds; a program drops a hundred files in one."""
+    for folder, body in {"one": ANVIL, "two": BELLOWS}.items():
+        s3.drop(f"rowline/inbox/acme/{folder}/items.csv", body, NOON)
+    assert tick() == "0 files taken, 2 refused, 0 left for later"
+    kept = [s3.body(f"rowline/.refused/{key}") for key in under(s3, ".refused")]
+    assert sorted(body for body in kept if body in (ANVIL, BELLOWS)) == [ANVIL, BELLOWS]
+    reasons = sorted(body.decode() for body in kept if body not in (ANVIL, BELLOWS))
+    assert ["template one" in reasons[0], "template two" in reasons[1]] == [True, True]
+
+
 def test_an_object_larger_than_is_accepted_is_refused_before_it_is_read(
     rowline: Deployment, s3: S3Server, inbox: BucketInbox
 ):

@@ -146,6 +146,18 @@ def test_a_file_that_cannot_be_taken_is_refused_with_the_reason_beside_it(
     assert told.read_text("utf-8").startswith(reason)
 
 
+def test_refused_files_of_one_name_and_time_are_all_kept(rowline: Deployment, folder: Path, tick: Tick):
+    """`cp -p` keeps the time; and a file may be called as the reason is."""
+    bodies = [csv_bytes(items(name)) for name in ("anvil", "bellows", "chisel")]
+    names = ("one/items.csv", "two/items.csv", "one/reason.txt")
+    for name, body in zip(names, bodies, strict=True):
+        os.utime(drop(folder, f"acme/{name}", body), ns=(10**18, 10**18))
+    tick()
+    tick()
+    kept = [path.read_bytes() for path in (folder / "acme/.refused").glob("*/*")]
+    assert sorted(body for body in kept if body in bodies) == sorted(bodies)
+
+
 def test_a_name_as_long_as_names_may_be_is_taken_and_holds_up_nobody(rowline: Deployment, folder: Path, tick: Tick):
     """76 Hangul letters are 228 bytes; with anything before them they are too long for a file system."""
     drop(folder, f"acme/{'가' * 76}.csv")

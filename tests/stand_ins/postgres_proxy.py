@@ -68,6 +68,7 @@ class PostgresProxy:
         self.commits = 0
         self.connections = 0
         self.plain = 0  # of those, without TLS
+        self.most = 0  # of those, at once
         self.statements: deque[bytes] = deque(maxlen=1000)
         self._url, self._tls = server_url, tls
         self._address = psycopg.conninfo.conninfo_to_dict(server_url)
@@ -150,6 +151,7 @@ class PostgresProxy:
         assert task is not None
         self._links.add(writer)
         self._tasks.add(task)
+        self.most = max(self.most, len(self._links))
         try:
             with suppress(Cut, OSError, asyncio.IncompleteReadError):
                 startup = await self._startup(reader, writer)
