@@ -6,12 +6,14 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipelines.documents.costs import estimated_tokens
 from resources.embedders.protocol import Embedded, Model
+from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 
 DIMENSION = 64
@@ -91,6 +93,12 @@ class Watched:
             return found(*args, **kwargs)
 
         return called
+
+
+def watched_ledger(ledger: Ledger, before: Callable[[str, tuple[Any, ...]], None], *nouns: str) -> Ledger:
+    """The ledger with `before` called ahead of every call to its nouns (all of them, unless named)."""
+    names = nouns or ("documents", "plans", "embeddings", "lineage", "live", "sweeps", "drift", "removals")
+    return replace(ledger, **{name: Watched(getattr(ledger, name), before) for name in names})
 
 
 class FailsAt:

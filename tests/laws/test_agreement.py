@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -13,7 +12,7 @@ from pipelines.documents.employees import Employee
 from pipelines.failures import TransientFailure
 from resources.ledger.documents import Version
 from tests.laws.deployment import Deployment, items, template
-from tests.laws.doubles import FailsAt, Watched
+from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 AWAY = TransientFailure("the service is away")
 # calls of store, ledger and embedder in the second version's run; more than there are, so that all are reached
@@ -25,12 +24,7 @@ def crashing(rowline: Deployment, failing: FailsAt) -> dict[str, Any]:
     services, ledger = rowline.services, rowline.services.ledger
     return {
         "vectors": Watched(services.vectors, failing),
-        "ledger": replace(
-            ledger,
-            plans=Watched(ledger.plans, failing),
-            embeddings=Watched(ledger.embeddings, failing),
-            lineage=Watched(ledger.lineage, failing),
-        ),
+        "ledger": watched_ledger(ledger, failing, "plans", "embeddings", "lineage", "live", "sweeps"),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from assets.documents.cleanup import CleanedUp, clean_up, clean_up_old_versions
 from assets.documents.rollback import roll_back
 from pipelines.failures import Misuse, TransientFailure
 from tests.laws.deployment import Deployment, items
-from tests.laws.doubles import FailsAt, Watched
+from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 TABLES = ("documents", "versions", "batches", "lineage", "document_namespaces", "embeddings", "vectors")
 
@@ -84,11 +83,7 @@ def test_stopped_anywhere_it_is_out_of_every_search_or_whole_and_doing_it_again_
     doubles = {
         "vectors": Watched(services.vectors, failing),
         "objects": Watched(services.objects, failing),
-        "ledger": replace(
-            services.ledger,
-            removals=Watched(services.ledger.removals, failing),
-            sweeps=Watched(services.ledger.sweeps, failing),
-        ),
+        "ledger": watched_ledger(services.ledger, failing, "removals", "sweeps"),
     }
     with pytest.raises(TransientFailure):
         clean(rowline, document, **doubles)

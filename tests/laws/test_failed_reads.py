@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -10,7 +9,7 @@ import pytest
 
 from pipelines.failures import PermanentFailure, TransientFailure
 from tests.laws.deployment import Deployment, items
-from tests.laws.doubles import FailsAt, Watched
+from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 AWAY = TransientFailure("The store did not answer")
 
@@ -48,7 +47,7 @@ def test_lineage_that_cannot_be_read_sweeps_nothing(rowline: Deployment):
     rowline.upload(items("chisel"), first.document_id)
     ledger = rowline.services.ledger
     failing = FailsAt(1, TransientFailure("The database did not answer"), ["superseded"], always=True)
-    rowline.process(first.document_id, ledger=replace(ledger, lineage=Watched(ledger.lineage, failing)))
+    rowline.process(first.document_id, ledger=watched_ledger(ledger, failing, "sweeps"))
     assert failing.calls == 3
     assert len(rowline.stored()) == 3
     assert rowline.sql("SELECT version FROM versions WHERE swept_at IS NOT NULL") == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from assets.documents.rollback import RolledBack, roll_back
 from pipelines.failures import Misuse, TransientFailure
 from tests.laws.deployment import Deployment, items, template
-from tests.laws.doubles import FailsAt, Watched
+from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 
 def go_back(rowline: Deployment, document_id: str, to_version: int, **doubles: Any) -> RolledBack:
@@ -142,13 +141,7 @@ def test_failed_anywhere_a_rollback_ends_when_it_is_done_again(rowline: Deployme
     failing = FailsAt(point, TransientFailure("the service is away"))
     doubles = {
         "vectors": Watched(rowline.services.vectors, failing),
-        "ledger": replace(
-            ledger,
-            lineage=Watched(ledger.lineage, failing),
-            live=Watched(ledger.live, failing),
-            sweeps=Watched(ledger.sweeps, failing),
-            embeddings=Watched(ledger.embeddings, failing),
-        ),
+        "ledger": watched_ledger(ledger, failing, "embeddings", "lineage", "live", "sweeps"),
     }
     with pytest.raises(TransientFailure):
         go_back(rowline, document, 1, **doubles)

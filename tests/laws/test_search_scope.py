@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pipelines.failures import PermanentFailure
 from resources.search import Scope
 from tests.laws.deployment import Deployment, items, template
-from tests.laws.doubles import Watched
+from tests.laws.doubles import Watched, watched_ledger
 
 STAFF = template(employeeIdentifier="no", embeddingTemplate="{{no}} {{task}}")
 
@@ -79,12 +78,7 @@ def test_a_search_at_any_moment_of_a_switch_sees_one_whole_version(rowline: Depl
         seen.append((name, frozenset(names(rowline.found("colour")))))
 
     services = rowline.services
-    ledger = replace(
-        services.ledger,
-        plans=Watched(services.ledger.plans, look),
-        lineage=Watched(services.ledger.lineage, look),
-        embeddings=Watched(services.ledger.embeddings, look),
-    )
+    ledger = watched_ledger(services.ledger, look, "plans", "embeddings", "lineage", "live", "sweeps")
     rowline.upload(items(*sorted(new)), first.document_id)
     rowline.quick(first.document_id, ledger=ledger, vectors=Watched(services.vectors, look))
     look("end", None)
@@ -107,9 +101,7 @@ def test_a_version_that_failed_half_way_is_never_found(rowline: Deployment):
 
     ledger = rowline.services.ledger
     rowline.upload(items("chisel", "drill"), first.document_id)
-    version = rowline.process(
-        first.document_id, ledger=replace(ledger, lineage=Watched(ledger.lineage, fail_at_the_flip))
-    )
+    version = rowline.process(first.document_id, ledger=watched_ledger(ledger, fail_at_the_flip))
     assert (version.status, version.error, version.live_version) == ("failed", "the disk is full", 1)
     assert len(rowline.stored()) == 4
     assert names(rowline.found("chisel")) == {"anvil", "bellows"}
