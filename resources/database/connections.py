@@ -27,9 +27,12 @@ class Connection(psycopg.Connection[DictRow]):
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         try:
             return super().wait(gen, interval, timeout if timeout is not None else self.answer_seconds)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE and timeout is None:
+        except psycopg.Error as error:
+            if timeout is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()  # nobody can tell what a late answer would belong to
+            if error.sqlstate is None and self.broken and not isinstance(error, psycopg.OperationalError):
+                # what was received makes no sense: complaints of the driver's come in any class
+                raise psycopg.OperationalError(str(error)) from error
             raise
 
 

@@ -174,9 +174,7 @@ def told(url: str, setting: str = POOLED) -> Iterator[None]:
 
 def is_ours(error: psycopg.Error) -> bool:
     """Whether an error tells of a mistake in our own statements, not of the server, the link or the rights."""
-    # complaints about what was received have neither a state nor a class of their own
-    garbled = error.sqlstate is None and type(error) in (psycopg.DatabaseError, psycopg.InternalError)
-    away = garbled or isinstance(error, psycopg.OperationalError | psycopg.errors.InFailedSqlTransaction)
+    away = isinstance(error, psycopg.OperationalError | psycopg.errors.InFailedSqlTransaction)
     return not away and state_of(error) not in BY_STATE
 
 

@@ -215,14 +215,14 @@ def test_the_installed_command_writes_one_json_document_and_nothing_else(rowline
 
 
 def test_a_document_that_waits_for_the_batch_api_says_so_in_one_line_and_is_no_failure(
-    rowline_command: Command, openai: OpenAIServer
+    rowline_command: Command, openai: OpenAIServer, caplog: pytest.LogCaptureFixture
 ):
     """`upload --economy`, then `process` before and after the service has done its work."""
     file = rowline_command.file("items.csv", csv_bytes(items("anvil", "bellows")))
     (uploaded,) = rowline_command.json("upload", file, "--org", "acme", "--economy")["documents"]
     document = uploaded["documentId"]
     said = rowline_command("process", document)
-    assert said.code == 0
+    assert (said.code, caplog.messages) == (0, [])
     waits = "waits for the embedding service to work on 2 texts at the lower price (1 order, up to 24 hours)"
     assert [line for line in said.out.splitlines() if "waits for" in line] == [f"  {waits}"]
     told = rowline_command.json("status", document)

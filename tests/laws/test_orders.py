@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import dagster as dg
@@ -105,29 +106,59 @@ def test_trouble_while_ordering_orders_once(patient: Deployment, openai: OpenAIS
     assert [batch.metadata["rowline_order"] for batch in openai.batches.all.values()] == [f"{version.document_id}:1:1"]
 
 
-@pytest.mark.parametrize("moment", ["placed", "wait"])
-def test_dying_after_the_order_was_placed_does_not_place_it_again(
-    patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch, moment: str
-):
-    """Death comes before the ledger knows that the service has the order, or that the document waits."""
+CALLS = ["open", "intend", "open", "texts", "placed", "wait"]  # of the ledger's orders, by a run that begins to wait
+CALLS_AFTER = ["open", "keep", "keep", "keep", "settle", "intend", "open"]  # by the run that collects
+
+
+def dying_step(patient: Deployment, document: str, at: int) -> list[str]:
+    """The body of the embeddings asset, dying ahead of its n-th call; gives the calls that it made or tried."""
 
     class Died(BaseException):
         """No handler of the product sees it, as none sees kill -9."""
 
-    def die(*_: object) -> None:
-        raise Died
+    calls: list[str] = []
 
+    def before(name: str, _: object) -> None:
+        if name in {*CALLS, *CALLS_AFTER}:
+            calls.append(name)
+        if len(calls) == at:
+            raise Died
+
+    ledger = patient.services.ledger
+    mortal = replace(ledger, orders=Watched(ledger.orders, before), embeddings=Watched(ledger.embeddings, before))
+    with suppress(Died):
+        patient.step("embeddings", document, "run", ledger=mortal)
+    return calls
+
+
+@pytest.mark.parametrize("at", range(1, len(CALLS) + 2))
+def test_dying_anywhere_while_ordering_orders_once(patient: Deployment, openai: OpenAIServer, at: int):
+    """Among them: the service has the order, and the ledger does not know it."""
     document = patient.upload(TABLE, economy=True).document_id
     for step in ("parsed_rows", "batches"):
         patient.step(step, document, "run")
-    with monkeypatch.context() as patched:
-        patched.setattr(type(patient.services.ledger.orders), moment, die)
-        with pytest.raises(Died):
-            patient.step("embeddings", document, "run")
-    assert "waits for" in patient.process(document).waits_for
+    assert dying_step(patient, document, at) == CALLS[:at]
+    assert patient.process(document).waits_for
     openai.batches.complete()
     assert patient.process(document).status == "completed"
     assert (len(openai.batches.all), openai.batches.inputs, openai.stats.inputs) == (1, 10, 0)
+
+
+@pytest.mark.parametrize("at", range(1, len(CALLS_AFTER) + 2))
+def test_dying_anywhere_while_collecting_keeps_and_counts_each_answer_once(
+    patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch, at: int
+):
+    monkeypatch.setattr(ordering, "KEPT_TOGETHER", 4)
+    document = order(patient).document_id
+    openai.batches.complete()
+    for step in ("parsed_rows", "batches"):
+        patient.step(step, document, "run")
+    assert dying_step(patient, document, at) == CALLS_AFTER[:at]
+    version = patient.process(document)
+    assert (version.result["embeddedInputs"], version.result["tokens"]) == (10, openai.batches.tokens)
+    half = openai.batches.tokens * PRICES["text-embedding-3-small"] / 1e6 / 2
+    assert version.result["costUsd"] == pytest.approx(half)
+    assert openai.stats.inputs == 0
 
 
 def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(

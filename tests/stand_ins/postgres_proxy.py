@@ -279,7 +279,8 @@ class Link:
 
     async def _spoiled(self, data: bytes) -> bytes:
         """The answer to the unit that was hit: lost, cut in half, or something else altogether."""
-        while READY_FOR_QUERY not in data and not data.startswith(b"R"):  # all of it: then it has been applied
+        # all of it: then it has been applied; while signing in (R) or before a COPY (G) the client is to speak next
+        while READY_FOR_QUERY not in data and not data.startswith((b"R", b"G")):
             more = await self._answers.read(65536)
             if not more:
                 break
