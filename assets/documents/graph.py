@@ -175,7 +175,7 @@ def embeddings(
     partitions_def=documents,
     group_name=GROUP,
     owners=OWNERS,
-    kinds={"pgvector"},
+    kinds={"vectors"},
     code_version=METADATA_VERSION,
     deps=[embeddings],
     retry_policy=RETRIES,
