@@ -55,13 +55,12 @@ class Drift:
         self._database = database
 
     def namespaces(self) -> Iterator[str]:
-        """Every namespace that a live version uses, in order."""
+        """Every namespace that a kept version used, in order."""
         after = ""
         while True:
             with self._database.transaction() as connection:
                 row = connection.execute(
-                    "SELECT min(n.namespace) AS name FROM document_namespaces n JOIN documents d "
-                    "ON d.document_id = n.document_id AND d.live_version = n.version WHERE n.namespace > %s",
+                    "SELECT min(namespace) AS name FROM document_namespaces WHERE namespace > %s",
                     (after,),
                 ).fetchone()
             if row is None or row["name"] is None:

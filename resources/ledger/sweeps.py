@@ -15,7 +15,7 @@ AND (coalesce(v.version IN (d.live_version, d.target_version), false) OR v.statu
 """
 
 BEGIN_SWEEP = f"""
-UPDATE versions v SET stored_in = NULL FROM documents d
+UPDATE versions v SET stored_in = NULL, awaited = NULL FROM documents d
  WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({OWED})
 RETURNING v.version
 """  # noqa: S608 - constants of this module

@@ -41,7 +41,8 @@ def _asset(node: Any) -> Iterator[str]:
     yield f"  {node.key.to_user_string()}"
     yield f"    from {_told(key.to_user_string() for key in node.parent_keys)}"
     yield f"    group {node.group_name} · owners {_told(node.owners)} · kinds {_told(node.kinds)}"
-    yield f"    code version {node.code_version} · pool {(op and op.pool) or '–'} · retries {retries} · partitions {partitions}"
+    pool = (op and op.pool) or "–"
+    yield f"    code version {node.code_version} · pool {pool} · retries {retries} · partitions {partitions}"
 
 
 def _checks(graph: Any, key: dg.AssetKey) -> Iterator[str]:
