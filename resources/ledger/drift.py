@@ -81,7 +81,7 @@ class Drift:
 
     def promised(self, namespace: str, size: int = 5000) -> Iterator[str]:
         """Ids of all vectors that live rows of the namespace point at, ascending; by a cursor of the server."""
-        with self._database.transaction() as connection, connection.cursor(name="promised_ids") as cursor:
+        with self._database.reading() as connection, connection.cursor(name="promised_ids") as cursor:
             cursor.itersize = size
             for row in cursor.execute(PROMISED, {"namespace": namespace}):
                 yield str(row["vector_id"])

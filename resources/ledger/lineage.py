@@ -98,7 +98,7 @@ class Lineage:
     def _pages(
         self, statement: LiteralString, version: Version, store: str | None, size: int
     ) -> Iterator[tuple[str, list[str]]]:
-        with self._database.transaction() as connection, connection.cursor(name="vector_pages") as cursor:
+        with self._database.reading() as connection, connection.cursor(name="vector_pages") as cursor:
             cursor.itersize = size
             cursor.execute(statement, {"document": version.document_id, "version": version.version, "store": store})
             for namespace, rows in groupby(cursor, itemgetter("namespace")):

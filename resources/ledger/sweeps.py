@@ -81,7 +81,7 @@ class Sweeps:
         self, document_id: str, versions: Sequence[int], size: int = 5000
     ) -> Iterator[list[tuple[str, str, str]]]:
         """Pages of (model, namespace, vector id) that only these versions of the document point at."""
-        with self._database.transaction() as connection, connection.cursor(name="superseded") as cursor:
+        with self._database.reading() as connection, connection.cursor(name="superseded") as cursor:
             cursor.itersize = size
             cursor.execute(SUPERSEDED, {"document": document_id, "versions": list(versions)})
             while rows := cursor.fetchmany(size):
