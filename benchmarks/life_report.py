@@ -67,12 +67,13 @@ def sync_section(told: Sequence[Told], dimensions: str) -> Section:
             step = one[name]
             counts = f"{step['missing']} / {step['repaired']}"
             rate = f"{step['checked'] / step['seconds']:,.0f}"
-            seconds, above = f"{step['seconds']:.2f}", f"{step['above']:.1f}"
+            seconds, above = f"{step['seconds']:.2f}", f"{step['above']:.1f}" if "above" in step else "–"
             rows.append((f"{step['checked']:,} vectors: {title}", seconds, rate, above, counts, str(step["inputs"])))
     ends = "; ".join(" / ".join(str(one[name]) for name in HARM) for one in told)
     loads = " and ".join(f"{one['load']:.1f}" for one in told)
     note = (
-        f"Memory: peak of the process above what it weighed just before. At the end stale / missing / wrong: {ends}. "
+        f"Memory: peak of the process above what it weighed before its first comparison. At the end "
+        f"stale / missing / wrong: {ends}. "
         f"The larger scene is one processed document and copies of it by SQL, each with its own vectors of "
         f"{dimensions} numbers, no ANALYZE by hand. Load {loads}."
     )

@@ -141,19 +141,20 @@ def fill(warm: Worker, job: Told) -> Told:
 
 
 def sync(_: Worker, job: Told) -> Told:
-    """Compare; lose some, compare and repair; compare again. Memory is the process's peak above what it weighed."""
+    """Compare; lose some, compare and repair. Memory is the first comparison's: later ones hide in freed memory."""
     opened, counter = services(), Counter(job["endpoint"])
-    harm, told = Harm(opened), {}
+    opened.ledger.drift.models()  # opens what is opened at first use
+    idle = megabytes("VmRSS")
+    forget_peak()
+    seconds, found = timed(synced, opened, False)
+    told: Told = {"agreed": {**found, "seconds": seconds, "above": megabytes("VmHWM") - idle, "inputs": 0}}
+    harm = Harm(opened)
     harm.read()  # the numbers as they are before anything is lost
-    sync_vectors(opened.ledger, opened.vectors, False)  # opens what is opened at first use
-    for name, lost, repair in (("agreed", 0, False), ("compared", job["lost"], False), ("repaired", 0, True)):
-        if lost:
-            harm.lose(lost)
+    harm.lose(job["lost"])
+    for name, repair in (("compared", False), ("repaired", True)):
         counter.reset()
-        idle = megabytes("VmRSS")
-        forget_peak()
         seconds, found = timed(synced, opened, repair)
-        told[name] = {**found, "seconds": seconds, "above": megabytes("VmHWM") - idle, **counter.read()}
+        told[name] = {**found, "seconds": seconds, **counter.read()}
     return told | harm.read()
 
 
