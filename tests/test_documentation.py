@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 
+from docs.lineage_picture import PICTURE, drawing
 from docs.settings_table import END, START, settings_table, with_table
 from gateway.cli.main import app
 from resources.settings import PROJECT_ROOT, Settings
@@ -166,6 +167,11 @@ def test_links_between_pages_lead_somewhere() -> None:
             if not found.exists() or (anchor and found.suffix == ".md" and anchor not in headings(found.read_text())):
                 broken.append(f"{page.relative_to(ROOT)} → {target}")
     assert broken == []
+
+
+def test_the_picture_of_lineage_is_what_its_script_draws() -> None:
+    """Renew with `python -m docs.lineage_picture`."""
+    assert PICTURE.read_text("utf-8") == "\n".join(drawing()) + "\n"
 
 
 def test_no_status_report_lies_in_the_tree() -> None:

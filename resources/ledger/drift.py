@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from resources.database.connections import Database
 from resources.ledger.documents import Version, read_version
-from resources.ledger.sweeps import OWED
+from resources.ledger.sweeps import OF_ROW, OWED
 
 PROMISED = """
 SELECT DISTINCT l.vector_id
@@ -31,7 +31,7 @@ SELECT held.vector_id, count(o.*) > 0 AS known, coalesce(bool_or(o.owed), false)
   LEFT JOIN LATERAL (
        SELECT {OWED} AS owed
          FROM (SELECT document_id, version, namespace FROM lineage WHERE vector_id = held.vector_id OFFSET 0) l
-         JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
+         {OF_ROW}
         WHERE l.namespace = %(namespace)s) o ON true
  GROUP BY held.vector_id
 """  # noqa: S608 - constants of our own

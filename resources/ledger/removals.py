@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version, read_version
-from resources.ledger.sweeps import OWED
+from resources.ledger.sweeps import OF_ROW, OWED
 
 # Vectors in the store that only this document points at, counted by namespace: what removing it would delete.
 REMOVABLE = f"""
@@ -17,9 +17,8 @@ WITH mine AS MATERIALIZED (
 SELECT namespace, count(*) AS vectors FROM mine
  WHERE NOT EXISTS (
        SELECT 1
-         FROM (SELECT document_id, version FROM lineage WHERE vector_id = mine.vector_id OFFSET 0) other
-         JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
-        WHERE other.document_id <> %(document)s AND ({OWED}))
+         FROM (SELECT document_id, version FROM lineage WHERE vector_id = mine.vector_id OFFSET 0) l {OF_ROW}
+        WHERE l.document_id <> %(document)s AND ({OWED}))
  GROUP BY namespace ORDER BY namespace
 """  # noqa: S608 - constants of our own
 
@@ -41,15 +40,15 @@ SELECT DISTINCT v.model, l.text_hash FROM versions v JOIN lineage l USING (docum
    AND l.text_hash IS NOT NULL
 """
 
-UNNEEDED = """
+UNNEEDED = f"""
 DELETE FROM embeddings e USING texts t
  WHERE e.organization_id = %(organization)s AND e.model = t.model AND e.text_hash = t.text_hash
    AND NOT EXISTS (
        SELECT 1
          FROM (SELECT document_id, version, organization_id FROM lineage WHERE text_hash = t.text_hash OFFSET 0) l
-         JOIN versions v USING (document_id, version)
+         {OF_ROW}
         WHERE l.organization_id = e.organization_id AND v.model = e.model)
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

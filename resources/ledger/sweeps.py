@@ -14,6 +14,13 @@ AND (coalesce(v.version IN (d.live_version, d.target_version), false) OR v.statu
      OR v.status = 'failed' AND v.version = d.latest_version)
 """
 
+# The version and document of a row `l`, by look-ups that the planner cannot turn round: it does not know how many rows
+# point at a vector, and would read all versions for each.
+OF_ROW = """
+JOIN LATERAL (SELECT * FROM versions WHERE document_id = l.document_id AND version = l.version LIMIT 1) v ON true
+JOIN LATERAL (SELECT * FROM documents WHERE document_id = l.document_id LIMIT 1) d ON true
+"""
+
 BEGIN_SWEEP = f"""
 UPDATE versions v SET stored_in = NULL, awaited = NULL FROM documents d
  WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({OWED})
@@ -38,21 +45,22 @@ WITH gone AS MATERIALIZED (
 SELECT model, namespace, vector_id FROM gone
  WHERE NOT EXISTS (
        SELECT 1
-         FROM (SELECT document_id, version FROM lineage WHERE vector_id = gone.vector_id OFFSET 0) other
-         JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
+         FROM (SELECT document_id, version FROM lineage WHERE vector_id = gone.vector_id OFFSET 0) l {OF_ROW}
         WHERE {OWED})
 """  # noqa: S608 - constants of this module
 
-# A version without its namespaces written yet may be about to use any of the organization's.
-ABANDONED = f"""
+ABANDONED = """
 SELECT DISTINCT n.namespace FROM document_namespaces n
  WHERE n.document_id = %(document)s AND n.version = ANY(%(versions)s)
    AND NOT EXISTS (
        SELECT 1 FROM document_namespaces other JOIN documents d USING (document_id)
         WHERE other.namespace = n.namespace AND other.version IN (d.live_version, d.target_version))
-   AND NOT EXISTS (
-       SELECT 1 FROM documents d JOIN versions v USING (document_id)
-        WHERE d.organization_id = %(organization)s AND v.version IS DISTINCT FROM d.live_version AND ({OWED}))
+"""
+
+# A version without its namespaces written yet may be about to use any of the organization's.
+ON_THEIR_WAY = f"""
+SELECT 1 FROM documents d JOIN versions v USING (document_id)
+ WHERE d.organization_id = %(organization)s AND v.version IS DISTINCT FROM d.live_version AND ({OWED}) LIMIT 1
 """  # noqa: S608 - constants of this module
 
 
@@ -90,9 +98,11 @@ class Sweeps:
     def abandoned_namespaces(self, organization_id: str, document_id: str, versions: Sequence[int]) -> list[str]:
         """Namespaces of these versions that no live version uses and none on its way can use."""
         with self._database.transaction() as connection:
-            rows = connection.execute(
-                ABANDONED, {"organization": organization_id, "document": document_id, "versions": list(versions)}
-            ).fetchall()
+            at = {"organization": organization_id, "document": document_id, "versions": list(versions)}
+            rows = connection.execute(ABANDONED, at).fetchall()
+            # asked for the few that are left only: it looks at every document of the organization
+            if not rows or connection.execute(ON_THEIR_WAY, at).fetchone():
+                return []
         return [row["namespace"] for row in rows]
 
     def end(self, document_id: str, versions: Sequence[int]) -> None:

@@ -54,7 +54,9 @@ class FolderObjectStore:
         self._path(key).unlink(missing_ok=True)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        for path in sorted(self._root.rglob("*")):
+        folder = prefix.rpartition("/")[0]  # from there on: what others have stored costs nothing
+        self._path(folder)
+        for path in sorted((self._root / folder).rglob("*")):
             key = path.relative_to(self._root).as_posix()
             if path.is_file() and key.startswith(prefix) and not path.name.startswith(".writing-"):
                 yield key

@@ -42,13 +42,14 @@ class PgVectorStore:
             )
 
     def missing(self, model: str, namespace: str, ids: Sequence[str]) -> list[str]:
+        # by the list itself: joined to it, the planner reads the whole namespace for every page
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT wanted.id FROM unnest(%(ids)s::uuid[]) AS wanted(id) WHERE NOT EXISTS (SELECT 1 FROM vectors "
-                "WHERE model = %(model)s AND namespace = %(namespace)s AND vector_id = wanted.id)",
-                {"ids": list(ids), "model": model, "namespace": namespace},
+                "SELECT vector_id FROM vectors WHERE model = %s AND namespace = %s AND vector_id = ANY(%s::uuid[])",
+                (model, namespace, list(ids)),
             ).fetchall()
-        return [str(row["id"]) for row in rows]
+        held = {str(row["vector_id"]) for row in rows}
+        return [vector_id for vector_id in ids if vector_id not in held]
 
     def upsert(self, model: str, namespace: str, batch: VectorBatch) -> int | None:
         owner = (model.encode(), namespace.encode())
