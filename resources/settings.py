@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipelines.documents.reading.model import Limits
 from pipelines.failures import WrongSetting
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -143,6 +144,13 @@ class Settings(BaseSettings):
     @property
     def objects_folder(self) -> Path:
         return Path(self.object_store).expanduser().resolve() if self.object_store else self.rowline_home / "objects"
+
+    @property
+    def reading_limits(self) -> Limits:
+        """What reading one file may cost."""
+        return Limits(
+            file_bytes=self.upload_bytes, memory_bytes=self.reader_memory_bytes, cpu_seconds=self.reader_seconds
+        )
 
     @property
     def inbox(self) -> Path:

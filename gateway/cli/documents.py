@@ -165,6 +165,8 @@ def show_status(shape: dict[str, Any]) -> None:
         )
         for error in result["errors"][:10]:
             out.print(f"  ! {error['sheet']}, row {error['rowNumber']}: {error['message']}", markup=False)
+        if result["errorRows"]:
+            out.print(f"  → rowline errors {shape['documentId']} writes them into a copy of the sheet", markup=False)
     if waits_for := progress.get("waitsFor"):
         out.print(f"  {waits_for}", markup=False)
     if shape["error"]:

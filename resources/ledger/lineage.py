@@ -129,6 +129,26 @@ class Lineage:
         with self._database.transaction() as connection:
             return connection.execute(ERRORS, {"document": version.document_id, "version": version.version}).fetchall()
 
+    def all_errors(self, version: Version) -> Iterator[tuple[str, int, str]]:
+        """(sheet, row number, message) of every error row, in reading order, by a cursor of the server (law 9)."""
+        with self._database.transaction() as connection, connection.cursor(name="errors") as cursor:
+            cursor.execute(
+                "SELECT sheet, row_number, error FROM lineage WHERE document_id = %s AND version = %s "
+                "AND outcome = 'error' ORDER BY row_position",
+                (version.document_id, version.version),
+            )
+            for row in cursor:
+                yield row["sheet"], row["row_number"], row["error"]
+
+    def error_count(self, version: Version) -> int:
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT count(*) AS errors FROM lineage WHERE document_id = %s AND version = %s AND outcome = 'error'",
+                (version.document_id, version.version),
+            ).fetchone()
+        assert row is not None  # an aggregate always answers
+        return int(row["errors"])
+
     # -- being asked about ------------------------------------------------------------------------------------
 
     def sources(
