@@ -4,6 +4,7 @@ Blocking where the next step would spread the damage.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 
 import dagster as dg
@@ -21,9 +22,12 @@ from resources.vectors.protocol import VectorStore
 EXPLAINED_AT_MOST = 10_000  # vectors looked at per run; vector-sync looks at all of them
 
 
-def _version(context: dg.AssetCheckExecutionContext, ledger: Ledger) -> Version:
-    """The version that the run worked on; run alone, the newest."""
-    return ledger.documents.worked_on(context.op_execution_context.partition_key, context.run.run_id)
+@contextmanager
+def _version(context: dg.AssetCheckExecutionContext, ledger: Ledger) -> Iterator[Version]:
+    """The version that the run worked on; run alone, the newest. Claimed, which shows that the run lives."""
+    document_id = context.op_execution_context.partition_key
+    with retried(), ledger.documents.claim(document_id):
+        yield ledger.documents.worked_on(document_id, context.run.run_id)
 
 
 def _result(
@@ -49,7 +53,7 @@ def parsed_rows_checks(
     ledger: dg.ResourceParam[Ledger],
     objects: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried(), objects.local(rows_key(_version(context, ledger))) as path:
+    with _version(context, ledger) as version, objects.local(rows_key(version)) as path:
         yield _result(claims.rows_found(count_rows(path)), "rows_found")
 
 
@@ -72,8 +76,7 @@ def batches_checks(
     ledger: dg.ResourceParam[Ledger],
     objects: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried():
-        version = _version(context, ledger)
+    with _version(context, ledger) as version:
         facts = ledger.plans.facts(version)
         outcomes = {
             "kept": facts.kept_rows,
@@ -103,8 +106,7 @@ def batches_checks(
 def embeddings_checks(
     context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried():
-        version = _version(context, ledger)
+    with _version(context, ledger) as version:
         done = ledger.documents.batches(version.document_id, version.version)
         yield _result(claims.batches_complete(done), "batches_complete")
         yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
@@ -126,8 +128,7 @@ def namespace_vectors_checks(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried():
-        version = _version(context, ledger)
+    with _version(context, ledger) as version:
         checked, missing = 0, []
         for namespace, page in ledger.lineage.vector_pages(version):
             checked += len(page)
@@ -156,8 +157,7 @@ def lineage_checks(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried():
-        version = _version(context, ledger)
+    with _version(context, ledger) as version:
         yield _result(claims.version_live(version.version, version.live_version), "version_live")
         namespaces = ledger.lineage.namespaces(version)
         pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))

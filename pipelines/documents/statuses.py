@@ -58,6 +58,14 @@ def unexplained_end(how: str, steps: Sequence[str], run_id: str) -> str:
     return f"The run {how}{where}; run {run_id[:8]} in Dagster has the details. Finished batches are kept: retry."
 
 
+def gone(run_id: str, where: str = "") -> str:
+    """Why a document failed whose run's process died before it could say so."""
+    return (
+        f"The process of run {run_id[:8]}{where} is gone: killed, out of memory, or its machine stopped. "
+        "Finished batches are kept: retry."
+    )
+
+
 def upload_json(version: Told) -> dict[str, Any]:
     return {
         "documentId": version.document_id,

@@ -17,6 +17,7 @@ from pipelines.failures import Misuse, PermanentFailure
 from resources.database.connections import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"
+CLAIM = 1  # the kind of lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +213,22 @@ class Documents:
     @contextmanager
     def claim(self, document_id: str) -> Iterator[None]:
         """One worker at a time on a document; the lock ends with the process at the latest."""
-        with self._database.lock(1, document_id):
+        with self._database.lock(CLAIM, document_id):
             yield
+
+    def is_claimed(self, document_id: str) -> bool:
+        """Whether a worker is on the document now: the heartbeat of its run, which dies with it."""
+        return self._database.is_locked(CLAIM, document_id)
+
+    def in_work(self, limit: int) -> dict[str, str]:
+        """Run → document of the versions in work that wait for no service, the longest under way first."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT run_id, document_id FROM versions WHERE status = 'processing' AND waits_for IS NULL "
+                "AND run_id IS NOT NULL ORDER BY started_at LIMIT %s",
+                (limit,),
+            ).fetchall()
+        return {row["run_id"]: row["document_id"] for row in rows}
 
     def begin(self, document_id: str, run_id: str) -> Version:
         """The version that this run works on: the one it began with, else the newest one.
