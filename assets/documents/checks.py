@@ -15,6 +15,7 @@ from pipelines.documents import claims
 from pipelines.documents.claims import Verdict
 from pipelines.documents.rows_file import count_rows
 from resources.ledger.documents import Version
+from resources.ledger.embeddings import REFUSED
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore
@@ -100,6 +101,9 @@ def batches_checks(
             blocking=True,
             description="Every text has a vector of the model's dimension, finite and not zero.",
         ),
+        dg.AssetCheckSpec(
+            "no_refused_texts", asset=embeddings, description="The embedder took every text; if not, whose and why."
+        ),
     ],
     retry_policy=RETRIES,
 )
@@ -110,6 +114,9 @@ def embeddings_checks(
         done = ledger.documents.batches(version.document_id, version.version)
         yield _result(claims.batches_complete(done), "batches_complete")
         yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
+        refused = ledger.lineage.errors(version, REFUSED)
+        verdict = claims.no_error_rows(ledger.lineage.error_count(version, REFUSED), refused)
+        yield _result(verdict, "no_refused_texts", dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(

@@ -15,6 +15,7 @@ from pipelines.documents.costs import cost_usd, estimated_tokens
 from pipelines.documents.reading.workbook import read_workbook
 from pipelines.documents.rows import ROWS_VERSION, Owner, Reading, document_rows
 from pipelines.documents.rows_file import read_rows, rows_digest, write_rows
+from pipelines.documents.statuses import in_words
 from pipelines.documents.vector_metadata import METADATA_VERSION
 from pipelines.failures import PermanentFailure
 from resources.embedders.protocol import Embedder
@@ -218,6 +219,8 @@ def lineage(
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": result["totalRows"],
+            "error_rows": result["errorRows"],
+            "outcome": in_words("completed", result["errorRows"]),
             "result": dg.MetadataValue.json(result),
             **version_metadata(version),
         }

@@ -8,7 +8,7 @@ import typer
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.watching import watch
 from pipelines.documents.rows import Mode
-from pipelines.documents.statuses import status_json, upload_json
+from pipelines.documents.statuses import error_rows, in_words, status_json, upload_json
 from pipelines.documents.templates import Template, parse_template
 from pipelines.failures import Misuse, PermanentFailure, RowlineFailure
 from resources.ledger.documents import Version
@@ -150,10 +150,9 @@ def told(services: Services, version: Version) -> dict[str, Any]:
 def show_status(shape: dict[str, Any]) -> None:
     result = shape["result"]
     badge = STATUS_BADGES[shape["status"]]
-    if result and result["errorRows"]:
-        badge += f" with {result['errorRows']} error rows"
-    out.print(f"{shape['filename']} (version {shape['version']}): {badge}", markup=False)
     progress = shape["progress"]
+    badge = in_words(badge, result["errorRows"] if result else progress.get("errorRows", 0))
+    out.print(f"{shape['filename']} (version {shape['version']}): {badge}", markup=False)
     if progress["batchesTotal"]:
         out.print(f"  {progress['batchesDone']} / {progress['batchesTotal']} batches, {progress['rowsDone']} rows")
     if result:
@@ -181,12 +180,18 @@ def list_documents(
         versions = services.ledger.documents.listed(org)
     if as_json:
         rows = [
-            {**upload_json(v), "organizationId": v.organization_id, "liveVersion": v.live_version} for v in versions
+            {
+                **upload_json(v),
+                "organizationId": v.organization_id,
+                "liveVersion": v.live_version,
+                "errorRows": error_rows(v),
+            }
+            for v in versions
         ]
         print_json({"documents": rows})
         return
     for v in versions:
-        badge = STATUS_BADGES[v.status].split(" (")[0]
+        badge = in_words(STATUS_BADGES[v.status].split(" (")[0], error_rows(v))
         live = f"live {v.live_version}" if v.live_version else "not live"
         out.print(
             f"{v.document_id}  {badge}  version {v.version}, {live}  {v.organization_id}  {v.filename}", markup=False

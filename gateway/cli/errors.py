@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.output import Json, console, opened, out, print_json
+from pipelines.documents.statuses import counted
 from pipelines.documents.templates import Template
 from pipelines.failures import Misuse
 from resources.ledger.documents import Version
@@ -38,7 +39,7 @@ def errors(
         told = {"documentId": document, "version": chosen.version, "errorRows": wrong}
         print_json({**told, "file": str(target) if wrong else None})
     elif wrong:
-        out.print(f"{target}: {wrong} error rows are marked; correct them and upload the file with", markup=False)
+        out.print(f"{target}: {counted(wrong, 'error row')} marked; correct and upload the file with", markup=False)
         out.print(f"  rowline upload '{target}' {same_way(chosen)}", markup=False)
     else:
         out.print(

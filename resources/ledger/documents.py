@@ -17,6 +17,7 @@ from pipelines.failures import Misuse, PermanentFailure
 from resources.database.connections import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"
+MOST_ERRORS = 100  # error rows of a document that are told one by one (B10)
 CLAIM = 1  # the kind of lock
 
 
@@ -83,6 +84,21 @@ SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
        v.plan_key, v.error, v.result, v.uploaded_at, v.economy, v.waits_for
   FROM versions v JOIN documents d USING (document_id)
+"""
+
+# However many rows are wrong, the answer stays small: `before` are the error rows of the batches before.
+BATCHES = """
+SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row AS "startRow", end_row AS "endRow",
+       status, processed_rows AS "processedRows", vectors_created AS "vectorsCreated",
+       CASE WHEN before >= %(errors)s THEN '[]'::jsonb
+            ELSE jsonb_path_query_array(errors, '$[0 to $last]', jsonb_build_object('last', %(errors)s - before - 1))
+            END AS errors,
+       error_rows AS "errorRows", rows, tokens, economy_tokens AS "economyTokens",
+       embedded_inputs AS "embeddedInputs", started_at AS "startedAt", completed_at AS "completedAt"
+  FROM (SELECT counted.*, sum(error_rows) OVER (ORDER BY batch_number)::int - error_rows AS before
+          FROM (SELECT b.*, jsonb_array_length(errors) AS error_rows FROM batches b
+                 WHERE document_id = %(document)s AND version = %(version)s) counted) summed
+ ORDER BY batch_number
 """
 
 
@@ -375,16 +391,10 @@ class Documents:
             ).fetchall()
 
     def batches(self, document_id: str, version: int) -> list[dict[str, Any]]:
-        """The batch records of a version (B3), in order."""
+        """The batch records of a version (B3), in order: each counts its error rows, and the first 100 are told."""
         with self._database.transaction() as connection:
             return connection.execute(
-                'SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row AS "startRow", '
-                'end_row AS "endRow", status, processed_rows AS "processedRows", '
-                'vectors_created AS "vectorsCreated", errors, rows, tokens, '
-                'economy_tokens AS "economyTokens", '
-                'embedded_inputs AS "embeddedInputs", started_at AS "startedAt", completed_at AS "completedAt" '
-                "FROM batches WHERE document_id = %s AND version = %s ORDER BY batch_number",
-                (document_id, version),
+                BATCHES, {"document": document_id, "version": version, "errors": MOST_ERRORS}
             ).fetchall()
 
 

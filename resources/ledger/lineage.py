@@ -6,13 +6,14 @@ from operator import itemgetter
 from typing import Any, LiteralString
 
 from resources.database.connections import Database
-from resources.ledger.documents import Version
+from resources.ledger.documents import MOST_ERRORS, Version
 from resources.ledger.sweeps import OWED
 
-ERRORS = """
+ERRORS = f"""
 SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
- WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error' ORDER BY row_position LIMIT 100
-"""
+ WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error'
+   AND starts_with(error, %(beginning)s) ORDER BY row_position LIMIT {MOST_ERRORS}
+"""  # noqa: S608 - constants of our own
 
 # OFFSET 0 fences the look-up by key, as the planner takes a version that was just loaded for two rows.
 UNSTORED = """
@@ -124,10 +125,12 @@ class Lineage:
                 at,
             ).rowcount
 
-    def errors(self, version: Version) -> list[dict[str, Any]]:
-        """The first 100 error rows, in reading order (B10)."""
+    def errors(self, version: Version, beginning: str = "") -> list[dict[str, Any]]:
+        """The first 100 error rows whose message has this beginning, in reading order (B10)."""
         with self._database.transaction() as connection:
-            return connection.execute(ERRORS, {"document": version.document_id, "version": version.version}).fetchall()
+            return connection.execute(
+                ERRORS, {"document": version.document_id, "version": version.version, "beginning": beginning}
+            ).fetchall()
 
     def all_errors(self, version: Version) -> Iterator[tuple[str, int, str]]:
         """(sheet, row number, message) of every error row, in reading order, by a cursor of the server (law 9)."""
@@ -140,11 +143,13 @@ class Lineage:
             for row in cursor:
                 yield row["sheet"], row["row_number"], row["error"]
 
-    def error_count(self, version: Version) -> int:
+    def error_count(self, version: Version, beginning: str = "") -> int:
+        """How many error rows there are whose message has this beginning."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT count(*) AS errors FROM lineage WHERE document_id = %s AND version = %s AND outcome = 'error'",
-                (version.document_id, version.version),
+                "SELECT count(*) AS errors FROM lineage WHERE document_id = %s AND version = %s AND outcome = 'error' "
+                "AND starts_with(error, %s)",
+                (version.document_id, version.version, beginning),
             ).fetchone()
         assert row is not None  # an aggregate always answers
         return int(row["errors"])

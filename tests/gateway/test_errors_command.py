@@ -24,7 +24,11 @@ def staffed(command: Command) -> str:
 
 def test_the_workbook_is_written_beside_corrected_and_uploaded_again(rowline_command: Command):
     document = staffed(rowline_command)
-    assert f"rowline errors {document}" in rowline_command("status", document).out
+    told = rowline_command("status", document).out
+    assert "completed (완료) with 1 error row\n" in told
+    assert f"rowline errors {document}" in told
+    assert "✅ completed with 1 error row  version 1" in rowline_command("documents").out
+    assert [one["errorRows"] for one in rowline_command.json("documents")["documents"]] == [1]
     said = rowline_command("errors", document)
     assert (said.code, said.out.splitlines()[1]) == (
         0,
