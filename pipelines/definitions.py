@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.documents import checks, graph
 from pipelines.jobs.document_graph import document_graph
-from pipelines.jobs.maintenance import document_cleanup, document_rollback, old_versions_cleanup, vector_sync
+from pipelines.jobs.maintenance import document_cleanup, document_rollback, erasure, old_versions_cleanup, vector_sync
 from pipelines.schedules import nightly_vector_sync
 from resources.wiring import RESOURCES
 from sensors.documents.embedding_orders import embedding_orders
@@ -16,7 +16,7 @@ from sensors.documents.uploads import new_uploads
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([graph]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
-    jobs=[document_graph, document_rollback, document_cleanup, old_versions_cleanup, vector_sync],
+    jobs=[document_graph, document_rollback, document_cleanup, old_versions_cleanup, erasure, vector_sync],
     schedules=[nightly_vector_sync],
     sensors=[new_uploads, inbox_files, embedding_orders, bucket_files, failed_runs, canceled_runs, stuck_runs],
     resources=RESOURCES,

@@ -90,4 +90,9 @@ def new_object_key(organization_id: str) -> str:
     """Opaque, so that no file name ever becomes a path."""
     from uuid_utils import uuid7
 
-    return f"uploads/{content_hash(organization_id).hex()[:8]}/{uuid7().hex}"
+    return f"{uploads_folder(organization_id)}{uuid7().hex}"
+
+
+def uploads_folder(organization_id: str) -> str:
+    """Where an organization's uploaded files lie; another one's may, by a rare chance, lie there too."""
+    return f"uploads/{content_hash(organization_id).hex()[:8]}/"

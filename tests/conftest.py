@@ -30,7 +30,24 @@ if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure func
 pytest.register_assert_rewrite("tests.laws.deployment", "tests.laws.command")
 
 TEMPLATE = "migrated"
+FAULTS = pytest.StashKey[list[str]]()
 _numbers = count(1)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The fault matrix, as far as this session ran it."""
+    from tests.faults.table import HEAD
+
+    if lines := config.stash.get(FAULTS, []):
+        terminalreporter.section("fault matrix")
+        for line in (HEAD, *lines):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def fault_table(request: pytest.FixtureRequest) -> list[str]:
+    """Lines of the fault matrix (`tests.faults.table`)."""
+    return request.config.stash.setdefault(FAULTS, [])
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore
 
-EXPLAINED_AT_MOST = 10_000  # vectors looked at per run; vector-sync looks at all of them
+# Vectors looked at per run; vector-sync looks at all of them. A service lists a hundred ids a request.
+EXPLAINED_AT_MOST, EXPLAINED_BY_SERVICE = 10_000, 1_000
 
 
 @contextmanager
@@ -168,6 +169,8 @@ def lineage_checks(
         yield _result(claims.version_live(version.version, version.live_version), "version_live")
         namespaces = ledger.lineage.namespaces(version)
         pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))
-        held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST))
+        held = list(
+            islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.consistent else EXPLAINED_BY_SERVICE)
+        )
         unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.consistent)
         yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")

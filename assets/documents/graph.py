@@ -130,10 +130,11 @@ def embeddings(
     embedder: dg.ResourceParam[Embedder],
     vectors: dg.ResourceParam[VectorStore],
     settings: dg.ResourceParam[Settings],
-) -> Iterator[dg.MaterializeResult[None]]:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetObservation]:
     """A vector for every text that has none yet, batch by batch, each kept before anything else can fail.
 
-    A document that waits for an order of embeddings ends its run here, without a materialization.
+    A document that waits for an order of embeddings ends its run here, with an observation in place of a
+    materialization.
     """
     with version_in_work(context, ledger) as version:
         if embedder.model.key != version.model:
@@ -145,6 +146,8 @@ def embeddings(
         waits_for = awaited_orders(ledger, embedder, version, context.run.run_id)
         if waits_for:
             ledger.orders.wait(version, waits_for, context.run.run_id)
+            seen = {"waits_for": dg.MetadataValue.text(waits_for), **version_metadata(version)}
+            yield dg.AssetObservation("embeddings", partition=version.document_id, metadata=seen)
             return
         groups = request_groups(ledger.plans.unfinished(version), settings.embed_request_inputs)
         requests = embed_groups(ledger, embedder, version, groups, settings.batches_in_flight, context.run.run_id)
@@ -168,7 +171,7 @@ def embeddings(
     partitions_def=documents,
     group_name=GROUP,
     owners=OWNERS,
-    kinds={"pgvector"},
+    kinds={"vectors"},
     code_version=METADATA_VERSION,
     deps=[embeddings],
     retry_policy=RETRIES,

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.documents.cleanup import clean_up, clean_up_old_versions
+from assets.documents.erasure import erase_employee, erase_organization
 from assets.documents.rollback import roll_back
 from assets.documents.steps import RETRIES, retried
 from assets.documents.sync import sync_vectors
@@ -36,6 +37,14 @@ class OldVersionsConfig(dg.Config):
     keep: int = Field(5, ge=1, description="Completed versions of a document that are kept.")
     dry_run: bool = Field(True, description="Tell what would go; remove nothing.")
     at_most: int = Field(1000, gt=0, description="Documents looked at in one run, newest first.")
+
+
+class ErasureConfig(dg.Config):
+    """Who is to be forgotten. Nothing is deleted while `dry_run` is set."""
+
+    organization_id: str = Field(description="The organization.")
+    employee_number: str | None = Field(None, description="Only this employee; unset: the whole organization.")
+    dry_run: bool = Field(True, description="Tell whose data would go; remove nothing.")
 
 
 class SyncConfig(dg.Config):
@@ -97,6 +106,30 @@ def removed_versions(
             told.append(one.as_json())
             context.log.info(str(told[-1]))
     return told
+
+
+@dg.op(retry_policy=RETRIES, description="An organization, or one employee, out of everything, with a receipt.")
+def erased_owner(
+    context: dg.OpExecutionContext,
+    config: ErasureConfig,
+    ledger: dg.ResourceParam[Ledger],
+    vectors: dg.ResourceParam[VectorStore],
+    objects: dg.ResourceParam[ObjectStore],
+) -> dict[str, Any]:
+    organization, employee, dry_run = config.organization_id, config.employee_number, config.dry_run
+    with retried():
+        if employee is None:
+            receipt = erase_organization(ledger, vectors, objects, organization, dry_run)
+        else:
+            receipt = erase_employee(ledger, vectors, objects, organization, employee, dry_run)
+    for document_id in () if dry_run else receipt.documents:
+        # previews of rows are in the run's events
+        for run in context.instance.get_runs(dg.RunsFilter(tags={"dagster/partition": document_id})):
+            context.instance.delete_run(run.run_id)
+        if employee is None:
+            context.instance.delete_dynamic_partition("documents", document_id)
+    context.log.info(str(receipt.as_json()))
+    return receipt.as_json()
 
 
 @dg.op(retry_policy=RETRIES, description="Ledger and store compared both ways.")

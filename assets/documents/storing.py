@@ -1,5 +1,6 @@
 """Between ledger and vector store: upserting what is missing, sweeping what nothing points at."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from pipelines.documents.vector_metadata import vector_metadata
@@ -24,21 +25,25 @@ class Swept:
 def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> int:
     """Bring every vector that the version points at and the store lacks into it; returns how many.
 
-    A store that is not consistent is never asked: the ledger knows what was acknowledged before.
+    Returns when searches see them, so that a version that goes live next is whole (law 2). A store that is not
+    consistent is never asked what it holds: the ledger knows what was acknowledged before.
     """
 
-    def upsert(place: tuple[str, list[str]]) -> int:
+    def upsert(place: tuple[str, list[str]]) -> tuple[str, int]:
         namespace, page = place
         missing = vectors.missing(version.model, namespace, page) if vectors.consistent else page
         upsert_vectors(ledger, vectors, version, namespace, missing)
-        return len(missing)
+        return namespace, len(missing)
 
     lineage = ledger.lineage
     known = vectors.consistent
     pages = lineage.vector_pages(version, PAGE) if known else lineage.unstored_pages(version, vectors.name, PAGE)
-    upserted = sum(in_parallel(upsert, pages, WORKERS))
+    upserted = Counter[str]()
+    for namespace, number in in_parallel(upsert, pages, WORKERS):
+        upserted[namespace] += number
+    vectors.wait_until_seen(upserted)
     lineage.mark_stored(version, vectors.name)
-    return upserted
+    return upserted.total()
 
 
 def upsert_vectors(ledger: Ledger, vectors: VectorStore, version: Version, namespace: str, ids: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""rollback · cleanup · sync-vectors: what is done with documents that exist, each through its Dagster job."""
+"""rollback · cleanup · erase · sync-vectors: what is done with documents that exist, each through its Dagster job."""
 
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command()(rollback)
     app.command()(cleanup)
     app.command("cleanup-versions")(cleanup_versions)
+    app.command()(erase)
     app.command("sync-vectors")(sync_vectors)
 
 
@@ -61,6 +62,32 @@ def cleanup_versions(
         out.print(removed(one), markup=False)
     if not told:
         out.print(f"No document has versions beyond {keep}.")
+
+
+def erase(
+    org: Annotated[str, typer.Option("--org", help="The organization.")],
+    employee: Annotated[
+        str | None, typer.Option("--employee", help="Only this employee; unset: the whole organization.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Forget an organization or an employee: vectors, files, rows, embeddings, runs. Prints a receipt."""
+    config = {"organization_id": org, "employee_number": employee, "dry_run": dry_run}
+    told = run("erasure", "erased_owner", config, "Erasing…")
+    if as_json:
+        print_json(told)
+        return
+    whose = f"employee {employee} of {org}" if employee else f"organization {org}"
+    if dry_run:
+        out.print(f"{whose}: {len(told['documents'])} documents would be erased from", markup=False)
+        return
+    out.print(
+        f"{whose} is erased: {told['vectorsDeleted']} vectors, {told['embeddingsDeleted']} embeddings, "
+        f"{told['objectsDeleted']} files, {told['rowsErased']} rows of documents that stay, in "
+        f"{len(told['documents'])} documents",
+        markup=False,
+    )
 
 
 def sync_vectors(

@@ -2,7 +2,13 @@
 
 import dagster as dg
 
-from assets.documents.operations import removed_documents, removed_versions, rolled_back_document, synced_vectors
+from assets.documents.operations import (
+    erased_owner,
+    removed_documents,
+    removed_versions,
+    rolled_back_document,
+    synced_vectors,
+)
 
 TAGS = {"domain": "documents"}
 
@@ -24,6 +30,15 @@ def document_cleanup() -> None:
 )
 def old_versions_cleanup() -> None:
     removed_versions()
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags=TAGS,
+    description="Forget an organization or an employee, with a receipt; a dry run by default.",
+)
+def erasure() -> None:
+    erased_owner()
 
 
 @dg.job(executor_def=dg.in_process_executor, tags=TAGS, description="Compare ledger and store; repair if asked to.")

@@ -113,7 +113,8 @@ class Documents:
 
         The newest version is returned as it stands where it holds the same bytes, template, mode and model and no
         row of it failed: uploading twice is uploading once (law 4). A file with error rows is read again, as the
-        employee list may know more by now. Raises Misuse for a document of another organization.
+        employee list may know more by now; one that still waits may be uploaded again not to wait. Raises Misuse
+        for a document of another organization.
         """
         with self._database.transaction() as connection:
             if upload.upload_key:
@@ -151,7 +152,8 @@ class Documents:
         row = connection.execute(
             "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s "
             "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
-            "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s",
+            "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s "
+            "AND (economy = %s OR status = 'completed')",
             (
                 document_id,
                 version,
@@ -160,6 +162,7 @@ class Documents:
                 upload.mode,
                 upload.model,
                 upload.dimension,
+                upload.economy,
             ),
         ).fetchone()
         return row is not None

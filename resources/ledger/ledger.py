@@ -7,6 +7,7 @@ from resources.database.connections import Database
 from resources.ledger.documents import Documents
 from resources.ledger.drift import Drift
 from resources.ledger.embeddings import Embeddings
+from resources.ledger.erasures import Erasures
 from resources.ledger.lineage import Lineage
 from resources.ledger.live import Live
 from resources.ledger.orders import Orders
@@ -30,6 +31,7 @@ class Ledger:
     sweeps: Sweeps
     drift: Drift
     removals: Removals
+    erasures: Erasures
     orders: Orders
 
     @classmethod
@@ -45,5 +47,6 @@ class Ledger:
             Sweeps(database),
             Drift(database),
             Removals(database),
+            Erasures(database),
             Orders(database),
         )

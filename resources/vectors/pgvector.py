@@ -4,7 +4,7 @@ Queries are exact: a search reaches the namespaces of one owner only, and an exa
 milliseconds, while an HNSW index costs more than all other work of a first upload together (ADR 0004).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -64,6 +64,9 @@ class PgVectorStore:
                 "(model, namespace, vector_id) DO UPDATE SET embedding = excluded.embedding, "
                 "metadata = excluded.metadata",
             )
+
+    def wait_until_seen(self, namespaces: Iterable[str]) -> None:
+        """A committed upsert is seen by the next query."""
 
     def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:
         with self._database.transaction() as connection:

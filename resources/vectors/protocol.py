@@ -1,6 +1,6 @@
 """What Rowline needs of a vector store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,6 +48,13 @@ class VectorStore(Protocol):
 
     def upsert(self, model: str, namespace: str, batch: VectorBatch) -> None:
         """Write vectors under their ids; the same id is replaced. Returns when all of them are acknowledged."""
+        ...
+
+    def wait_until_seen(self, namespaces: Iterable[str]) -> None:
+        """Return when queries show all that this store has upserted there, so that a version can go live.
+
+        Raises TransientFailure where that takes too long. A `consistent` store returns at once.
+        """
         ...
 
     def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:

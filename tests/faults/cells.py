@@ -20,12 +20,13 @@ PASSES_WITH_A_RETRY = (
 FOR_GOOD = ("wrong_key", "missing", "quota_full")  # a person has to change something first
 POINTS = {
     "OpenAI": ("embeddings",),
-    "Pinecone": ("describe", "upsert", "delete", "list"),
+    "Pinecone": ("describe", "upsert", "query", "delete", "list"),
     "S3": ("get", "put"),
 }
 # What each service has no word for.
 UNKNOWN = {
     ("Pinecone", "describe", "quota_full"),
+    ("Pinecone", "query", "quota_full"),
     ("Pinecone", "delete", "quota_full"),
     ("Pinecone", "list", "quota_full"),
     ("S3", "get", "quota_full"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +11,10 @@ import pytest
 
 from tests.faults.cells import Cell, cells
 from tests.faults.scene import AFTER, BEFORE, NEW, Scene
+from tests.faults.table import fault_line
 from tests.stand_ins import openai_server, pinecone_server, s3_server
 
 SECRETS = (openai_server.KEY, pinecone_server.KEY, s3_server.KEY, s3_server.SECRET)
-WIDTH = 110  # of a line of the table
 
 pytestmark = pytest.mark.slow
 
@@ -32,18 +31,10 @@ def scene(copy_database: Callable[[str], str], tmp_path_factory: pytest.TempPath
         yield scene
 
 
-@pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """Lines that are shown when all cells were run."""
-    lines: list[str] = []
-    yield lines
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        sys.stdout.write("\n  service   point       fault         how     the version          after a retry\n")
-        sys.stdout.writelines(f"  {line}\n" for line in lines)
-
-
 @pytest.mark.parametrize("cell", [*cells()], ids=str)
-def test_a_fault_ends_in_the_right_state_and_a_retry_puts_all_of_it_right(scene: Scene, table: list[str], cell: Cell):
+def test_a_fault_ends_in_the_right_state_and_a_retry_puts_all_of_it_right(
+    scene: Scene, fault_table: list[str], cell: Cell
+):
     with scene.story() as story:
         paid_before = scene.openai.stats.inputs
         scene.trouble(cell)
@@ -68,12 +59,10 @@ def test_a_fault_ends_in_the_right_state_and_a_retry_puts_all_of_it_right(scene:
         paid = scene.openai.stats.inputs - paid_before - searches
         assert paid >= NEW
         assert paid == NEW or cell.may_be_paid_twice, "laws 4 and 5"
-        table.append(line(cell, version.status, version.error, run.success, paid))
+        fault_table.append(line(cell, version.status, version.error, run.success, paid))
 
 
 def line(cell: Cell, status: str, error: str | None, run_succeeded: bool, paid: int) -> str:
-    how = "always" if cell.always else "once"
     end = status if status == "failed" or run_succeeded else f"{status}, run failed"
     more = f", {paid - NEW} paid again" if paid > NEW else ""
-    text = f"{cell.service:9s} {cell.point:11s} {cell.kind:13s} {how:7s} {end:20s} completed{more}"
-    return f"{text}  {(error or '')[:WIDTH]}".rstrip()
+    return fault_line(cell.service, cell.point, cell.kind, cell.always, end, f"completed{more}", error)

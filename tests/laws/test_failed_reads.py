@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 
 from pipelines.failures import PermanentFailure, TransientFailure
+from resources.database.connections import Database
+from resources.ledger.documents import Version
+from resources.ledger.ledger import Ledger
+from resources.search import Scope, Search
+from resources.vectors.pgvector import PgVectorStore
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
+from tests.stand_ins.postgres_proxy import PostgresProxy
 
 AWAY = TransientFailure("The store did not answer")
 
@@ -77,19 +83,23 @@ def test_a_new_version_without_rows_is_refused_and_the_old_one_stays(rowline: De
     assert len(rowline.found("anvil")) == 2
 
 
-def test_a_database_that_is_away_is_a_transient_failure_everywhere(
-    rowline: Deployment, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_database_that_is_away_is_a_transient_failure_everywhere(rowline: Deployment):
     """No question to the ledger answers `nothing` because nobody was there to answer."""
     version = rowline.index(items("anvil"))
-    ledger = rowline.services.ledger
+    with PostgresProxy(rowline.services.database.url) as proxy:
+        database = Database(proxy.url(), pool_seconds=0.2)
+        ledger = Ledger.over(database)
+        search = Search(ledger, PgVectorStore(database), rowline.services.embedder)
+        assert ledger.documents.listed() == [version]
+        proxy.down()
+        for question in questions(ledger, search, version):
+            with pytest.raises(TransientFailure, match="Nobody listens at"):
+                question()
+        database.close()
 
-    def broken(*_: object, **__: object) -> None:
-        raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    for cursor in (psycopg.Cursor, psycopg.ServerCursor):
-        monkeypatch.setattr(cursor, "execute", broken)
-    questions: list[Any] = [
+def questions(ledger: Ledger, search: Search, version: Version) -> list[Callable[[], Any]]:
+    return [
         ledger.documents.waiting,
         ledger.documents.listed,
         lambda: ledger.documents.newest(version.document_id),
@@ -101,11 +111,8 @@ def test_a_database_that_is_away_is_a_transient_failure_everywhere(
         lambda: ledger.organizations.employees("acme"),
         lambda: ledger.organizations.namespaces("acme"),
         lambda: ledger.documents.wait_for_upload(0),
-        lambda: rowline.find("anvil"),
+        lambda: search.find("anvil", Scope("acme"), 10),
     ]
-    for question in questions:
-        with pytest.raises(TransientFailure, match="The database did not answer"):
-            question()
 
 
 def test_an_unknown_document_is_told_not_invented(rowline: Deployment):

@@ -66,6 +66,9 @@ def test_a_document_waits_and_is_completed_at_half_the_price(patient: Deployment
         "no_error_rows",
     }
     version = patient.services.ledger.documents.newest(uploaded.document_id)
+    (seen,) = [event for event in run.all_events if event.is_asset_observation]
+    assert seen.partition == uploaded.document_id
+    assert seen.asset_observation_data.asset_observation.metadata["waits_for"].value == version.waits_for
     assert (version.status, version.result) == ("processing", None)
     assert "10 texts at the lower price (1 order, up to 24 hours)" in version.waits_for
     assert patient.services.ledger.documents.waiting() == []
@@ -317,6 +320,15 @@ def test_a_document_that_waits_is_told_when_the_settings_name_another_embedder(
     patient.services.ledger.documents.retry(version.document_id)
     assert patient.process(version.document_id).status == "completed"
     assert openai.stats.inputs == 0
+
+
+def test_a_file_that_waits_is_uploaded_again_not_to_wait(patient: Deployment, openai: OpenAIServer):
+    """Uploading the same file once more is no new version, unless that is what is asked for."""
+    waiting = order(patient)
+    assert patient.upload(TABLE, waiting.document_id, economy=True).version == 1
+    second = patient.process(patient.upload(TABLE, waiting.document_id, economy=False).document_id)
+    assert (second.version, second.status, openai.stats.inputs) == (2, "completed", 10)
+    assert patient.upload(TABLE, waiting.document_id, economy=True).version == 2
 
 
 def test_an_order_needs_an_embedder_that_takes_one(rowline: Deployment):

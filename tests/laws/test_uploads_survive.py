@@ -10,10 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from pipelines.documents.templates import Template
 from pipelines.failures import PermanentFailure, TransientFailure
+from resources.services import Services
 from tests.laws.deployment import Deployment, csv_bytes, items
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.postgres_proxy import PostgresProxy
 
 BODY = csv_bytes(items(*[f"item{n}" for n in range(1000)]))
 
@@ -85,17 +89,17 @@ def test_an_upload_that_breaks_while_it_is_written_is_not_there_at_all(
     assert rowline.index(BODY).result["totalRows"] == 1000
 
 
-def test_an_upload_whose_record_fails_is_not_accepted(rowline: Deployment, monkeypatch: pytest.MonkeyPatch):
+def test_an_upload_whose_record_fails_is_not_accepted(rowline: Deployment):
     """The bytes may lie about, unknown to the ledger; the caller is told, and no version exists."""
-
-    def gone(*_: Any, **__: Any) -> Any:
-        raise psycopg.OperationalError("server closed the connection")
-
-    assert rowline.services.ledger.documents.waiting() == []
-    with monkeypatch.context() as patch:
-        patch.setattr(psycopg.Transaction, "__exit__", gone)
-        with pytest.raises(TransientFailure, match="The database did not answer"):
-            rowline.upload(BODY)
+    with PostgresProxy(rowline.services.database.url) as proxy:
+        settings = rowline.services.settings.model_copy(update={"database_url": SecretStr(proxy.url())})
+        services = Services(settings)
+        services.__dict__["embedder"] = rowline.services.embedder
+        assert services.ledger.documents.waiting() == []
+        proxy.faults.append(Fault("reset_before", "COMMIT"))
+        with pytest.raises(TransientFailure, match=r"The database at .* did not answer"):
+            Deployment(services, rowline.dagster).upload(BODY)
+        services.close()
     assert rowline.sql("SELECT * FROM versions") == []
     assert rowline.services.ledger.documents.waiting() == []
 

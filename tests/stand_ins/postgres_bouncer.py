@@ -23,7 +23,9 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = {pool_size}
-max_client_conn = 200
+max_client_conn = {clients}
+query_wait_timeout = {wait_seconds}
+server_login_retry = 1
 server_check_delay = 0
 log_connections = 0
 log_disconnections = 0
@@ -47,8 +49,11 @@ def program() -> str:
 
 
 @contextmanager
-def bouncer(server_url: str, pool_size: int) -> Iterator[int]:
-    """The port of a running PgBouncer whose transactions share `pool_size` connections of each database."""
+def bouncer(server_url: str, pool_size: int, clients: int = 200, wait_seconds: int = 120) -> Iterator[int]:
+    """The port of a running PgBouncer whose transactions share `pool_size` connections of each database.
+
+    A client waits `wait_seconds` for one of them; more than `clients` are not let in.
+    """
     server = psycopg.conninfo.conninfo_to_dict(server_url)
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="rwb"))
     folder.chmod(0o755)  # read by the user that it becomes, as it will not run as root
@@ -56,7 +61,12 @@ def bouncer(server_url: str, pool_size: int) -> Iterator[int]:
     file = folder / "pgbouncer.ini"
     file.write_text(
         CONFIGURATION.format(
-            host=server["host"], port=server.get("port") or 5432, listen_port=listen_port, pool_size=pool_size
+            host=server["host"],
+            port=server.get("port") or 5432,
+            listen_port=listen_port,
+            pool_size=pool_size,
+            clients=clients,
+            wait_seconds=wait_seconds,
         )
     )
     account = ["-u", Path(str(server["host"])).owner()] if os.geteuid() == 0 else []

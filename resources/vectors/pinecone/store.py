@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from pipelines.failures import TransientFailure
 from resources.parallel import in_parallel
 from resources.vectors.pinecone.calls import DELETE_IDS, FETCH_IDS, TOP_K, Namespace
 from resources.vectors.pinecone.connection import IN_FLIGHT, Connection
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 NAMESPACES = 100  # of one page; the service's limit
 AMONG = 1_000  # matches asked for at least where only some ids count
+
+
+LOOKS = (0.05, 0.1, 0.2, 0.5, *[1.0] * 10, *[2.0] * 25)  # seconds between looks whether a write is seen
 
 
 class PineconeVectorStore:
@@ -69,6 +73,20 @@ class PineconeVectorStore:
             with self._noting:  # upserts into one namespace may end in another order than they were written in
                 written = upsert.position, batch.matrix.shape[1]
                 self._written[namespace] = max(written, self._written.get(namespace, written))
+
+    def wait_until_seen(self, namespaces: Iterable[str]) -> None:
+        for _ in in_parallel(self._wait, namespaces, IN_FLIGHT):
+            pass
+
+    def _wait(self, namespace: str) -> None:
+        for pause in LOOKS:
+            if self.caught_up(namespace):
+                return
+            self._sleep(pause)
+        raise TransientFailure(
+            f"Pinecone does not show yet what was written to namespace {namespace} {sum(LOOKS):.0f} seconds ago; "
+            "try again later"
+        )
 
     def caught_up(self, namespace: str) -> bool:
         """Whether queries see all that this store has upserted into the namespace; costs one query.

@@ -13,6 +13,8 @@ import dagster as dg
 import psycopg
 import pytest
 
+from pipelines.failures import TransientFailure, WrongSetting
+from resources.database.connections import connect
 from resources.ledger.documents import Version
 from resources.services import Services
 from resources.settings import Settings
@@ -186,3 +188,22 @@ def test_a_database_is_migrated_through_the_pooler(only_bouncer: int, empty_data
     assert Inspection(url).missing_dagster_tables() == []
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT count(*) FROM rowline_migrations").fetchone() == (2,)
+
+
+def test_what_the_pooler_refuses_is_told_like_what_the_server_refuses(server_url: str, database_url: str):
+    with bouncer(server_url, pool_size=1, clients=2, wait_seconds=1) as port:
+        url = through(port, database_url)
+        with (
+            pytest.raises(WrongSetting, match=r"There is no database 127\.0\.0\.1:\d+/not_there "),
+            connect(through(port, "postgresql:///not_there")),
+        ):
+            pass
+        with connect(url) as connection:
+            connection.execute("SELECT 1")  # has the only place
+            with (
+                pytest.raises(TransientFailure, match=r"query_wait_timeout.* DATABASE_POOL_SIZE"),
+                connect(url) as other,
+            ):
+                other.execute("SELECT 1")
+            with connect(url), pytest.raises(TransientFailure, match="max_client_conn"), connect(url):
+                pass

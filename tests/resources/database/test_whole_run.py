@@ -20,6 +20,7 @@ from resources.database.connections import Database
 from resources.services import Services
 from resources.settings import Settings
 from tests.conftest import drop_database
+from tests.faults.table import fault_line
 from tests.laws.deployment import STEPS, Deployment, items
 from tests.laws.doubles import WordEmbedder
 from tests.stand_ins.faults import Fault
@@ -143,7 +144,7 @@ def opened(
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
 def test_a_link_that_breaks_at_any_commit_costs_a_retry_and_nothing_else(
-    kind: str, opened: Opened, capsys: pytest.CaptureFixture[str]
+    kind: str, opened: Opened, fault_table: list[str]
 ):
     with opened() as scene:
         assert scene.run() == 0
@@ -160,16 +161,12 @@ def test_a_link_that_breaks_at_any_commit_costs_a_retry_and_nothing_else(
             if kind == "reset_after":  # what was kept is not paid twice
                 assert len(paid) == len(set(paid))
             scene.assert_right()
-    with capsys.disabled():
-        print(f"\nPostgreSQL  {kind:12}  at each of {commits} commits: {hit} tries failed, every end state right")  # noqa: T201
+    fault_table.append(fault_line("PostgreSQL", f"{commits} commits", kind, False, "completed", "–"))
     assert hit >= commits * 0.9
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_fault_that_passes_costs_a_retry_and_nothing_else(
-    point: str, opened: Opened, capsys: pytest.CaptureFixture[str]
-):
-    told = []
+def test_a_fault_that_passes_costs_a_retry_and_nothing_else(point: str, opened: Opened, fault_table: list[str]):
     for kind in ONCE:
         with opened() as scene:
             scene.proxy.faults.append(Fault(kind, POINTS[point], seconds=0.1))
@@ -177,13 +174,13 @@ def test_a_fault_that_passes_costs_a_retry_and_nothing_else(
             assert not scene.proxy.faults, f"{kind} never came"
             assert failed == (0 if kind == "slow" else 1)
             scene.assert_right()
-            told.append(f"{kind} {failed}")
-    with capsys.disabled():
-        print(f"\nPostgreSQL  {point:12}  tries that failed: {' · '.join(told)}")  # noqa: T201
+            fault_table.append(fault_line("PostgreSQL", point, kind, False, "completed", "–"))
 
 
 @pytest.mark.parametrize(("point", "kind"), list(product(STAYING, ALWAYS)))
-def test_a_fault_that_stays_fails_the_document_with_its_reason_and_a_retry_works(point: str, kind: str, opened: Opened):
+def test_a_fault_that_stays_fails_the_document_with_its_reason_and_a_retry_works(
+    point: str, kind: str, opened: Opened, fault_table: list[str]
+):
     with opened() as scene:
         documents = scene.rowline.services.ledger.documents
         scene.proxy.faults.append(Fault(kind, POINTS[point], always=True))
@@ -197,3 +194,4 @@ def test_a_fault_that_stays_fails_the_document_with_its_reason_and_a_retry_works
             documents.retry(scene.document)
         assert scene.run() == 0
         scene.assert_right()
+        fault_table.append(fault_line("PostgreSQL", point, kind, True, version.status, "completed", version.error))
