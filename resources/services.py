@@ -90,6 +90,7 @@ class Services:
             self.settings.upload_bytes,
             can_wait=self.embedder.orders is not None,
             economy=self.settings.embedding_economy,
+            inbox_versions=self.settings.inbox_versions,
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Documents and their versions: uploads, who works on them, and how they end."""
+"""Documents and their versions: who works on them, how they end, and what is told of them."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
-from pipelines.documents.addresses import mint_document_id
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template, template_of
 from pipelines.failures import Misuse, PermanentFailure
@@ -19,23 +17,6 @@ from resources.database.connections import Connection, Database
 UPLOADS_CHANNEL = "rowline_uploads"
 MOST_ERRORS = 100  # error rows of a document that are told one by one (B10)
 CLAIM = 1  # the kind of lock
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that lies safely in object storage and is to become a version."""
-
-    organization_id: str
-    filename: str
-    object_key: str
-    byte_size: int
-    sha256: bytes
-    mode: Mode
-    template: Template
-    model: str
-    dimension: int
-    economy: bool = False  # may wait a day for a lower price
-    upload_key: str | None = None  # where set, the same key is honoured once (inbox files, events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +43,7 @@ class Version:
     uploaded_at: datetime
     economy: bool
     waits_for: str | None
+    known: bool = False  # the answer to an upload of what this version holds already
 
     @property
     def template(self) -> Template:
@@ -105,88 +87,6 @@ SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row
 class Documents:
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    # -- arriving ---------------------------------------------------------------------------------------------
-
-    def record_upload(self, upload: Upload, document_id: str | None = None) -> Version:
-        """A new document, or the next version of `document_id`; committed and announced before it returns.
-
-        The newest version is returned as it stands where it holds the same bytes, template, mode and model and no
-        row of it failed: uploading twice is uploading once (law 4). A file with error rows is read again, as the
-        employee list may know more by now; one that still waits may be uploaded again not to wait. Raises Misuse
-        for a document of another organization.
-        """
-        with self._database.transaction() as connection:
-            if upload.upload_key:
-                # the same event delivered twice at once: the second delivery waits here for the first
-                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
-                known = connection.execute(
-                    "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
-                ).fetchone()
-                if known:
-                    return read_version(connection, known["document_id"], known["version"])
-            if document_id is None:
-                document_id = mint_document_id()
-                connection.execute(
-                    "INSERT INTO documents (document_id, organization_id, latest_version) VALUES (%s, %s, 0)",
-                    (document_id, upload.organization_id),
-                )
-            latest = self._lock(connection, document_id, upload.organization_id)
-            if latest and self._is_same(connection, document_id, latest, upload):
-                return read_version(connection, document_id, latest)
-            self._insert(connection, document_id, latest + 1, upload)
-            connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
-            return read_version(connection, document_id, latest + 1)
-
-    def _lock(self, connection: Connection, document_id: str, organization_id: str) -> int:
-        row = connection.execute(
-            "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s "
-            "AND removed_at IS NULL FOR UPDATE",
-            (document_id, organization_id),
-        ).fetchone()
-        if row is None:
-            raise Misuse(f"Organization {organization_id} has no document {document_id}")
-        return int(row["latest_version"])
-
-    def _is_same(self, connection: Connection, document_id: str, version: int, upload: Upload) -> bool:
-        row = connection.execute(
-            "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s "
-            "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
-            "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s "
-            "AND (economy = %s OR status = 'completed')",
-            (
-                document_id,
-                version,
-                upload.sha256,
-                Jsonb(upload.template.as_json()),
-                upload.mode,
-                upload.model,
-                upload.dimension,
-                upload.economy,
-            ),
-        ).fetchone()
-        return row is not None
-
-    def _insert(self, connection: Connection, document_id: str, version: int, upload: Upload) -> None:
-        connection.execute(
-            "INSERT INTO versions (document_id, version, filename, object_key, byte_size, sha256, mode, template, "
-            "model, dimension, economy, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                document_id,
-                version,
-                upload.filename,
-                upload.object_key,
-                upload.byte_size,
-                upload.sha256,
-                upload.mode,
-                Jsonb(upload.template.as_json()),
-                upload.model,
-                upload.dimension,
-                upload.economy,
-                upload.upload_key,
-            ),
-        )
-        connection.execute("UPDATE documents SET latest_version = %s WHERE document_id = %s", (version, document_id))
 
     # -- waiting for a run ------------------------------------------------------------------------------------
 
