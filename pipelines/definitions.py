@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.documents import checks, graph
+from assets.documents.partitions import vector_store
 from pipelines.jobs.document_graph import document_graph
 from pipelines.jobs.maintenance import document_cleanup, document_rollback, erasure, old_versions_cleanup, vector_sync
 from pipelines.schedules import nightly_vector_sync
@@ -14,7 +15,7 @@ from sensors.documents.stuck import stuck_runs
 from sensors.documents.uploads import new_uploads
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([graph]),
+    assets=[*dg.load_assets_from_modules([graph]), vector_store],
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[document_graph, document_rollback, document_cleanup, old_versions_cleanup, erasure, vector_sync],
     schedules=[nightly_vector_sync],

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.documents.reading.model import Limits
 from pipelines.failures import WrongSetting
+from resources.database.spelling import check_spelling
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 PLACEHOLDER = re.compile(
@@ -33,7 +34,11 @@ class Settings(BaseSettings):
     """Everything that can be set. Names are the environment's, without a prefix."""
 
     model_config = SettingsConfigDict(
-        env_file=(PROJECT_ROOT / ".env", ".env"), env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+        env_file=(PROJECT_ROOT / ".env", ".env"),
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     environment: Literal["development", "preview", "production"] = Field(
@@ -107,6 +112,13 @@ class Settings(BaseSettings):
             return value.expanduser().resolve()
         except RuntimeError:
             raise ValueError("names the home folder of a user who is not known here") from None
+
+    @field_validator("database_url", "database_direct_url")
+    @classmethod
+    def address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            check_spelling(value.get_secret_value())
+        return value
 
     @field_validator("object_store")
     @classmethod

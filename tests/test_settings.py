@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from pipelines.failures import PermanentFailure, WrongSetting
+from pipelines.failures import WrongSetting
 from resources.settings import PROJECT_ROOT, Settings, load_settings, load_what_is_right
 
 SECRET = "sk-live-7f3a9c-never-shown"
@@ -229,13 +229,15 @@ def test_reading_the_settings_makes_no_folder(tmp_path: Path, monkeypatch: pytes
 
 def test_a_database_that_is_not_postgresql_is_refused_without_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL is the only database; the address holds a password."""
-    from resources.database.addresses import database_url
+    told = refusal(monkeypatch, DATABASE_URL="mysql://rowline:hunter2-never-shown@db/rowline")
+    assert told.startswith("Settings are wrong: DATABASE_URL: must start with postgresql://")
+    assert "never-shown" not in told
 
-    monkeypatch.setenv("DATABASE_URL", "mysql://rowline:hunter2-never-shown@db/rowline")
-    with pytest.raises(PermanentFailure) as told:
-        database_url(load_settings())
-    assert isinstance(told.value, WrongSetting)
-    assert str(told.value).startswith("DATABASE_URL must start with postgresql://")
+
+def test_a_refused_address_is_in_no_traceback() -> None:
+    """Who makes the settings by hand meets pydantic's own error, which shows the input by default."""
+    with pytest.raises(ValidationError) as told:
+        Settings(database_url="postgresql://rowline:never-shown/x@db/rowline")
     assert "never-shown" not in str(told.value)
 
 

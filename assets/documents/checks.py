@@ -10,7 +10,9 @@ from itertools import chain, islice
 import dagster as dg
 
 from assets.documents.graph import batches, embeddings, lineage, namespace_vectors, parsed_rows, rows_key
+from assets.documents.partitions import vector_store
 from assets.documents.steps import RETRIES, retried
+from assets.documents.sync import sync_vectors
 from pipelines.documents import claims
 from pipelines.documents.claims import Verdict
 from pipelines.documents.rows_file import count_rows
@@ -174,3 +176,17 @@ def lineage_checks(
         )
         unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.consistent)
         yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")
+
+
+@dg.asset_check(
+    asset=vector_store.key,
+    description="The whole store agrees with the ledger, over all documents; `rowline sync-vectors --repair` mends it.",
+    retry_policy=RETRIES,
+)
+def store_matches_ledger(
+    ledger: dg.ResourceParam[Ledger], vectors: dg.ResourceParam[VectorStore]
+) -> dg.AssetCheckResult:
+    """Run by hand, or with the job `vector_sync`: in a document's run, each would pay for all others."""
+    with retried():
+        found = sync_vectors(ledger, vectors, repair=False)
+    return _result(claims.store_matches_ledger(found.as_json(), found.samples), "store_matches_ledger")

@@ -7,9 +7,11 @@ from pydantic import Field
 
 from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.erasure import erase_employee, erase_organization
+from assets.documents.partitions import vector_store
 from assets.documents.rollback import roll_back
 from assets.documents.steps import RETRIES, retried
 from assets.documents.sync import sync_vectors
+from pipelines.documents import claims
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore
@@ -143,8 +145,19 @@ def synced_vectors(
         found = sync_vectors(ledger, vectors, config.repair)
     context.log_event(
         dg.AssetObservation(
-            "namespace_vectors",
+            asset_key=vector_store.key,
             metadata={**found.as_json(), "samples": dg.MetadataValue.json(found.samples)},
+        )
+    )
+    left = sync_vectors(ledger, vectors, repair=False) if found.repaired else found
+    verdict = claims.store_matches_ledger(left.as_json(), left.samples)
+    context.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=vector_store.key,
+            check_name="store_matches_ledger",
+            passed=verdict.holds,
+            description=verdict.sentence,
+            metadata={**verdict.facts, "run": context.run_id},
         )
     )
     return found.as_json()

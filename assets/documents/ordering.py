@@ -1,10 +1,12 @@
 """Orders of a document: placed by the run that ends waiting, collected by the run that the sensor wakes."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 from pipelines.documents.orders import waiting_sentence
-from pipelines.failures import PermanentFailure
-from resources.embedders.protocol import Embedder, Orders
+from pipelines.failures import PermanentFailure, RowlineFailure
+from resources.embedders.protocol import Embedder, Ordered, Orders, OrderState, OutcomeGone
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.ledger.orders import Order
@@ -15,8 +17,9 @@ KEPT_TOGETHER = 500  # vectors of one transaction
 def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id: str) -> str | None:
     """Place what the version may have done later, collect what is done; gives what it waits for, if anything.
 
-    Orders for older versions of the document are collected too: what they paid for, this version may need. Raises
-    PermanentFailure where the service refused an order of this version; a retry embeds the rest by usual requests.
+    Orders for older versions of the document are collected too: what they paid for, this version may need; but a
+    version that is not to wait goes on without those that cannot be read now. Raises PermanentFailure where the
+    service refused an order of this version; a retry embeds the rest by usual requests.
     """
     service = embedder.orders
     if service is None:
@@ -42,12 +45,16 @@ def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, ru
             ledger.orders.settle(order, "collected")
             return True
         ledger.orders.placed(order, service_id)
-    state = service.state(service_id)
+    try:
+        state, done = _looked_at(service, service_id)
+    except RowlineFailure:
+        if version.economy or order.version == version.version:
+            raise
+        return True  # for this version; the order stays open
     if not state.ended:
         if order.state == "ready":  # the sensor could not tell
             ledger.orders.placed(order, service_id)
         return False
-    done = service.outcome(state)
     while part := list(islice(done, KEPT_TOGETHER)):
         ledger.embeddings.keep(ledger.documents.at(order.document_id, order.version), part, run_id)
     ledger.orders.settle(order, "refused" if state.refused else "collected")
@@ -57,3 +64,12 @@ def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, ru
             f"({state.refused}); retry to embed the rest at the usual price"
         )
     return True
+
+
+def _looked_at(service: Orders, service_id: str) -> tuple[OrderState, Iterator[Ordered]]:
+    """Where an order stands, and what it brought if it has ended. An outcome that is gone was refused."""
+    state = service.state(service_id)
+    try:
+        return state, service.outcome(state) if state.ended else iter(())
+    except OutcomeGone as error:
+        return replace(state, refused=str(error)), iter(())

@@ -1,6 +1,5 @@
 """Between ledger and vector store: upserting what is missing, sweeping what nothing points at."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from pipelines.documents.vector_metadata import vector_metadata
@@ -29,27 +28,35 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
     consistent is never asked what it holds: the ledger knows what was acknowledged before.
     """
 
-    def upsert(place: tuple[str, list[str]]) -> tuple[str, int]:
+    def upsert(place: tuple[str, list[str]]) -> tuple[str, int, int | None]:
         namespace, page = place
         missing = vectors.missing(version.model, namespace, page) if vectors.consistent else page
-        upsert_vectors(ledger, vectors, version, namespace, missing)
-        return namespace, len(missing)
+        return namespace, len(missing), upsert_vectors(ledger, vectors, version, namespace, missing)
 
     lineage = ledger.lineage
     known = vectors.consistent
     pages = lineage.vector_pages(version, PAGE) if known else lineage.unstored_pages(version, vectors.name, PAGE)
-    upserted = Counter[str]()
-    for namespace, number in in_parallel(upsert, pages, WORKERS):
-        upserted[namespace] += number
-    vectors.wait_until_seen(upserted)
-    lineage.mark_stored(version, vectors.name)
-    return upserted.total()
+    upserted, awaited = 0, lineage.awaited(version, vectors.name)  # a try before may still be waiting
+    for namespace, number, position in in_parallel(upsert, pages, WORKERS):
+        upserted += number
+        if position is not None:
+            awaited[namespace] = max(position, awaited.get(namespace, position))
+    lineage.mark_stored(version, vectors.name, awaited)  # recorded first: a try after this one sends nothing again
+    if awaited:
+        vectors.wait_until_seen(awaited, version.dimension)
+        lineage.mark_stored(version, vectors.name, {})
+    return upserted
 
 
-def upsert_vectors(ledger: Ledger, vectors: VectorStore, version: Version, namespace: str, ids: list[str]) -> None:
-    """Vectors of a version into the store, from kept embeddings. Raises PermanentFailure where one is not kept."""
+def upsert_vectors(
+    ledger: Ledger, vectors: VectorStore, version: Version, namespace: str, ids: list[str]
+) -> int | None:
+    """Vectors of a version into the store, from kept embeddings; gives the position to wait for (`upsert`).
+
+    Raises PermanentFailure where an embedding is not kept.
+    """
     if not ids:
-        return
+        return None
     fields = version.template.rag_config.metadata_fields
     kept, matrix = ledger.embeddings.vectors(version, ids, with_source=bool(fields))
     if len(kept) < len(ids):
@@ -58,7 +65,9 @@ def upsert_vectors(ledger: Ledger, vectors: VectorStore, version: Version, names
             "kept; upload its file again with --document"
         )
     metadata = [vector_metadata(version.document_id, vector, fields) for vector in kept]
-    vectors.upsert(version.model, namespace, VectorBatch([vector.vector_id for vector in kept], matrix, metadata))
+    return vectors.upsert(
+        version.model, namespace, VectorBatch([vector.vector_id for vector in kept], matrix, metadata)
+    )
 
 
 def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_id: str) -> Swept:

@@ -47,7 +47,9 @@ def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool) -> Drifted:
     (law 8). What changes while it runs is looked at again, under the organization's lock, before it is deleted.
     """
     drifted, models = Drifted(), ledger.drift.models()
-    for namespace in sorted({*ledger.drift.namespaces(), *vectors.namespaces()}):
+    known = set(ledger.drift.namespaces())
+    # in a store that other programs use too, a namespace of which the ledger has no word is theirs
+    for namespace in sorted(known if vectors.shared else known.union(vectors.namespaces())):
         found = compared(ledger.drift.promised(namespace), held(vectors, models, namespace))
         while page := list(islice(found, PAGE)):
             drifted.checked += len(page)

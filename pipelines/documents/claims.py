@@ -58,5 +58,15 @@ def vectors_explained(checked: int, unexplained: Sequence[str]) -> Verdict:
     return Verdict(not unexplained, sentence, {"unexplained": list(unexplained[:SAMPLE])})
 
 
+def store_matches_ledger(found: Mapping[str, int], samples: Mapping[str, Sequence[str]]) -> Verdict:
+    """Law 1, both ways, over everything."""
+    sentence = (
+        f"{found['checked']} vectors: {found['missing']} missing, {found['stale']} of old versions, "
+        f"{found['orphaned']} that nothing explains"
+    )
+    drifted = found["missing"] + found["stale"] + found["orphaned"]
+    return Verdict(drifted == 0, sentence, {**found, "samples": dict(samples)})
+
+
 def version_live(version: int, live_version: int | None) -> Verdict:
     return Verdict(live_version == version, f"live is version {live_version}, processed was {version}")

@@ -36,7 +36,7 @@ class Connection(psycopg.Connection[DictRow]):
             raise
 
 
-# a lock may be waited for and held as long as a document takes, whatever the server's defaults for others are
+# a lock may be waited for and held, and a cursor read, as long as a document takes, whatever the server's defaults are
 NO_TIME_LIMIT = (
     "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN "
     "('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
@@ -94,6 +94,16 @@ class Database:
         """
         # begun here: else the first inner `connection.transaction()` would be the outermost one and commit too early
         with told(self.url), self._pooled() as connection, connection.transaction():
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction for a long read by a cursor: it is idle for as long as somebody else works on a page.
+
+        No time limit of the server's ends it; a server that hangs is left after `answer_seconds` all the same.
+        """
+        with self.transaction() as connection:
+            connection.execute(NO_TIME_LIMIT)
             yield connection
 
     @contextmanager

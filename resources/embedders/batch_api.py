@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
 
-from pipelines.failures import PermanentFailure
+from pipelines.failures import PermanentFailure, WrongSetting
 from resources.embedders.answers import embeddings_of
-from resources.embedders.protocol import Model, Ordered, OrderState
+from resources.embedders.protocol import Model, Ordered, OrderState, OutcomeGone
 from resources.embedders.troubles import InputRefused, NotThere, ServiceTrouble
 from resources.embedders.wire import Wire
 
@@ -65,26 +66,30 @@ class BatchApi:
             batch = self._wire.call(
                 lambda client: _read(client.batches.with_raw_response.retrieve(service_id).content), self._model.name
             )
-        except NotThere:
+        except (NotThere, InputRefused):
             return OrderState(ended=True, refused="the service does not know the order any more")
         return _state(batch)
 
     def outcome(self, state: OrderState) -> Iterator[Ordered]:
-        """The lines of the output file that hold an embedding, by way of a file of our own: they may be 500 MB."""
-        import orjson
+        """The lines of the output file that hold an embedding, by way of a file of our own: they may be 500 MB.
 
-        output = state.output
-        if output is None:
+        The whole file is here when this returns: reading on cannot fail.
+        """
+        if state.output is None:
+            return iter(())
+        with ExitStack() as until_read:
+            file = until_read.enter_context(tempfile.TemporaryFile())
+            self._fetch(state.output, file)
+            return _usable(file, self._model.dimension, until_read.pop_all())
+
+    def _fetch(self, output: str, file: IO[bytes]) -> None:
+        try:
+            self._wire.call(lambda client: _download(client, output, file), self._model.name)
+        except (NotThere, InputRefused):
+            gone = OutcomeGone("the service does not have its output file any more")
+        else:
             return
-        with tempfile.TemporaryFile() as file:
-            self._call(lambda client: _download(client, output, file))
-            file.seek(0)
-            for line in file:
-                told = orjson.loads(line)
-                answer = told.get("response") or {}
-                if answer.get("status_code") == 200:
-                    vectors, tokens = embeddings_of(answer.get("body"), 1, self._model.dimension)
-                    yield Ordered(str(told["custom_id"]), vectors[0], tokens or 0)
+        raise gone
 
     def _find(self, client: openai.OpenAI, order_key: str, since: datetime) -> str | None:
         """The batch with our key among those of the account, newest first."""
@@ -156,6 +161,27 @@ def _state(batch: dict[str, Any]) -> OrderState:
         told = [str(error.get("message")) for error in (batch.get("errors") or {}).get("data") or []]
         return OrderState(ended=True, refused="; ".join([status, *told[:3]]), output=output)
     return OrderState(ended=False)
+
+
+def _usable(file: IO[bytes], dimension: int, until_read: ExitStack) -> Iterator[Ordered]:
+    with until_read:
+        file.seek(0)
+        yield from filter(None, (_ordered(line, dimension) for line in file))
+
+
+def _ordered(line: bytes, dimension: int) -> Ordered | None:
+    """A line of the outcome; `None` where it holds no usable vector: a usual request will tell why, or bring it."""
+    import orjson
+
+    told = orjson.loads(line)
+    answer = told.get("response")
+    if not isinstance(answer, dict) or answer.get("status_code") != 200:
+        return None
+    try:
+        vectors, tokens = embeddings_of(answer.get("body"), 1, dimension)
+    except (ServiceTrouble, WrongSetting):
+        return None
+    return Ordered(str(told["custom_id"]), vectors[0], tokens or 0)
 
 
 def _download(client: openai.OpenAI, file_id: str, target: IO[bytes]) -> None:

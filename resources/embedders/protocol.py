@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.failures import PermanentFailure
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -62,6 +64,10 @@ class OrderState:
     output: str | None = None
 
 
+class OutcomeGone(PermanentFailure):
+    """What the service made of an order is not there any more."""
+
+
 class Orders(Protocol):
     """A service that works on many texts in its own time, at a lower price. Its methods raise what `answers` raises."""
 
@@ -77,7 +83,10 @@ class Orders(Protocol):
         ...
 
     def outcome(self, state: OrderState) -> Iterator[Ordered]:
-        """What was worked on, in any order; inputs that were refused or not reached are left out."""
+        """What was worked on, in any order; inputs that were refused, not reached or answered unusably are left out.
+
+        All requests are made before it returns. Raises OutcomeGone where the service has nothing to give any more.
+        """
         ...
 
 

@@ -55,13 +55,12 @@ class Drift:
         self._database = database
 
     def namespaces(self) -> Iterator[str]:
-        """Every namespace that a live version uses, in order."""
+        """Every namespace that a kept version used, in order."""
         after = ""
         while True:
             with self._database.transaction() as connection:
                 row = connection.execute(
-                    "SELECT min(n.namespace) AS name FROM document_namespaces n JOIN documents d "
-                    "ON d.document_id = n.document_id AND d.live_version = n.version WHERE n.namespace > %s",
+                    "SELECT min(namespace) AS name FROM document_namespaces WHERE namespace > %s",
                     (after,),
                 ).fetchone()
             if row is None or row["name"] is None:
@@ -82,7 +81,7 @@ class Drift:
 
     def promised(self, namespace: str, size: int = 5000) -> Iterator[str]:
         """Ids of all vectors that live rows of the namespace point at, ascending; by a cursor of the server."""
-        with self._database.transaction() as connection, connection.cursor(name="promised_ids") as cursor:
+        with self._database.reading() as connection, connection.cursor(name="promised_ids") as cursor:
             cursor.itersize = size
             for row in cursor.execute(PROMISED, {"namespace": namespace}):
                 yield str(row["vector_id"])

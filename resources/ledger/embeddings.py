@@ -281,7 +281,7 @@ class Embeddings:
         }
         told = {"missing": 0, "wrong_dimension": 0, "not_finite": 0}
         with (
-            self._database.transaction() as connection,
+            self._database.reading() as connection,
             connection.cursor(name="promised", binary=True, row_factory=scalar_row) as cursor,
         ):
             cursor.execute(PROMISED, at)

@@ -1,9 +1,11 @@
 """Lineage: which row of which version points at which vector; what a search and a trace are told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, LiteralString
+
+from psycopg.types.json import Jsonb
 
 from resources.database.connections import Database
 from resources.ledger.documents import MOST_ERRORS, Version
@@ -21,7 +23,9 @@ SELECT DISTINCT l.namespace, l.vector_id FROM lineage l
  WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.vector_id IS NOT NULL
    AND NOT EXISTS (
        SELECT 1 FROM (SELECT document_id, version FROM lineage WHERE vector_id = l.vector_id OFFSET 0) holder
-         JOIN versions v USING (document_id, version) WHERE v.stored_in = %(store)s)
+         JOIN versions v USING (document_id, version)
+        WHERE v.stored_in = %(store)s
+          AND (v.awaited IS NULL OR v.document_id = %(document)s AND v.version = %(version)s))
  ORDER BY l.namespace, l.vector_id
 """
 
@@ -95,19 +99,29 @@ class Lineage:
     def _pages(
         self, statement: LiteralString, version: Version, store: str | None, size: int
     ) -> Iterator[tuple[str, list[str]]]:
-        with self._database.transaction() as connection, connection.cursor(name="vector_pages") as cursor:
+        with self._database.reading() as connection, connection.cursor(name="vector_pages") as cursor:
             cursor.itersize = size
             cursor.execute(statement, {"document": version.document_id, "version": version.version, "store": store})
             for namespace, rows in groupby(cursor, itemgetter("namespace")):
                 while page := [str(row["vector_id"]) for row in islice(rows, size)]:
                     yield namespace, page
 
-    def mark_stored(self, version: Version, store: str) -> None:
-        """All vectors that the version points at were acknowledged by the store of this name."""
+    def awaited(self, version: Version, store: str) -> dict[str, int]:
+        """Namespace → position in this store's log that searches had not reached when it was last looked at."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT awaited FROM versions WHERE document_id = %s AND version = %s AND stored_in = %s",
+                (version.document_id, version.version, store),
+            ).fetchone()
+        return dict((row and row["awaited"]) or {})
+
+    def mark_stored(self, version: Version, store: str, awaited: Mapping[str, int]) -> None:
+        """All vectors that the version points at were acknowledged by the store of this name, and are seen when
+        searches have reached these positions of its log."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE versions SET stored_in = %s WHERE document_id = %s AND version = %s",
-                (store, version.document_id, version.version),
+                "UPDATE versions SET stored_in = %s, awaited = %s WHERE document_id = %s AND version = %s",
+                (store, Jsonb(dict(awaited)) if awaited else None, version.document_id, version.version),
             )
 
     def record_namespaces(self, version: Version) -> int:

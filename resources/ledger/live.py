@@ -23,7 +23,7 @@ SELECT count(*) AS total_rows,
 """
 
 READY = """
-SELECT v.plan_key IS NOT NULL AND v.stored_in IS NOT NULL
+SELECT v.plan_key IS NOT NULL AND v.stored_in IS NOT NULL AND v.awaited IS NULL
        AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.document_id = v.document_id AND b.version = v.version
                                                  AND b.status <> 'completed') AS ready
   FROM versions v WHERE document_id = %(document)s AND version = %(version)s

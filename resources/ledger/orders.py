@@ -11,7 +11,10 @@ from pipelines.documents.orders import input_name, order_ranges, seconds_to_next
 from resources.database.connections import Database
 from resources.ledger.documents import UPLOADS_CHANNEL, Version
 
-ORDER = "SELECT order_key, document_id, version, first_row, last_row, inputs, state, service_id, looks, created_at "
+ORDER = (
+    "SELECT o.order_key, o.document_id, o.version, o.first_row, o.last_row, o.inputs, o.state, o.service_id, o.looks, "
+    "o.created_at FROM embedding_orders o "
+)
 
 # what `Embeddings.group` would ask for: also here a text that somebody paid for meanwhile is left out
 UNPAID = """
@@ -27,7 +30,8 @@ LAST_ROW = 2**31 - 1
 WAKE = """
 UPDATE versions v SET status = 'pending', requested_at = NULL, run_id = NULL, waits_for = NULL, attempt = attempt + 1
  WHERE status = 'processing' AND waits_for IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM embedding_orders o WHERE o.document_id = v.document_id AND o.state = 'placed')
+   AND NOT EXISTS (SELECT 1 FROM embedding_orders o JOIN versions w USING (document_id, version)
+                    WHERE o.document_id = v.document_id AND o.state = 'placed' AND w.model = v.model)
 RETURNING document_id
 """
 
@@ -103,19 +107,23 @@ class Orders:
                 yield input_name(row["row_position"], row["text_hash"]), row["content"]
 
     def open(self, version: Version) -> list[Order]:
-        """Orders that are not settled: the version's own, and those placed for older versions of the document."""
+        """Orders that are not settled: the version's own, and those placed for older versions of the document.
+
+        Those for another model are left out: what they paid for is of no use here, and cannot be read by this embedder.
+        """
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Order)) as cursor:
             return cursor.execute(
-                ORDER + "FROM embedding_orders WHERE document_id = %(document)s AND (version = %(version)s "
-                "AND state = 'intended' OR state IN ('placed', 'ready')) ORDER BY created_at, first_row",
-                {"document": version.document_id, "version": version.version},
+                ORDER + "JOIN versions v USING (document_id, version) WHERE document_id = %(document)s "
+                "AND v.model = %(model)s AND (version = %(version)s AND o.state = 'intended' "
+                "OR o.state IN ('placed', 'ready')) ORDER BY o.created_at, o.first_row",
+                {"document": version.document_id, "version": version.version, "model": version.model},
             ).fetchall()
 
     def due(self, limit: int) -> list[Order]:
         """Placed orders that are to be looked at now, those waiting longest first."""
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Order)) as cursor:
             return cursor.execute(
-                ORDER + "FROM embedding_orders WHERE state = 'placed' AND look_at <= now() ORDER BY look_at LIMIT %s",
+                ORDER + "WHERE state = 'placed' AND look_at <= now() ORDER BY look_at LIMIT %s",
                 (limit,),
             ).fetchall()
 

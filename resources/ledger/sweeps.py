@@ -15,7 +15,7 @@ AND (coalesce(v.version IN (d.live_version, d.target_version), false) OR v.statu
 """
 
 BEGIN_SWEEP = f"""
-UPDATE versions v SET stored_in = NULL FROM documents d
+UPDATE versions v SET stored_in = NULL, awaited = NULL FROM documents d
  WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({OWED})
 RETURNING v.version
 """  # noqa: S608 - constants of this module
@@ -81,7 +81,7 @@ class Sweeps:
         self, document_id: str, versions: Sequence[int], size: int = 5000
     ) -> Iterator[list[tuple[str, str, str]]]:
         """Pages of (model, namespace, vector id) that only these versions of the document point at."""
-        with self._database.transaction() as connection, connection.cursor(name="superseded") as cursor:
+        with self._database.reading() as connection, connection.cursor(name="superseded") as cursor:
             cursor.itersize = size
             cursor.execute(SUPERSEDED, {"document": document_id, "versions": list(versions)})
             while rows := cursor.fetchmany(size):

@@ -4,7 +4,7 @@ Queries are exact: a search reaches the namespaces of one owner only, and an exa
 milliseconds, while an HNSW index costs more than all other work of a first upload together (ADR 0004).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -28,6 +28,7 @@ class PgVectorStore:
     """The body of `VectorStore` over the table `vectors`."""
 
     name = "pgvector"
+    shared = False
     consistent = True
 
     def __init__(self, database: Database) -> None:
@@ -49,7 +50,7 @@ class PgVectorStore:
             ).fetchall()
         return [str(row["id"]) for row in rows]
 
-    def upsert(self, model: str, namespace: str, batch: VectorBatch) -> None:
+    def upsert(self, model: str, namespace: str, batch: VectorBatch) -> int | None:
         owner = (model.encode(), namespace.encode())
         body = copy_body(
             (*owner, UUID(vector_id).bytes, vector, jsonb(orjson.dumps(metadata)))
@@ -64,8 +65,9 @@ class PgVectorStore:
                 "(model, namespace, vector_id) DO UPDATE SET embedding = excluded.embedding, "
                 "metadata = excluded.metadata",
             )
+        return None
 
-    def wait_until_seen(self, namespaces: Iterable[str]) -> None:
+    def wait_until_seen(self, positions: Mapping[str, int], dimension: int) -> None:
         """A committed upsert is seen by the next query."""
 
     def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """What Rowline needs of a vector store."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,11 +32,16 @@ class VectorStore(Protocol):
     Every call raises TransientFailure or PermanentFailure; none takes a failed read for an empty answer (law 8).
     """
 
-    name: str
-    """Which store this is, such as `pinecone/rowline`: vectors in another one are not here."""
+    shared: bool
+    """Whether other programs may keep vectors there: what the ledger has no word of is not ours to judge."""
 
     consistent: bool
     """Whether a read sees every earlier write. Where not, the ledger says what is stored, never the store."""
+
+    @property
+    def name(self) -> str:
+        """Which store this is, such as `pinecone/` and the index's host: vectors in another one are not here."""
+        ...
 
     def prepare(self, model: str, dimension: int) -> None:
         """Make sure that vectors of the model can be held. Raises WrongSetting; asked before anything is paid."""
@@ -46,14 +51,18 @@ class VectorStore(Protocol):
         """Those of `ids` that the namespace does not hold; of a store that is not `consistent`, as it was lately."""
         ...
 
-    def upsert(self, model: str, namespace: str, batch: VectorBatch) -> None:
-        """Write vectors under their ids; the same id is replaced. Returns when all of them are acknowledged."""
+    def upsert(self, model: str, namespace: str, batch: VectorBatch) -> int | None:
+        """Write vectors under their ids; the same id is replaced. Returns when all of them are acknowledged.
+
+        Gives the position in the store's log that searches have to reach to see them; None where they do at once, or
+        where the service tells no position.
+        """
         ...
 
-    def wait_until_seen(self, namespaces: Iterable[str]) -> None:
-        """Return when queries show all that this store has upserted there, so that a version can go live.
+    def wait_until_seen(self, positions: Mapping[str, int], dimension: int) -> None:
+        """Return when searches of each namespace have reached its position, so that a version can go live whole.
 
-        Raises TransientFailure where that takes too long. A `consistent` store returns at once.
+        Raises TransientFailure where that takes too long. `dimension`: of a vector that can be searched with.
         """
         ...
 
@@ -62,7 +71,7 @@ class VectorStore(Protocol):
         ...
 
     def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
-        """All ids of the namespace in ascending order, in pages of bounded size; none is empty.
+        """All ids of ours in the namespace in ascending order, in pages of bounded size; none is empty.
 
         A store that keeps models in one namespace may name ids of other models too: an id belongs to one model.
         """

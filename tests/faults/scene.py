@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -119,7 +119,8 @@ class Scene:
             ),
         }
 
-    def trouble(self, cell: Cell) -> None:
+    def trouble(self, cell: Cell) -> Callable[[], bool]:
+        """Give a service its trouble; the answer says whether it has come."""
         fault = Fault(
             cell.kind,
             operation=cell.point,
@@ -127,7 +128,17 @@ class Scene:
             headers={"retry-after": "0"},
             seconds=TIMEOUT / 4 if cell.kind == "slow" else 0.0,
         )
-        {"OpenAI": self.openai, "Pinecone": self.pinecone, "S3": self.s3}[cell.service].faults.append(fault)
+        server = {"OpenAI": self.openai, "Pinecone": self.pinecone, "S3": self.s3}[cell.service]
+        server.faults.append(fault)
+        before = self._asked(cell)
+        return (lambda: self._asked(cell) > before) if cell.always else (lambda: fault not in server.faults)
+
+    def _asked(self, cell: Cell) -> int:
+        """Requests of the kind that the cell's fault hits."""
+        if cell.service == "OpenAI":
+            return self.openai.stats.requests
+        seen = self.pinecone.counters.requests if cell.service == "Pinecone" else self.s3.stats.operations
+        return seen[cell.point]
 
     def calm(self) -> None:
         for server in (self.openai, self.pinecone, self.s3):

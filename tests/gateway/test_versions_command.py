@@ -75,3 +75,18 @@ def test_sync_tells_and_repairs_what_drifted(rowline_command: Command):
     assert "--repair puts it right" in rowline_command("sync-vectors").err
     assert rowline_command.json("sync-vectors", "--repair") == agreed | {"missing": 1, "repaired": 1}
     assert rowline_command.json("sync-vectors") == agreed
+
+
+def test_an_erasure_gives_a_receipt_and_leaves_no_run_behind(rowline_command: Command):
+    document = two_versions(rowline_command)
+    assert rowline_command.json("erase", "--org", "acme", "--dry-run")["documents"] == [document]
+    assert found(rowline_command) == {"anvil", "chisel"}
+    receipt = rowline_command.json("erase", "--org", "acme")
+    assert (receipt["documents"], receipt["vectorsDeleted"], receipt["embeddingsDeleted"]) == ([document], 2, 3)
+    assert found(rowline_command) == set()
+    with psycopg.connect(rowline_command.environment["DATABASE_URL"]) as connection:
+        left = connection.execute("SELECT count(*) FROM event_logs WHERE event LIKE '%anvil%'").fetchone()
+    assert left == (0,)
+    said = rowline_command("erase", "--org", "acme", "--employee", "E1")
+    assert said.code == 2
+    assert "has no employee E1" in said.sentence

@@ -190,7 +190,11 @@ def test_a_document_of_another_organization_is_not_there(rowline_command: Comman
     ("environment", "code", "sentence"),
     [
         ({"BATCH_ROWS": "many"}, 2, "Settings are wrong: BATCH_ROWS: Input should be a valid integer"),
-        ({"DATABASE_URL": "mysql://user:hidden@host/db"}, 2, "DATABASE_URL must start with postgresql://"),
+        (
+            {"DATABASE_URL": "mysql://user:hidden@host/db"},
+            2,
+            "Settings are wrong: DATABASE_URL: must start with postgresql://",
+        ),
         ({"DATABASE_URL": "postgresql://user:hidden@127.0.0.1:1/db"}, 1, "Nobody listens at 127.0.0.1:1/db"),
         ({"OPENAI_API_KEY": "changeme"}, 2, "Settings are wrong: settings: EMBEDDING_PROVIDER=openai needs"),
         ({"OPENAI_BASE_URL": "ftp://host"}, 2, "OPENAI_BASE_URL must begin with http:// or https://"),

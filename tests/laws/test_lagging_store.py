@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from pydantic import SecretStr
 
+from assets.documents.sync import sync_vectors
 from resources.services import Services
 from resources.settings import Settings
 from resources.vectors.pinecone.store import PineconeVectorStore
+from resources.vectors.protocol import VectorBatch
 from tests.laws.command import Command
 from tests.laws.deployment import Deployment, csv_bytes, items
 from tests.laws.doubles import DIMENSION, Watched
@@ -87,11 +90,13 @@ def test_a_version_goes_live_when_searches_see_it_and_not_before(rowline: Deploy
     assert (version.status, version.live_version) == ("failed", 1)
     assert "does not show yet what was written to namespace org_acme" in version.error
     assert sorted(told(rowline, "apple")) == ["apple", "pear"]
+    sent = pinecone.counters.vectors
     pinecone.index.lag = 0
     pinecone.index.settle()
     rowline.services.ledger.documents.retry(first.document_id)
     assert rowline.process(first.document_id).live_version == 2
     assert told(rowline, "quince") == ["quince"]
+    assert pinecone.counters.vectors == sent == 3, "each vector was sent once, however often it was waited for"
 
 
 @pytest.mark.parametrize("lag", [0, 1, 2, 5, 20])
@@ -185,3 +190,18 @@ def test_the_command_speaks_to_pinecone_by_settings_alone(rowline_command: Comma
         assert hit["sources"][0]["documentId"] == document
         assert hit["namespace"] == "org_acme"
         assert len(pinecone.index.held()) == 2
+
+
+def test_vectors_of_other_programs_in_the_index_are_nobodys_business(rowline: Deployment, pinecone: PineconeServer):
+    """A namespace of which the ledger has no word is theirs, an id that is no UUID too: told of, never deleted."""
+    pinecone.index.lag = 0
+    store = rowline.services.vectors
+    numbers = np.eye(2, DIMENSION, dtype=np.float32)
+    theirs = VectorBatch(["row-17", "0190a1f2-0000-4000-8000-000000000001"], numbers, [{}, {}])
+    store.upsert("theirs", "chatbot_memory", theirs)
+    store.upsert("theirs", "org_acme", VectorBatch(["row-17"], numbers[:1], [{}]))
+    rowline.index(items("apple"))
+    found = sync_vectors(rowline.services.ledger, store, repair=True)
+    assert (found.missing, found.stale, found.orphaned, found.checked) == (0, 0, 0, 1)
+    assert {namespace for namespace, _ in held(pinecone)} == {"chatbot_memory", "org_acme"}
+    assert len(held(pinecone)) == 4

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import dagster as dg
+import orjson
 import pytest
 
 from assets.documents import ordering
@@ -27,12 +28,16 @@ TABLE = items(*[f"item{n}" for n in range(10)])  # three batches
 @pytest.fixture
 def patient(rowline: Deployment, openai: OpenAIServer) -> Deployment:
     """A deployment that embeds by the stand-in, whose uploads may wait where they say so."""
+    embed_by(rowline, openai, dimension=32)
+    return rowline
+
+
+def embed_by(rowline: Deployment, openai: OpenAIServer, dimension: int) -> None:
     services = rowline.services
     services.__dict__["embedder"] = OpenAIEmbedder(
-        KEY, openai.base_url, dimension=32, max_retries=2, sleep=lambda _: None
+        KEY, openai.base_url, dimension=dimension, max_retries=2, sleep=lambda _: None
     )
     services.__dict__.pop("uploads", None)
-    return rowline
 
 
 def order(patient: Deployment, table: list[list[str]] = TABLE, document: str | None = None) -> Version:
@@ -268,6 +273,97 @@ def test_a_newer_version_uses_what_an_overtaken_one_had_ordered(patient: Deploym
     second = patient.process(first.document_id)
     assert (second.status, openai.batches.inputs, openai.stats.inputs) == ("completed", 12, 0)
     assert second.result["embeddedInputs"] == 2
+
+
+def test_a_document_goes_on_with_another_model_and_leaves_the_orders_of_the_one_before(
+    patient: Deployment, openai: OpenAIServer
+):
+    """EMBEDDING_DIMENSIONS changed while it waited: what its first order brings cannot be read, nor waited for."""
+    first = order(patient)
+    openai.batches.complete()
+    embed_by(patient, openai, dimension=64)
+    assert "upload the file again as a new version" in patient.process(first.document_id).error
+
+    second = order(patient, TABLE, first.document_id)
+    assert "10 texts at the lower price (1 order" in second.waits_for
+    held, _ = openai.batches.all.values()
+    held.status = "held"  # under way again, as it were: nobody waits for it
+    assert openai.batches.complete() == 1
+    assert tick(patient) == "1 orders are under way, 1 have ended, 1 documents go on"
+    second = patient.process(first.document_id)
+    assert (second.version, second.status, second.dimension) == (2, "completed", 64)
+    assert openai.stats.inputs == 0
+
+
+def lose_outcome(openai: OpenAIServer) -> None:
+    (batch,) = openai.batches.all.values()
+    del openai.batches.files[str(batch.output_file_id)]
+
+
+def test_an_order_whose_outcome_is_gone_fails_once_and_the_retry_embeds(patient: Deployment, openai: OpenAIServer):
+    """As for any order that was refused: nobody pays the usual price without having said so."""
+    version = order(patient)
+    openai.batches.complete()
+    lose_outcome(openai)
+    version = patient.process(version.document_id)
+    assert (version.status, states(patient)) == ("failed", ["refused"])
+    assert "the service does not have its output file any more); retry to embed the rest" in version.error
+    patient.services.ledger.documents.retry(version.document_id)
+    version = patient.process(version.document_id)
+    assert (version.status, openai.stats.inputs) == ("completed", 10)
+
+
+@pytest.mark.parametrize("economy", [True, False])
+def test_an_older_versions_outcome_that_is_gone_fails_no_newer_version(
+    patient: Deployment, openai: OpenAIServer, economy: bool
+):
+    first = order(patient)
+    openai.batches.complete()
+    lose_outcome(openai)
+    table = items("anvil", "bellows")
+    version = patient.process(patient.upload(table, first.document_id, economy=economy).document_id)
+    assert (version.version, version.error, states(patient)[0]) == (2, None, "refused")
+    openai.batches.complete()
+    assert patient.process(first.document_id).status == "completed"
+    assert openai.batches.inputs + openai.stats.inputs == 10 + 2
+
+
+@pytest.mark.parametrize("operation", ["batches.retrieve", "files.content"])
+def test_without_economy_a_version_goes_on_though_an_older_order_cannot_be_read_now(
+    patient: Deployment, openai: OpenAIServer, operation: str
+):
+    """Its order stays open: who waits for it later is not told that it was refused (law 8)."""
+    first = order(patient)
+    openai.batches.complete()
+    openai.faults.append(Fault("server_error", operation, always=True))
+    version = patient.process(patient.upload(TABLE, first.document_id, economy=False).document_id)
+    assert (version.version, version.status, openai.stats.inputs) == (2, "completed", 10)
+    assert states(patient) == ["placed"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": [{"index": 0, "embedding": [0.0] * 32}], "usage": {"prompt_tokens": 3}},
+        {"data": [{"index": 0, "embedding": [1.0] * 64}], "usage": {"prompt_tokens": 3}},
+        {"data": []},
+        None,
+    ],
+    ids=["zero", "another dimension", "no vector", "nothing"],
+)
+def test_an_answer_in_an_order_that_is_of_no_use_costs_the_others_nothing(
+    patient: Deployment, openai: OpenAIServer, body: dict[str, object] | None
+):
+    """Nine texts are kept as they were paid; a usual request brings the tenth."""
+    version = order(patient)
+    openai.batches.complete()
+    (batch,) = openai.batches.all.values()
+    first, *others = openai.batches.files[str(batch.output_file_id)].splitlines(keepends=True)
+    spoiled = orjson.dumps(orjson.loads(first) | {"response": {"status_code": 200, "body": body}})
+    openai.batches.files[str(batch.output_file_id)] = b"".join([spoiled, b"\n", *others])
+    version = patient.process(version.document_id)
+    assert (version.status, openai.stats.inputs, states(patient)) == ("completed", 1, ["collected"])
+    assert set(patient.stored()) == patient.promised()
 
 
 @pytest.mark.parametrize("kind", ["garbage", "truncated", "reset_before", "reset_after", "unavailable", "rate_limit"])

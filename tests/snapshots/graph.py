@@ -35,13 +35,14 @@ def graph_text(defs: dg.Definitions) -> str:
 
 
 def _asset(node: Any) -> Iterator[str]:
-    op = node.assets_def.op
-    retries = op.retry_policy.max_retries if op.retry_policy else 0
+    op = node.assets_def.op if node.is_executable else None
+    retries = op.retry_policy.max_retries if op and op.retry_policy else 0
     partitions = node.partitions_def.name if node.partitions_def else "–"
     yield f"  {node.key.to_user_string()}"
     yield f"    from {_told(key.to_user_string() for key in node.parent_keys)}"
     yield f"    group {node.group_name} · owners {_told(node.owners)} · kinds {_told(node.kinds)}"
-    yield f"    code version {node.code_version} · pool {op.pool or '–'} · retries {retries} · partitions {partitions}"
+    pool = (op and op.pool) or "–"
+    yield f"    code version {node.code_version} · pool {pool} · retries {retries} · partitions {partitions}"
 
 
 def _checks(graph: Any, key: dg.AssetKey) -> Iterator[str]:

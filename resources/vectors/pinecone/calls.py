@@ -66,7 +66,10 @@ class Namespace:
     def shows(self, position: int, dimension: int) -> bool:
         """Whether queries have come as far as this position of the log."""
         answer = self._query([1.0] + [0.0] * (dimension - 1), 1, None)
-        return bool(answer and answer.response_info and answer.response_info.is_reconciled(position))
+        told = answer.response_info if answer else None
+        if told is not None and told.lsn_reconciled is None:
+            return True  # a service that says nothing of its log is believed to show what it has acknowledged
+        return told is not None and told.is_reconciled(position)
 
     def fetch(self, model: str, ids: Sequence[str]) -> dict[str, list[float]]:
         """The numbers of those vectors that are held and of the model."""

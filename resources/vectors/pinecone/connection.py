@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from pipelines.failures import TransientFailure, WrongSetting
-from resources.vectors.pinecone.troubles import explain
+from resources.vectors.pinecone.troubles import explain, unreadable
 
 if TYPE_CHECKING:
     from pinecone import Index, Pinecone
@@ -91,6 +91,8 @@ class Connection:
         """What the index says of itself."""
         if self._index_host:
             stats = self.ask("reading the dimension of the index", lambda index: index.describe_index_stats())
+            if stats.dimension is None and stats.vector_type is None:
+                raise unreadable("reading the dimension of the index")  # any JSON would read as an empty index
             return Shape(stats.dimension, stats.metric, stats.vector_type)
         found = self._describe()
         if not found.status.ready:
@@ -98,6 +100,12 @@ class Connection:
         field = found.schema.fields.get("_values")  # what the vectors API reads and writes
         dimension = getattr(field, "dimension", None)
         return Shape(dimension, getattr(field, "metric", None), "dense" if dimension else "other")
+
+    def host(self) -> str:
+        """The index's own host, without a scheme."""
+        self._opened()
+        assert self._index is not None
+        return self._index.host.partition("://")[2] or self._index.host
 
     def close(self) -> None:
         """Close the connections, if any were opened."""

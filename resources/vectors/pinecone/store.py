@@ -7,9 +7,9 @@ filter on it. An id belongs to one model and one namespace, so deletes by id nee
 from __future__ import annotations
 
 import math
-import threading
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,14 @@ NAMESPACES = 100  # of one page; the service's limit
 AMONG = 1_000  # matches asked for at least where only some ids count
 
 
+OURS = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # an id that we may have given
 LOOKS = (0.05, 0.1, 0.2, 0.5, *[1.0] * 10, *[2.0] * 25)  # seconds between looks whether a write is seen
 
 
 class PineconeVectorStore:
     """Vectors in Pinecone. Not `consistent`: reads lag behind writes, and nothing here reads to verify a write."""
 
+    shared = True
     consistent = False
 
     def __init__(
@@ -49,11 +51,13 @@ class PineconeVectorStore:
     ) -> None:
         """`timeout`: seconds of one attempt. Raises WrongSetting for what is seen to be wrong without a request."""
         self._connection = Connection(api_key, index, controller_host, index_host, timeout)
-        self.name = f"pinecone/{self._connection.index}"
         self._sleep = sleep
         self._prepared: set[int] = set()
-        self._noting = threading.Lock()
-        self._written: dict[str, tuple[int, int]] = {}  # namespace → log position and dimension of our last upsert
+
+    @property
+    def name(self) -> str:
+        """With the index's host, which no other index ever has: one made anew under an old name is another store."""
+        return f"pinecone/{self._connection.host()}"
 
     def prepare(self, model: str, dimension: int) -> None:
         if dimension not in self._prepared:
@@ -66,35 +70,25 @@ class PineconeVectorStore:
         held = {vector_id for page in fetched for vector_id in page}
         return [vector_id for vector_id in ids if vector_id not in held]
 
-    def upsert(self, model: str, namespace: str, batch: VectorBatch) -> None:
+    def upsert(self, model: str, namespace: str, batch: VectorBatch) -> int | None:
         upsert = Upsert(self._at(namespace))
         upsert.run(upsert_requests(model, namespace, batch), self._sleep)
-        if upsert.position is not None:
-            with self._noting:  # upserts into one namespace may end in another order than they were written in
-                written = upsert.position, batch.matrix.shape[1]
-                self._written[namespace] = max(written, self._written.get(namespace, written))
+        return upsert.position
 
-    def wait_until_seen(self, namespaces: Iterable[str]) -> None:
-        for _ in in_parallel(self._wait, namespaces, IN_FLIGHT):
+    def wait_until_seen(self, positions: Mapping[str, int], dimension: int) -> None:
+        def wait(place: tuple[str, int]) -> None:
+            namespace, position = place
+            for pause in LOOKS:  # each costs a query
+                if self._at(namespace).shows(position, dimension):
+                    return
+                self._sleep(pause)
+            raise TransientFailure(
+                f"Pinecone does not show yet what was written to namespace {namespace} {sum(LOOKS):.0f} seconds ago; "
+                "try again later: nothing is sent again"
+            )
+
+        for _ in in_parallel(wait, positions.items(), IN_FLIGHT):
             pass
-
-    def _wait(self, namespace: str) -> None:
-        for pause in LOOKS:
-            if self.caught_up(namespace):
-                return
-            self._sleep(pause)
-        raise TransientFailure(
-            f"Pinecone does not show yet what was written to namespace {namespace} {sum(LOOKS):.0f} seconds ago; "
-            "try again later"
-        )
-
-    def caught_up(self, namespace: str) -> bool:
-        """Whether queries see all that this store has upserted into the namespace; costs one query.
-
-        Deletes tell no position, and neither does what another process wrote: both count as seen.
-        """
-        written = self._written.get(namespace)
-        return written is None or self._at(namespace).shows(*written)
 
     def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:
         for _ in in_parallel(self._at(namespace).delete, pages(ids, DELETE_IDS), IN_FLIGHT):
@@ -104,8 +98,8 @@ class PineconeVectorStore:
         token = None
         while True:
             ids, token = self._at(namespace).page(token)
-            if ids:
-                yield ids
+            if known := [vector_id for vector_id in ids if OURS.fullmatch(vector_id)]:
+                yield known
             if token is None:
                 return
 
@@ -143,7 +137,6 @@ class PineconeVectorStore:
 
     def drop_namespace(self, namespace: str) -> None:
         self._at(namespace).drop()
-        self._written.pop(namespace, None)
 
     def close(self) -> None:
         self._connection.close()

@@ -46,7 +46,10 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
     ("environment", "check", "words"),
     [
         ({"BATCH_ROWS": "abc-HIDDEN"}, "BATCH_ROWS", ["valid integer"]),
-        ({"DATABASE_URL": "mysql://app:HIDDEN@db/rowline"}, "database", ["DATABASE_URL must start with postgresql://"]),
+        ({"DATABASE_URL": "mysql://app:HIDDEN@db/rowline"}, "DATABASE_URL", ["must start with postgresql://"]),
+        ({"DATABASE_URL": "postgresql://app:HIDDEN/x@db/rowline"}, "DATABASE_URL", ["percent-encoded"]),
+        ({"DATABASE_URL": "postgresql://app:x@HIDDEN@db/rowline"}, "DATABASE_URL", ["percent-encoded"]),
+        ({"DATABASE_DIRECT_URL": "postgresql://app:HIDDEN/x@db/rowline"}, "DATABASE_DIRECT_URL", ["percent-encoded"]),
         ({"DATABASE_URL": "postgresql://127.0.0.1:1/rowline"}, "database", ["Nobody listens at 127.0.0.1:1"]),
         ({"DATABASE_URL": "postgresql://db.invalid/rowline"}, "database", ["db.invalid", "DATABASE_URL"]),
         ({"OPENAI_API_KEY": "your-api-key"}, "OPENAI_API_KEY", ["needs a real OPENAI_API_KEY"]),

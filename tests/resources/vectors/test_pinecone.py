@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ MODEL = "openai/test/3"
 
 
 def ids(count: int) -> list[str]:
-    return [f"vector-{number:06}" for number in range(count)]
+    return [str(UUID(int=number)) for number in range(count)]
 
 
 def batch(names: Sequence[str], dimension: int = 3, **metadata: Any) -> VectorBatch:
@@ -205,18 +206,35 @@ def test_a_query_among_near_vectors_fetches_nothing(pinecone: PineconeVectorStor
     assert server.counters.requests["fetch"] == 0
 
 
-def test_what_is_written_is_seen_later_and_the_store_can_tell(connect: Connect, server: PineconeServer):
-    """Never verified by reading at once: `caught_up` compares log positions."""
+def test_what_is_written_is_seen_later_and_can_be_waited_for(connect: Connect, server: PineconeServer):
+    """Never verified by reading at once: positions of the log are compared."""
     server.index.lag = math.inf
     store = connect()
     assert not store.consistent
-    assert store.caught_up("ns")  # nothing was written
-    store.upsert(MODEL, "ns", batch(["a"]))
-    assert not store.caught_up("ns")
+    position = store.upsert(MODEL, "ns", batch(["a"]))
+    assert position is not None
+    with pytest.raises(TransientFailure, match="does not show yet what was written to namespace ns"):
+        store.wait_until_seen({"ns": position}, 3)
     assert store.missing(MODEL, "ns", ["a"]) == ["a"]
     server.index.settle()
-    assert store.caught_up("ns")
+    store.wait_until_seen({"ns": position}, 3)
     assert store.missing(MODEL, "ns", ["a"]) == []
+
+
+def test_a_waiting_store_asks_again_and_sends_nothing(connect: Connect, server: PineconeServer):
+    server.index.lag = 5
+    store = connect()
+    position = store.upsert(MODEL, "ns", batch(["a"]))
+    store.wait_until_seen({"ns": position or 0}, 3)
+    assert (server.counters.requests["upsert"], server.counters.requests["query"]) == (1, 6)
+
+
+def test_ids_that_we_never_gave_are_not_named(connect: Connect, server: PineconeServer):
+    """The teams' other programs may keep vectors of their own in the index."""
+    store = connect()
+    ours = str(UUID(int=7))
+    store.upsert(MODEL, "ns", batch(["row-17", ours]))
+    assert [id_ for page in store.id_pages(MODEL, "ns") for id_ in page] == [ours]
 
 
 def test_writes_come_to_light_after_some_reads(connect: Connect, server: PineconeServer):
