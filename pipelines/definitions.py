@@ -11,6 +11,7 @@ from resources.wiring import RESOURCES
 from sensors.documents.embedding_orders import embedding_orders
 from sensors.documents.failures import canceled_runs, failed_runs
 from sensors.documents.inbox import bucket_files, inbox_files
+from sensors.documents.stuck import stuck_runs
 from sensors.documents.uploads import new_uploads
 
 defs = dg.Definitions(
@@ -18,7 +19,7 @@ defs = dg.Definitions(
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[document_graph, document_rollback, document_cleanup, old_versions_cleanup, erasure, vector_sync],
     schedules=[nightly_vector_sync],
-    sensors=[new_uploads, inbox_files, embedding_orders, bucket_files, failed_runs, canceled_runs],
+    sensors=[new_uploads, inbox_files, embedding_orders, bucket_files, failed_runs, canceled_runs, stuck_runs],
     resources=RESOURCES,
     executor=dg.in_process_executor,
 )

@@ -3,21 +3,19 @@
 import logging
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-import psutil
 
 from pipelines.documents.statuses import unexplained_end
 from pipelines.failures import RowlineFailure
+from resources.processes import PROCESS_TAG, Process
 from resources.services import Services
 from resources.settings import PROJECT_ROOT, Settings
 from resources.wiring import NAMES
 
-PROCESS_TAG = "rowline/process"  # host/pid of a run outside the daemon
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the outcome is told once
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
@@ -41,14 +39,14 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 def end_abandoned_runs(settings: Settings) -> int:
     """End the runs whose process is gone, so that they hold no place in the queue; returns how many.
 
-    To be called while no daemon runs over this home: then only `rowline process` can be at work, and its runs
-    name their process. `failed_runs` then tells their documents.
+    To be called while no daemon runs over this home: then only `rowline process`, or another machine, can be at
+    work, and their runs name their process. `failed_runs` then tells their documents.
     """
     gone = 0
     with instance(settings) as dagster:
         for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
-            host, _, pid = run.tags.get(PROCESS_TAG, "").partition("/")
-            if not (pid and (host != socket.gethostname() or psutil.pid_exists(int(pid)))):
+            process = Process.of(run.tags, run.run_id, run.parent_run_id is not None)
+            if process is None or process.lives() is False:
                 dagster.report_run_failed(run, "The process that ran it is gone")
                 gone += 1
     return gone
@@ -65,7 +63,7 @@ def run_operation(job: str, op: str, config: dict[str, Any], services: Services)
         try:
             run = defs.resolve_job_def(job).execute_in_process(
                 instance=dagster,
-                tags={PROCESS_TAG: f"{socket.gethostname()}/{os.getpid()}"},
+                tags={PROCESS_TAG: Process.this().tag},
                 resources={name: getattr(services, name) for name in NAMES},
                 run_config={"ops": {op: {"config": config}}, **QUIET},
             )
@@ -91,7 +89,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
             partition_key=document_id,
             instance=dagster,
             raise_on_error=False,
-            tags={"document": document_id, PROCESS_TAG: f"{socket.gethostname()}/{os.getpid()}"},
+            tags={"document": document_id, PROCESS_TAG: Process.this().tag},
             resources={name: getattr(services, name) for name in NAMES},
             run_config=QUIET,
         )

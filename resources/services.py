@@ -7,6 +7,7 @@ from resources.database.addresses import database_url, direct_setting, direct_ur
 from resources.database.connections import Database
 from resources.database.schema import branches_of, schema_is_current, upgrade
 from resources.embedders.protocol import Embedder
+from resources.error_workbooks import ErrorWorkbooks
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 from resources.ledger.ledger import Ledger
@@ -89,7 +90,12 @@ class Services:
             self.settings.upload_bytes,
             can_wait=self.embedder.orders is not None,
             economy=self.settings.embedding_economy,
+            inbox_versions=self.settings.inbox_versions,
         )
+
+    @cached_property
+    def error_workbooks(self) -> ErrorWorkbooks:
+        return ErrorWorkbooks(self.ledger, self.objects, self.settings.reading_limits)
 
     @cached_property
     def inbox(self) -> FolderInbox:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipelines.documents.reading.model import Limits
 from pipelines.failures import WrongSetting
 from resources.database.spelling import check_spelling
 
@@ -94,6 +95,10 @@ class Settings(BaseSettings):
     batch_rows: int = Field(100, ge=1, le=10_000, description="Rows of one batch: the unit of progress.")
     batches_in_flight: int = Field(5, ge=1, le=64, description="Embedding requests of one document at a time.")
     embed_request_inputs: int = Field(256, ge=1, le=2048, description="Most texts of one embedding request.")
+    inbox_versions: bool = Field(
+        False,
+        description="Whether a file of an inbox is a new version of the newest document of its name and template.",
+    )
     upload_bytes: int = Field(200 * 2**20, gt=0, description="Largest file that is accepted.")
     reader_memory_bytes: int = Field(2**30, ge=2**27, description="Memory of the child process that reads a file.")
     reader_seconds: int = Field(240, gt=0, description="CPU seconds of the child process that reads a file.")
@@ -155,6 +160,13 @@ class Settings(BaseSettings):
     @property
     def objects_folder(self) -> Path:
         return Path(self.object_store).expanduser().resolve() if self.object_store else self.rowline_home / "objects"
+
+    @property
+    def reading_limits(self) -> Limits:
+        """What reading one file may cost."""
+        return Limits(
+            file_bytes=self.upload_bytes, memory_bytes=self.reader_memory_bytes, cpu_seconds=self.reader_seconds
+        )
 
     @property
     def inbox(self) -> Path:

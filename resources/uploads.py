@@ -9,7 +9,8 @@ from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template
 from pipelines.failures import Misuse
 from resources.embedders.protocol import Model
-from resources.ledger.documents import Upload, Version
+from resources.ledger.arrivals import SameName, Upload
+from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 
@@ -24,6 +25,7 @@ class Uploads:
     upload_bytes: int
     can_wait: bool = False  # whether the embedder takes orders, which are done later at a lower price
     economy: bool = False  # what an upload is that does not say it
+    inbox_versions: bool = False  # whether a file of an inbox may be the next version of a document of its name
 
     def take(
         self,
@@ -32,11 +34,12 @@ class Uploads:
         organization_id: str,
         template: Template,
         mode: Mode,
-        document_id: str | None = None,
+        document: str | SameName | None = None,
         upload_key: str | None = None,
         economy: bool | None = None,
     ) -> Version:
-        """Store the bytes and record a version that waits for its run.
+        """Store the bytes and record a version that waits for its run, or give the one that is `known` already.
+
 
         Raises Misuse for a wrong organization id, document, or a mode that the template cannot serve, or for
         `economy` where the embedder takes no orders. An object
@@ -50,12 +53,12 @@ class Uploads:
             )
         if economy and not self.can_wait:
             raise Misuse(f"The model {self.model.key} takes no orders at a lower price; upload without --economy")
-        if document_id is not None:
-            self._check_owner(document_id, organization_id)
+        if isinstance(document, str):
+            self._check_owner(document, organization_id)
         # names out of foreign archives may be no Unicode; the ledger takes nothing else
         name = (PurePath(filename.replace("\\", "/")).name or "upload").encode("utf-8", "replace").decode()
         stored = self.objects.put(new_object_key(organization_id), body, self.upload_bytes)
-        version = self.ledger.documents.record_upload(
+        version = self.ledger.arrivals.record(
             Upload(
                 organization_id=organization_id,
                 filename=name,
@@ -69,7 +72,7 @@ class Uploads:
                 economy=self.economy if economy is None else economy,
                 upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
             ),
-            document_id,
+            document,
         )
         if version.object_key != stored.key:
             self.objects.delete(stored.key)  # known already: the first copy serves

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from resources.processes import PROCESS_TAG, Process
 from resources.services import Services, open_services
 
 NAMES = ("settings", "ledger", "objects", "vectors", "embedder", "inbox", "bucket_inbox")
@@ -17,7 +18,9 @@ def services() -> Services:
 
 
 def _opened(name: str) -> dg.ResourceDefinition:
-    def opened(_: dg.InitResourceContext) -> Any:
+    def opened(context: dg.InitResourceContext) -> Any:
+        if name == "ledger" and context.run and context.instance:  # every run asks for it; a sensor has no run
+            context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: Process.this(context.run.run_id).tag})
         return getattr(services(), name)
 
     return dg.ResourceDefinition(opened, description=f"The {name} that the settings choose.")

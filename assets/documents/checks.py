@@ -4,6 +4,7 @@ Blocking where the next step would spread the damage.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 
 import dagster as dg
@@ -16,6 +17,7 @@ from pipelines.documents import claims
 from pipelines.documents.claims import Verdict
 from pipelines.documents.rows_file import count_rows
 from resources.ledger.documents import Version
+from resources.ledger.embeddings import REFUSED
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore
@@ -24,9 +26,12 @@ from resources.vectors.protocol import VectorStore
 EXPLAINED_AT_MOST, EXPLAINED_BY_SERVICE = 10_000, 1_000
 
 
-def _version(context: dg.AssetCheckExecutionContext, ledger: Ledger) -> Version:
-    """The version that the run worked on; run alone, the newest."""
-    return ledger.documents.worked_on(context.op_execution_context.partition_key, context.run.run_id)
+@contextmanager
+def _version(context: dg.AssetCheckExecutionContext, ledger: Ledger) -> Iterator[Version]:
+    """The version that the run worked on; run alone, the newest. Claimed, which shows that the run lives."""
+    document_id = context.op_execution_context.partition_key
+    with retried(), ledger.documents.claim(document_id):
+        yield ledger.documents.worked_on(document_id, context.run.run_id)
 
 
 def _result(
@@ -52,7 +57,7 @@ def parsed_rows_checks(
     ledger: dg.ResourceParam[Ledger],
     objects: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried(), objects.local(rows_key(_version(context, ledger))) as path:
+    with _version(context, ledger) as version, objects.local(rows_key(version)) as path:
         yield _result(claims.rows_found(count_rows(path)), "rows_found")
 
 
@@ -75,8 +80,7 @@ def batches_checks(
     ledger: dg.ResourceParam[Ledger],
     objects: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried():
-        version = _version(context, ledger)
+    with _version(context, ledger) as version:
         facts = ledger.plans.facts(version)
         outcomes = {
             "kept": facts.kept_rows,
@@ -100,17 +104,22 @@ def batches_checks(
             blocking=True,
             description="Every text has a vector of the model's dimension, finite and not zero.",
         ),
+        dg.AssetCheckSpec(
+            "no_refused_texts", asset=embeddings, description="The embedder took every text; if not, whose and why."
+        ),
     ],
     retry_policy=RETRIES,
 )
 def embeddings_checks(
     context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried():
-        version = _version(context, ledger)
+    with _version(context, ledger) as version:
         done = ledger.documents.batches(version.document_id, version.version)
         yield _result(claims.batches_complete(done), "batches_complete")
         yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
+        refused = ledger.lineage.errors(version, REFUSED)
+        verdict = claims.no_error_rows(ledger.lineage.error_count(version, REFUSED), refused)
+        yield _result(verdict, "no_refused_texts", dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(
@@ -129,8 +138,7 @@ def namespace_vectors_checks(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried():
-        version = _version(context, ledger)
+    with _version(context, ledger) as version:
         checked, missing = 0, []
         for namespace, page in ledger.lineage.vector_pages(version):
             checked += len(page)
@@ -159,8 +167,7 @@ def lineage_checks(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with retried():
-        version = _version(context, ledger)
+    with _version(context, ledger) as version:
         yield _result(claims.version_live(version.version, version.live_version), "version_live")
         namespaces = ledger.lineage.namespaces(version)
         pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))

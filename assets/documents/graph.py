@@ -12,9 +12,10 @@ from assets.documents.steps import RETRIES, version_in_work
 from assets.documents.storing import sweep, upsert_missing
 from pipelines.documents.batching import PLAN_VERSION, request_groups
 from pipelines.documents.costs import cost_usd, estimated_tokens
-from pipelines.documents.reading.workbook import Layout, Limits, read_workbook
+from pipelines.documents.reading.workbook import read_workbook
 from pipelines.documents.rows import ROWS_VERSION, Owner, Reading, document_rows
 from pipelines.documents.rows_file import read_rows, rows_digest, write_rows
+from pipelines.documents.statuses import in_words
 from pipelines.documents.vector_metadata import METADATA_VERSION
 from pipelines.failures import PermanentFailure
 from resources.embedders.protocol import Embedder
@@ -54,14 +55,9 @@ def parsed_rows(
         owner = Owner(
             version.organization_id, version.mode, ledger.organizations.employee_namespaces(version.organization_id)
         )
-        limits = Limits(
-            file_bytes=settings.upload_bytes,
-            memory_bytes=settings.reader_memory_bytes,
-            cpu_seconds=settings.reader_seconds,
-        )
         reading = Reading()
         with objects.local(version.object_key) as source, objects.writing(rows_key(version)) as target:
-            parts = read_workbook(source, version.filename, Layout(template.sheet, template.header_row), limits)
+            parts = read_workbook(source, version.filename, template.layout, settings.reading_limits)
             rows = document_rows(parts, template, owner, version.model, settings.batch_rows, reading)
             summary = write_rows(target, rows)
     return dg.MaterializeResult(
@@ -226,6 +222,8 @@ def lineage(
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": result["totalRows"],
+            "error_rows": result["errorRows"],
+            "outcome": in_words("completed", result["errorRows"]),
             "result": dg.MetadataValue.json(result),
             **version_metadata(version),
         }

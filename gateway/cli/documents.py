@@ -8,9 +8,10 @@ import typer
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.watching import watch
 from pipelines.documents.rows import Mode
-from pipelines.documents.statuses import status_json, upload_json
+from pipelines.documents.statuses import error_rows, in_words, status_json, upload_json
 from pipelines.documents.templates import Template, parse_template
 from pipelines.failures import Misuse, PermanentFailure, RowlineFailure
+from resources.ledger.arrivals import SAME_NAME, SameName
 from resources.ledger.documents import Version
 from resources.services import Services
 
@@ -30,12 +31,15 @@ def register(app: typer.Typer) -> None:
     app.command()(retry)
 
 
-def upload(
+def upload(  # noqa: PLR0913, PLR0917 – an option each
     files: Annotated[list[Path], typer.Argument(help="Workbooks: xlsx, xlsm, xls, xlsb, ods, csv, tsv.")],
     org: Org,
     template: Annotated[str | None, typer.Option(help="Name of a stored template, or a template file.")] = None,
     mode: Annotated[str, typer.Option(help="company_wide or employee_split.")] = "company_wide",
     document: Annotated[str | None, typer.Option(help="Make a new version of this document.")] = None,
+    same_name: Annotated[
+        bool, typer.Option("--same-name", help="Make a new version of the newest document of that name and template.")
+    ] = False,
     economy: Annotated[
         bool | None,
         typer.Option("--economy/--no-economy", help="May wait up to a day for OpenAI's Batch API, at half the price."),
@@ -44,11 +48,10 @@ def upload(
     as_json: Json = False,
 ) -> None:
     """Upload workbooks; a running Rowline picks them up, or `rowline process` does."""
-    if document and len(files) > 1:
-        raise Misuse("--document takes one file: each version is one file")
+    which = which_document(files, document, same_name)
     with opened() as services:
         chosen = template_named(services, org, template)
-        taken, failures = take_all(services, files, org, chosen, checked_mode(mode), document, economy)
+        taken, failures = take_all(services, files, org, chosen, checked_mode(mode), which, economy)
         if wait:
             taken = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
         shapes = [told(services, version) if wait else upload_json(version) for version in taken]
@@ -56,9 +59,7 @@ def upload(
         print_json({"documents": shapes})
     elif not as_json and not wait:
         for version in taken:
-            out.print(
-                f"{version.document_id}  version {version.version}  {version.filename}  {version.status}", markup=False
-            )
+            out.print(uploaded(version), markup=False)
     for version in taken:
         if version.status == "failed":
             failures.append(PermanentFailure(f"{version.filename}: {version.error}"))
@@ -68,13 +69,27 @@ def upload(
         raise typer.Exit(2 if all(isinstance(failure, Misuse) for failure in failures) else 1)
 
 
+def which_document(files: list[Path], document: str | None, same_name: bool) -> str | SameName | None:
+    """The document that the files belong to; None for a new one each. Raises Misuse where they cannot."""
+    if document and same_name:
+        raise Misuse("--document says which document it is, --same-name looks for it; give one of them")
+    if document and len(files) > 1:
+        raise Misuse("--document takes one file: each version is one file")
+    return SAME_NAME if same_name else document
+
+
+def uploaded(version: Version) -> str:
+    known = f" · already known as version {version.version}, nothing to do" if version.known else ""
+    return f"{version.document_id}  version {version.version}  {version.filename}  {version.status}{known}"
+
+
 def take_all(
     services: Services,
     files: list[Path],
     org: str,
     template: Template,
     mode: Mode,
-    document: str | None,
+    document: str | SameName | None,
     economy: bool | None,
 ) -> tuple[list[Version], list[RowlineFailure]]:
     """Upload each file; a bad one does not stop the good ones beside it (law 7)."""
@@ -94,7 +109,7 @@ def take(
     org: str,
     template: Template,
     mode: Mode,
-    document: str | None = None,
+    document: str | SameName | None = None,
     economy: bool | None = None,
 ) -> Version:
     try:
@@ -150,10 +165,9 @@ def told(services: Services, version: Version) -> dict[str, Any]:
 def show_status(shape: dict[str, Any]) -> None:
     result = shape["result"]
     badge = STATUS_BADGES[shape["status"]]
-    if result and result["errorRows"]:
-        badge += f" with {result['errorRows']} error rows"
-    out.print(f"{shape['filename']} (version {shape['version']}): {badge}", markup=False)
     progress = shape["progress"]
+    badge = in_words(badge, result["errorRows"] if result else progress.get("errorRows", 0))
+    out.print(f"{shape['filename']} (version {shape['version']}): {badge}", markup=False)
     if progress["batchesTotal"]:
         out.print(f"  {progress['batchesDone']} / {progress['batchesTotal']} batches, {progress['rowsDone']} rows")
     if result:
@@ -165,6 +179,8 @@ def show_status(shape: dict[str, Any]) -> None:
         )
         for error in result["errors"][:10]:
             out.print(f"  ! {error['sheet']}, row {error['rowNumber']}: {error['message']}", markup=False)
+        if result["errorRows"]:
+            out.print(f"  → rowline errors {shape['documentId']} writes them into a copy of the sheet", markup=False)
     if waits_for := progress.get("waitsFor"):
         out.print(f"  {waits_for}", markup=False)
     if shape["error"]:
@@ -179,12 +195,18 @@ def list_documents(
         versions = services.ledger.documents.listed(org)
     if as_json:
         rows = [
-            {**upload_json(v), "organizationId": v.organization_id, "liveVersion": v.live_version} for v in versions
+            {
+                **upload_json(v),
+                "organizationId": v.organization_id,
+                "liveVersion": v.live_version,
+                **({"errorRows": errors} if (errors := error_rows(v)) else {}),
+            }
+            for v in versions
         ]
         print_json({"documents": rows})
         return
     for v in versions:
-        badge = STATUS_BADGES[v.status].split(" (")[0]
+        badge = in_words(STATUS_BADGES[v.status].split(" (")[0], error_rows(v))
         live = f"live {v.live_version}" if v.live_version else "not live"
         out.print(
             f"{v.document_id}  {badge}  version {v.version}, {live}  {v.organization_id}  {v.filename}", markup=False

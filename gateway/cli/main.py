@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gateway.cli import catalog, development, doctor, documents, processing, searching, versions
+from gateway.cli import catalog, development, doctor, documents, errors, processing, searching, versions
 from gateway.cli.output import console
 from pipelines.failures import Misuse, RowlineFailure, WrongSetting
 
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 documents.register(app)
+errors.register(app)
 processing.register(app)
 searching.register(app)
 versions.register(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -15,8 +15,9 @@ from pipelines.documents.templates import Template, mapped_columns, text_of
 from pipelines.documents.vector_metadata import metadata_error
 
 Mode = Literal["company_wide", "employee_split"]
-ROWS_VERSION = "2"  # code_version of parsed_rows: bump when the same file would give other rows
+ROWS_VERSION = "3"  # code_version of parsed_rows: bump when the same file would give other rows
 MAX_NOTICES = 200
+ERROR_COLUMN = "오류 / Error"  # what an error workbook adds; it is no content of the sheet that is uploaded again
 
 
 class Row(NamedTuple):
@@ -74,7 +75,7 @@ def document_rows(
     addresses = VectorAddresses(owner.organization_id, model)
     position = batch_number = in_batch = 0
     sheet: _Sheet | None = None
-    for part in parts:
+    for part in without_error_column(parts):
         if isinstance(part, Notice):
             reading.note(part)
             continue
@@ -93,6 +94,22 @@ def document_rows(
             position += 1
             in_batch = (in_batch + 1) % batch_rows
         yield rows
+
+
+def without_error_column(parts: Iterable[RowBatch | Notice]) -> Iterator[RowBatch | Notice]:
+    """The parts of a file without the column of an error workbook, whose rows thus are what they were before."""
+    told: set[str] = set()
+    for part in parts:
+        if isinstance(part, Notice) or ERROR_COLUMN not in part.header.columns:
+            yield part
+            continue
+        sheet, at = part.header.sheet, part.header.columns.index(ERROR_COLUMN)
+        if sheet not in told:
+            told.add(sheet)
+            yield Notice(sheet, None, f"the column {ERROR_COLUMN} of an error workbook is left out")
+        columns = part.header.columns[:at] + part.header.columns[at + 1 :]
+        header = replace(part.header, columns=columns)
+        yield RowBatch(header, [(number, cells[:at] + cells[at + 1 :]) for number, cells in part.rows])
 
 
 class _Sheet:

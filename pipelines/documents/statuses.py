@@ -58,6 +58,28 @@ def unexplained_end(how: str, steps: Sequence[str], run_id: str) -> str:
     return f"The run {how}{where}; run {run_id[:8]} in Dagster has the details. Finished batches are kept: retry."
 
 
+def gone(run_id: str, where: str = "") -> str:
+    """Why a document failed whose run's process died before it could say so."""
+    return (
+        f"The process of run {run_id[:8]}{where} is gone: killed, out of memory, or its machine stopped. "
+        "Finished batches are kept: retry."
+    )
+
+
+def error_rows(version: Told) -> int:
+    """How many rows of a completed version have errors; with some, it is no more than a partial success."""
+    return int(version.result["errorRows"]) if version.result else 0
+
+
+def in_words(status: str, errors: int) -> str:
+    """A status that does not hide what went wrong beside what went well."""
+    return f"{status} with {counted(errors, 'error row')}" if errors else status
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def upload_json(version: Told) -> dict[str, Any]:
     return {
         "documentId": version.document_id,
@@ -68,7 +90,11 @@ def upload_json(version: Told) -> dict[str, Any]:
 
 
 def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """State, progress, batches, result and error of a version; `waitsFor` only while it waits for a service."""
+    """State, progress, batches, result and error of a version.
+
+    Progress has `errorRows` only where there are some, and `waitsFor` only while the version waits for a service.
+    """
+    errors = sum(batch["errorRows"] for batch in batches)
     done = [batch for batch in batches if batch["status"] == "completed"]
     return {
         "documentId": version.document_id,
@@ -80,6 +106,7 @@ def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str
             "batchesTotal": len(batches),
             "rowsDone": sum(batch["rows"] for batch in done),
             "rowsTotal": sum(batch["rows"] for batch in batches),
+            **({"errorRows": errors} if errors else {}),
             **({"waitsFor": version.waits_for} if version.waits_for else {}),
         },
         "batches": [{name: batch[name] for name in BATCH_FIELDS} for batch in batches],

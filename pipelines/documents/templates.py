@@ -10,6 +10,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from pipelines.documents.reading.model import Layout
 from pipelines.failures import Misuse, PermanentFailure
 
 PLACE = re.compile(r"\{\{\s*(.+?)\s*\}\}")
@@ -52,6 +53,11 @@ class Template(_Part):
         names = tuple(name if name in fields else mapping.get(name, name) for name in self.rag_config.metadata_fields)
         self.__dict__["rag_config"] = self.rag_config.model_copy(update={"metadata_fields": names})
         return self
+
+    @property
+    def layout(self) -> Layout:
+        """What the template fixes about where the table is."""
+        return Layout(self.sheet, self.header_row)
 
     def as_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)

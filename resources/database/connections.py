@@ -151,5 +151,13 @@ class Database:
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (name, kind))
             yield
 
+    def is_locked(self, kind: int, name: str) -> bool:
+        """Whether somebody holds that `lock` now. Looking holds it for no longer than a moment, shared."""
+        with self.transaction() as connection:
+            row = connection.execute(
+                "SELECT pg_try_advisory_xact_lock_shared(hashtextextended(%s, %s)) AS free", (name, kind)
+            ).fetchone()
+        return not (row and row["free"])
+
     def close(self) -> None:
         self._pool.close()

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from pipelines.documents.arrivals import InboxFile, organization_of, shortened
 from pipelines.failures import TransientFailure
-from resources.inbox.protocol import REASON, REFUSED, TAKEN, upload
+from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
 from resources.ledger.documents import Version
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_troubles import CHANGED, MISSING_OBJECT, code_of, garbage
@@ -47,7 +47,7 @@ class BucketInbox:
         check_size(file.byte_size, self.uploads.upload_bytes)  # before a byte of it is paid for
         with self._opened(file) as body:
             version = upload(self.uploads, file, body)
-        self._move(file, f"{TAKEN}/{file.organization_id}/{version.document_id}")
+        self._move(file, f"{TAKEN}/{file.organization_id}/{taken_folder(version)}")
         return version
 
     def refuse(self, file: InboxFile, reason: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.documents.arrivals import InboxFile, ignored_name, organization_of
 from pipelines.failures import TransientFailure
-from resources.inbox.protocol import REASON, REFUSED, TAKEN, upload
+from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
 from resources.ledger.documents import Version
 from resources.uploads import Uploads
 
@@ -47,7 +47,7 @@ class FolderInbox:
             if f"{state.st_size}:{state.st_mtime_ns}" != file.signature:
                 raise TransientFailure(f"{file.path} is still being written; it is taken when it has stopped changing")
             version = upload(self.uploads, file, body)
-        self._move(file, TAKEN, version.document_id)
+        self._move(file, TAKEN, taken_folder(version))
         return version
 
     def refuse(self, file: InboxFile, reason: str) -> None:

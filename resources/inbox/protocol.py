@@ -4,6 +4,7 @@ from typing import BinaryIO, Protocol
 
 from pipelines.documents.arrivals import InboxFile, template_folder
 from pipelines.documents.templates import Template
+from resources.ledger.arrivals import SAME_NAME
 from resources.ledger.documents import Version
 from resources.uploads import Uploads
 
@@ -29,6 +30,11 @@ class Inbox(Protocol):
         ...
 
 
+def taken_folder(version: Version) -> str:
+    """Where a taken file goes: the next version of a document bears the same name, and must not take its place."""
+    return version.document_id if version.version == 1 else f"{version.document_id}/{version.version}"
+
+
 def upload(uploads: Uploads, file: InboxFile, body: BinaryIO) -> Version:
     """Take a file in with its folder's template, split by employee where that names an employee column.
 
@@ -42,5 +48,6 @@ def upload(uploads: Uploads, file: InboxFile, body: BinaryIO) -> Version:
         file.organization_id,
         template,
         "employee_split" if template.employee_identifier else "company_wide",
+        SAME_NAME if uploads.inbox_versions else None,
         upload_key=file.upload_key,
     )

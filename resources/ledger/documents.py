@@ -1,4 +1,4 @@
-"""Documents and their versions: uploads, who works on them, and how they end."""
+"""Documents and their versions: who works on them, how they end, and what is told of them."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,32 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
-from pipelines.documents.addresses import mint_document_id
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template, template_of
 from pipelines.failures import Misuse, PermanentFailure
 from resources.database.connections import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that lies safely in object storage and is to become a version."""
-
-    organization_id: str
-    filename: str
-    object_key: str
-    byte_size: int
-    sha256: bytes
-    mode: Mode
-    template: Template
-    model: str
-    dimension: int
-    economy: bool = False  # may wait a day for a lower price
-    upload_key: str | None = None  # where set, the same key is honoured once (inbox files, events)
+MOST_ERRORS = 100  # error rows of a document that are told one by one (B10)
+CLAIM = 1  # the kind of lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +43,7 @@ class Version:
     uploaded_at: datetime
     economy: bool
     waits_for: str | None
+    known: bool = False  # the answer to an upload of what this version holds already
 
     @property
     def template(self) -> Template:
@@ -84,92 +68,25 @@ SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.
   FROM versions v JOIN documents d USING (document_id)
 """
 
+# However many rows are wrong, the answer stays small: `before` are the error rows of the batches before.
+BATCHES = """
+SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row AS "startRow", end_row AS "endRow",
+       status, processed_rows AS "processedRows", vectors_created AS "vectorsCreated",
+       CASE WHEN before >= %(errors)s THEN '[]'::jsonb
+            ELSE jsonb_path_query_array(errors, '$[0 to $last]', jsonb_build_object('last', %(errors)s - before - 1))
+            END AS errors,
+       error_rows AS "errorRows", rows, tokens, economy_tokens AS "economyTokens",
+       embedded_inputs AS "embeddedInputs", started_at AS "startedAt", completed_at AS "completedAt"
+  FROM (SELECT counted.*, sum(error_rows) OVER (ORDER BY batch_number)::int - error_rows AS before
+          FROM (SELECT b.*, jsonb_array_length(errors) AS error_rows FROM batches b
+                 WHERE document_id = %(document)s AND version = %(version)s) counted) summed
+ ORDER BY batch_number
+"""
+
 
 class Documents:
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    # -- arriving ---------------------------------------------------------------------------------------------
-
-    def record_upload(self, upload: Upload, document_id: str | None = None) -> Version:
-        """A new document, or the next version of `document_id`; committed and announced before it returns.
-
-        The newest version is returned as it stands where it holds the same bytes, template, mode and model and no
-        row of it failed: uploading twice is uploading once (law 4). A file with error rows is read again, as the
-        employee list may know more by now; one that still waits may be uploaded again not to wait. Raises Misuse
-        for a document of another organization.
-        """
-        with self._database.transaction() as connection:
-            if upload.upload_key:
-                # the same event delivered twice at once: the second delivery waits here for the first
-                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
-                known = connection.execute(
-                    "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
-                ).fetchone()
-                if known:
-                    return read_version(connection, known["document_id"], known["version"])
-            if document_id is None:
-                document_id = mint_document_id()
-                connection.execute(
-                    "INSERT INTO documents (document_id, organization_id, latest_version) VALUES (%s, %s, 0)",
-                    (document_id, upload.organization_id),
-                )
-            latest = self._lock(connection, document_id, upload.organization_id)
-            if latest and self._is_same(connection, document_id, latest, upload):
-                return read_version(connection, document_id, latest)
-            self._insert(connection, document_id, latest + 1, upload)
-            connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
-            return read_version(connection, document_id, latest + 1)
-
-    def _lock(self, connection: Connection, document_id: str, organization_id: str) -> int:
-        row = connection.execute(
-            "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s "
-            "AND removed_at IS NULL FOR UPDATE",
-            (document_id, organization_id),
-        ).fetchone()
-        if row is None:
-            raise Misuse(f"Organization {organization_id} has no document {document_id}")
-        return int(row["latest_version"])
-
-    def _is_same(self, connection: Connection, document_id: str, version: int, upload: Upload) -> bool:
-        row = connection.execute(
-            "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s "
-            "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
-            "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s "
-            "AND (economy = %s OR status = 'completed')",
-            (
-                document_id,
-                version,
-                upload.sha256,
-                Jsonb(upload.template.as_json()),
-                upload.mode,
-                upload.model,
-                upload.dimension,
-                upload.economy,
-            ),
-        ).fetchone()
-        return row is not None
-
-    def _insert(self, connection: Connection, document_id: str, version: int, upload: Upload) -> None:
-        connection.execute(
-            "INSERT INTO versions (document_id, version, filename, object_key, byte_size, sha256, mode, template, "
-            "model, dimension, economy, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                document_id,
-                version,
-                upload.filename,
-                upload.object_key,
-                upload.byte_size,
-                upload.sha256,
-                upload.mode,
-                Jsonb(upload.template.as_json()),
-                upload.model,
-                upload.dimension,
-                upload.economy,
-                upload.upload_key,
-            ),
-        )
-        connection.execute("UPDATE documents SET latest_version = %s WHERE document_id = %s", (version, document_id))
 
     # -- waiting for a run ------------------------------------------------------------------------------------
 
@@ -215,8 +132,22 @@ class Documents:
     @contextmanager
     def claim(self, document_id: str) -> Iterator[None]:
         """One worker at a time on a document; the lock ends with the process at the latest."""
-        with self._database.lock(1, document_id):
+        with self._database.lock(CLAIM, document_id):
             yield
+
+    def is_claimed(self, document_id: str) -> bool:
+        """Whether a worker is on the document now: the heartbeat of its run, which dies with it."""
+        return self._database.is_locked(CLAIM, document_id)
+
+    def in_work(self, limit: int) -> dict[str, str]:
+        """Run → document of the versions in work that wait for no service, the longest under way first."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT run_id, document_id FROM versions WHERE status = 'processing' AND waits_for IS NULL "
+                "AND run_id IS NOT NULL ORDER BY started_at LIMIT %s",
+                (limit,),
+            ).fetchall()
+        return {row["run_id"]: row["document_id"] for row in rows}
 
     def begin(self, document_id: str, run_id: str) -> Version:
         """The version that this run works on: the one it began with, else the newest one.
@@ -363,16 +294,10 @@ class Documents:
             ).fetchall()
 
     def batches(self, document_id: str, version: int) -> list[dict[str, Any]]:
-        """The batch records of a version (B3), in order."""
+        """The batch records of a version (B3), in order: each counts its error rows, and the first 100 are told."""
         with self._database.transaction() as connection:
             return connection.execute(
-                'SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row AS "startRow", '
-                'end_row AS "endRow", status, processed_rows AS "processedRows", '
-                'vectors_created AS "vectorsCreated", errors, rows, tokens, '
-                'economy_tokens AS "economyTokens", '
-                'embedded_inputs AS "embeddedInputs", started_at AS "startedAt", completed_at AS "completedAt" '
-                "FROM batches WHERE document_id = %s AND version = %s ORDER BY batch_number",
-                (document_id, version),
+                BATCHES, {"document": document_id, "version": version, "errors": MOST_ERRORS}
             ).fetchall()
 
 

@@ -18,6 +18,8 @@ from resources.ledger.documents import Version
 if TYPE_CHECKING:
     import numpy as np
 
+REFUSED = "not embedded: "  # how the error of a row begins whose text the embedder refused
+
 COUNTS = """
 SELECT batch_number, count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
        count(*) FILTER (WHERE outcome = 'kept') AS created,
@@ -161,7 +163,7 @@ class Embeddings:
                 connection.execute(
                     "UPDATE lineage SET outcome = 'error', error = %s, vector_id = NULL, needs_embedding = false "
                     "WHERE document_id = %s AND version = %s AND text_hash = %s AND outcome <> 'error'",
-                    (f"not embedded: {reason}", version.document_id, version.version, group.text_hashes[position]),
+                    (f"{REFUSED}{reason}", version.document_id, version.version, group.text_hashes[position]),
                 )
             connection.execute(
                 FINISH if last else PAID,
@@ -230,8 +232,8 @@ class Embeddings:
         with self._database.transaction() as connection:
             told = connection.execute(
                 "SELECT DISTINCT batch_number FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
-                "AND error LIKE 'not embedded: %%'",
-                at,
+                "AND starts_with(error, %(refused)s)",
+                at | {"refused": REFUSED},
             ).fetchall()
             if told:
                 connection.execute(RECOUNT, at | {"batches": [row["batch_number"] for row in told]})

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from resources.database.connections import Database
+from resources.ledger.arrivals import Arrivals
 from resources.ledger.documents import Documents
 from resources.ledger.drift import Drift
 from resources.ledger.embeddings import Embeddings
@@ -23,6 +24,7 @@ class Ledger:
 
     database: Database
     organizations: Organizations
+    arrivals: Arrivals
     documents: Documents
     plans: Plans
     embeddings: Embeddings
@@ -39,6 +41,7 @@ class Ledger:
         return cls(
             database,
             Organizations(database),
+            Arrivals(database),
             Documents(database),
             Plans(database),
             Embeddings(database),

@@ -8,13 +8,14 @@ from typing import Any, LiteralString
 from psycopg.types.json import Jsonb
 
 from resources.database.connections import Database
-from resources.ledger.documents import Version
+from resources.ledger.documents import MOST_ERRORS, Version
 from resources.ledger.sweeps import OWED
 
-ERRORS = """
+ERRORS = f"""
 SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
- WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error' ORDER BY row_position LIMIT 100
-"""
+ WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error'
+   AND starts_with(error, %(beginning)s) ORDER BY row_position LIMIT {MOST_ERRORS}
+"""  # noqa: S608 - constants of our own
 
 # OFFSET 0 fences the look-up by key, as the planner takes a version that was just loaded for two rows.
 UNSTORED = """
@@ -138,10 +139,34 @@ class Lineage:
                 at,
             ).rowcount
 
-    def errors(self, version: Version) -> list[dict[str, Any]]:
-        """The first 100 error rows, in reading order (B10)."""
+    def errors(self, version: Version, beginning: str = "") -> list[dict[str, Any]]:
+        """The first 100 error rows whose message has this beginning, in reading order (B10)."""
         with self._database.transaction() as connection:
-            return connection.execute(ERRORS, {"document": version.document_id, "version": version.version}).fetchall()
+            return connection.execute(
+                ERRORS, {"document": version.document_id, "version": version.version, "beginning": beginning}
+            ).fetchall()
+
+    def all_errors(self, version: Version) -> Iterator[tuple[str, int, str]]:
+        """(sheet, row number, message) of every error row, in reading order, by a cursor of the server (law 9)."""
+        with self._database.transaction() as connection, connection.cursor(name="errors") as cursor:
+            cursor.execute(
+                "SELECT sheet, row_number, error FROM lineage WHERE document_id = %s AND version = %s "
+                "AND outcome = 'error' ORDER BY row_position",
+                (version.document_id, version.version),
+            )
+            for row in cursor:
+                yield row["sheet"], row["row_number"], row["error"]
+
+    def error_count(self, version: Version, beginning: str = "") -> int:
+        """How many error rows there are whose message has this beginning."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT count(*) AS errors FROM lineage WHERE document_id = %s AND version = %s AND outcome = 'error' "
+                "AND starts_with(error, %s)",
+                (version.document_id, version.version, beginning),
+            ).fetchone()
+        assert row is not None  # an aggregate always answers
+        return int(row["errors"])
 
     # -- being asked about ------------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class Live:
                 "FROM batches WHERE document_id = %(document)s AND version = %(version)s",
                 at,
             ).fetchone()
-            errors = connection.execute(ERRORS, at).fetchall()
+            errors = connection.execute(ERRORS, at | {"beginning": ""}).fetchall()
             assert rows is not None  # an aggregate always answers
             assert paid is not None
             connection.execute(

@@ -21,7 +21,7 @@ class Version:
 
 def batch(number: int, status: str, rows: int) -> dict[str, Any]:
     told: dict[str, Any] = dict.fromkeys(BATCH_FIELDS, number)
-    return told | {"status": status, "rows": rows, "tokens": 7, "embeddedInputs": 3}
+    return told | {"status": status, "rows": rows, "tokens": 7, "embeddedInputs": 3, "errorRows": 0}
 
 
 BATCHES = [batch(1, "completed", 100), batch(2, "processing", 100), batch(3, "failed", 40)]
@@ -43,6 +43,11 @@ def test_progress_counts_complete_batches_and_their_rows() -> None:
         "rowsDone": 100,
         "rowsTotal": 240,
     }
+
+
+def test_error_rows_are_counted_while_the_version_is_still_worked_on() -> None:
+    told = status_json(Version(), [{**BATCHES[0], "errorRows": 2}, {**BATCHES[1], "errorRows": 40}, BATCHES[2]])
+    assert told["progress"]["errorRows"] == 42
 
 
 def test_batches_are_told_with_the_agreed_fields_only() -> None:

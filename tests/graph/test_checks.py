@@ -21,6 +21,7 @@ CHECKS = {
     ("batches", "no_error_rows"),
     ("embeddings", "batches_complete"),
     ("embeddings", "embeddings_sound"),
+    ("embeddings", "no_refused_texts"),
     ("namespace_vectors", "store_holds_vectors"),
     ("lineage", "version_live"),
     ("lineage", "vectors_explained"),
@@ -128,6 +129,19 @@ def test_error_rows_are_a_warning_that_names_them_and_blocks_nothing(rowline: De
     assert failed.metadata["errors"].value == [
         {"sheet": "csv", "rowNumber": 3, "message": "employee E7 (column no) is not in the employee list"}
     ]
+    assert run.success
+
+
+def test_a_text_that_the_embedder_refused_is_a_warning_too(rowline: Deployment):
+    """It is known only after the plan was checked; the document is completed, and says that a row is missing."""
+    run = rowline.run(rowline.upload(items("anvil", "REFUSED")).document_id)
+    (failed,) = [e for e in run.get_asset_check_evaluations() if not e.passed]
+    assert (failed.check_name, failed.severity, failed.blocking) == (
+        "no_refused_texts",
+        dg.AssetCheckSeverity.WARN,
+        False,
+    )
+    assert [row["rowNumber"] for row in failed.metadata["errors"].value] == [3]
     assert run.success
 
 

@@ -28,7 +28,7 @@ KEYS = {
     },
     "embeddings": VERSION | {"dagster/row_count", "batches", "requests", "model", "dimension", "tokens", "cost_usd"},
     "namespace_vectors": VERSION | {"dagster/row_count", "namespaces", "model", "dimension"},
-    "lineage": VERSION | {"dagster/row_count", "result"},
+    "lineage": VERSION | {"dagster/row_count", "error_rows", "outcome", "result"},
 }
 OPTIONAL = {"notices"}  # only where the reader has something to say
 
@@ -72,6 +72,14 @@ def test_the_plan_says_what_changed_before_anything_is_paid(rowline: Deployment)
     assert facts["estimated_cost_usd"] == pytest.approx(facts["estimated_tokens"] * 2 / 1e6)
     assert told(run, "embeddings")["dagster/row_count"] == 2
     assert told(run, "namespace_vectors")["dagster/row_count"] == 2
+
+
+def test_the_last_step_says_that_rows_are_missing(rowline: Deployment):
+    """A run that succeeded may have left rows out; the materialization does not hide it."""
+    run = rowline.run(rowline.upload(items("anvil", "REFUSED")).document_id)
+    facts = told(run, "lineage")
+    assert (facts["error_rows"], facts["outcome"]) == (1, "completed with 1 error row")
+    assert told(rowline.run(rowline.upload(items("anvil")).document_id), "lineage")["outcome"] == "completed"
 
 
 def test_the_preview_shows_cells_as_text_never_as_markup(rowline: Deployment):

@@ -18,6 +18,7 @@ from pipelines.documents.employees import Employee
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template, template_of
 from pipelines.jobs.document_graph import document_graph
+from resources.ledger.arrivals import SameName
 from resources.ledger.documents import Version
 from resources.search import Hit, Scope
 from resources.services import Services
@@ -68,7 +69,7 @@ class Deployment:
     def upload(
         self,
         table: Table | bytes,
-        document: str | None = None,
+        document: str | SameName | None = None,
         *,
         organization: str = "acme",
         filename: str = "items.csv",
@@ -105,7 +106,7 @@ class Deployment:
         self.run(document_id, **doubles)
         return self.services.ledger.documents.newest(document_id)
 
-    def index(self, table: Table | bytes, document: str | None = None, **upload: Any) -> Version:
+    def index(self, table: Table | bytes, document: str | SameName | None = None, **upload: Any) -> Version:
         """Upload and process, which must succeed."""
         version = self.process(self.upload(table, document, **upload).document_id)
         assert (version.error, version.status) == (None, "completed")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.documents.statuses import status_json
 from resources.ledger.documents import Version
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched
@@ -121,6 +122,21 @@ def test_a_version_with_error_rows_says_so_in_its_status(rowline: Deployment):
         "rowNumber": 3,
         "message": "employee X0 (column no) is not in the employee list",
     }
+
+
+def test_status_stays_small_however_many_rows_are_wrong(rowline: Deployment):
+    """The first hundred of the document, whichever batches they are in; each batch counts its own."""
+    rowline.employees("E1")
+    table = [["no", "task"], *[[f"X{n}" if n % 3 else "E1", f"digging {n}"] for n in range(300)]]
+    version = rowline.quick(
+        rowline.upload(table, template=template(employeeIdentifier="no"), mode="employee_split").document_id
+    )
+    batches = rowline.batches(version)
+    told = [error for batch in batches for error in batch["errors"]]
+    assert told == version.result["errors"]
+    assert [error["rowNumber"] for error in told] == [n + 2 for n in range(300) if n % 3][:100]
+    assert sum(batch["errorRows"] for batch in batches) == version.result["errorRows"] == 200
+    assert status_json(version, batches)["progress"]["errorRows"] == 200
 
 
 def test_a_completed_version_stays_as_it_is_and_its_file_uploaded_again_knows_the_new_employees(rowline: Deployment):

@@ -48,13 +48,13 @@ def test_the_bytes_and_every_new_folder_on_the_way_are_safe_on_disk_before_the_v
     rowline.services.settings.rowline_home.mkdir(exist_ok=True)
     monkeypatch.setattr(os, "fsync", fsync)
     recorded: list[int] = []
-    real_record = rowline.services.ledger.documents.record_upload
+    real_record = rowline.services.ledger.arrivals.record
 
     def record(*args: Any) -> Any:
         recorded.append(len(synced))
         return real_record(*args)
 
-    monkeypatch.setattr(rowline.services.ledger.documents, "record_upload", record)
+    monkeypatch.setattr(rowline.services.ledger.arrivals, "record", record)
     version = rowline.upload(BODY)
 
     target = rowline.services.settings.objects_folder / version.object_key

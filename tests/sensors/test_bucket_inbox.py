@@ -61,6 +61,23 @@ def under(s3: S3Server, folder: str) -> list[str]:
     return [key.removeprefix(start) for key in s3.stored() if key.startswith(start)]
 
 
+# -- versions ---------------------------------------------------------------------------------------------------
+
+
+def test_where_versions_are_wanted_an_object_of_the_same_name_is_the_next_one(
+    rowline: Deployment, s3: S3Server, inbox: BucketInbox
+):
+    """INBOX_VERSIONS, as in the folder: and no taken object takes the place of the one before."""
+    wanted = replace(inbox, uploads=replace(inbox.uploads, inbox_versions=True))
+    for body in (ANVIL, BELLOWS):
+        s3.drop("rowline/inbox/acme/items.csv", body)
+        emptied(wanted, wanted.files(), print)
+    (document,) = rowline.services.ledger.documents.listed()
+    assert document.version == 2
+    kept = f"rowline/.taken/acme/{document.document_id}"
+    assert [s3.body(f"{kept}/items.csv"), s3.body(f"{kept}/2/items.csv")] == [ANVIL, BELLOWS]
+
+
 # -- taking -----------------------------------------------------------------------------------------------------
 
 

@@ -72,6 +72,40 @@ def test_a_file_is_taken_at_the_second_look_that_finds_it_unchanged(rowline: Dep
     assert rowline.process(document.document_id).result["totalRows"] == 2
 
 
+def test_where_versions_are_wanted_a_file_of_the_same_name_is_the_next_one(
+    rowline: Deployment, folder: Path, tick: Tick
+):
+    """INBOX_VERSIONS: and no taken file takes the place of the one before."""
+    inbox = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, inbox_versions=True))
+    bodies = [csv_bytes(items("anvil")), csv_bytes(items("anvil", "bellows")), csv_bytes(items("chisel"))]
+    for body in bodies:
+        drop(folder, "acme/items.csv", body)
+        tick(inbox)
+        tick(inbox)
+    drop(folder, "acme/other.csv", bodies[0])
+    drop(folder, "bolt/items.csv", bodies[0])
+    tick(inbox)
+    tick(inbox)
+    listed = {(v.organization_id, v.filename): v for v in rowline.services.ledger.documents.listed()}
+    assert {name: v.version for name, v in listed.items()} == {
+        ("acme", "items.csv"): 3,
+        ("acme", "other.csv"): 1,
+        ("bolt", "items.csv"): 1,
+    }
+    kept = folder / "acme" / ".taken" / listed["acme", "items.csv"].document_id
+    assert [(kept / place / "items.csv").read_bytes() for place in (".", "2", "3")] == bodies
+
+
+def test_without_a_word_about_it_a_file_of_the_same_name_is_another_document(
+    rowline: Deployment, folder: Path, tick: Tick
+):
+    for word in ("anvil", "bellows"):
+        drop(folder, "acme/items.csv", csv_bytes(items(word)))
+        tick()
+        tick()
+    assert [v.version for v in rowline.services.ledger.documents.listed()] == [1, 1]
+
+
 def test_a_crash_between_taking_and_moving_takes_the_file_once(
     rowline: Deployment, folder: Path, tick: Tick, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,0 +1,69 @@
+"""errors: a document's sheets back, with what is wrong in each row."""
+
+import os
+import tempfile
+from pathlib import Path, PurePath
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import Json, console, opened, out, print_json
+from pipelines.documents.statuses import counted
+from pipelines.documents.templates import Template
+from pipelines.failures import Misuse
+from resources.ledger.documents import Version
+from resources.services import Services
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(errors)
+
+
+def errors(
+    document: Annotated[str, typer.Argument(metavar="DOC", help="A document id.")],
+    file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.xlsx", help="Unset: `<filename> errors.xlsx` here.")
+    ] = None,
+    version: Annotated[int | None, typer.Option(metavar="N", help="Unset: the newest version.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file where it is there already.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The sheets of a document as a workbook, with a column that says what is wrong in a row."""
+    with opened() as services:
+        documents = services.ledger.documents
+        chosen = documents.newest(document) if version is None else documents.at(document, version)
+        target = file or Path(f"{PurePath(chosen.filename).stem} errors.xlsx")
+        with console.status(f"Reading {chosen.filename} again…"):
+            wrong = written(services, chosen, target, force)
+    if as_json:
+        told = {"documentId": document, "version": chosen.version, "errorRows": wrong}
+        print_json({**told, "file": str(target) if wrong else None})
+    elif wrong:
+        out.print(f"{target}: {counted(wrong, 'error row')} marked; correct and upload the file with", markup=False)
+        out.print(f"  rowline upload '{target}' {same_way(chosen)}", markup=False)
+    else:
+        out.print(
+            f"No row of {chosen.filename} (version {chosen.version}) has an error; nothing to write", markup=False
+        )
+
+
+def same_way(version: Version) -> str:
+    """Options that make the next version of the document as this one was made."""
+    template = f" --template {version.template.name}" if version.template != Template() else ""
+    mode = f" --mode {version.mode}" if version.mode != "company_wide" else ""
+    return f"--org {version.organization_id} --document {version.document_id}{template}{mode}"
+
+
+def written(services: Services, version: Version, target: Path, force: bool) -> int:
+    """The workbook, whole or not at all; how many rows are wrong. Raises Misuse where it cannot be put there."""
+    if target.exists() and not force:
+        raise Misuse(f"{target} is there already; --force replaces it, --out names another file")
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rowline-") as folder:
+            made = Path(folder) / "errors.xlsx"
+            wrong = services.error_workbooks.write(version, made)
+            if wrong:
+                os.replace(made, target)
+    except OSError as error:
+        raise Misuse(f"{target} cannot be written: {error.strerror}") from error
+    return wrong

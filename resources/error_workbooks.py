@@ -1,0 +1,38 @@
+"""Error workbooks: the uploaded file read once more, beside what the ledger knows is wrong with its rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.documents.error_workbook import write_error_workbook
+from pipelines.documents.reading.workbook import Limits, read_workbook
+from pipelines.failures import Misuse
+from resources.ledger.documents import Version
+from resources.ledger.ledger import Ledger
+from resources.objects.protocol import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorWorkbooks:
+    """What the command hands out, and HTTP later."""
+
+    ledger: Ledger
+    objects: ObjectStore
+    limits: Limits
+
+    def write(self, version: Version, target: Path) -> int:
+        """Write the version's error workbook to `target`; returns how many rows are wrong. None: nothing is written.
+
+        Raises Misuse for a version whose rows are not known yet.
+        """
+        if version.plan_key is None:
+            why = version.error or f"it is {version.status}"
+            raise Misuse(f"Version {version.version} of {version.document_id} has no rows yet: {why}")
+        if not self.ledger.lineage.error_count(version):
+            return 0
+        errors = self.ledger.lineage.all_errors(version)
+        with self.objects.local(version.object_key) as path:
+            return write_error_workbook(
+                target,
+                lambda: read_workbook(path, version.filename, version.template.layout, self.limits),
+                errors,
+            )

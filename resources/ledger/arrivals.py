@@ -1,0 +1,149 @@
+"""Arrivals: an upload becomes a new document, a new version of one, or is recognised as what is there already."""
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from psycopg.types.json import Jsonb
+
+from pipelines.documents.addresses import mint_document_id
+from pipelines.documents.rows import Mode
+from pipelines.documents.templates import Template
+from pipelines.failures import Misuse
+from resources.database.connections import Connection, Database
+from resources.ledger.documents import CURRENT, UPLOADS_CHANNEL, Version, read_version
+
+
+class SameName(Enum):
+    """Of a file: it is the next version of the newest document of its name and template, where there is one."""
+
+    SAME_NAME = auto()
+
+
+SAME_NAME = SameName.SAME_NAME
+
+# FOR UPDATE looks again at a document that was being taken away meanwhile, and passes it by
+OF_NAME = f"""
+SELECT d.document_id FROM versions v JOIN documents d USING (document_id)
+ WHERE v.filename = %(filename)s AND v.template ->> 'name' = %(template)s AND d.organization_id = %(organization)s
+   AND d.removed_at IS NULL AND v.version = {CURRENT}
+ ORDER BY d.document_id DESC LIMIT 1 FOR UPDATE OF d
+"""  # noqa: S608 - a constant of our own
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that lies safely in object storage and is to become a version."""
+
+    organization_id: str
+    filename: str
+    object_key: str
+    byte_size: int
+    sha256: bytes
+    mode: Mode
+    template: Template
+    model: str
+    dimension: int
+    economy: bool = False  # may wait a day for a lower price
+    upload_key: str | None = None  # where set, the same key is honoured once (inbox files, events)
+
+
+class Arrivals:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, upload: Upload, document: str | SameName | None = None) -> Version:
+        """A new document, or the next version of `document`; committed and announced before it returns.
+
+        SAME_NAME is the organization's newest document whose current version has the file's name and its template's
+        name. The newest version is returned as it stands, and `known`, where it holds the same bytes, template, mode
+        and model and no row of it failed: uploading twice is uploading once (law 4). A file with error rows is read
+        again, as the employee list may know more by now; one that still waits may be uploaded again not to wait.
+        Raises Misuse for a document of another organization.
+        """
+        with self._database.transaction() as connection:
+            if upload.upload_key:
+                # the same event delivered twice at once: the second delivery waits here for the first
+                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
+                known = connection.execute(
+                    "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
+                ).fetchone()
+                if known:
+                    return read_version(connection, known["document_id"], known["version"])
+            document_id = self._of_name(connection, upload) if document is SAME_NAME else document
+            if document_id is None:
+                document_id = mint_document_id()
+                connection.execute(
+                    "INSERT INTO documents (document_id, organization_id, latest_version) VALUES (%s, %s, 0)",
+                    (document_id, upload.organization_id),
+                )
+            latest = self._lock(connection, document_id, upload.organization_id)
+            if latest and self._is_same(connection, document_id, latest, upload):
+                return replace(read_version(connection, document_id, latest), known=True)
+            self._insert(connection, document_id, latest + 1, upload)
+            connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
+            return read_version(connection, document_id, latest + 1)
+
+    def _of_name(self, connection: Connection, upload: Upload) -> str | None:
+        at = {
+            "organization": upload.organization_id,
+            "filename": upload.filename,
+            "template": upload.template.name,
+        }
+        # two files of a new name at once: the second waits here, and finds the document of the first
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array("
+            "%(organization)s::text, %(filename)s::text, %(template)s::text)::text, 5))",
+            at,
+        )
+        row = connection.execute(OF_NAME, at).fetchone()
+        return row["document_id"] if row else None
+
+    def _lock(self, connection: Connection, document_id: str, organization_id: str) -> int:
+        row = connection.execute(
+            "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s "
+            "AND removed_at IS NULL FOR UPDATE",
+            (document_id, organization_id),
+        ).fetchone()
+        if row is None:
+            raise Misuse(f"Organization {organization_id} has no document {document_id}")
+        return int(row["latest_version"])
+
+    def _is_same(self, connection: Connection, document_id: str, version: int, upload: Upload) -> bool:
+        row = connection.execute(
+            "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s "
+            "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
+            "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s "
+            "AND (economy = %s OR status = 'completed')",
+            (
+                document_id,
+                version,
+                upload.sha256,
+                Jsonb(upload.template.as_json()),
+                upload.mode,
+                upload.model,
+                upload.dimension,
+                upload.economy,
+            ),
+        ).fetchone()
+        return row is not None
+
+    def _insert(self, connection: Connection, document_id: str, version: int, upload: Upload) -> None:
+        connection.execute(
+            "INSERT INTO versions (document_id, version, filename, object_key, byte_size, sha256, mode, template, "
+            "model, dimension, economy, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                document_id,
+                version,
+                upload.filename,
+                upload.object_key,
+                upload.byte_size,
+                upload.sha256,
+                upload.mode,
+                Jsonb(upload.template.as_json()),
+                upload.model,
+                upload.dimension,
+                upload.economy,
+                upload.upload_key,
+            ),
+        )
+        connection.execute("UPDATE documents SET latest_version = %s WHERE document_id = %s", (version, document_id))

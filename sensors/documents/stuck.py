@@ -1,0 +1,96 @@
+"""Stuck runs: a run whose process died is ended, so that its document can be tried again and the queue goes on."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from pipelines.documents.arrivals import RunWanted
+from pipelines.documents.statuses import gone
+from pipelines.documents.stuck import Seen, Signs, dead, without_life
+from resources.ledger.ledger import Ledger
+from resources.processes import Process
+from sensors.documents.failures import PARTITION_TAG, RUN_KEY_TAG
+
+# a run that is starting has no process yet, and Dagster's own run monitoring watches it
+UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+ENDED_BADLY = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+AT_MOST = 1000  # runs of one look
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A run that shows no sign of life; `run` is None where Dagster has none, or one that ended."""
+
+    run_id: str
+    document_id: str | None
+    process: Process | None = None
+    run: dg.DagsterRun | None = None
+
+
+@dg.sensor(
+    description="Runs whose process is gone.",
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def stuck_runs(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SkipReason:
+    """Runs whose process is gone, which Dagster itself does not notice."""
+    before = {run_id: Seen(*seen) for run_id, seen in json.loads(context.cursor or "{}").items()}
+    after, ended = looked(context.instance, ledger, before, time.time(), context.log.warning)
+    context.update_cursor(json.dumps(after))
+    return dg.SkipReason(f"{len(after)} runs show no sign of life, {ended} were ended")
+
+
+def looked(
+    dagster: dg.DagsterInstance, ledger: Ledger, before: Mapping[str, Seen], now: float, warn: Callable[[str], None]
+) -> tuple[dict[str, Seen], int]:
+    """One look at all runs: (what to remember, how many were ended)."""
+    found = {suspect.run_id: suspect for suspect in (*_of_dagster(dagster, ledger), *_of_ledger(dagster, ledger))}
+    ended, after = dead(found, before, now)
+    for run_id in ended:
+        warn(_end(dagster, ledger, found[run_id]))
+    return after, len(ended)
+
+
+def _of_dagster(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
+    """Runs that are under way as far as Dagster knows."""
+    suspects = []
+    for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=AT_MOST):
+        process = Process.of(run.tags, run.run_id, run.parent_run_id is not None)
+        document_id = run.tags.get(PARTITION_TAG)
+        lives = process.lives() if process else None
+        held = ledger.documents.is_claimed(document_id) if document_id else None
+        if without_life(Signs(lives, held)):
+            suspects.append(Suspect(run.run_id, document_id, process, run))
+    return suspects
+
+
+def _of_ledger(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
+    """Versions in work whose run ended badly, or is not known any more, without anybody telling the ledger."""
+    in_work = ledger.documents.in_work(AT_MOST)
+    if not in_work:
+        return []
+    runs = dagster.get_runs(dg.RunsFilter(run_ids=list(in_work)))
+    going = {run.run_id for run in runs if run.status not in ENDED_BADLY}
+    return [
+        Suspect(run_id, document_id)
+        for run_id, document_id in in_work.items()
+        if run_id not in going and not ledger.documents.is_claimed(document_id)
+    ]
+
+
+def _end(dagster: dg.DagsterInstance, ledger: Ledger, suspect: Suspect) -> str:
+    """Fail the version and then the run, each only if it is still under way; what was told."""
+    where = f" on {suspect.process.host} (process {suspect.process.pid})" if suspect.process else ""
+    reason = gone(suspect.run_id, where)
+    if suspect.document_id:
+        ledger.documents.fail(suspect.document_id, None, reason, suspect.run_id)
+    if suspect.run and (run_key := suspect.run.tags.get(RUN_KEY_TAG)):
+        wanted = RunWanted.from_key(run_key)
+        ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)
+    now = dagster.get_run_by_id(suspect.run_id)
+    if now and now.status in UNDER_WAY:
+        dagster.report_run_failed(now, reason)
+    return f"{suspect.document_id or suspect.run_id}: {reason}"
