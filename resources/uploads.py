@@ -55,22 +55,24 @@ class Uploads:
         # names out of foreign archives may be no Unicode; the ledger takes nothing else
         name = (PurePath(filename.replace("\\", "/")).name or "upload").encode("utf-8", "replace").decode()
         stored = self.objects.put(new_object_key(organization_id), body, self.upload_bytes)
-        version = self.ledger.documents.record_upload(
-            Upload(
-                organization_id=organization_id,
-                filename=name,
-                object_key=stored.key,
-                byte_size=stored.byte_size,
-                sha256=stored.sha256,
-                mode=mode,
-                template=template,
-                model=self.model.key,
-                dimension=self.model.dimension,
-                economy=self.economy if economy is None else economy,
-                upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
-            ),
-            document_id,
+        upload = Upload(
+            organization_id=organization_id,
+            filename=name,
+            object_key=stored.key,
+            byte_size=stored.byte_size,
+            sha256=stored.sha256,
+            mode=mode,
+            template=template,
+            model=self.model.key,
+            dimension=self.model.dimension,
+            economy=self.economy if economy is None else economy,
+            upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
         )
+        try:
+            version = self.ledger.documents.record_upload(upload, document_id)
+        except Misuse:  # the document went away meanwhile, or is on its way out
+            self.objects.delete(stored.key)
+            raise
         if version.object_key != stored.key:
             self.objects.delete(stored.key)  # known already: the first copy serves
         return version
