@@ -46,7 +46,7 @@ def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool) -> Drifted:
     Nothing is embedded and nothing paid. A read that fails ends it there: nothing is repaired on the strength of one
     (law 8). What changes while it runs is looked at again, under the organization's lock, before it is deleted.
     """
-    drifted, models = Drifted(), ledger.drift.models()
+    drifted, models = Drifted(), vectors.models()
     for namespace in sorted({*ledger.drift.namespaces(), *vectors.namespaces()}):
         found = compared(ledger.drift.promised(namespace), held(vectors, models, namespace))
         while page := list(islice(found, PAGE)):

@@ -23,8 +23,9 @@ def agree(model: Model, world: World, quiet: bool = False) -> None:
     rows_are_said(model, lineage)
     places = places_of(model, lineage)
     only_what_is_known(model, world)
-    searches_stay_within(model, world, set())
-    world.shelf.settle()
+    if not world.rowline.services.vectors.consistent:
+        searches_stay_within(model, world, set())  # while what was written is not seen yet
+        world.shelf.settle()
     held = world.shelf.held()
     store_agrees(model, held, places, quiet)
     missing = {identity for identity, place in places.items() if place not in held}
@@ -110,9 +111,7 @@ def searches_stay_within(model: Model, world: World, missing: set[Identity], exa
             for d, v in model.live()
             if d.organization == scope.organization_id and scope.document_id in (None, d.document_id)
             for row in v.rows
-            if row.identity is not None
-            and row.identity not in missing
-            and scope.employee_id in (None, row.employee)
+            if row.identity is not None and row.identity not in missing and scope.employee_id in (None, row.employee)
         }
         found = world.found(scope)
         assert found <= rows, f"{scope}: a row that is not live there"

@@ -50,10 +50,10 @@ class Deeds:
         if document.removed:
             with pytest.raises((Misuse, dg.Failure)):
                 self.world.process(document.document_id)
-        elif document.current.file.broken:
-            with pytest.raises(dg.Failure):
-                while not self.world.process(document.document_id, crash):
-                    crash = None
+        elif document.current.file.unreadable:
+            with suppress(dg.Failure):
+                if not self.world.process(document.document_id, crash):  # died before it could read
+                    self.world.process(document.document_id)
             document.failed()
         else:
             self._process(document, crash)
@@ -124,16 +124,11 @@ class Deeds:
         assert len(self.world.embedder.asked) == asked, "going back embeds nothing"
 
     def clean_up(self, document: ModelDocument, crash: Crash | None = None) -> None:
-        if self.world.clean_up(document.document_id, crash):
-            self._gone(document)
-        elif self.world.facts(document.document_id) is None:
-            self._gone(document)
+        if self.world.clean_up(document.document_id, crash) or self.world.facts(document.document_id) is None:
+            del self.model.documents[document.document_id]
+            self.model.forget(document.organization)
         else:
             self._either(document, ("clean up", 0), lambda d: d.withdrawn())
-
-    def _gone(self, document: ModelDocument) -> None:
-        del self.model.documents[document.document_id]
-        self.model.forget(document.organization)
 
     def clean_up_old(self, document: ModelDocument, keep: int, crash: Crash | None = None) -> None:
         old = document.old(keep)
@@ -143,7 +138,9 @@ class Deeds:
             self._either(document, ("clean up old", keep), lambda d: d.forgot(old))
         self.model.forget(document.organization)
 
-    def _either(self, document: ModelDocument, work: tuple[str, int], *changes: Callable[[ModelDocument], None]) -> None:
+    def _either(
+        self, document: ModelDocument, work: tuple[str, int], *changes: Callable[[ModelDocument], None]
+    ) -> None:
         """After a crash the document is as it was, or as one of the changes makes it: never in between."""
         facts, planned = self.world.facts(document.document_id), self.world.planned(document.document_id)
         states = [document.copy()]

@@ -28,12 +28,17 @@ TEMPLATES = {
 
 
 class File(NamedTuple):
-    """What is uploaded. `broken`: bytes in which no table is found."""
+    """What is uploaded. `broken`: there are no bytes in it at all."""
 
     cells: tuple[Cells, ...]
     template: str = "plain"
     mode: Mode = "company_wide"
     broken: bool = False
+
+    @property
+    def unreadable(self) -> bool:
+        """No row is found in it."""
+        return self.broken or not self.cells
 
     @property
     def body(self) -> bytes:

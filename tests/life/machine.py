@@ -21,6 +21,8 @@ ROWS: st.SearchStrategy[Cells] = st.tuples(st.sampled_from(NUMBERS), st.sampled_
 TABLES = st.lists(ROWS, min_size=1, max_size=12).map(tuple)
 NAMES = st.sampled_from(list(TEMPLATES))
 MODES = st.sampled_from(["company_wide", "employee_split"])
+Change = tuple[str, int, Cells]
+CHANGES: st.SearchStrategy[Change] = st.tuples(st.sampled_from(EDITS), st.integers(0, 11), ROWS)
 FILES = st.builds(File, TABLES, NAMES, MODES, st.just(False))
 PICKS = st.integers(0, 11)
 CRASHES = st.none() | st.builds(Crash, at=st.integers(1, 40), for_good=st.booleans())
@@ -52,11 +54,23 @@ class Life(RuleBasedStateMachine):
         self.deeds.process(self.deeds.upload(self.pick(number).current.file, organization))
 
     @precondition(lambda self: self.documents)
-    @rule(number=PICKS, edit=st.sampled_from(EDITS), at=PICKS, row=ROWS)
-    def edited_file(self, number: int, edit: str, at: int, row: Cells) -> None:
+    @rule(number=PICKS, edits=st.lists(CHANGES, min_size=1, max_size=3), crash=CRASHES)
+    def edited_file(self, number: int, edits: list[Change], crash: Crash | None) -> None:
+        """One version or some, each run; the last run may die."""
         document = self.pick(number)
+        for change in edits:
+            self.deeds.process(document)
+            self._upload(document, change)
+        self.deeds.process(document, crash)
+
+    @precondition(lambda self: self.documents)
+    @rule(number=PICKS, change=CHANGES)
+    def waiting_file(self, number: int, change: Change) -> None:
+        self._upload(self.pick(number), change)
+
+    def _upload(self, document: ModelDocument, change: Change) -> None:
         file = document.current.file
-        cells = edited(file.cells, edit, at, row)[:MOST_ROWS]
+        cells = edited(file.cells, *change)[:MOST_ROWS]
         self.deeds.upload_next(document, file._replace(cells=cells, broken=False))
 
     @precondition(lambda self: self.documents)
@@ -95,7 +109,7 @@ class Life(RuleBasedStateMachine):
         choices = [n for n in document.completed if n != document.live]
         self.deeds.roll_back(document, choices[to % len(choices)] if choices else to, crash)
 
-    @precondition(lambda self: self.documents)
+    @precondition(lambda self: len(self.documents) > 1)
     @rule(number=PICKS, crash=CRASHES)
     def clean_up(self, number: int, crash: Crash | None) -> None:
         self.deeds.clean_up(self.pick(number), crash)
@@ -134,5 +148,3 @@ class Life(RuleBasedStateMachine):
         """Every sequence comes to rest, unless it has failed already."""
         if sys.exc_info()[0] is None:
             self.deeds.quiet()
-
-

@@ -48,7 +48,9 @@ class PgVectorShelf:
 
     def lose(self, places: list[Place]) -> None:
         for namespace, vector_id in places:
-            self.rowline.sql("DELETE FROM vectors WHERE namespace = %(n)s AND vector_id = %(i)s", n=namespace, i=vector_id)
+            self.rowline.sql(
+                "DELETE FROM vectors WHERE namespace = %(n)s AND vector_id = %(i)s", n=namespace, i=vector_id
+            )
 
     def add(self, place: Place) -> None:
         model = self.rowline.services.embedder.model.key
@@ -140,9 +142,7 @@ class World:
         return self._attempt(crash, lambda **doubles: self.rowline.quick(document_id, **doubles))
 
     def roll_back(self, document_id: str, to_version: int, crash: Crash | None = None) -> bool:
-        return self._attempt(
-            crash, lambda ledger, vectors, **_: roll_back(ledger, vectors, document_id, to_version)
-        )
+        return self._attempt(crash, lambda ledger, vectors, **_: roll_back(ledger, vectors, document_id, to_version))
 
     def clean_up(self, document_id: str, crash: Crash | None = None) -> bool:
         return self._attempt(
