@@ -18,7 +18,8 @@ from tests.life.world import ORGANIZATIONS, Place, World
 def agree(model: Model, world: World, quiet: bool = False) -> None:
     """Raises AssertionError where they differ. `quiet`: nothing is half done, so the store holds what is promised."""
     for document_id, document in model.documents.items():
-        assert world.facts(document_id) == document.facts(), "statuses"
+        facts = world.facts(document_id)
+        assert facts == document.facts(), f"statuses: {facts}, not {document.facts()}"
     lineage = world.lineage()
     rows_are_said(model, lineage)
     places = places_of(model, lineage)
@@ -138,7 +139,9 @@ def counts_are_right(world: World, version: ModelVersion, document: ModelDocumen
     result, batches = told.result or {}, world.rowline.batches(told)
     errors = sum(said.identity is None for said in version.rows)
     parts = [result[name] for name in ("vectorsCreated", "unchangedRows", "duplicateRows", "errorRows")]
-    assert (sum(parts), result["totalRows"], result["errorRows"]) == (len(version.rows), len(version.rows), errors)
+    assert (sum(parts), result["totalRows"], result["errorRows"]) == (len(version.rows), len(version.rows), errors), (
+        "counts"
+    )
     assert len(result["errors"]) == errors
     assert result["processedRows"] == parts[0] + parts[1]
     if version.outcomes:

@@ -115,9 +115,13 @@ class Deeds:
                 document.went_back_to(to)
             else:
                 self._either(document, ("roll back", to), lambda d: d.went_back_to(to))
-        elif document.unfinished and to == document.live:  # all of it may have been done, or not
+                aimed = self.world.target(document.document_id)
+                assert aimed in (None, document.target, to)
+                self.model.documents[document.document_id].target = aimed
+        elif document.unfinished and to == document.live:  # its sweep may have been done, or is done now
             with suppress(Misuse):
                 self.world.roll_back(document.document_id, to)
+                document.went_back_to(to)
         else:
             with pytest.raises(Misuse):
                 self.world.roll_back(document.document_id, to)

@@ -40,6 +40,7 @@ class ModelDocument:
     versions: dict[int, ModelVersion] = field(default_factory=dict)
     latest: int = 0
     live: int | None = None
+    target: int | None = None  # a rollback that died aimed at it: it is still owed
     removed: bool = False
     unfinished: tuple[str, int] | None = None  # what died half way, and is to be done again
 
@@ -68,7 +69,9 @@ class ModelDocument:
         """Versions whose vectors may stay in the store: live, on their way, or the newest, which may be tried again."""
         for number, v in self.versions.items():
             if not self.removed and (
-                number == self.live or v.status in ON_THE_WAY or (v.status == "failed" and number == self.latest)
+                number in (self.live, self.target)
+                or v.status in ON_THE_WAY
+                or (v.status == "failed" and number == self.latest)
             ):
                 yield v
 
@@ -107,13 +110,13 @@ class ModelDocument:
         if not current.completed:
             self.live = current.number
         current.status, current.completed, current.planned = "completed", True, True
-        self.unfinished = None
+        self.unfinished = self.target = None
 
     def may_go_back_to(self, number: int) -> bool:
         return not self.removed and number in self.completed and not self.under_way and number != self.live
 
     def went_back_to(self, number: int) -> None:
-        self.live, self.unfinished = number, None
+        self.live, self.unfinished, self.target = number, None, None
         for v in self.versions.values():
             if v.number > number:
                 v.status = "rolled_back"
@@ -132,7 +135,7 @@ class ModelDocument:
             self.unfinished = None
 
     def withdrawn(self) -> None:
-        self.removed, self.live = True, None
+        self.removed, self.live, self.target = True, None, None
 
     def copy(self) -> ModelDocument:
         return deepcopy(self)

@@ -207,6 +207,11 @@ class World:
         )
         return {row["version"] for row in rows}
 
+    def target(self, document_id: str) -> int | None:
+        """The version that the document is to go back to."""
+        (row,) = self.rowline.sql("SELECT target_version FROM documents WHERE document_id = %(d)s", d=document_id)
+        return row["target_version"]
+
     def lineage(self) -> list[dict[str, Any]]:
         return self.rowline.sql(
             "SELECT document_id, version, row_number, employee_id, namespace, content, outcome, vector_id::text, "
