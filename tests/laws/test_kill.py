@@ -351,7 +351,7 @@ def kill_operation(
         assert differences(expected, state(here["DATABASE_URL"])) == [], f"point {point}, {moments[point - 1]}"
         assert files == sorted(p.name for p in Path(here["ROWLINE_HOME"]).rglob("objects/**/*") if p.is_file())
         scenes.drop(here)
-        seen = "as before" if between == before else "as after" if between == after else "less"
+        seen = "as before" if between == before else "as after" if between == after else "in part"
         lines.append(f"{point:4d} of {len(moments)}  {moments[point - 1]:31s} seen {seen:9s}  as calm")
     return lines
 
