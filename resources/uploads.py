@@ -40,10 +40,9 @@ class Uploads:
     ) -> Version:
         """Store the bytes and record a version that waits for its run, or give the one that is `known` already.
 
-
         Raises Misuse for a wrong organization id, document, or a mode that the template cannot serve, or for
-        `economy` where the embedder takes no orders. An object
-        whose version was not recorded (a crash in between) is unknown to the ledger and harms nobody.
+        `economy` where the embedder takes no orders. An object whose version was not recorded (a crash in between)
+        is unknown to the ledger and harms nobody.
         """
         checked_name("Organization", organization_id)
         if mode == "employee_split" and template.employee_identifier is None:
@@ -58,22 +57,24 @@ class Uploads:
         # names out of foreign archives may be no Unicode; the ledger takes nothing else
         name = (PurePath(filename.replace("\\", "/")).name or "upload").encode("utf-8", "replace").decode()
         stored = self.objects.put(new_object_key(organization_id), body, self.upload_bytes)
-        version = self.ledger.arrivals.record(
-            Upload(
-                organization_id=organization_id,
-                filename=name,
-                object_key=stored.key,
-                byte_size=stored.byte_size,
-                sha256=stored.sha256,
-                mode=mode,
-                template=template,
-                model=self.model.key,
-                dimension=self.model.dimension,
-                economy=self.economy if economy is None else economy,
-                upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
-            ),
-            document,
+        upload = Upload(
+            organization_id=organization_id,
+            filename=name,
+            object_key=stored.key,
+            byte_size=stored.byte_size,
+            sha256=stored.sha256,
+            mode=mode,
+            template=template,
+            model=self.model.key,
+            dimension=self.model.dimension,
+            economy=self.economy if economy is None else economy,
+            upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
         )
+        try:
+            version = self.ledger.arrivals.record(upload, document)
+        except Misuse:  # the document went away meanwhile, or is on its way out
+            self.objects.delete(stored.key)
+            raise
         if version.object_key != stored.key:
             self.objects.delete(stored.key)  # known already: the first copy serves
         return version

@@ -88,7 +88,7 @@ def erase_employee(
             receipt.rows_erased += erased.rows
             receipt.embeddings_deleted += erased.embeddings
     with ledger.sweeps.sweeping(organization_id):
-        held = {key for model in ledger.drift.models() for page in vectors.id_pages(model, namespace) for key in page}
+        held = {key for model in vectors.models() for page in vectors.id_pages(model, namespace) for key in page}
         vectors.drop_namespace(namespace)
         receipt.vectors_deleted = len(held)
     ledger.erasures.erase_employee(organization_id, employee_number)

@@ -46,7 +46,7 @@ def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool) -> Drifted:
     Nothing is embedded and nothing paid. A read that fails ends it there: nothing is repaired on the strength of one
     (law 8). What changes while it runs is looked at again, under the organization's lock, before it is deleted.
     """
-    drifted, models = Drifted(), ledger.drift.models()
+    drifted, models = Drifted(), vectors.models()
     known = set(ledger.drift.namespaces())
     # in a store that other programs use too, a namespace of which the ledger has no word is theirs
     for namespace in sorted(known if vectors.shared else known.union(vectors.namespaces())):

@@ -159,7 +159,8 @@ class Documents:
             if bound:
                 return bound
             newest = connection.execute(
-                f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s FOR UPDATE",  # noqa: S608
+                f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s "  # noqa: S608
+                "AND removed_at IS NULL FOR UPDATE",
                 (document_id,),
             ).fetchone()
             if newest is None:

@@ -68,12 +68,6 @@ class Drift:
             after = row["name"]
             yield after
 
-    def models(self) -> list[str]:
-        """Every model that a kept version was embedded with."""
-        with self._database.transaction() as connection:
-            rows = connection.execute("SELECT DISTINCT model FROM versions ORDER BY model").fetchall()
-        return [row["model"] for row in rows]
-
     def organization(self, namespace: str) -> str | None:
         with self._database.transaction() as connection:
             row = connection.execute(ORGANIZATION, {"n": namespace}).fetchone()

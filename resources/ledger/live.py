@@ -9,7 +9,7 @@ from pipelines.failures import Misuse
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version, read_version
 from resources.ledger.lineage import ERRORS
-from resources.ledger.sweeps import superseded_count
+from resources.ledger.sweeps import OWED, superseded_count
 
 RESULT = """
 SELECT count(*) AS total_rows,
@@ -29,11 +29,22 @@ SELECT v.plan_key IS NOT NULL AND v.stored_in IS NOT NULL AND v.awaited IS NULL
   FROM versions v WHERE document_id = %(document)s AND version = %(version)s
 """
 
+# `unswept`: a crash left a sweep undone.
+AIMED_FROM = f"""
+SELECT d.live_version,
+       (SELECT max(version) FROM versions v WHERE v.document_id = d.document_id
+           AND status IN ('pending', 'processing')) AS under_way,
+       EXISTS (SELECT 1 FROM versions v WHERE v.document_id = d.document_id AND v.swept_at IS NULL
+                  AND NOT ({OWED})) AS unswept
+  FROM documents d WHERE document_id = %s AND removed_at IS NULL FOR UPDATE
+"""  # noqa: S608 - constants of our own
+
 # What is newer than the version gone back to was given up; what is older was overtaken, as ever.
 GIVEN_UP = """
-UPDATE versions SET swept_at = CASE WHEN version = %(version)s THEN NULL ELSE swept_at END,
-       status = CASE WHEN version > %(version)s THEN 'rolled_back'
-                     WHEN status = 'rolled_back' THEN 'completed' ELSE status END
+UPDATE versions
+   SET status = CASE WHEN version > %(version)s THEN 'rolled_back'
+                     WHEN status = 'rolled_back' THEN CASE WHEN result IS NULL THEN 'failed' ELSE 'completed' END
+                     ELSE status END
  WHERE document_id = %(document)s
 """
 
@@ -109,11 +120,7 @@ class Live:
         """
         with self._database.transaction() as connection:
             document = connection.execute(
-                "SELECT live_version, (SELECT max(version) FROM versions v WHERE v.document_id = d.document_id "
-                "AND status IN ('pending', 'processing')) AS under_way, EXISTS (SELECT 1 FROM versions v "
-                "WHERE v.document_id = d.document_id AND status = 'rolled_back' AND swept_at IS NULL) AS unswept "
-                "FROM documents d "
-                "WHERE document_id = %s FOR UPDATE",
+                AIMED_FROM,
                 (document_id,),
             ).fetchone()
             if document is None:
@@ -123,9 +130,13 @@ class Live:
                 raise Misuse(
                     f"Version {document['under_way']} of {document_id} is being processed; wait until it has ended"
                 )
-            if document["live_version"] == number and not document["unswept"]:  # else a crash left the sweep undone
+            if document["live_version"] == number and not document["unswept"]:
                 raise Misuse(f"Version {number} of {document_id} is live already; there is nothing to go back to")
             connection.execute("UPDATE documents SET target_version = %s WHERE document_id = %s", (number, document_id))
+            # what it brings into the store is swept, should nobody end this
+            connection.execute(
+                "UPDATE versions SET swept_at = NULL WHERE document_id = %s AND version = %s", (document_id, number)
+            )
             return version
 
     def _target(self, connection: Connection, document_id: str, number: int) -> Version:

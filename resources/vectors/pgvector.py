@@ -118,6 +118,15 @@ class PgVectorStore:
             ).fetchall()
         return [Match(str(row["vector_id"]), row["namespace"], float(row["score"])) for row in rows]
 
+    def models(self) -> list[str]:
+        told: list[str] = []
+        with self._database.transaction() as connection:
+            while row := connection.execute(  # from model to model: the key begins with it
+                "SELECT model FROM vectors WHERE model > %s ORDER BY model LIMIT 1", (told[-1] if told else "",)
+            ).fetchone():
+                told.append(row["model"])
+        return told
+
     def namespaces(self) -> Iterator[str]:
         told: set[str] = set()
         model, namespace = "", ""
@@ -136,15 +145,9 @@ class PgVectorStore:
                 yield namespace
 
     def drop_namespace(self, namespace: str) -> None:
-        model = ""
+        models = self.models()  # a namespace alone would read all vectors
         with self._database.transaction() as connection:
-            while True:  # model by model: the key begins with it, and a namespace alone would read all vectors
-                row = connection.execute(
-                    "SELECT model FROM vectors WHERE model > %s ORDER BY model LIMIT 1", (model,)
-                ).fetchone()
-                if row is None:
-                    return
-                model = row["model"]
+            for model in models:
                 connection.execute("DELETE FROM vectors WHERE model = %s AND namespace = %s", (model, namespace))
 
     def close(self) -> None:

@@ -88,6 +88,10 @@ class VectorStore(Protocol):
         """The nearest vectors by cosine, best first, over all `namespaces` together; only `among` these if given."""
         ...
 
+    def models(self) -> list[str]:
+        """The models whose ids `id_pages` tells apart; one, of any name, where it names those of all."""
+        ...
+
     def namespaces(self) -> Iterator[str]:
         """Every namespace that holds something, each once."""
         ...

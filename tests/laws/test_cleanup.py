@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from assets.documents.cleanup import CleanedUp, clean_up, clean_up_old_versions
@@ -121,3 +122,23 @@ def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deploymen
     roll_back(services.ledger, services.vectors, document, 3)
     assert rowline.stored().keys() == rowline.promised()
     assert clean_up_old_versions(*resources, document, keep=1, dry_run=False).versions == []
+
+
+def test_a_document_on_its_way_out_does_not_come_back(rowline: Deployment):
+    """Clean-up died half way: no run, rollback or upload may make the document live again, or leave a file behind."""
+    document = rowline.index(items("anvil", "bellows")).document_id
+    rowline.index(items("anvil"), document)
+    failing = FailsAt(1, TransientFailure("the service is away"), ["superseded"])
+    with pytest.raises(TransientFailure):
+        clean(rowline, document, ledger=watched_ledger(rowline.services.ledger, failing))
+    assert rowline.found("anvil") == []
+    files = [*rowline.services.objects.keys("uploads/")]
+    with pytest.raises(dg.Failure, match="There is no document"):
+        rowline.quick(document)
+    with pytest.raises(Misuse, match="There is no document"):
+        roll_back(rowline.services.ledger, rowline.services.vectors, document, 1)
+    with pytest.raises(Misuse, match="has no document"):
+        rowline.upload(items("chisel"), document)
+    assert [*rowline.services.objects.keys("uploads/")] == files
+    clean(rowline, document)
+    assert set(counts(rowline).values()) == {0}

@@ -313,3 +313,65 @@ def test_an_upload_killed_anywhere_is_whole_or_not_there(driver: Driver, scenes:
         assert len(driver.done(here, *upload)["documents"]) == 1
         scenes.drop(here)
     assert 1 <= accepted < len(moments)
+
+
+# -- going back, clean-up, sync ---------------------------------------------------------------------------------------
+
+LOST = "DELETE FROM vectors WHERE vector_id IN (SELECT vector_id FROM vectors ORDER BY vector_id LIMIT 5)"
+STRANGER = "INSERT INTO vectors SELECT model, namespace, gen_random_uuid(), embedding, '{}' FROM vectors LIMIT 1"
+DONE_ALREADY = ("is live already", "There is no document")
+
+
+def found(driver: Driver, scene: dict[str, str]) -> set[tuple[str, int]]:
+    """(version, row number) of every row that a search shows."""
+    hits = driver.done(scene, "search", "task", "--org", "acme", "-k", "200")["hits"]
+    return {(source["version"], source["rowNumber"]) for hit in hits for source in hit["sources"]}
+
+
+def kill_operation(
+    driver: Driver, scenes: Scenes, scene: dict[str, str], command: list[str], wanted: int, whole: bool
+) -> list[str]:
+    """Kill the command at so many moments; in between a search shows all of one state, and again ends all of it."""
+    calm = scenes.again(scene)
+    before = found(driver, calm)
+    _, moments, output = driver.run(calm, *command)
+    expected, after = state(calm["DATABASE_URL"]), found(driver, calm)
+    files = sorted(path.name for path in Path(calm["ROWLINE_HOME"]).rglob("objects/**/*") if path.is_file())
+    scenes.drop(calm)
+    lines = []
+    for point in spread(range(1, len(moments) + 1), wanted):
+        here = scenes.again(scene)
+        scenes.openai.reset()
+        assert driver.run(here, *command, at=point)[0] == KILLED, output
+        assert scenes.openai.stats.inputs == 0, "nothing is embedded"
+        between = found(driver, here)
+        assert between in (before, after) if whole else before <= between <= after, f"point {point}: a mixture"
+        code, _, told = driver.run(here, *command)
+        assert code == 0 or any(done in told for done in DONE_ALREADY), told
+        assert differences(expected, state(here["DATABASE_URL"])) == [], f"point {point}, {moments[point - 1]}"
+        assert files == sorted(p.name for p in Path(here["ROWLINE_HOME"]).rglob("objects/**/*") if p.is_file())
+        scenes.drop(here)
+        seen = "as before" if between == before else "as after" if between == after else "in part"
+        lines.append(f"{point:4d} of {len(moments)}  {moments[point - 1]:31s} seen {seen:9s}  as calm")
+    return lines
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_rollback_cleanup_and_sync_killed_anywhere_end_when_they_are_done_again(
+    driver: Driver, scenes: Scenes, with_dagster: str, capsys: pytest.CaptureFixture[str]
+):
+    scene, document = prepared(driver, scenes, with_dagster)
+    driver.done(scene, "process", document)
+    follow = ["--document", document, "--template", "staff", "--mode", "employee_split"]
+    driver.done(scene, "upload", str(scenes.home / "next.csv"), "--org", "acme", *follow)
+    driver.done(scene, "process", document)
+    table = ["rollback", *kill_operation(driver, scenes, scene, ["rollback", document, "--to", "1"], 6, whole=True)]
+    table += ["cleanup", *kill_operation(driver, scenes, scene, ["cleanup", document], 6, whole=True)]
+    with psycopg.connect(scene["DATABASE_URL"]) as connection:
+        connection.execute(LOST)
+        connection.execute(STRANGER)
+    table += ["sync", *kill_operation(driver, scenes, scene, ["sync-vectors", "--repair"], 4, whole=False)]
+    with capsys.disabled():
+        sys.stdout.write("\n  killed at point               moment          a search then   end state\n")
+        sys.stdout.write("\n".join(table) + "\n")

@@ -150,3 +150,37 @@ def test_failed_anywhere_a_rollback_ends_when_it_is_done_again(rowline: Deployme
         go_back(rowline, document, 1)
     assert found(rowline) == {"anvil", "bellows", "chisel"}
     assert rowline.stored().keys() == rowline.promised()
+
+
+def dies_at(rowline: Deployment, call: str) -> dict[str, Any]:
+    """Resources that fail when the ledger is asked for this."""
+    failing = FailsAt(1, TransientFailure("the service is away"), [call])
+    return {"ledger": watched_ledger(rowline.services.ledger, failing)}
+
+
+def test_going_forth_again_that_dies_before_its_sweep_is_ended_by_doing_it_again(rowline: Deployment):
+    document = three_versions(rowline)
+    go_back(rowline, document, 1)
+    with pytest.raises(TransientFailure):
+        go_back(rowline, document, 3, **dies_at(rowline, "superseded"))
+    go_back(rowline, document, 3)
+    assert rowline.stored().keys() == rowline.promised()
+
+
+def test_what_an_abandoned_rollback_brought_into_the_store_goes_with_the_next_sweep(rowline: Deployment):
+    document = three_versions(rowline)
+    with pytest.raises(TransientFailure):
+        go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
+    assert rowline.stored().keys() > rowline.promised()
+    rowline.index(items("anvil", "flail"), document)
+    assert rowline.stored().keys() == rowline.promised()
+
+
+def test_a_version_that_failed_is_not_taken_for_completed_when_going_forth_again(rowline: Deployment):
+    document = rowline.index(items("anvil")).document_id
+    rowline.upload(b"", document)
+    assert rowline.process(document).status == "failed"
+    rowline.index(items("bellows"), document)
+    go_back(rowline, document, 1)
+    go_back(rowline, document, 3)
+    assert statuses(rowline, document) == ["completed", "failed", "completed"]

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from assets.documents.cleanup import clean_up
 from assets.documents.sync import Drifted, sync_vectors
 from pipelines.failures import TransientFailure
 from tests.laws.deployment import Deployment, items
@@ -84,3 +85,18 @@ def test_nothing_is_repaired_on_the_strength_of_a_failed_read(rowline: Deploymen
     with pytest.raises(TransientFailure):
         sync_vectors(rowline.services.ledger, away, True)
     assert rowline.stored() == before
+
+
+def test_what_lies_in_the_store_is_seen_also_when_no_document_is_left(rowline: Deployment):
+    """Also of a model that no version names any more: which models there are is the store's to say."""
+    document = rowline.index(items("anvil")).document_id
+    rowline.sql("INSERT INTO vectors SELECT 'test/gone/64', namespace, %(i)s, embedding, '{}' FROM vectors", i=uuid4())
+    rowline.sql(STRANGER, id=uuid4())
+    services = rowline.services
+    clean_up(services.ledger, services.vectors, services.objects, document, dry_run=False)
+    rowline.sql(
+        "INSERT INTO vectors SELECT 'test/gone/64', 'org_gone', %(i)s, array_fill(1, ARRAY[64])::halfvec, '{}'",
+        i=uuid4(),
+    )
+    assert counts(sync(rowline, repair=True))[2:] == (1, 1)
+    assert rowline.stored() == {}

@@ -127,6 +127,9 @@ class PineconeVectorStore:
         elsewhere = [match for match in hits if match.namespace not in full]
         return best([*elsewhere, *self._compared(model, list(full), vector, among)], top_k)
 
+    def models(self) -> list[str]:
+        return ["any"]
+
     def namespaces(self) -> Iterator[str]:
         token = None
         while True:

@@ -1,0 +1,72 @@
+"""One world for each store; in both a file is read once, however often it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from assets.documents import graph
+from pipelines.documents.reading.workbook import Layout, Limits, Notice, RowBatch, read_workbook
+from pipelines.failures import PermanentFailure
+from resources.settings import Settings
+from tests.laws.deployment import Deployment
+from tests.laws.doubles import DIMENSION
+from tests.life.world import PgVectorShelf, PineconeShelf, World
+from tests.stand_ins.pinecone_server import KEY, NAME, PineconeServer
+
+LAG = 7  # reads that pass until a write is seen
+
+
+@pytest.fixture(params=["pgvector", "pinecone"])
+def store(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def pinecone(store: str, pinecone_pauses: list[float]) -> Iterator[PineconeServer | None]:
+    if store == "pgvector":
+        yield None
+        return
+    with PineconeServer(dimension=DIMENSION, lag=LAG) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(settings: Settings, pinecone: PineconeServer | None) -> Settings:
+    if pinecone is None:
+        return settings
+    chosen = {
+        "vector_store": "pinecone",
+        "pinecone_api_key": SecretStr(KEY),
+        "pinecone_index": NAME,
+        "pinecone_controller_host": pinecone.address,
+    }
+    return settings.model_copy(update=chosen)
+
+
+@pytest.fixture
+def world(rowline: Deployment, pinecone: PineconeServer | None, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(graph, "read_workbook", read_once())
+    return World(rowline, PineconeShelf(pinecone.index) if pinecone else PgVectorShelf(rowline))
+
+
+def read_once() -> Callable[[Path, str, Layout, Limits], Iterator[RowBatch | Notice]]:
+    """`read_workbook`, remembering what it found: its child process is most of what a small document costs."""
+    known: dict[tuple[bytes, Layout], list[RowBatch | Notice] | PermanentFailure] = {}
+
+    def read(path: Path, filename: str, layout: Layout, limits: Limits) -> Iterator[RowBatch | Notice]:
+        key = path.read_bytes(), layout
+        if key not in known:
+            try:
+                known[key] = list(read_workbook(path, filename, layout, limits))
+            except PermanentFailure as error:
+                known[key] = error
+        found = known[key]
+        if isinstance(found, PermanentFailure):
+            raise found
+        yield from found
+
+    return read
