@@ -64,6 +64,7 @@ def _of_services(context: Context) -> list[Check]:
     in_database = ("pgvector", "migrations") if settings.vector_store == "pgvector" else ()
     return [
         Check("object store", look.object_store, "See OBJECT_STORE and S3_ENDPOINT_URL", at_home, OBJECTS),
+        Check("bucket", look.bucket, "Grant what docs/objects.md lists", ("object store",)),
         Check(
             "embedding model", look.embedding_model, "See EMBEDDING_MODEL and EMBEDDING_DIMENSIONS", settings=EMBEDDER
         ),

@@ -125,10 +125,10 @@ def test_the_wait_for_an_upload_ends_with_its_link_and_can_be_begun_again(proxy:
 
 def test_a_lock_whose_link_died_is_told_to_its_holder_and_free_again(proxy: PostgresProxy, database: Database):
     """The block has been worked through, perhaps beside another: it must not pass for done."""
-    lineage = Ledger.over(database).lineage
-    with pytest.raises(TransientFailure, match="did not answer"), lineage.sweeping("acme"):
+    sweeps = Ledger.over(database).sweeps
+    with pytest.raises(TransientFailure, match="did not answer"), sweeps.sweeping("acme"):
         proxy.cut_all()
-    with lineage.sweeping("acme"):
+    with sweeps.sweeping("acme"):
         pass
 
 
@@ -138,15 +138,15 @@ def test_waiting_for_a_lock_has_no_time_limit(proxy: PostgresProxy, database: Da
     with psycopg.connect(database_url, autocommit=True) as connection:
         for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(f"ALTER DATABASE {name} SET {setting} = '200ms'")  # type: ignore[call-overload]
-    lineage, inside, done = Ledger.over(database).lineage, threading.Event(), threading.Event()
+    sweeps, inside, done = Ledger.over(database).sweeps, threading.Event(), threading.Event()
 
     def second() -> None:
         inside.set()
-        with lineage.sweeping("acme"):
+        with sweeps.sweeping("acme"):
             done.set()
 
     with ThreadPoolExecutor(1) as pool:
-        with lineage.sweeping("acme"):
+        with sweeps.sweeping("acme"):
             waiting = pool.submit(second)
             assert inside.wait(10)
             assert not done.wait(1)
