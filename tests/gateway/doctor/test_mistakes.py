@@ -60,6 +60,8 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
         ({"EMBEDDING_DIMENSIONS": "4096"}, "embedding model", ["EMBEDDING_DIMENSIONS is 4096", "1 to 1536"]),
         ({"ROWLINE_HOME": "/dev/null/rowline"}, "home", ["/dev/null/rowline cannot be written"]),
         ({"OBJECT_STORE": "/proc/objects"}, "object store", ["cannot be written in /proc/objects"]),
+        ({"OBJECT_STORE": "/dev/null/x"}, "object store", ["cannot be written in /dev/null/x"]),
+        ({"ENVIRONMENT": "prod"}, "ENVIRONMENT", ["'development', 'preview' or 'production'"]),
         ({"OBJECT_STORE": "gs://bucket/rowline"}, "OBJECT_STORE", ["must be a folder or s3://bucket/prefix"]),
         ({"OBJECT_STORE": "s3://a bucket"}, "object store", ["OBJECT_STORE must be a folder or"]),
         ({"PINECONE_INDEX": "your-index"}, "placeholders", ["PINECONE_INDEX still holds the text of an example"]),
@@ -68,6 +70,28 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
 )
 def test_a_mistake_is_named(examined: Examined, environment: dict[str, str], check: str, words: list[str]):
     named(examined(**environment), check, *words)
+
+
+@pytest.mark.parametrize(
+    ("environment", "check"),
+    [({"ENVIRONMENT": "prod"}, "environment"), ({"DATABASE_URL": "mysql://db/rowline"}, "choice of database")],
+    ids=["environment", "database"],
+)
+def test_what_is_wrong_is_not_called_right_in_another_line(examined: Examined, environment: dict[str, str], check: str):
+    """The default stands in for a wrong value, and would be told as if somebody had chosen it."""
+    [name] = environment
+    assert examined(**environment)[check].message == f"not looked at: {name} is wrong"
+
+
+def test_a_misspelt_name_is_told_with_the_right_one(examined: Examined, clean_environment: Path):
+    """Nothing else would: the setting silently stays at its default."""
+    assert examined()["names"].state == "ok"
+    (clean_environment / ".env").write_text("BATCHROWS=7\nNEXT_PUBLIC_URL=x\n", "utf-8")
+    told = examined(PINECONE_CONTROLER_HOST="https://HIDDEN.example")["names"]
+    assert (told.state, told.remedy) == ("warning", "Rename or unset it")
+    assert told.message == (
+        "nothing reads BATCHROWS (is BATCH_ROWS meant?), PINECONE_CONTROLER_HOST (is PINECONE_CONTROLLER_HOST meant?)"
+    )
 
 
 # -- the database -----------------------------------------------------------------------------------------------
@@ -165,6 +189,7 @@ def test_pinecone_is_sound_without_pgvector(
     [
         ({"PINECONE_INDEX": None}, "PINECONE_INDEX", ["VECTOR_STORE=pinecone needs PINECONE_INDEX"]),
         ({"PINECONE_API_KEY": "<key>"}, "PINECONE_API_KEY", ["VECTOR_STORE=pinecone needs a real PINECONE_API_KEY"]),
+        ({"PINECONE_INDEX": "My Index/../HIDDEN"}, "PINECONE_INDEX", ["lower-case letters, digits and hyphens"]),
         ({"PINECONE_INDEX": "nowhere"}, "vector store", ["no such index", "PINECONE_INDEX"]),
         ({"PINECONE_API_KEY": WRONG}, "vector store", ["does not accept PINECONE_API_KEY"]),
         ({"EMBEDDING_DIMENSIONS": "64"}, "vector store", ["holds vectors of 32 numbers", "gives 64"]),
