@@ -1,8 +1,11 @@
 """The one typed settings class: the environment, then `.env`, then the embedded default."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -27,6 +30,7 @@ EMBEDDER = (
     "openai_api_key",
     "openai_base_url",
 )
+RESEMBLES, RESEMBLES_MUCH = 0.8, 0.9  # of difflib; much, for a name that does not begin as one of ours does
 VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
 
 
@@ -125,6 +129,13 @@ class Settings(BaseSettings):
     def folder_or_bucket(cls, value: str | None) -> str | None:
         if value and re.match(r"[A-Za-z0-9]{2,}:/", value) and not value.startswith("s3://"):
             raise ValueError("must be a folder or s3://bucket/prefix")  # else gs://… would be made as a folder
+        return value
+
+    @field_validator("pinecone_index")
+    @classmethod
+    def name_of_an_index(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?", value):
+            raise ValueError("must be the name of an index: lower-case letters, digits and hyphens, 45 at most")
         return value
 
     @model_validator(mode="after")
@@ -228,9 +239,38 @@ def load_what_is_right() -> tuple[Settings, list[Complaint]]:
             overruled["_env_file"] = None
         except ValidationError as error:
             found = _complaints(error)
-        complaints += found
+        told = {complaint.name for complaint in complaints}
+        complaints += [complaint for complaint in found if complaint.name not in told]  # wrong, not also missing
         for name in (name for complaint in found for name in complaint.fields):
             overruled[name] = Settings.model_fields[name].default
+
+
+def misspelt() -> dict[str, str]:
+    """Names in the environment or `.env` that nobody reads, each with the unset setting that it resembles.
+
+    Other programs have variables too, so a name that resembles none of ours is nobody's mistake.
+    """
+    known = {name.upper() for name in Settings.model_fields}
+    begins = {name.partition("_")[0] for name in known}
+    given = {name.upper() for name in _names_given()}
+    found: dict[str, str] = {}
+    for name in sorted(given - known):
+        alike = RESEMBLES if name.partition("_")[0] in begins else RESEMBLES_MUCH
+        close = get_close_matches(name, known, 1, alike)
+        if close and close[0] not in given:
+            found[name] = close[0]
+    return found
+
+
+def _names_given() -> Iterator[str]:
+    from dotenv import dotenv_values
+
+    yield from os.environ
+    files = Settings.model_config.get("env_file")
+    assert isinstance(files, tuple)
+    for file in files:
+        with suppress(UnicodeDecodeError):  # which reading the settings tells
+            yield from dotenv_values(file, encoding="utf-8")
 
 
 def _complaints(error: ValidationError) -> list[Complaint]:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from pipelines.failures import WrongSetting
-from resources.settings import PROJECT_ROOT, Settings, load_settings, load_what_is_right
+from resources.settings import PROJECT_ROOT, Settings, load_settings, load_what_is_right, misspelt
 
 SECRET = "sk-live-7f3a9c-never-shown"
 PASSWORD = "postgresql://rowline:hunter2-never-shown@db/rowline"
@@ -196,6 +196,47 @@ def test_openai_with_a_key_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_local_model_asks_for_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "changeme")
     assert load_settings().embedding_provider == "local"
+
+
+# -- names ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["My Index", "rowline/../x", "Rowline", "-rowline", "rowline-", "a" * 46, "row_line"])
+def test_an_index_has_a_name_that_pinecone_can_give(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = refusal(monkeypatch, PINECONE_INDEX=name, VECTOR_STORE="pinecone", PINECONE_API_KEY=SECRET)
+    assert told == (
+        "Settings are wrong: PINECONE_INDEX: must be the name of an index: lower-case letters, digits and hyphens, "
+        "45 at most"
+    )
+
+
+@pytest.mark.parametrize("name", ["a", "rowline", "rowline-2", "a" * 45])
+def test_the_names_that_pinecone_gives_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINECONE_INDEX", name)
+    assert load_settings().pinecone_index == name
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PINECONE_CONTROLER_HOST", "PINECONE_CONTROLLER_HOST"),
+        ("PINECONE_HOST", "PINECONE_INDEX_HOST"),
+        ("PINCONE_API_KEY", "PINECONE_API_KEY"),
+        ("S3_ENDPOINT", "S3_ENDPOINT_URL"),
+        ("batch_row", "BATCH_ROWS"),
+        ("DAGSTER_HOME", None),
+        ("TEST_DATABASE_URL", None),
+        ("OPENAI_ORG_ID", None),
+        ("AWS_ENDPOINT_URL_S3", None),
+        ("Batch_Rows", None),
+    ],
+)
+def test_a_name_that_resembles_a_setting_is_told(name: str, meant: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "7")
+    assert misspelt().get(name.upper()) == meant
+    if meant:
+        monkeypatch.setenv(meant, "7")
+        assert name.upper() not in misspelt(), "the right one is set: nobody misses the other"
 
 
 # -- homes ------------------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ def _of_settings(context: Context) -> list[Check]:
         *wrong,
         Check("settings", look.all_settings, remedy),
         Check("placeholders", look.placeholders, remedy),
-        Check("environment", look.environment, remedy),
+        Check("names", look.names, remedy),
+        Check("environment", look.environment, remedy, settings=("environment",)),
         Check("rights of .env", look.dotenv_rights, remedy),
         Check("home", look.home, remedy, settings=HOME),
         Check("disk space", look.disk_space, remedy, ("home",), HOME),
@@ -64,6 +65,7 @@ def _of_services(context: Context) -> list[Check]:
     in_database = ("pgvector", "migrations") if settings.vector_store == "pgvector" else ()
     return [
         Check("object store", look.object_store, "See OBJECT_STORE and S3_ENDPOINT_URL", at_home, OBJECTS),
+        Check("bucket", look.bucket, "Grant what docs/objects.md lists", ("object store",)),
         Check(
             "embedding model", look.embedding_model, "See EMBEDDING_MODEL and EMBEDDING_DIMENSIONS", settings=EMBEDDER
         ),

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from gateway.doctor.context import Context, password_of
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
 from resources.database.inspection import is_loopback
-from resources.settings import Complaint, Settings, is_placeholder
+from resources.settings import Complaint, Settings, is_placeholder, misspelt
 
 KEYS = tuple(name for name in Settings.model_fields if name.endswith("_key"))
 ADDRESSES = ("openai_base_url", "pinecone_controller_host", "pinecone_index_host", "s3_endpoint_url")
@@ -44,6 +44,14 @@ def placeholders(context: Context) -> Verdict:
     if left:
         return failed(f"{', '.join(left)} still {_has(left)} the text of an example", "Write the real value there")
     return fine("no setting holds the text of an example")
+
+
+def names(_: Context) -> Verdict:
+    """A misspelt name is the mistake that nothing else tells: its setting stays at the default."""
+    found = [f"{name} (is {setting} meant?)" for name, setting in misspelt().items()]
+    if found:
+        return warned(f"nothing reads {', '.join(found)}", "Rename or unset it")
+    return fine("no name resembles that of a setting")
 
 
 def environment(context: Context) -> Verdict:
@@ -84,11 +92,11 @@ def key(name: str, context: Context) -> Verdict:
         return context.grave(f"is the same as {' and '.join(twins)}", "Use a key of its own for each purpose")
     if len(value) < SHORTEST_KEY:
         return context.grave(
-            f"has {len(value)} characters; keys have {SHORTEST_KEY} and more", "See that it was pasted whole"
+            f"has {_characters(value)}; keys have {SHORTEST_KEY} and more", "See that it was pasted whole"
         )
     if context.production and TRIAL.search(value):
         return failed("looks like a key for trials", f"Set {name.upper()} to the key of production")
-    return fine(f"{len(value)} characters, no placeholder")
+    return fine(f"{_characters(value)}, no placeholder")
 
 
 def is_used(name: str, settings: Settings) -> bool:
@@ -111,8 +119,8 @@ def database_password(context: Context) -> Verdict:
     if is_placeholder(password) or password in ("postgres", "rowline", "admin"):
         return context.grave("DATABASE_URL holds a password that anybody would try", "Set another password")
     if len(password) < 12:
-        return context.grave(f"the password in DATABASE_URL has {len(password)} characters", "Use 12 or more")
-    return fine(f"{len(password)} characters, no placeholder")
+        return context.grave(f"the password in DATABASE_URL has {_characters(password)}", "Use 12 or more")
+    return fine(f"{_characters(password)}, no placeholder")
 
 
 def addresses(context: Context) -> Verdict:
@@ -196,6 +204,10 @@ def embedder_kind(context: Context) -> Verdict:
             "Set EMBEDDING_PROVIDER=openai, or keep it where that is what you want",
         )
     return fine(context.settings.embedding_provider)
+
+
+def _characters(text: str) -> str:
+    return "1 character" if len(text) == 1 else f"{len(text)} characters"
 
 
 def _is(names: list[str]) -> str:

@@ -1,37 +1,57 @@
 """Checks of what the settings choose: objects, embedder, vector store – through their protocols, never an SDK."""
 
-from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from time import perf_counter
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from gateway.doctor.context import Context
-from gateway.doctor.findings import Verdict, failed, fine
-from pipelines.failures import RowlineFailure
-from resources.vectors.protocol import VectorStore
+from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
+from gateway.doctor.probes import left_clean, probe_key
+from resources.inbox.inspection import BucketProbe
+from resources.objects.s3 import S3ObjectStore
+from resources.vectors.protocol import VectorBatch
 
 PROBE_TEXT = "Rowline"
 PROBE_NAMESPACE = "rowline-doctor"
-NOBODY = str(UUID(int=0))  # the id of no vector: asked for and deleted without effect
 
 
 def object_store(context: Context) -> Verdict:
     """A small object is put, read back, compared and deleted."""
     objects = context.services.objects
-    key = f"rowline-doctor-{uuid4().hex}"
+    key = probe_key()
     body = key.encode()
-    try:
+    with left_clean(partial(objects.delete, key)):
         objects.put(key, BytesIO(body))
         with objects.local(key) as path:
             same = path.read_bytes() == body
-    except RowlineFailure:
-        with suppress(RowlineFailure):  # a put without an answer may have been applied; the first failure is told
-            objects.delete(key)
-        raise
-    objects.delete(key)
     if not same:
         return failed("a probe object came back as another one than was put", "Do not use this object store")
     return fine("a probe object was put, read back, compared and deleted")
+
+
+def bucket(context: Context) -> Verdict:
+    """What the inbox in a bucket and large files need beside that: list, copy, upload in parts, delete on condition."""
+    objects = context.services.objects
+    if not isinstance(objects, S3ObjectStore):
+        return skipped(f"objects lie in a folder; the inbox is {context.settings.inbox}")
+    probe = BucketProbe(objects.bucket, probe_key())
+    with left_clean(probe.remove):
+        probe.move()
+        probe.try_parts()
+        heeded = probe.heeds_conditions()
+    if heeded == "ignored":
+        return warned(
+            "the service ignores If-Match on a delete: a file dropped into the inbox while one of the same name is "
+            "taken is lost",
+            "Give each dropped file a name of its own, or use a service that heeds it",
+        )
+    if heeded == "refused":
+        return warned(
+            "the service knows no If-Match on a delete: what is taken does not leave the inbox",
+            "Do not use the inbox there; uploads work",
+        )
+    return fine("a probe was listed, copied, uploaded in parts, and kept from a delete that was meant for another")
 
 
 def embedding_model(context: Context) -> Verdict:
@@ -52,12 +72,18 @@ def embedding_service(context: Context) -> Verdict:
 
 
 def vector_store(context: Context) -> Verdict:
-    """The index fits the model, and the key may read and write: a vector that nobody has is deleted."""
-    model = context.services.embedder.model
-    store: VectorStore = context.services.vectors
+    """The index fits the model, and the key may read and write: one vector, in a namespace of its own."""
+    import numpy as np
+
+    model, store = context.services.embedder.model, context.services.vectors
+    ids = [str(uuid4())]
     store.prepare(model.key, model.dimension)
-    store.missing(model.key, PROBE_NAMESPACE, [NOBODY])
-    store.delete(model.key, PROBE_NAMESPACE, [NOBODY])
+    drop = partial(store.drop_namespace, PROBE_NAMESPACE)
+    delete = partial(store.delete, model.key, PROBE_NAMESPACE, ids)
+    with left_clean(drop), left_clean(delete):
+        store.missing(model.key, PROBE_NAMESPACE, ids)
+        matrix = np.full((1, model.dimension), model.dimension**-0.5, dtype=np.float32)
+        store.upsert(model.key, PROBE_NAMESPACE, VectorBatch(ids, matrix, [{}]))
     return fine(
-        f"{context.settings.vector_store} holds {model.dimension:,} numbers by cosine, and can be read and written"
+        f"{context.settings.vector_store} holds {model.dimension:,} numbers by cosine; a probe was written and removed"
     )

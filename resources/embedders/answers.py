@@ -6,7 +6,7 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from pipelines.failures import WrongSetting
-from resources.embedders.troubles import ServiceTrouble
+from resources.embedders.troubles import AnswerLost
 
 if TYPE_CHECKING:
     from resources.embedders.protocol import Vectors
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def read_answer(body: bytes, count: int, dimension: int) -> tuple[Vectors, int | None]:
     """The vectors in the order of the inputs, and the billed tokens if the service says them.
 
-    Raises ServiceTrouble for anything that is not `count` finite vectors, each with a length and a place of its
+    Raises AnswerLost for anything that is not `count` finite vectors, each with a length and a place of its
     own, and WrongSetting where all of them have another dimension than was set.
     """
     import orjson
@@ -70,5 +70,5 @@ def _matrix(rows: list[Vectors], dimension: int) -> Vectors:
     return matrix
 
 
-def _garbage(what: str) -> ServiceTrouble:
-    return ServiceTrouble(f"The embedding service answered {what}; the same request may work later.")
+def _garbage(what: str) -> AnswerLost:
+    return AnswerLost(f"The embedding service answered {what}.")

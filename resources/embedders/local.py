@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.failures import PermanentFailure
-from resources.embedders.inputs import acceptable, rough_tokens
+from resources.embedders.inputs import acceptable
 from resources.embedders.protocol import Embedded, Model
 
 if TYPE_CHECKING:
@@ -66,10 +66,6 @@ class LocalEmbedder:
         if kept:
             vectors[kept] = _encoder().encode([texts[position] for position in kept])
         return Embedded(range(len(texts)), vectors, dict(sorted(refused.items())), tokens=None, requests=0)
-
-    def estimate_tokens(self, texts: Sequence[str]) -> int:
-        """The common rule, so that plans read the same whichever embedder is set."""
-        return sum(map(rough_tokens, texts))
 
     def price_per_million_tokens(self) -> float | None:
         """Nothing is billed."""

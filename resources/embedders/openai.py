@@ -6,18 +6,19 @@ empty input. The dimension of a known model can be cut below its native one, exc
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.documents.batching import REQUEST_TOKENS
-from pipelines.failures import WrongSetting
+from pipelines.failures import PermanentFailure, WrongSetting
 from resources.embedders.answers import read_answer
 from resources.embedders.batch_api import BatchApi
 from resources.embedders.inputs import acceptable, requests, rough_tokens
 from resources.embedders.protocol import Embedded, Model, joined
-from resources.embedders.troubles import InputRefused, TooManyTokens
+from resources.embedders.troubles import AnswerLost, InputRefused, TooManyTokens
 from resources.embedders.wire import Tally, Wire
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ FIXED = {"text-embedding-ada-002"}
 PRICES = {"text-embedding-3-small": 0.02, "text-embedding-3-large": 0.13, "text-embedding-ada-002": 0.10}
 REQUEST_INPUTS = 2_048
 TIMEOUT = 45.0  # seconds; answers take one or two, and the SDK's 600 would hold a document for ten minutes
+PATIENCE = 20.0  # seconds; who asks a question is there and waits
 ALONE_TOKENS = 6_500  # an input of more may exceed the limit of 8,192, because the count is an estimate
 
 
@@ -39,7 +41,7 @@ class OpenAIEmbedder:
     but for what the HTTP client and SDK take from it by themselves: proxies and OPENAI_CUSTOM_HEADERS.
     """
 
-    def __init__(  # noqa: PLR0913 – eight settings, and the three arguments that keep tests from waiting
+    def __init__(  # noqa: PLR0913 – nine settings, and the three arguments that keep tests from waiting
         self,
         api_key: str,
         base_url: str | None = None,
@@ -50,6 +52,7 @@ class OpenAIEmbedder:
         timeout: float = TIMEOUT,
         max_retries: int = 4,
         *,
+        patience: float = PATIENCE,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
@@ -64,14 +67,26 @@ class OpenAIEmbedder:
         self._options: dict[str, Any] = {"dimensions": self.model.dimension} if cut else {}
         self._request_inputs = request_inputs
         self._wire = Wire(api_key, base_url, in_flight, timeout, max_retries, sleep, jitter, clock)
+        self._patience = patience
+        self._clock = clock
         self._has_worked = False
         self.orders = BatchApi(self._wire, self.model, self._options)
 
     def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
         """An answer for each request that was paid, then one of all refused texts, which cost nothing.
 
-        A text that the service refuses on its own is found by halving and named.
+        A text that the service refuses on its own is found by halving and named. Raises PermanentFailure where the
+        answers to a request were lost twice: a step that tries again would have it billed up to six times.
         """
+        try:
+            yield from self._answers(texts, math.inf)
+        except AnswerLost as error:
+            raise PermanentFailure(
+                f"{error} Both tries of a request may have been billed, so there is no third by itself; retry when the "
+                "service answers again."
+            ) from None
+
+    def _answers(self, texts: Sequence[str], until: float) -> Iterator[Embedded]:
         import numpy as np
 
         positions, refused = acceptable(texts)
@@ -82,10 +97,10 @@ class OpenAIEmbedder:
         while waiting:
             chosen = waiting.pop()
             try:
-                vectors = self._ask([texts[position] for position in chosen], tally)
+                vectors = self._ask([texts[position] for position in chosen], tally, until)
             except InputRefused as error:
                 if not isinstance(error, TooManyTokens):
-                    self._make_sure_it_is_the_input(error, tally)
+                    self._make_sure_it_is_the_input(error, tally, until)
                 if len(chosen) == 1:
                     refused[chosen[0]] = str(error)
                 else:
@@ -97,12 +112,9 @@ class OpenAIEmbedder:
             yield Embedded(sorted(refused), nothing, refused, *tally.told())
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """One vector per text, in their order."""
-        return joined(self.answers(texts), len(texts), self.model.dimension)
-
-    def estimate_tokens(self, texts: Sequence[str]) -> int:
-        """A token for every three bytes of UTF-8 of each text (`pipelines.documents.costs`)."""
-        return sum(map(rough_tokens, texts))
+        """One vector per text, in their order; TransientFailure where that takes longer than the `patience`."""
+        answers = self._answers(texts, self._clock() + self._patience)
+        return joined(answers, len(texts), self.model.dimension)
 
     def price_per_million_tokens(self) -> float | None:
         """OpenAI's list price for its own models, `None` for any other."""
@@ -112,14 +124,16 @@ class OpenAIEmbedder:
         """Closes the connections."""
         self._wire.close()
 
-    def _ask(self, texts: list[str], tally: Tally) -> Vectors:
+    def _ask(self, texts: list[str], tally: Tally, until: float) -> Vectors:
         body = {"model": self.model.name, "input": texts, "encoding_format": "base64", **self._options}
-        vectors, tokens = self._wire.ask(body, tally, lambda raw: read_answer(raw, len(texts), self.model.dimension))
+        vectors, tokens = self._wire.ask(
+            body, tally, lambda raw: read_answer(raw, len(texts), self.model.dimension), until
+        )
         tally.pay(tokens)
         self._has_worked = True
         return vectors
 
-    def _make_sure_it_is_the_input(self, refused: InputRefused, tally: Tally) -> None:
+    def _make_sure_it_is_the_input(self, refused: InputRefused, tally: Tally, until: float) -> None:
         """Before the first success a refusal may be meant for the settings: one harmless word tells.
 
         Without this, a server that refuses `dimensions` would be asked 511 times and blame every row.
@@ -127,7 +141,7 @@ class OpenAIEmbedder:
         if self._has_worked:
             return
         try:
-            self._ask(["word"], tally)
+            self._ask(["word"], tally, until)
         except InputRefused:
             wrong = WrongSetting(
                 f"The embedding service refuses every input; check EMBEDDING_MODEL and EMBEDDING_DIMENSIONS: {refused}"

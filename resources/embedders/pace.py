@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from resources.embedders.troubles import ServiceTrouble
+
 
 class Pace:
     """At most so many requests at once; fewer, and none for a while, after the service asked to slow down.
@@ -23,13 +25,20 @@ class Pace:
         self._changed = threading.Condition()
 
     @contextmanager
-    def turn(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[float]:
-        """A place among the requests under way, after the pause if there is one; gives the time it begins."""
+    def turn(self, clock: Callable[[], float], sleep: Callable[[float], None], until: float) -> Iterator[float]:
+        """A place among the requests under way, after the pause if there is one; gives the time it begins.
+
+        Raises ServiceTrouble where none is free, or the pause lasts, `until` then.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._under_way < self.allowed)
+            patience = None if until == math.inf else until - clock()
+            if not self._changed.wait_for(lambda: self._under_way < self.allowed, patience):
+                raise _busy()
             self._under_way += 1
         try:
             if (pause := self._not_before - clock()) > 0:
+                if self._not_before >= until:
+                    raise _busy()
                 sleep(pause)
             yield clock()
         finally:
@@ -55,6 +64,13 @@ class Pace:
         """Nobody begins a request before `then`."""
         with self._changed:
             self._not_before = max(self._not_before, then)
+
+
+def _busy() -> ServiceTrouble:
+    return ServiceTrouble(
+        "The embedding service is asked as much as it takes, and no turn came in time; ask again in a minute.",
+        worth_repeating=False,
+    )
 
 
 _paces: dict[tuple[str, int], Pace] = {}

@@ -104,16 +104,16 @@ class Embedder(Protocol):
         """Every text settled once, request by request: the next one is not sent before the caller asks for it.
 
         So a caller that keeps each answer before it goes on loses none that was paid for. Raises PermanentFailure or
-        TransientFailure where a request failed; what was answered before is not affected.
+        TransientFailure where a request failed; what was answered before is not affected. What is transient was not
+        paid: to try again costs nothing.
         """
         ...
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """All texts at once, in their order: for a few, such as a question. Raises what `answers` raises."""
-        ...
+        """All texts at once, in their order: for a few, such as a question, with somebody who waits for it.
 
-    def estimate_tokens(self, texts: Sequence[str]) -> int:
-        """Tokens these texts will cost, roughly and without a network (see `inputs.rough_tokens`)."""
+        Raises what `answers` raises, but TransientFailure after some twenty seconds at the latest.
+        """
         ...
 
     def price_per_million_tokens(self) -> float | None:

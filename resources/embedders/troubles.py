@@ -17,6 +17,7 @@ TOO_MUCH = {"max_tokens_per_request", "array_above_max_length"}
 TOO_LONG = re.compile(r"maximum (context|input) length", re.IGNORECASE)
 SETTINGS = {"model": "EMBEDDING_MODEL", "dimensions": "EMBEDDING_DIMENSIONS", "encoding_format": "OPENAI_BASE_URL"}
 LONGEST_REASON = 300
+GATEWAY_TIMEOUTS = (504, 524)  # a proxy gave up on a service that may be done by now
 
 
 class ServiceTrouble(TransientFailure):
@@ -36,6 +37,10 @@ class ServiceTrouble(TransientFailure):
         self.retry_after = retry_after
         self.worth_repeating = worth_repeating
         self.overloaded = overloaded
+
+
+class AnswerLost(ServiceTrouble):
+    """The request may have been worked on, and billed, but there is no answer that can be used."""
 
 
 class InputRefused(PermanentFailure):
@@ -60,12 +65,8 @@ def explain(error: openai.OpenAIError, secret: str, model: str) -> RowlineFailur
     hang on it as a cause, because its text repeats what the service said, which may be the key."""
     import openai
 
-    if isinstance(error, openai.APITimeoutError):
-        return ServiceTrouble("The embedding service did not answer in time.")
     if isinstance(error, openai.APIConnectionError):
-        return ServiceTrouble(
-            "The embedding service could not be reached, or the connection broke; see OPENAI_BASE_URL."
-        )
+        return _unanswered(error)
     if not isinstance(error, openai.APIStatusError):
         return PermanentFailure(f"The OpenAI SDK refuses to send: {without_secrets(str(error), secret)}")
     said = without_secrets(_message(error), secret)
@@ -99,6 +100,19 @@ def wait_asked(headers: Mapping[str, str]) -> float | None:
     return seconds if seconds > 0 else None
 
 
+def _unanswered(error: openai.APIConnectionError) -> ServiceTrouble:
+    """Without a connection nothing was sent; whatever else broke may have broken after the work was done."""
+    import httpx2
+    import openai
+
+    unsent = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+    if isinstance(error.__cause__, unsent):
+        return ServiceTrouble("The embedding service could not be reached; see OPENAI_BASE_URL.")
+    if isinstance(error, openai.APITimeoutError):
+        return AnswerLost("The embedding service did not answer in time.")
+    return AnswerLost("The embedding service did not answer: the connection broke.")
+
+
 def _message(error: openai.APIStatusError) -> str:
     body = error.body
     said = body.get("message") if isinstance(body, dict) else body
@@ -121,6 +135,8 @@ def _busy(error: openai.APIStatusError, said: str) -> RowlineFailure:
         return PermanentFailure(f"The OpenAI account has no quota left; add credit, then retry: {said}")
     what = "asks us to slow down" if error.status_code == 429 else f"failed with HTTP {error.status_code}"
     headers = error.response.headers
+    if error.status_code in GATEWAY_TIMEOUTS:
+        return AnswerLost(f"The embedding service {what}: {said}", retry_after=wait_asked(headers))
     return ServiceTrouble(
         f"The embedding service {what}: {said}",
         retry_after=wait_asked(headers),
@@ -131,7 +147,7 @@ def _busy(error: openai.APIStatusError, said: str) -> RowlineFailure:
 
 def _forbidden(status: int, said: str, model: str) -> RowlineFailure:
     if status in (401, 403):
-        return PermanentFailure(f"The embedding service does not accept OPENAI_API_KEY (HTTP {status}): {said}")
+        return WrongSetting(f"The embedding service does not accept OPENAI_API_KEY (HTTP {status}): {said}")
     if status == 404:
         return NotThere(
             f"The embedding service has no model {model}; check EMBEDDING_MODEL, and OPENAI_BASE_URL if set: {said}"

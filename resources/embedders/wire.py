@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from pipelines.failures import WrongSetting
 from resources.embedders.pace import shared_pace
-from resources.embedders.troubles import ServiceTrouble, explain
+from resources.embedders.troubles import AnswerLost, ServiceTrouble, explain
 
 if TYPE_CHECKING:
     import openai
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 OPENAI = "https://api.openai.com/v1"
+LOST_ANSWERS = 2  # of one request, each perhaps billed; the second ends it
 LONGEST_WAIT = 120.0  # seconds a service may ask for; beyond that the run tries again later, as the SDK has it
 
 
@@ -72,28 +75,28 @@ class Wire:
         self._opening = threading.Lock()
         self._client: openai.OpenAI | None = None
 
-    def ask(self, body: dict[str, Any], tally: Tally, read: Callable[[bytes], Answer]) -> Answer:
-        """Sends the body of an embeddings request, reads the answer; both are repeated on ServiceTrouble."""
+    def ask(self, body: dict[str, Any], tally: Tally, read: Callable[[bytes], Answer], until: float) -> Answer:
+        """Sends the body of an embeddings request, reads the answer; both are repeated on ServiceTrouble.
+
+        Where the answer was lost it is repeated once: each time may be billed. Gives up at `until`, by our clock.
+        """
+        lost = 0
 
         def send(client: openai.OpenAI) -> Answer:
             tally.requests += 1
-            return read(client.embeddings.with_raw_response.create(**body).content)
+            limits = _limits(min(self._timeout, until - self._clock()))
+            return read(client.embeddings.with_raw_response.create(**body, timeout=limits).content)
 
-        return self.call(send, str(body["model"]))
+        def worth_repeating(error: BaseException) -> bool:
+            nonlocal lost
+            lost += isinstance(error, AnswerLost)
+            return lost < LOST_ANSWERS and _worth_repeating(error)
+
+        return self._repeated(send, str(body["model"]), worth_repeating, until)
 
     def call(self, send: Callable[[openai.OpenAI], Answer], model: str) -> Answer:
         """What `send` makes of the client, called again on ServiceTrouble: so it must do no harm twice."""
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt
-
-        repeat = Retrying(
-            stop=stop_after_attempt(self._max_retries + 1),
-            retry=retry_if_exception(_worth_repeating),
-            wait=self._wait,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        answer: Answer = repeat(self._once, send, model)
-        return answer
+        return self._repeated(send, model, _worth_repeating, math.inf)
 
     def close(self) -> None:
         """Closes the connections, if any were opened."""
@@ -101,11 +104,32 @@ class Wire:
             if self._client is not None:
                 self._client.close()
 
-    def _once(self, send: Callable[[openai.OpenAI], Answer], model: str) -> Answer:
+    def _repeated(
+        self,
+        send: Callable[[openai.OpenAI], Answer],
+        model: str,
+        worth_repeating: Callable[[BaseException], bool],
+        until: float,
+    ) -> Answer:
+        from tenacity import Retrying, retry_if_exception
+
+        repeat = Retrying(
+            stop=lambda state: (
+                state.attempt_number > self._max_retries or self._clock() + state.upcoming_sleep >= until
+            ),
+            retry=retry_if_exception(worth_repeating),
+            wait=self._wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        answer: Answer = repeat(self._once, send, model, until)
+        return answer
+
+    def _once(self, send: Callable[[openai.OpenAI], Answer], model: str, until: float) -> Answer:
         import openai
 
         client = self._opened()
-        with self._pace.turn(self._clock, self._sleep) as began:
+        with self._pace.turn(self._clock, self._sleep, until) as began:
             try:
                 answer = send(client)
             except openai.OpenAIError as error:
@@ -130,7 +154,7 @@ class Wire:
                 self._client = openai.OpenAI(
                     api_key=self._api_key,
                     base_url=self._base_url,
-                    timeout=openai.Timeout(self._timeout, connect=min(5.0, self._timeout)),
+                    timeout=_limits(self._timeout),
                     max_retries=0,
                     default_headers=nobody,  # type: ignore[arg-type]
                 )
@@ -150,6 +174,14 @@ class Wire:
         return seconds
 
 
+def _limits(seconds: float) -> openai.Timeout:
+    """Time-outs of one attempt."""
+    import openai
+
+    seconds = max(seconds, 0.001)
+    return openai.Timeout(seconds, connect=min(5.0, seconds))
+
+
 def _worth_repeating(error: BaseException) -> bool:
     return isinstance(error, ServiceTrouble) and error.worth_repeating and (error.retry_after or 0) <= LONGEST_WAIT
 
@@ -167,4 +199,14 @@ def usable_address(base_url: str | None) -> str:
     address = (base_url or OPENAI).strip()
     if not address.startswith(("http://", "https://")):
         raise WrongSetting("OPENAI_BASE_URL must begin with http:// or https://, and usually ends with /v1.")
+    if not _names_a_host(address):
+        raise WrongSetting("OPENAI_BASE_URL is no address; it names a host, as in https://api.openai.com/v1.")
     return address
+
+
+def _names_a_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half a bracket, or a port that is no number
+        return False

@@ -11,6 +11,8 @@ from pipelines.failures import PermanentFailure
 from resources.objects.protocol import StoredObject
 from resources.objects.streams import copied
 
+WRITING = ".writing-"  # begins the name of a file that is no object yet
+
 
 class FolderObjectStore:
     """The body of `ObjectStore` over a folder; writes go beside the target and are renamed when safe on disk."""
@@ -26,49 +28,69 @@ class FolderObjectStore:
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
         path = self._path(key)
-        if not path.is_file():
-            raise PermanentFailure(f"Object {key} is not in {self._root}; upload the file again")
+        with self._told(f"Object {key} cannot be read in"):
+            try:
+                path.open("rb").close()
+            except (FileNotFoundError, IsADirectoryError):
+                raise PermanentFailure(f"Object {key} is not in {self._root}; upload the file again") from None
         yield path
 
     @contextmanager
     def writing(self, key: str) -> Iterator[Path]:
         target = self._path(key)
-        try:
+        with self._told(f"Object {key} cannot be written in"):
             _make_folder(target.parent)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=WRITING)
             os.close(handle)
-        except OSError as error:
-            raise PermanentFailure(f"Object {key} cannot be written in {self._root}: {error.strerror}") from error
-        temporary = Path(name)
-        try:
-            yield temporary
-            _flush(temporary)
-            temporary.replace(target)
-            _flush(target.parent)
-        except OSError as error:
-            raise PermanentFailure(f"Object {key} cannot be written in {self._root}: {error.strerror}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+            temporary = Path(name)
+            try:
+                yield temporary
+                _flush(temporary)
+                temporary.replace(target)
+                _flush(target.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def delete(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
+        with self._told(f"Object {key} cannot be deleted in"):
+            self._path(key).unlink(missing_ok=True)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        folder = prefix.rpartition("/")[0]  # from there on: what others have stored costs nothing
-        self._path(folder)
-        for path in sorted((self._root / folder).rglob("*")):
-            key = path.relative_to(self._root).as_posix()
-            if path.is_file() and key.startswith(prefix) and not path.name.startswith(".writing-"):
-                yield key
+        with self._told("Objects cannot be listed in"):
+            found = sorted(key for key in self._walked(prefix) if key.startswith(prefix))
+        yield from found
+
+    def _walked(self, prefix: str) -> Iterator[str]:
+        """Keys of all files in the folder that a prefix leads into; one that cannot be read is not an empty one."""
+
+        def unless_gone(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):
+                raise error
+
+        for folder, _, names in os.walk(self._path(prefix.rpartition("/")[0]), onerror=unless_gone):
+            at = Path(folder).relative_to(self._root.resolve())
+            yield from ((at / name).as_posix() for name in names if not name.startswith(WRITING))
 
     def link(self, key: str) -> str:
         return self._path(key).as_uri()
 
     def _path(self, key: str) -> Path:
-        path = (self._root / key).resolve()
-        if not path.is_relative_to(self._root.resolve()):
+        with self._told(f"Object {key} cannot be looked for in"):
+            root = self._root.resolve()
+            path = (root / key).resolve()
+        if not path.is_relative_to(root):
             raise PermanentFailure(f"Object key {key!r} leads out of the object store")
         return path
+
+    @contextmanager
+    def _told(self, tried: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise PermanentFailure(
+                f"{tried} {self._root}: {error.strerror or type(error).__name__}; see that it is a folder which this "
+                "user can read and write, with room on its disk"
+            ) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -63,9 +63,11 @@ class Cell:
             return True  # the SDK takes any 200 to a delete for done; vector-sync finds what is left
         return self.kind in PASSES or (self.kind in PASSES_WITH_A_RETRY and not self.always)
 
-    @property
-    def may_be_paid_twice(self) -> bool:
-        return self.service == "OpenAI" and self.kind in ANSWERS_LOST
+    def paid_at_most(self, inputs: int, of_request: int) -> int:
+        """Inputs billed until the retry is through: a lost answer is asked for once more, and by no further step."""
+        if self.service != "OpenAI" or self.kind not in ANSWERS_LOST:
+            return inputs
+        return 3 * inputs if self.always else inputs + of_request
 
 
 def cells() -> Iterator[Cell]:

@@ -59,8 +59,7 @@ def test_a_fault_ends_in_the_right_state_and_a_retry_puts_all_of_it_right(
         assert len(story.promised()) == len(AFTER) - 1
         searches = 2  # questions are embedded too
         paid = scene.openai.stats.inputs - paid_before - searches
-        assert paid >= NEW
-        assert paid == NEW or cell.may_be_paid_twice, "laws 4 and 5"
+        assert NEW <= paid <= cell.paid_at_most(NEW, scene.settings().embed_request_inputs), "laws 4 and 5"
         fault_table.append(line(cell, version.status, version.error or reason_of(run), run.success, paid))
 
 

@@ -64,10 +64,8 @@ class WordEmbedder:
             vectors[position] = found / (np.linalg.norm(found) or 1.0)
         with self._lock:
             self.asked += texts
-        return Embedded(range(len(texts)), vectors, refused, tokens=self.estimate_tokens(texts), requests=1)
-
-    def estimate_tokens(self, texts: Sequence[str]) -> int:
-        return sum(estimated_tokens(len(text.encode())) for text in texts)
+        tokens = sum(estimated_tokens(len(text.encode())) for text in texts)
+        return Embedded(range(len(texts)), vectors, refused, tokens, requests=1)
 
     def price_per_million_tokens(self) -> float | None:
         return 2.0

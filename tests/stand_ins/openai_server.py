@@ -60,6 +60,7 @@ _FAULTS = {
     "quota_full": (429, "You exceeded your current quota, please check your plan.", "insufficient_quota"),
     "server_error": (500, "The server had an error while processing your request.", None),
     "unavailable": (503, "The engine is currently overloaded, please try again later.", None),
+    "gateway_timeout": (504, "upstream request timeout", None),
     "too_many_tokens": (400, "Requested 310000 tokens, max 300000 tokens per request", "max_tokens_per_request"),
     "refused": (400, "", None),
 }

@@ -9,7 +9,8 @@ SHA-256 of every body and of every part, conditions of copies, and refuses with 
     python -m tests.stand_ins.s3_server                # on its own; prints the settings that lead to it
 
 Operations: put, get, head, delete, copy, list, create_upload, part, complete, abort, uploads.
-Beyond the shared vocabulary: access_denied, clock_skew, wrong_region, altered (as many bytes, in other case).
+Beyond the shared vocabulary: access_denied, clock_skew, wrong_region, altered (as many bytes, in other case), careless
+(If-Match is not looked at), not_implemented.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ REFUSALS = {
     "clock_skew": (403, "RequestTimeTooSkewed", "The difference between the times is too large."),
     "wrong_region": (400, "AuthorizationHeaderMalformed", "The region 'us-east-1' is wrong; expecting 'eu-west-1'"),
     "bad_digest": (400, "BadDigest", "The checksum did not match what was received."),
+    "not_implemented": (501, "NotImplemented", "A header you provided implies functionality that is not implemented"),
     "no_key": (404, "NoSuchKey", "The specified key does not exist."),
     "no_upload": (404, "NoSuchUpload", "The specified upload does not exist."),
     "changed": (412, "PreconditionFailed", "At least one of the pre-conditions did not hold"),
@@ -173,7 +175,7 @@ class S3Server:
             select.select([line], [], [], fault.seconds or 10.0)
         if fault.kind in ("timeout", "reset_before"):
             hang_up(line)
-        response = self._early(request, body, fault) or self._late(environ, body)
+        response = self._early(request, body, fault) or self._late(environ, body, fault)
         if fault.kind == "reset_after":
             hang_up(line)
         if fault.kind == "altered":
@@ -202,8 +204,10 @@ class S3Server:
         found = self._objects.get_object(bucket, unquote(key))
         return "changed" if found is not None and found.etag.strip('"') != wanted.strip('"') else None
 
-    def _late(self, environ: dict[str, Any], body: bytes) -> Response:
+    def _late(self, environ: dict[str, Any], body: bytes, fault: Fault) -> Response:
         environ = {**environ, "wsgi.input": io.BytesIO(body)}
+        if fault.kind == "careless":
+            environ.pop("HTTP_IF_MATCH", None)
         return Response.from_app(self._moto, environ, buffered=True)
 
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from gateway.doctor.findings import Verdict
+from gateway.doctor.outside import PROBE_NAMESPACE
 from resources.database.rights import grant
 from tests.conftest import drop_database
 from tests.conftest import named as database_named
@@ -39,7 +40,7 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
     assert {name: verdict for name, verdict in verdicts.items() if verdict.state == "failed"} == {}
     assert {name for name, verdict in verdicts.items() if verdict.state == "warning"} == {"Dagster storage"}
     assert verdicts["embedding service"].message.endswith("1 input of 3 tokens was billed")
-    assert verdicts["vector store"].message == "pgvector holds 32 numbers by cosine, and can be read and written"
+    assert verdicts["vector store"].message == "pgvector holds 32 numbers by cosine; a probe was written and removed"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,8 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
         ({"EMBEDDING_DIMENSIONS": "4096"}, "embedding model", ["EMBEDDING_DIMENSIONS is 4096", "1 to 1536"]),
         ({"ROWLINE_HOME": "/dev/null/rowline"}, "home", ["/dev/null/rowline cannot be written"]),
         ({"OBJECT_STORE": "/proc/objects"}, "object store", ["cannot be written in /proc/objects"]),
+        ({"OBJECT_STORE": "/dev/null/x"}, "object store", ["cannot be written in /dev/null/x"]),
+        ({"ENVIRONMENT": "prod"}, "ENVIRONMENT", ["'development', 'preview' or 'production'"]),
         ({"OBJECT_STORE": "gs://bucket/rowline"}, "OBJECT_STORE", ["must be a folder or s3://bucket/prefix"]),
         ({"OBJECT_STORE": "s3://a bucket"}, "object store", ["OBJECT_STORE must be a folder or"]),
         ({"PINECONE_INDEX": "your-index"}, "placeholders", ["PINECONE_INDEX still holds the text of an example"]),
@@ -67,6 +70,28 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
 )
 def test_a_mistake_is_named(examined: Examined, environment: dict[str, str], check: str, words: list[str]):
     named(examined(**environment), check, *words)
+
+
+@pytest.mark.parametrize(
+    ("environment", "check"),
+    [({"ENVIRONMENT": "prod"}, "environment"), ({"DATABASE_URL": "mysql://db/rowline"}, "choice of database")],
+    ids=["environment", "database"],
+)
+def test_what_is_wrong_is_not_called_right_in_another_line(examined: Examined, environment: dict[str, str], check: str):
+    """The default stands in for a wrong value, and would be told as if somebody had chosen it."""
+    [name] = environment
+    assert examined(**environment)[check].message == f"not looked at: {name} is wrong"
+
+
+def test_a_misspelt_name_is_told_with_the_right_one(examined: Examined, clean_environment: Path):
+    """Nothing else would: the setting silently stays at its default."""
+    assert examined()["names"].state == "ok"
+    (clean_environment / ".env").write_text("BATCHROWS=7\nNEXT_PUBLIC_URL=x\n", "utf-8")
+    told = examined(PINECONE_CONTROLER_HOST="https://HIDDEN.example")["names"]
+    assert (told.state, told.remedy) == ("warning", "Rename or unset it")
+    assert told.message == (
+        "nothing reads BATCHROWS (is BATCH_ROWS meant?), PINECONE_CONTROLER_HOST (is PINECONE_CONTROLLER_HOST meant?)"
+    )
 
 
 # -- the database -----------------------------------------------------------------------------------------------
@@ -149,11 +174,14 @@ def test_a_role_that_could_drop_the_ledger_is_told_in_production(examined: Exami
 # -- Pinecone ---------------------------------------------------------------------------------------------------
 
 
-def test_pinecone_is_sound_without_pgvector(examined: Examined, with_pinecone: dict[str, str]):
+def test_pinecone_is_sound_without_pgvector(
+    examined: Examined, with_pinecone: dict[str, str], pinecone: PineconeServer
+):
     verdicts = examined(**with_pinecone)
     assert {name: verdict for name, verdict in verdicts.items() if verdict.state == "failed"} == {}
-    assert verdicts["vector store"].message == "pinecone holds 32 numbers by cosine, and can be read and written"
+    assert verdicts["vector store"].message == "pinecone holds 32 numbers by cosine; a probe was written and removed"
     assert verdicts["pgvector"].state == "skipped"
+    assert pinecone.index.held() == {}
 
 
 @pytest.mark.parametrize(
@@ -161,6 +189,7 @@ def test_pinecone_is_sound_without_pgvector(examined: Examined, with_pinecone: d
     [
         ({"PINECONE_INDEX": None}, "PINECONE_INDEX", ["VECTOR_STORE=pinecone needs PINECONE_INDEX"]),
         ({"PINECONE_API_KEY": "<key>"}, "PINECONE_API_KEY", ["VECTOR_STORE=pinecone needs a real PINECONE_API_KEY"]),
+        ({"PINECONE_INDEX": "My Index/../HIDDEN"}, "PINECONE_INDEX", ["lower-case letters, digits and hyphens"]),
         ({"PINECONE_INDEX": "nowhere"}, "vector store", ["no such index", "PINECONE_INDEX"]),
         ({"PINECONE_API_KEY": WRONG}, "vector store", ["does not accept PINECONE_API_KEY"]),
         ({"EMBEDDING_DIMENSIONS": "64"}, "vector store", ["holds vectors of 32 numbers", "gives 64"]),
@@ -180,11 +209,22 @@ def test_a_mistake_about_pinecone_is_named(
     named(examined(**with_pinecone | environment), check, *words)
 
 
-def test_a_pinecone_key_that_may_only_read_is_found_out(
-    examined: Examined, with_pinecone: dict[str, str], pinecone: PineconeServer
+@pytest.mark.parametrize("operation", ["fetch", "upsert", "delete", "delete_namespace"])
+def test_a_right_that_a_pinecone_key_lacks_is_found_out(
+    examined: Examined, with_pinecone: dict[str, str], pinecone: PineconeServer, operation: str
 ):
-    pinecone.faults.append(Fault("quota_full", "delete", message="Forbidden: read-only", always=True))
-    named(examined(**with_pinecone), "vector store", "Forbidden: read-only")
+    """Whatever is refused, as much as may be removed is."""
+    pinecone.faults.append(Fault("quota_full", operation, message="Forbidden: not for this key", always=True))
+    named(examined(**with_pinecone), "vector store", "Forbidden: not for this key")
+    assert pinecone.index.held() == {}
+
+
+def test_a_probe_whose_upsert_has_no_answer_does_not_stay(
+    examined: Examined, with_pinecone: dict[str, str], pinecone: PineconeServer, pinecone_pauses: list[float]
+):
+    pinecone.faults.append(Fault("garbage", "upsert", always=True))
+    named(examined(**with_pinecone), "vector store", PROBE_NAMESPACE)
+    assert pinecone.index.held() == {}
 
 
 def test_an_index_of_another_metric_is_named(
@@ -200,8 +240,38 @@ def test_an_index_of_another_metric_is_named(
 def test_a_bucket_is_written_read_and_left_as_it_was(examined: Examined, s3: S3Server):
     verdicts = examined(OBJECT_STORE=f"s3://{BUCKET}/rowline", S3_ENDPOINT_URL=s3.endpoint_url)
     assert verdicts["object store"].message == "a probe object was put, read back, compared and deleted"
-    assert {"put", "get", "delete"} <= set(s3.stats.operations)
+    assert verdicts["bucket"].state == "ok"
+    assert {"put", "get", "delete", "list", "copy", "abort"} <= set(s3.stats.operations)
+    assert (s3.stored(), s3.unfinished()) == ([], [])
+
+
+@pytest.mark.parametrize("operation", ["list", "copy", "create_upload", "uploads", "abort"])
+def test_a_right_that_the_inbox_or_a_large_file_lacks_is_found_out(examined: Examined, s3: S3Server, operation: str):
+    """Small files can be put and got with half of the rights that a deployment needs."""
+    s3.faults.append(Fault("access_denied", operation, always=True))
+    verdicts = examined(OBJECT_STORE=f"s3://{BUCKET}/rowline", S3_ENDPOINT_URL=s3.endpoint_url)
+    named(verdicts, "bucket", "the credentials do not allow it", "docs/objects.md")
+    assert verdicts["object store"].state == "ok"
     assert s3.stored() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [("careless", "ignores If-Match on a delete"), ("not_implemented", "knows no If-Match")]
+)
+def test_a_service_that_would_delete_the_wrong_drop_is_told(examined: Examined, s3: S3Server, fault: str, words: str):
+    """Between copy and delete of what was taken, another program may drop a new object over it."""
+    s3.faults.extend([Fault("none", "delete"), Fault(fault, "delete")])  # the first delete is that of another probe
+    told = examined(OBJECT_STORE=f"s3://{BUCKET}/rowline", S3_ENDPOINT_URL=s3.endpoint_url)["bucket"]
+    assert (told.state, words in told.message) == ("warning", True)
+    assert s3.stored() == []
+
+
+@pytest.mark.parametrize("operation", ["put", "copy"])
+def test_an_answer_about_the_inbox_that_is_lost_leaves_nothing(examined: Examined, s3: S3Server, operation: str):
+    sound = [Fault("none", operation)] * (operation != "copy")  # the other probe's
+    s3.faults.extend([*sound, *[Fault("reset_after", operation)] * 4])
+    named(examined(OBJECT_STORE=f"s3://{BUCKET}/rowline", S3_ENDPOINT_URL=s3.endpoint_url), "bucket", "probe")
+    assert (s3.stored(), s3.unfinished()) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,7 @@ def test_threads_get_what_one_thread_gets(embedder: Embedder, near: Near) -> Non
         assert near(answer.vectors, vectors)
 
 
-def test_tokens_are_estimated_at_three_bytes_each_and_priced_without_a_network(embedder: Embedder) -> None:
-    assert embedder.estimate_tokens(["abc", "abcd", "병원", ""]) == 1 + 2 + 2 + 0
+def test_the_price_of_a_known_model_is_told_without_a_network(embedder: Embedder) -> None:
     assert embedder.price_per_million_tokens() == (0.0 if embedder.model.provider == "local" else 0.02)
 
 

@@ -1,5 +1,6 @@
 """The bad days of an embedding service, each ending in the right kind of failure, with no secret in it."""
 
+import time
 import traceback
 from collections.abc import Callable
 
@@ -16,21 +17,13 @@ from tests.stand_ins.openai_embeddings import vector
 from tests.stand_ins.openai_server import KEY, OpenAIServer
 
 Connect = Callable[..., OpenAIEmbedder]
-PASSING = [
-    "rate_limit",
-    "server_error",
-    "unavailable",
-    "reset_before",
-    "reset_after",
-    "garbage",
-    "truncated",
-    "wrong_count",
-    "same_index",
-]
-PASSING += ["nan", "infinite", "zero", "short_vector"]
+UNPAID = ["rate_limit", "server_error", "unavailable"]
+# worked on and billed, as far as one can tell from here
+LOST = ["reset_before", "reset_after", "gateway_timeout", "garbage", "truncated", "wrong_count", "same_index"]
+LOST += ["nan", "infinite", "zero", "short_vector"]
 
 
-@pytest.mark.parametrize("kind", PASSING)
+@pytest.mark.parametrize("kind", UNPAID)
 def test_trouble_that_passes_is_waited_out(
     kind: str, openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
 ) -> None:
@@ -41,7 +34,40 @@ def test_trouble_that_passes_is_waited_out(
     assert pauses == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("kind", PASSING)
+@pytest.mark.parametrize("kind", LOST)
+def test_a_lost_answer_is_asked_for_once_more(
+    kind: str, openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
+) -> None:
+    server.faults.append(Fault(kind))
+    answer = openai.embed(["one", "two"])
+    assert np.array_equal(answer.vectors, [vector("one", 1536), vector("two", 1536)])
+    assert (answer.requests, answer.refused, pauses) == (2, {}, [0.5])
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_an_answer_that_is_lost_twice_is_left_to_a_person(
+    kind: str, openai: OpenAIEmbedder, server: OpenAIServer
+) -> None:
+    """A link that loses answers would be paid fifteen-fold: by five tries in each of the step's three."""
+    server.faults.append(Fault(kind, always=True))
+    with pytest.raises(PermanentFailure, match=r"The embedding service .* Both tries .* may have been billed"):
+        list(openai.answers(["one", "two"]))
+    assert server.stats.requests == 2
+    with pytest.raises(TransientFailure):  # a question costs next to nothing, and a person asks again anyway
+        openai.embed(["one", "two"])
+    assert server.stats.requests == 4
+
+
+def test_refusals_between_do_not_make_a_third_try_of_a_lost_answer(
+    openai: OpenAIEmbedder, server: OpenAIServer
+) -> None:
+    server.faults.extend(map(Fault, ["server_error", "reset_after", "rate_limit", "truncated", "none"]))
+    with pytest.raises(PermanentFailure, match="may have been billed"):
+        list(openai.answers(["one"]))
+    assert (server.stats.requests, server.stats.inputs) == (4, 2)
+
+
+@pytest.mark.parametrize("kind", UNPAID)
 def test_trouble_that_stays_is_transient_after_the_retries(
     kind: str, connect: Connect, server: OpenAIServer, pauses: list[float]
 ) -> None:
@@ -128,25 +154,72 @@ def test_a_service_that_is_too_slow_is_transient(connect: Connect, server: OpenA
         connect(timeout=0.1, max_retries=0).embed(["one"])
 
 
-def test_a_service_that_is_not_there_is_transient(connect: Connect) -> None:
+def test_a_service_that_is_not_there_is_asked_as_often_as_one_may(connect: Connect, pauses: list[float]) -> None:
+    """Nothing was sent, so nothing was billed."""
     with pytest.raises(TransientFailure, match=r"could not be reached.*OPENAI_BASE_URL"):
-        connect(base_url="http://127.0.0.1:1/v1", max_retries=0).embed(["one"])
+        list(connect(base_url="http://127.0.0.1:1/v1", max_retries=3).answers(["one"]))
+    assert pauses == [0.5, 1.0, 2.0]
+
+
+def test_who_asks_a_question_waits_twenty_seconds_and_a_document_as_long_as_it_takes(
+    openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
+) -> None:
+    asked_to_wait = [Fault("unavailable", headers={"retry-after": "15"})] * 2
+    server.faults.extend(asked_to_wait)
+    with pytest.raises(TransientFailure, match="failed with HTTP 503"):
+        openai.embed(["one"])
+    assert pauses == [15.0]
+    server.faults.extend(asked_to_wait)
+    assert len(list(openai.answers(["one"]))) == 1
+    assert pauses == [15.0] * 4  # the first of them for what the question met
+
+
+def test_a_question_waits_for_no_turn_that_comes_too_late(
+    openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
+) -> None:
+    server.faults.append(Fault("rate_limit", headers={"retry-after": "100"}))
+    for sentence in ("asks us to slow down", "no turn came in time"):
+        with pytest.raises(TransientFailure, match=sentence):
+            openai.embed(["one"])
+    assert (server.stats.requests, pauses) == (1, [])
+
+
+def test_a_place_among_the_requests_is_not_waited_for_longer_than_the_patience() -> None:
+    def sleep(_: float) -> None:
+        raise AssertionError("there is no pause")
+
+    with pytest.raises(TransientFailure, match="no turn came in time"), Pace(0).turn(lambda: 5.0, sleep, until=5.01):
+        pass
+
+
+def test_a_question_that_is_not_answered_takes_no_longer_than_its_patience(
+    connect: Connect, server: OpenAIServer
+) -> None:
+    server.faults.append(Fault("timeout", always=True))
+    with pytest.raises(TransientFailure, match="did not answer in time"):
+        connect(patience=0.2, clock=time.monotonic).embed(["one"])
+    assert server.stats.requests == 1
 
 
 @pytest.mark.parametrize(
-    ("kind", "sentence"),
+    ("kind", "failure", "sentence"),
     [
-        ("wrong_key", "does not accept OPENAI_API_KEY"),
-        ("forbidden", "does not accept OPENAI_API_KEY .*not supported"),
-        ("quota_full", "has no quota left; add credit"),
-        ("missing", "has no model text-embedding-3-small; check EMBEDDING_MODEL"),
+        ("wrong_key", WrongSetting, "does not accept OPENAI_API_KEY"),
+        ("forbidden", WrongSetting, "does not accept OPENAI_API_KEY .*not supported"),
+        ("quota_full", PermanentFailure, "has no quota left; add credit"),
+        ("missing", PermanentFailure, "has no model text-embedding-3-small; check EMBEDDING_MODEL"),
     ],
 )
 def test_what_waiting_cannot_help_fails_at_once_and_for_good(
-    kind: str, sentence: str, openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
+    kind: str,
+    failure: type[PermanentFailure],
+    sentence: str,
+    openai: OpenAIEmbedder,
+    server: OpenAIServer,
+    pauses: list[float],
 ) -> None:
     server.faults.append(Fault(kind))
-    with pytest.raises(PermanentFailure, match=sentence):
+    with pytest.raises(failure, match=sentence):
         openai.embed(["one"])
     assert (server.stats.requests, pauses) == (1, [])
 

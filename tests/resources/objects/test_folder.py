@@ -1,0 +1,64 @@
+"""A folder that cannot be used as one is told in a sentence by every call, never as an empty store (laws 7 and 8)."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.failures import PermanentFailure
+from resources.objects.folder import FolderObjectStore
+
+
+def read(store: FolderObjectStore, key: str) -> bytes:
+    with store.local(key) as path:
+        return path.read_bytes()
+
+
+CALLS: dict[str, Callable[[FolderObjectStore], object]] = {
+    "written": lambda store: store.put("a/b", io.BytesIO(b"x")),
+    "read": lambda store: read(store, "a/b"),
+    "deleted": lambda store: store.delete("a/b"),
+    "listed": lambda store: list(store.keys("")),
+}
+
+
+@pytest.mark.parametrize("done", CALLS)
+@pytest.mark.parametrize(
+    ("root", "reason"), [("file/below", "Not a directory"), ("x" * 300, "File name too long")], ids=["file", "long"]
+)
+def test_a_root_that_can_be_no_folder_is_told(tmp_path: Path, root: str, reason: str, done: str):
+    (tmp_path / "file").touch()
+    with pytest.raises(PermanentFailure) as told:
+        CALLS[done](FolderObjectStore(tmp_path / root))
+    assert re.search(f"cannot be .*: ({reason}|File exists); see that it is a folder", str(told.value))
+
+
+def test_a_file_in_place_of_the_root_is_not_an_empty_store(tmp_path: Path):
+    """What erases an organization's files lists them first."""
+    (tmp_path / "file").touch()
+    for done in ("written", "read", "deleted", "listed"):
+        with pytest.raises(PermanentFailure, match=f"cannot be {done} in .*file: (Not a directory|File exists)"):
+            CALLS[done](FolderObjectStore(tmp_path / "file"))
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As root, whom rights do not stop, this cannot be had from a real folder."""
+    store = FolderObjectStore(tmp_path)
+    store.put("a/b", io.BytesIO(b"x"))
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(PermanentFailure, match=r"Objects cannot be listed in .*: Permission denied"):
+        list(store.keys("a/"))
+
+
+def refuse(path: object) -> None:
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+def test_a_store_that_nothing_was_put_into_is_empty(tmp_path: Path):
+    store = FolderObjectStore(tmp_path / "not yet")
+    assert list(store.keys("")) == list(store.keys("uploads/")) == []
+    assert not (tmp_path / "not yet").exists()
