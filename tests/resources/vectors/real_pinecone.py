@@ -58,6 +58,9 @@ class RealPinecone:
         found = self._store.query(model, named, self._filled(vector[None])[0], top_k, among)
         return [Match(match.vector_id, match.namespace.removeprefix(self._prefix), match.score) for match in found]
 
+    def models(self) -> list[str]:
+        return self._store.models()
+
     def namespaces(self) -> Iterator[str]:
         return (name.removeprefix(self._prefix) for name in self._store.namespaces() if name.startswith(self._prefix))
 
