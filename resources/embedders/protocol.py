@@ -104,8 +104,8 @@ class Embedder(Protocol):
         """Every text settled once, request by request: the next one is not sent before the caller asks for it.
 
         So a caller that keeps each answer before it goes on loses none that was paid for. Raises PermanentFailure or
-        TransientFailure where a request failed; what was answered before is not affected. What is transient was not
-        paid: to try again costs nothing.
+        TransientFailure where a request failed; what was answered before is not affected. To try again what is
+        transient costs nothing, or one lost answer: where two were lost, the failure is permanent.
         """
         ...
 
