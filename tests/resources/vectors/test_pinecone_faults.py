@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -17,13 +18,13 @@ from tests.stand_ins.faults import Fault
 from tests.stand_ins.pinecone_server import KEY, PineconeServer
 
 MODEL = "openai/test/3"
-IDS = ["a", "b"]
+A, B = IDS = [str(UUID(int=number)) for number in (1, 2)]
 GIVEN = VectorBatch(IDS, np.eye(2, 3, dtype=np.float32), [{}, {}])
 TIMEOUT = 0.2  # seconds
 
 OPERATIONS: dict[str, Callable[[PineconeVectorStore], object]] = {
     "describe": lambda store: store.prepare(MODEL, 3),
-    "upsert": lambda store: store.upsert(MODEL, "ns", GIVEN),
+    "upsert": lambda store: isinstance(store.upsert(MODEL, "ns", GIVEN), int),  # a position in the log
     "query": lambda store: len(store.query(MODEL, ["ns"], np.ones(3, dtype=np.float32), 5)),
     "fetch": lambda store: store.missing(MODEL, "ns", IDS),
     "list": lambda store: list(store.id_pages(MODEL, "ns")),
@@ -31,7 +32,7 @@ OPERATIONS: dict[str, Callable[[PineconeVectorStore], object]] = {
     "namespaces": lambda store: list(store.namespaces()),
     "delete_namespace": lambda store: store.drop_namespace("elsewhere"),
 }
-RIGHT = {"query": 2, "fetch": [], "list": [IDS], "namespaces": ["elsewhere", "ns"]}
+RIGHT = {"upsert": True, "query": 2, "fetch": [], "list": [IDS], "namespaces": ["elsewhere", "ns"]}
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ def test_a_removal_that_was_done_is_done(
 ):
     server.faults.append(Fault(kind, operation, always=True))
     OPERATIONS[operation](filled)
-    left = {("ns", "a"), ("ns", "b"), ("elsewhere", "a"), ("elsewhere", "b")}
-    gone = {("ns", "b")} if operation == "delete" else {("elsewhere", "a"), ("elsewhere", "b")}
+    left = {(name, vector_id) for name in ("ns", "elsewhere") for vector_id in IDS}
+    gone = {("ns", B)} if operation == "delete" else {("elsewhere", A), ("elsewhere", B)}
     assert set(server.index.held()) == left - gone
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -78,8 +79,9 @@ def test_the_host_saves_the_look_up(connect: Connect, server: PineconeServer):
 
 def test_a_store_is_named_by_its_index(connect: Connect):
     """The ledger remembers by this name where a version's vectors are."""
-    assert connect().name == "pinecone/rowline"
-    assert connect(index=None, index_host="https://a.svc.pinecone.io/ ").name == "pinecone/https://a.svc.pinecone.io"
+    by_name, by_host = connect(), connect(index=None, index_host="https://a.svc.pinecone.io/ ")
+    assert re.fullmatch(r"pinecone/127\.0\.0\.1:\d+", by_name.name), "the host that the control plane tells"
+    assert by_host.name == "pinecone/a.svc.pinecone.io"
 
 
 @pytest.mark.parametrize(
