@@ -28,7 +28,7 @@ OPERATIONS: dict[str, Callable[[PineconeVectorStore], object]] = {
     "query": lambda store: len(store.query(MODEL, ["ns"], np.ones(3, dtype=np.float32), 5)),
     "fetch": lambda store: store.missing(MODEL, "ns", IDS),
     "list": lambda store: list(store.id_pages(MODEL, "ns")),
-    "delete": lambda store: store.delete(MODEL, "ns", ["b"]),
+    "delete": lambda store: store.delete(MODEL, "ns", [B]),
     "namespaces": lambda store: list(store.namespaces()),
     "delete_namespace": lambda store: store.drop_namespace("elsewhere"),
 }
