@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 RUN := PYTHONUTF8=1 $(BIN)
 
-.PHONY: setup demo dev test test-fast check checks bench format
+.PHONY: setup demo dev test test-fast test-long check checks bench format
 
 setup: $(READY) ## install into .venv, nothing else
 
@@ -22,11 +22,15 @@ demo: setup ## samples in both modes, through Dagster, to search hits that name 
 dev: setup ## database, Dagster UI and daemon; Ctrl-C stops all of it
 	@$(RUN)/rowline dev
 
-test: setup ## everything, on a real PostgreSQL
-	$(RUN)/python -m pytest
+test: setup ## everything but the longest grids, on a real PostgreSQL
+	$(RUN)/python -m pytest -n 2 -m "not long"
+
+test-long: setup ## every cell of every grid, and 500 lives of documents
+	$(RUN)/python -m pytest -n 2
+	$(RUN)/python -m tests.life --sequences 500
 
 test-fast: setup ## the quick part
-	$(RUN)/python -m pytest -m "not slow"
+	$(RUN)/python -m pytest -n 2 -m "not slow and not long"
 
 check: setup ## format, lint, types, Dagster's own look at the definitions
 	$(BIN)/ruff format --check .

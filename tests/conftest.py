@@ -16,6 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.faults.table import HEAD
+
 if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure functions start without Dagster
     import dagster as dg
 
@@ -30,24 +32,33 @@ if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure func
 pytest.register_assert_rewrite("tests.laws.deployment", "tests.laws.command")
 
 TEMPLATE = "migrated"
-FAULTS = pytest.StashKey[list[str]]()
+TABLE = "table"  # a report's property: (title, line), shown when the session ends
 _numbers = count(1)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The fault matrix, as far as this session ran it."""
-    from tests.faults.table import HEAD
-
-    if lines := config.stash.get(FAULTS, []):
-        terminalreporter.section("fault matrix")
-        for line in (HEAD, *lines):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tables that the tests of this session told, by title; a report carries them out of a worker's process."""
+    told: dict[str, list[str]] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == TABLE:
+                told.setdefault(value[0], []).append(value[1])
+    for title, lines in told.items():
+        terminalreporter.section(title)
+        for line in lines:
             terminalreporter.write_line(line)
 
 
 @pytest.fixture
-def fault_table(request: pytest.FixtureRequest) -> list[str]:
-    """Lines of the fault matrix (`tests.faults.table`)."""
-    return request.config.stash.setdefault(FAULTS, [])
+def tell(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Adds a line to a table (its title, the line) that is shown when the session ends."""
+    return lambda title, line: request.node.user_properties.append((TABLE, (title, line)))
+
+
+@pytest.fixture
+def fault_table(tell: Callable[[str, str], None]) -> Callable[[str], None]:
+    """Adds a line to the fault matrix (`tests.faults.table`)."""
+    return lambda line: tell(HEAD, line)
 
 
 @pytest.fixture(scope="session")

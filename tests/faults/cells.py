@@ -50,6 +50,11 @@ class Cell:
         return f"{self.service}-{self.point}-{self.kind}-{'always' if self.always else 'once'}"
 
     @property
+    def is_long(self) -> bool:
+        """Left to `make test-long`: kinds that pass as others do, once."""
+        return not self.always and self.kind in ("server_error", "unavailable", "reset_before", "truncated")
+
+    @property
     def ends(self) -> str:
         """How the run must leave the version: completed or failed."""
         if self.kind in PASSES or (self.kind in PASSES_WITH_A_RETRY and not self.always):

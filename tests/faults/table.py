@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 WIDTH = 100  # letters of a reason
-HEAD = "service     point       fault         how     the version           after a retry"
+HEAD = "fault matrix: service, point, fault, how long, the version, after a retry"
 
 
 def fault_line(

@@ -16,6 +16,8 @@ from tests.stand_ins import openai_server, pinecone_server, s3_server
 
 SECRETS = (openai_server.KEY, pinecone_server.KEY, s3_server.KEY, s3_server.SECRET)
 
+LONG = {True: [pytest.mark.long], False: []}
+
 pytestmark = pytest.mark.slow
 
 
@@ -31,9 +33,9 @@ def scene(copy_database: Callable[[str], str], tmp_path_factory: pytest.TempPath
         yield scene
 
 
-@pytest.mark.parametrize("cell", [*cells()], ids=str)
+@pytest.mark.parametrize("cell", [pytest.param(cell, id=str(cell), marks=LONG[cell.is_long]) for cell in cells()])
 def test_a_fault_ends_in_the_right_state_and_a_retry_puts_all_of_it_right(
-    scene: Scene, fault_table: list[str], cell: Cell
+    scene: Scene, fault_table: Callable[[str], None], cell: Cell
 ):
     with scene.story() as story:
         paid_before = scene.openai.stats.inputs
@@ -60,7 +62,7 @@ def test_a_fault_ends_in_the_right_state_and_a_retry_puts_all_of_it_right(
         searches = 2  # questions are embedded too
         paid = scene.openai.stats.inputs - paid_before - searches
         assert NEW <= paid <= cell.paid_at_most(NEW, scene.settings().embed_request_inputs), "laws 4 and 5"
-        fault_table.append(line(cell, version.status, version.error or reason_of(run), run.success, paid))
+        fault_table(line(cell, version.status, version.error or reason_of(run), run.success, paid))
 
 
 def reason_of(run: dg.ExecuteInProcessResult) -> str:

@@ -272,7 +272,7 @@ def prepared(driver: Driver, scenes: Scenes, template: str) -> tuple[dict[str, s
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_happened(
-    driver: Driver, scenes: Scenes, with_dagster: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    driver: Driver, scenes: Scenes, with_dagster: str, tmp_path: Path, tell: Callable[[str, str], None]
 ):
     """First a first version, then a second that drops, keeps and adds rows: more than 30 kills over both graphs."""
     scene, document = prepared(driver, scenes, with_dagster)
@@ -284,9 +284,8 @@ def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_happened(
         driver.done(scene, "upload", str(scenes.home / "next.csv"), "--org", "acme", *follow)
         table += ["second version", *spread_kills(workers, scene, document, 20)]
 
-    with capsys.disabled():
-        sys.stdout.write("\n  killed at point               moment          paid kept paid-after  end state\n")
-        sys.stdout.write("\n".join(table) + "\n")
+    for line in table:
+        tell("killed at point             moment          paid kept paid-after  end state", line)
     assert len(table) - 2 >= 30
 
 
@@ -359,7 +358,7 @@ def kill_operation(
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_rollback_cleanup_and_sync_killed_anywhere_end_when_they_are_done_again(
-    driver: Driver, scenes: Scenes, with_dagster: str, capsys: pytest.CaptureFixture[str]
+    driver: Driver, scenes: Scenes, with_dagster: str, tell: Callable[[str, str], None]
 ):
     scene, document = prepared(driver, scenes, with_dagster)
     driver.done(scene, "process", document)
@@ -372,6 +371,5 @@ def test_rollback_cleanup_and_sync_killed_anywhere_end_when_they_are_done_again(
         connection.execute(LOST)
         connection.execute(STRANGER)
     table += ["sync", *kill_operation(driver, scenes, scene, ["sync-vectors", "--repair"], 4, whole=False)]
-    with capsys.disabled():
-        sys.stdout.write("\n  killed at point               moment          a search then   end state\n")
-        sys.stdout.write("\n".join(table) + "\n")
+    for line in table:
+        tell("killed at point             moment          a search then   end state", line)

@@ -8,22 +8,21 @@ from typing import Any
 import pytest
 
 FIXTURES = ("store", "embedder")  # what a contract is parametrised by; the folder names the protocol
-CONTRACTS = pytest.StashKey[dict[str, tuple[str, str]]]()
+CONTRACT = "contract"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    cases = config.stash.setdefault(CONTRACTS, {})
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         chosen: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
         for body in (chosen[name] for name in FIXTURES if name in chosen):
             if item.path.is_relative_to(item.config.rootpath / "tests" / "resources"):
-                cases[item.nodeid] = item.path.parent.name, getattr(body, "__name__", str(body))
+                # travels with the report, also out of a worker's process
+                item.user_properties.append((CONTRACT, (item.path.parent.name, getattr(body, "__name__", str(body)))))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    cases = config.stash.get(CONTRACTS, {})
-    ran = [report.nodeid for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
-    counts = Counter(cases[nodeid] for nodeid in ran if nodeid in cases)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    counts = Counter(tuple(value) for report in passed for name, value in report.user_properties if name == CONTRACT)
     if counts:
         terminalreporter.section("contract cases passed, by protocol and body")
         for (protocol, body), count in sorted(counts.items()):

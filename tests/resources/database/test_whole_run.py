@@ -40,6 +40,7 @@ POINTS = {
     "go live": "UPDATE documents SET live_version",
     "sweep": "UPDATE versions v SET stored_in = NULL",
 }
+EVERY_RUN = ("sign in", "embeddings", "go live")  # the others end alike: make test-long
 STAYING = ("begin", "plan", "embeddings", "vectors", "go live")  # at these a document cannot do without
 ONCE = (
     *("reset_before", "reset_after", "timeout", "slow", "truncated", "garbage"),
@@ -144,7 +145,7 @@ def opened(
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
 def test_a_link_that_breaks_at_any_commit_costs_a_retry_and_nothing_else(
-    kind: str, opened: Opened, fault_table: list[str]
+    kind: str, opened: Opened, fault_table: Callable[[str], None]
 ):
     with opened() as scene:
         assert scene.run() == 0
@@ -161,12 +162,16 @@ def test_a_link_that_breaks_at_any_commit_costs_a_retry_and_nothing_else(
             if kind == "reset_after":  # what was kept is not paid twice
                 assert len(paid) == len(set(paid))
             scene.assert_right()
-    fault_table.append(fault_line("PostgreSQL", f"{commits} commits", kind, False, "completed", "–"))
+    fault_table(fault_line("PostgreSQL", f"{commits} commits", kind, False, "completed", "–"))
     assert hit >= commits * 0.9
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_fault_that_passes_costs_a_retry_and_nothing_else(point: str, opened: Opened, fault_table: list[str]):
+@pytest.mark.parametrize(
+    "point", [pytest.param(point, marks=[] if point in EVERY_RUN else [pytest.mark.long]) for point in POINTS]
+)
+def test_a_fault_that_passes_costs_a_retry_and_nothing_else(
+    point: str, opened: Opened, fault_table: Callable[[str], None]
+):
     for kind in ONCE:
         with opened() as scene:
             scene.proxy.faults.append(Fault(kind, POINTS[point], seconds=0.1))
@@ -174,12 +179,12 @@ def test_a_fault_that_passes_costs_a_retry_and_nothing_else(point: str, opened: 
             assert not scene.proxy.faults, f"{kind} never came"
             assert failed == (0 if kind == "slow" else 1)
             scene.assert_right()
-            fault_table.append(fault_line("PostgreSQL", point, kind, False, "completed", "–"))
+            fault_table(fault_line("PostgreSQL", point, kind, False, "completed", "–"))
 
 
 @pytest.mark.parametrize(("point", "kind"), list(product(STAYING, ALWAYS)))
 def test_a_fault_that_stays_fails_the_document_with_its_reason_and_a_retry_works(
-    point: str, kind: str, opened: Opened, fault_table: list[str]
+    point: str, kind: str, opened: Opened, fault_table: Callable[[str], None]
 ):
     with opened() as scene:
         documents = scene.rowline.services.ledger.documents
@@ -194,4 +199,4 @@ def test_a_fault_that_stays_fails_the_document_with_its_reason_and_a_retry_works
             documents.retry(scene.document)
         assert scene.run() == 0
         scene.assert_right()
-        fault_table.append(fault_line("PostgreSQL", point, kind, True, version.status, "completed", version.error))
+        fault_table(fault_line("PostgreSQL", point, kind, True, version.status, "completed", version.error))
