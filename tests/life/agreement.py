@@ -28,6 +28,9 @@ def agree(model: Model, world: World, quiet: bool = False) -> None:
         searches_stay_within(model, world, set())  # while what was written is not seen yet
         world.shelf.settle()
     held = world.shelf.held()
+    if world.rowline.services.vectors.shared:  # what lies where the ledger has no word of is other programs'
+        known = set(world.rowline.services.ledger.drift.namespaces())
+        held = {place: numbers for place, numbers in held.items() if place[0] in known}
     store_agrees(model, held, places, quiet)
     missing = {identity for identity, place in places.items() if place not in held}
     assert model.drifted or not missing & model.promised(), "a promised vector is not in the store"
