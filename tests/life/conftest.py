@@ -50,6 +50,8 @@ def settings(settings: Settings, pinecone: PineconeServer | None) -> Settings:
 @pytest.fixture
 def world(rowline: Deployment, pinecone: PineconeServer | None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(graph, "read_workbook", read_once())
+    if pinecone:  # no test waits for what it can be told
+        monkeypatch.setattr(rowline.services.vectors, "_sleep", lambda _: None)
     return World(rowline, PineconeShelf(pinecone.index) if pinecone else PgVectorShelf(rowline))
 
 
