@@ -21,6 +21,18 @@ class Misuse(PermanentFailure):
     """The caller asked for something that is not there or not allowed (exit code 2, HTTP 4xx)."""
 
 
+class NotFound(Misuse):
+    """What was asked for is not there, or belongs to somebody else (HTTP 404)."""
+
+
+class Conflict(Misuse):
+    """What was asked for does not fit the state that the thing is in (HTTP 409)."""
+
+
+class TooLarge(Misuse):
+    """More than is accepted: bytes, rows or items (HTTP 413)."""
+
+
 class UnreadableFile(PermanentFailure):
     """A file that cannot become rows: damaged, encrypted, hostile, empty or without a table."""
 

@@ -107,6 +107,21 @@ class Settings(BaseSettings):
     reader_memory_bytes: int = Field(2**30, ge=2**27, description="Memory of the child process that reads a file.")
     reader_seconds: int = Field(240, gt=0, description="CPU seconds of the child process that reads a file.")
 
+    gateway_port: int = Field(8300, ge=1, le=65_535, description="Port of the gateway: event API, documents, pages.")
+    gateway_host: str = Field(
+        "127.0.0.1", description="Address that the gateway listens on; 0.0.0.0 in a container, behind a TLS proxy."
+    )
+    default_organization: str = Field(
+        "default", description="The organization of INNGEST_EVENT_KEY, and of the development login."
+    )
+    inngest_event_key: SecretStr | None = Field(
+        None, description="The event key that a team's apps send today; it goes on working for DEFAULT_ORGANIZATION."
+    )
+    inngest_signing_key: SecretStr | None = Field(
+        None,
+        description="The key of machine-to-machine requests: apps that poll `/v1` show it, and our callbacks are "
+        "signed with it.",
+    )
     dagster_port: int = Field(3000, ge=1, le=65_535, description="Port of the Dagster UI on 127.0.0.1.")
 
     @field_validator("rowline_home")

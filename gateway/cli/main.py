@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from gateway.cli import catalog, development, doctor, documents, errors, processing, searching, versions
+from gateway.cli import catalog, development, doctor, documents, errors, gateway, keys, processing, searching, versions
 from gateway.cli.output import console
 from pipelines.failures import Misuse, RowlineFailure, WrongSetting
 
@@ -22,6 +22,8 @@ searching.register(app)
 versions.register(app)
 catalog.register(app)
 development.register(app)
+gateway.register(app)
+keys.register(app)
 doctor.register(app)
 
 

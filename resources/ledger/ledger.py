@@ -9,6 +9,7 @@ from resources.ledger.documents import Documents
 from resources.ledger.drift import Drift
 from resources.ledger.embeddings import Embeddings
 from resources.ledger.erasures import Erasures
+from resources.ledger.keys import Keys
 from resources.ledger.lineage import Lineage
 from resources.ledger.live import Live
 from resources.ledger.orders import Orders
@@ -35,6 +36,7 @@ class Ledger:
     removals: Removals
     erasures: Erasures
     orders: Orders
+    keys: Keys
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -52,4 +54,5 @@ class Ledger:
             Removals(database),
             Erasures(database),
             Orders(database),
+            Keys(database),
         )

@@ -1,0 +1,64 @@
+"""Errors as RFC 9457 problem documents: one sentence that a person can act on, never a traceback."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from pipelines.failures import Conflict, Misuse, NotFound, RowlineFailure, TooLarge, TransientFailure, UnreadableFile
+
+# the first that fits
+STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (Conflict, HTTPStatus.CONFLICT),
+    (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (Misuse, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnreadableFile, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+TRY_AGAIN_SECONDS = 2
+
+
+def status_of(failure: RowlineFailure) -> HTTPStatus:
+    """What a failure is in HTTP; one that is neither the caller's nor passing is ours."""
+    return next((status for kind, status in STATUSES if isinstance(failure, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, errors: Sequence[Any] = ()
+) -> JSONResponse:
+    """A problem document; `errors` names each wrong field, where there are some."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if errors:
+        body["errors"] = list(errors)
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def register(app: FastAPI) -> None:
+    app.add_exception_handler(RowlineFailure, _failure)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _wrong_request)
+
+
+def _failure(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RowlineFailure)
+    status = status_of(error)
+    headers = {"Retry-After": str(TRY_AGAIN_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(status, str(error), headers)
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), error.headers)
+
+
+def _wrong_request(_: Request, error: Exception) -> JSONResponse:
+    """Input values may be secrets: only the place and the reason are told."""
+    assert isinstance(error, RequestValidationError)
+    errors = [{"field": ".".join(map(str, wrong["loc"])), "reason": wrong["msg"]} for wrong in error.errors()]
+    told = "; ".join(f"{wrong['field']}: {wrong['reason']}" for wrong in errors)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is wrong: {told}", errors=errors)
