@@ -18,12 +18,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -31,6 +30,7 @@ from aiohttp import web
 from tests.stand_ins.faults import Fault, next_fault
 from tests.stand_ins.openai_batches import Batches
 from tests.stand_ins.openai_embeddings import SPOILERS, Refusal, check, embedding_list
+from tests.stand_ins.serving import Served
 
 KEY = "sk-stand-in-0123456789abcdef"
 
@@ -68,23 +68,21 @@ _FAULTS = {
 Work = Callable[[web.Request, Fault], Awaitable[bytes]]
 
 
-class OpenAIServer:
+class OpenAIServer(Served):
     """The server, its counters and its queue of faults. A context manager: runs in a thread of its own."""
 
     def __init__(self, port: int = 0, fixed_ms: float = 0.0, per_input_ms: float = 0.0, key: str | None = KEY) -> None:
-        self.port, self.fixed_ms, self.per_input_ms, self.key = port, fixed_ms, per_input_ms, key
+        super().__init__(port, "openai-stand-in")
+        self.fixed_ms, self.per_input_ms, self.key = fixed_ms, per_input_ms, key
         self.faults: deque[Fault] = deque()
         self.headers_seen: deque[dict[str, str]] = deque(maxlen=100)
         self.bodies_seen: deque[dict[str, Any]] = deque(maxlen=100)
         self.batches = Batches()
         self._stats = Stats()
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="openai-stand-in", daemon=True)
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self.address}/v1"
 
     @property
     def stats(self) -> Stats:
@@ -94,35 +92,6 @@ class OpenAIServer:
         self._stats = Stats()
         self.faults.clear()
         self.batches.reset()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._ready.wait(10):
-            raise RuntimeError("the stand-in did not start")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self.serve())
-
-    async def serve(self, announce: bool = False) -> None:
-        """Serves until told to stop; announces its address on stdout once it listens."""
-        self._stopped = asyncio.Event()
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port).start()
-        self.port = runner.addresses[0][1]
-        self._ready.set()
-        if announce:
-            print(self.base_url, flush=True)  # noqa: T201 – who started the process waits for this line
-        try:
-            await self._stopped.wait()
-        finally:
-            await runner.cleanup()
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=256 << 20)

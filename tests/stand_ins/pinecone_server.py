@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -29,6 +28,7 @@ from aiohttp import web
 
 from tests.stand_ins.faults import NONE, Fault, next_fault
 from tests.stand_ins.pinecone_index import PAGE, Index, Refusal
+from tests.stand_ins.serving import Served
 
 KEY = "pcsk_stand_in_0123456789abcdef"
 NAME = "rowline"
@@ -88,7 +88,7 @@ def fail(fault: Fault, operation: str) -> None:
             raise Refusal(400, said or "Invalid request")
 
 
-class PineconeServer:
+class PineconeServer(Served):
     """The server, its one index, its counters and its queue of faults. A context manager: runs in a thread."""
 
     def __init__(
@@ -102,54 +102,19 @@ class PineconeServer:
         body_bytes: int = BODY_BYTES,
         key: str | None = KEY,
     ) -> None:
-        self.port, self.fixed_ms, self.body_bytes, self.key, self.ready = port, fixed_ms, body_bytes, key, True
+        super().__init__(port, "pinecone-stand-in")
+        self.fixed_ms, self.body_bytes, self.key, self.ready = fixed_ms, body_bytes, key, True
         self.faults: deque[Fault] = deque()
         self.vector_field: dict[str, Any] = {"type": "dense_vector", "dimension": dimension, "metric": metric}
         self.fields = {"_values": self.vector_field}
         self._made = (dimension, metric, lag)
         self.reset()
-        self._loop = asyncio.new_event_loop()
-        self._listening = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pinecone-stand-in", daemon=True)
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def reset(self) -> None:
         """An empty index, counters at zero, no faults."""
         self.index = Index(*self._made)
         self.counters = Counters()
         self.faults.clear()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._listening.wait(10):
-            raise RuntimeError("the stand-in did not start")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self.serve())
-
-    async def serve(self, announce: bool = False) -> None:
-        """Serves until told to stop; announces its address on stdout once it listens."""
-        self._stopped = asyncio.Event()
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port).start()
-        self.port = runner.addresses[0][1]
-        self._listening.set()
-        if announce:
-            print(self.address, flush=True)  # noqa: T201 – who started the process waits for this line
-        try:
-            await self._stopped.wait()
-        finally:
-            await runner.cleanup()
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=64 << 20)

@@ -42,10 +42,10 @@ print(told)
 """
 
 
-def test_an_embedding_waits_for_a_library_that_another_thread_is_loading(shared_openai: OpenAIServer):
+def test_an_embedding_waits_for_a_library_that_another_thread_is_loading(server: OpenAIServer):
     """Seen in the doctor, which asks OpenAI and Pinecone at the same time: one in six ended in an AttributeError."""
     done = subprocess.run(
-        [sys.executable, "-c", WHILE_HTTPX_IS_LOADING, KEY, shared_openai.base_url],
+        [sys.executable, "-c", WHILE_HTTPX_IS_LOADING, KEY, server.base_url],
         capture_output=True,
         text=True,
         timeout=60,
