@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from gateway.doctor.context import Context, password_of
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
-from resources.database.inspection import is_loopback
+from resources.outside import is_loopback
 from resources.settings import Complaint, Settings, is_placeholder, misspelt
 
 KEYS = tuple(name for name in Settings.model_fields if name.endswith("_key"))

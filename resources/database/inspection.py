@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from ipaddress import ip_address
 
 import psycopg
 
 from resources.database.addresses import POOLED, shown
 from resources.database.connections import Connection, connect
 from resources.database.rights import VERSION_TABLES
+from resources.outside import is_loopback
 from resources.settings import PROJECT_ROOT
 
 # one of each of Dagster's three storages
@@ -165,10 +165,3 @@ class Inspection:
                 "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL", (list(DAGSTER_TABLES),)
             ).fetchall()
         return [row["name"] for row in rows]
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:  # a name
-        return host == "localhost" or host.endswith(".localhost")

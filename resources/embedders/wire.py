@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pipelines.failures import WrongSetting
 from resources.embedders.pace import shared_pace
 from resources.embedders.troubles import AnswerLost, ServiceTrouble, explain
+from resources.outside import usable_key
 
 if TYPE_CHECKING:
     import openai
@@ -64,7 +65,7 @@ class Wire:
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._api_key = usable_key(api_key)
+        self._api_key = usable_key("OPENAI_API_KEY", api_key)
         self._base_url = usable_address(base_url)
         self._timeout = timeout
         self._max_retries = max_retries
@@ -184,14 +185,6 @@ def _limits(seconds: float) -> openai.Timeout:
 
 def _worth_repeating(error: BaseException) -> bool:
     return isinstance(error, ServiceTrouble) and error.worth_repeating and (error.retry_after or 0) <= LONGEST_WAIT
-
-
-def usable_key(api_key: str) -> str:
-    """The key without the spaces and newlines of a careless paste; else WrongSetting, never with the key in it."""
-    key = api_key.strip()
-    if not key or not all(33 <= ord(character) < 127 for character in key):
-        raise WrongSetting("OPENAI_API_KEY is empty or holds characters that no key has; paste it again.")
-    return key
 
 
 def usable_address(base_url: str | None) -> str:

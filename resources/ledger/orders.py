@@ -100,7 +100,7 @@ class Orders:
             "first": order.first_row,
             "last": order.last_row,
         }
-        with self._database.transaction() as connection, connection.cursor(name="ordered") as cursor:
+        with self._database.reading() as connection, connection.cursor(name="ordered") as cursor:
             cursor.itersize = 1000
             cursor.execute("SELECT l.row_position, l.text_hash, l.content" + UNPAID, at)
             for row in cursor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import threading
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from pipelines.failures import TransientFailure, WrongSetting
+from resources.outside import is_loopback, usable_key
 from resources.vectors.pinecone.troubles import explain, unreadable
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Connection:
     def __init__(
         self, api_key: str, index: str | None, controller_host: str | None, index_host: str | None, timeout: float
     ) -> None:
-        self._api_key = usable_key(api_key)
+        self._api_key = usable_key("PINECONE_API_KEY", api_key)
         self._name = index or ""
         self._controller_host = usable_host("PINECONE_CONTROLLER_HOST", controller_host)
         self._index_host = usable_host("PINECONE_INDEX_HOST", index_host)
@@ -156,14 +156,6 @@ def _shared_slots(index: str) -> threading.BoundedSemaphore:
         return _slots.setdefault(index, threading.BoundedSemaphore(IN_FLIGHT))
 
 
-def usable_key(api_key: str) -> str:
-    """The key without the spaces and newlines of a careless paste; else WrongSetting, never with the key in it."""
-    key = api_key.strip()
-    if not key or not all(33 <= ord(character) < 127 for character in key):
-        raise WrongSetting("PINECONE_API_KEY is empty or holds characters that no key has; paste it again")
-    return key
-
-
 def usable_host(setting: str, host: str | None) -> str | None:
     """The address, which may be without a scheme; None where none is set.
 
@@ -179,13 +171,6 @@ def usable_host(setting: str, host: str | None) -> str | None:
         name, port = "", None
     if port == 0 or not _HOST.fullmatch(name) or url.scheme not in ("http", "https"):
         raise WrongSetting(f"{setting} is no address of a host; it looks like https://api.example.com")
-    if url.scheme == "http" and not _is_loopback(name):
+    if url.scheme == "http" and not is_loopback(name):
         raise WrongSetting(f"{setting} begins with http://, which would show the key to the network; use https://")
     return address
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -13,7 +13,8 @@ from gateway.doctor import databases
 from gateway.doctor.context import Context
 from gateway.doctor.findings import State
 from pipelines.failures import WrongSetting
-from resources.database.inspection import Inspection, is_loopback
+from resources.database.inspection import Inspection
+from resources.outside import is_loopback
 from resources.settings import Settings
 from tests.conftest import named
 from tests.stand_ins.certificates import Authority
