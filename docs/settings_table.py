@@ -19,7 +19,9 @@ START, END = "<!-- settings -->", "<!-- /settings -->"
 def settings_table() -> str:
     """A Markdown table of every setting: its name in the environment, its default, what it does."""
     lines = ["| setting | default | what it does |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    own = [name for name in Settings.model_fields if name in Settings.__annotations__]
+    for name in [*own, *(name for name in Settings.model_fields if name not in own)]:
+        field = Settings.model_fields[name]
         lines.append(f"| `{name.upper()}` | {_default(field.default)} | {_description(field)} |")
     return "\n".join(lines)
 

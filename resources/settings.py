@@ -2,9 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,14 +13,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.documents.reading.model import Limits
 from pipelines.failures import WrongSetting
+from resources.complaints import Complaint, DoNotFit, is_real
 from resources.database.spelling import check_spelling
+from resources.gateway_settings import GatewaySettings
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
-PLACEHOLDER = re.compile(
-    r"^(sk-)?x{3,}$|^(todo|tbd|none|null|placeholder|secret|password|example)$|^<.*>$|\.{3}|…|"
-    r"\b(change|replace)[-_ ]?(me|this)\b|\byour[-_ ]|[-_]goes[-_]here$",
-    re.IGNORECASE,
-)
 EMBEDDER = (
     "embedding_provider",
     "embedding_model",
@@ -34,7 +30,7 @@ RESEMBLES, RESEMBLES_MUCH = 0.8, 0.9  # of difflib; much, for a name that does n
 VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
 
 
-class Settings(BaseSettings):
+class Settings(GatewaySettings, BaseSettings):
     """Everything that can be set. Names are the environment's, without a prefix."""
 
     model_config = SettingsConfigDict(
@@ -107,21 +103,6 @@ class Settings(BaseSettings):
     reader_memory_bytes: int = Field(2**30, ge=2**27, description="Memory of the child process that reads a file.")
     reader_seconds: int = Field(240, gt=0, description="CPU seconds of the child process that reads a file.")
 
-    gateway_port: int = Field(8300, ge=1, le=65_535, description="Port of the gateway: event API, documents, pages.")
-    gateway_host: str = Field(
-        "127.0.0.1", description="Address that the gateway listens on; 0.0.0.0 in a container, behind a TLS proxy."
-    )
-    default_organization: str = Field(
-        "default", description="The organization of INNGEST_EVENT_KEY, and of the development login."
-    )
-    inngest_event_key: SecretStr | None = Field(
-        None, description="The event key that a team's apps send today; it goes on working for DEFAULT_ORGANIZATION."
-    )
-    inngest_signing_key: SecretStr | None = Field(
-        None,
-        description="The key of machine-to-machine requests: apps that poll `/v1` show it, and our callbacks are "
-        "signed with it.",
-    )
     dagster_port: int = Field(3000, ge=1, le=65_535, description="Port of the Dagster UI on 127.0.0.1.")
 
     @field_validator("rowline_home")
@@ -155,12 +136,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:
-        misfits = [*self._of_the_embedder(), *self._of_the_vector_store()]
+        misfits = [*self._of_the_embedder(), *self._of_the_vector_store(), *self.of_the_gateway(self.environment)]
         if misfits:
             raise DoNotFit(misfits)
         return self
 
-    def _of_the_embedder(self) -> Iterator["Complaint"]:
+    def _of_the_embedder(self) -> Iterator[Complaint]:
         if self.embedding_provider == "openai":
             if not is_real(self.openai_api_key):
                 yield Complaint("OPENAI_API_KEY", "EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY", EMBEDDER)
@@ -175,7 +156,7 @@ class Settings(BaseSettings):
             reason = "EMBEDDING_ECONOMY needs EMBEDDING_PROVIDER=openai; the local model costs nothing"
             yield Complaint("EMBEDDING_ECONOMY", reason, EMBEDDER)
 
-    def _of_the_vector_store(self) -> Iterator["Complaint"]:
+    def _of_the_vector_store(self) -> Iterator[Complaint]:
         if self.vector_store == "pinecone":
             if not is_real(self.pinecone_api_key):
                 yield Complaint("PINECONE_API_KEY", "VECTOR_STORE=pinecone needs a real PINECONE_API_KEY", VECTORS)
@@ -197,38 +178,6 @@ class Settings(BaseSettings):
     @property
     def inbox(self) -> Path:
         return self.rowline_home / "inbox"
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """What is wrong with a setting, never its value. `fields`: those that cannot be relied on because of it."""
-
-    name: str
-    reason: str
-    fields: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """One that is wrong by itself under its name; several that do not fit together name each other."""
-        return f"{'settings' if len(self.fields) > 1 else self.name}: {self.reason}"
-
-
-class DoNotFit(ValueError):
-    """Settings that are right one by one, but not together."""
-
-    def __init__(self, misfits: Sequence[Complaint]) -> None:
-        super().__init__("; ".join(misfit.reason for misfit in misfits))
-        self.misfits = misfits
-
-
-def is_real(secret: SecretStr | None) -> bool:
-    """Whether a key is set, and to something else than what examples hold in its place."""
-    value = secret.get_secret_value().strip() if secret else ""
-    return bool(value) and not is_placeholder(value)
-
-
-def is_placeholder(text: str) -> bool:
-    """Whether it is what an example holds in place of a real value."""
-    return bool(PLACEHOLDER.search(text.strip()))
 
 
 def load_settings() -> Settings:

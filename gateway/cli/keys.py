@@ -1,14 +1,20 @@
-"""keys: made, listed, revoked."""
+"""keys: made, listed, rotated, revoked."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from gateway.cli.output import Json, Org, opened, out, print_json
-from pipelines.access.keys import checked_roles, mint_key
+from gateway.cli.output import Json, Org, console, opened, out, print_json
+from pipelines.access.keys import NewKey, checked_rights, mint_key
 from pipelines.documents.addresses import checked_name
+from pipelines.failures import NotFound
+from resources.ledger.keys import GRACE, Key
 
 app_of_keys = typer.Typer(name="keys", help="Keys of organizations for the gateway.", no_args_is_help=True)
+KeyId = Annotated[str, typer.Argument(help="The key's id, as `rowline keys list` names it.")]
+OfOrg = Annotated[str | None, typer.Option("--org", help="Only where the key is this organization's.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,15 +27,74 @@ def create(
     role: Annotated[list[str], typer.Option("--role", help="events, upload, search or admin; may be given again.")],
     label: Annotated[str, typer.Option(help="What the key is for.")] = "",
     employee: Annotated[str | None, typer.Option(help="Search only what this employee may see.")] = None,
+    expires: Annotated[int | None, typer.Option(min=1, max=3650, help="Days after which the key ends.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key; it is shown once."""
-    roles = checked_roles(role)
+    roles = checked_rights(role, employee)
     organization = checked_name("Organization", org)
-    key = mint_key()
     with opened() as services:
-        services.ledger.keys.put(key, organization, label, roles, employee)
+        if not services.ledger.keys.is_known(organization):
+            console.print(f"Nothing is stored for {organization} yet: this key begins it", markup=False)
+        new = mint_key(services.settings.environment)
+        lasts = timedelta(days=expires) if expires else None
+        key = services.ledger.keys.put(new, organization, label, roles, employee, lasts)
+    _show(new, key, as_json)
+
+
+@app_of_keys.command("list")
+def list_keys(
+    org: Annotated[str | None, typer.Option("--org", help="Only this organization's.")] = None, as_json: Json = False
+) -> None:
+    """Keys, those that are over too; never the keys themselves."""
+    with opened() as services:
+        if org is not None and not services.ledger.keys.is_known(org):
+            raise NotFound(f"There is nothing of organization {org} here; look how it is spelt")
+        keys = services.ledger.keys.listed(org)
     if as_json:
-        print_json({"keyId": key.key_id, "key": key.text, "organizationId": organization, "roles": sorted(roles)})
+        print_json({"keys": [key.as_json() for key in keys]})
+        return
+    table = Table("key", "organization", "roles", "employee", "label", "state", "created", "last used", "ends")
+    for key in keys:
+        moments = [at and f"{at:%Y-%m-%d %H:%M}" for at in (key.created_at, key.last_used_at, key.expires_at)]
+        texts = [key.key_id, key.organization_id, ", ".join(key.roles), key.employee_id, key.label, key.state, *moments]
+        table.add_row(*(text or "–" for text in texts))
+    out.print(table)
+
+
+@app_of_keys.command()
+def rotate(
+    key: KeyId,
+    org: OfOrg = None,
+    grace: Annotated[float, typer.Option(min=0, max=24 * 90, help="Hours that the old key goes on for; 0: none.")] = (
+        GRACE / timedelta(hours=1)
+    ),
+    as_json: Json = False,
+) -> None:
+    """Make a new key with the rights of an old one, which goes on for a while."""
+    with opened() as services:
+        new = mint_key(services.settings.environment)
+        made = services.ledger.keys.rotate(key, new, timedelta(hours=grace), org)
+    if not as_json:
+        console.print(f"{key} ends {f'in {grace:g} hours' if grace else 'now'}", markup=False)
+    _show(new, made, as_json)
+
+
+@app_of_keys.command()
+def revoke(key: KeyId, org: OfOrg = None, as_json: Json = False) -> None:
+    """End a key at once, and whoever is signed in with it."""
+    with opened() as services:
+        ended = services.ledger.keys.revoke(key, org)
+    if as_json:
+        print_json(ended.as_json())
     else:
-        out.print(f"{key.text}\nKeep it now: it is not shown again.", markup=False)
+        out.print(f"{ended.key_id} of {ended.organization_id} is revoked", markup=False)
+
+
+def _show(new: NewKey, key: Key, as_json: bool) -> None:
+    """The one moment in which a key can be seen."""
+    if as_json:
+        print_json({**key.as_json(), "key": new.text})
+    else:
+        out.print(new.text, markup=False)
+        console.print("Keep it now: it is not shown again.", markup=False)

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from gateway.doctor.context import Context, password_of
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
+from resources.complaints import Complaint, is_placeholder
 from resources.outside import is_loopback
-from resources.settings import Complaint, Settings, is_placeholder, misspelt
+from resources.settings import Settings, misspelt
 
 KEYS = tuple(name for name in Settings.model_fields if name.endswith("_key"))
 ADDRESSES = ("openai_base_url", "pinecone_controller_host", "pinecone_index_host", "s3_endpoint_url")

@@ -2,7 +2,8 @@
 
 from fastapi import FastAPI
 
-from gateway.http import problems
+from gateway.http import keys, problems
+from gateway.http.limits import Limits
 from resources.services import Services, open_services
 
 
@@ -16,7 +17,10 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.limits = Limits(services.settings)
     problems.register(app)
+    for noun in (keys,):
+        app.include_router(noun.router)
     return app
 
 

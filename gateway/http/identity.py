@@ -3,13 +3,19 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
 
-from pipelines.access.keys import Caller, Role
+from gateway.http.cookies import session_token
+from gateway.http.limits import limits_of
+from pipelines.access.keys import Caller, Role, environment_of
+from resources.outside import is_loopback
 from resources.services import Services
 
-SESSION_COOKIE = "rowline_session"
+SAFE = ("GET", "HEAD", "OPTIONS")
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+SHOW_A_KEY = "Show a known key, as `Authorization: Bearer rl_…`; `rowline keys create` makes one"
 
 
 def services_of(request: Request) -> Services:
@@ -25,18 +31,83 @@ def caller_of(request: Request, services: OurServices) -> Caller:
     """The caller of `Authorization: Bearer <key>`, else of the browser's session. Answers 401 where neither is good."""
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and shown:
-        found = services.ledger.keys.caller(shown.strip())
-    elif token := request.cookies.get(SESSION_COOKIE):
-        found = services.ledger.keys.of_session(token)
+        caller = holder_of(request, services, shown.strip())
     else:
-        found = None
-    if found is None:
+        found = visitor_of(request, services)
+        if found is None:
+            raise unauthorized(SHOW_A_KEY)
+        check_same_origin(request)
+        caller = found
+    limits_of(request).count_request(request, caller)
+    return caller
+
+
+def holder_of(request: Request, services: Services, text: str) -> Caller:
+    """Who holds this key. Answers 401 with the reason, and 429 to an address that has shown too many wrong ones."""
+    limits = limits_of(request)
+    limits.check_address(request, text)
+    key = services.ledger.keys.shown(text)
+    environment = services.settings.environment
+    if key is None:
+        limits.count_wrong_key(request)
+        raise unauthorized(SHOW_A_KEY)
+    if not key.is_good:
+        raise unauthorized(f"Key {key.key_id} is {key.state}; ask for a new one")
+    if (meant := environment_of(text)) != environment:
+        raise unauthorized(f"Key {key.key_id} is for {meant}, and this is {environment}; show a key made here")
+    limits.remember(text)
+    return key.caller
+
+
+def visitor_of(request: Request, services: Services) -> Caller | None:
+    """Who looks on with a browser: signed in with a key, or the developer of this computer; None for anybody else.
+
+    For pages that look different to a stranger. What changes something also asks `check_same_origin`.
+    """
+    token = session_token(request)
+    found = services.ledger.keys.of_session(token) if token else None
+    return found or developer_of(request, services)
+
+
+def developer_of(request: Request, services: Services) -> Caller | None:
+    """The development login: a browser on this computer is an admin of DEFAULT_ORGANIZATION without a key.
+
+    Only where ENVIRONMENT=development, which no other setting changes; only from loopback, under a loopback name
+    (a page elsewhere can make its own name point here), not through a proxy (which may speak for the world), and only
+    by what a browser alone sends and no page can forge.
+    """
+    if services.settings.environment != "development" or request.client is None:
+        return None
+    if any(name in request.headers for name in FORWARDED) or "sec-fetch-site" not in request.headers:
+        return None
+    if not is_loopback(request.client.host) or not is_loopback(request.url.hostname or ""):
+        return None
+    return Caller(services.settings.default_organization, frozenset({"admin"}))
+
+
+def check_same_origin(request: Request) -> None:
+    """Answers 403 to a change that a page of another origin had a signed-in browser ask for (CSRF).
+
+    A browser says where a request comes from, in Sec-Fetch-Site or else in Origin; what says neither is refused too.
+    A key in a header needs no such check: no page can make a browser send it.
+    """
+    if request.method in SAFE:
+        return
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        same = site in ("same-origin", "none")
+    else:
+        origin = urlsplit(request.headers.get("origin", ""))
+        same = (origin.scheme, origin.netloc) == (request.url.scheme, request.url.netloc)
+    if not same:
         raise HTTPException(
-            HTTPStatus.UNAUTHORIZED,
-            "Show a known key, as `Authorization: Bearer rl_…`; `rowline keys create` makes one",
-            {"WWW-Authenticate": "Bearer"},
+            HTTPStatus.FORBIDDEN,
+            "This request comes from a page of another site; ask from Rowline's own, or show a key",
         )
-    return found
+
+
+def unauthorized(reason: str) -> HTTPException:
+    return HTTPException(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": "Bearer"})
 
 
 def needs(role: Role) -> Callable[[Caller], Caller]:

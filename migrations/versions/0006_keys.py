@@ -16,7 +16,9 @@ CREATE TABLE keys (
     employee_id     text,
     digest          bytea NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
+    expires_at      timestamptz,
     revoked_at      timestamptz,
+    replaced_by     text,
     last_used_at    timestamptz
 );
 CREATE INDEX keys_of_organization ON keys (organization_id);

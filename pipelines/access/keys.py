@@ -15,8 +15,11 @@ from pipelines.failures import Misuse
 
 Role = Literal["events", "upload", "search", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
+Environment = Literal["development", "preview", "production"]
+ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 PREFIX = "rl"
-_KEY = re.compile(r"rl_([a-z2-7]{16})_([A-Za-z0-9]{43})")
+_KEY = re.compile(rf"rl_({'|'.join(ENVIRONMENTS)})_([a-z2-7]{{16}})_([A-Za-z0-9]{{43}})")
+_SECRETS = re.compile(r"(rl_[a-z]+_(?:[a-z2-7]{16}_)?)[A-Za-z0-9]{8,}|(signkey-\w+-)\w{8,}|(?<=/e/)[^\s/?#\"']+")
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _LETTERS = string.ascii_letters + string.digits  # URL-safe: a key may stand in a path
 
@@ -35,7 +38,7 @@ class Caller:
 
     def may(self, role: Role) -> bool:
         """Whether the key has the role; an admin has all of them, unless the key is one employee's."""
-        return role in self.roles or "admin" in self.roles
+        return role in self.roles or ("admin" in self.roles and self.employee_id is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,33 @@ class NewKey:
     digest: bytes
 
 
-def mint_key(choose: Callable[[str], str] = secrets.choice) -> NewKey:
-    """A new key: an id to find it by, and 256 bits that nobody can guess."""
+def mint_key(environment: Environment = "development", choose: Callable[[str], str] = secrets.choice) -> NewKey:
+    """A new key: the environment it is for, an id to find it by, and 256 bits that nobody can guess."""
     key_id = "".join(choose(_ID_LETTERS) for _ in range(16))
-    text = f"{PREFIX}_{key_id}_{''.join(choose(_LETTERS) for _ in range(43))}"
+    text = f"{PREFIX}_{environment}_{key_id}_{''.join(choose(_LETTERS) for _ in range(43))}"
     return NewKey(key_id, text, digest_of(text))
+
+
+def mint_token(choose: Callable[[str], str] = secrets.choice) -> str:
+    """What a browser's cookie holds: 256 bits that say nothing."""
+    return "".join(choose(_LETTERS) for _ in range(43))
 
 
 def key_id_of(text: str) -> str | None:
     """The id of what looks like one of our keys; None for anything else."""
     match = _KEY.fullmatch(text)
-    return match[1] if match else None
+    return match[2] if match else None
+
+
+def environment_of(text: str) -> Environment | None:
+    """Where a key may be used: one that got into a copy of the database elsewhere opens nothing there."""
+    match = _KEY.fullmatch(text)
+    return cast(Environment, match[1]) if match else None
+
+
+def without_keys(text: str) -> str:
+    """The text as it may stand in a log: of a key its id at most, of a path under `/e` nothing (law 10)."""
+    return _SECRETS.sub(lambda found: f"{found[1] or found[2] or ''}***", text)
 
 
 def digest_of(text: str) -> bytes:
@@ -78,3 +97,11 @@ def checked_roles(names: Iterable[str]) -> frozenset[Role]:
     if not roles:
         raise Misuse(f"A key needs a role; choose of {', '.join(ROLES)}")
     return frozenset(cast(set[Role], roles))
+
+
+def checked_rights(names: Iterable[str], employee_id: str | None) -> frozenset[Role]:
+    """Roles that a key may have; one employee's key searches and does nothing else. Raises Misuse."""
+    roles = checked_roles(names)
+    if employee_id is not None and roles != {"search"}:
+        raise Misuse(f"A key of employee {employee_id} may have the role search only; make another key for the rest")
+    return roles

@@ -109,11 +109,15 @@ class Erasures:
                 "DELETE FROM employees WHERE organization_id = %s AND employee_number = %s",
                 (organization_id, employee_number),
             )
+            connection.execute(
+                "DELETE FROM keys WHERE organization_id = %s AND employee_id = %s", (organization_id, employee_number)
+            )
 
     def erase_organization(self, organization_id: str) -> dict[str, int]:
         """Employees, templates and embeddings of an organization whose documents are gone; how many of each."""
         with self._database.transaction() as connection:
             connection.execute(FORGETTING, {"organization": organization_id})
+            _delete(connection, "DELETE FROM keys WHERE organization_id = %s", organization_id)
             return {
                 "employees": _delete(connection, "DELETE FROM employees WHERE organization_id = %s", organization_id),
                 "templates": _delete(connection, "DELETE FROM templates WHERE organization_id = %s", organization_id),

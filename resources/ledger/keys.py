@@ -7,19 +7,28 @@ from datetime import datetime, timedelta
 from psycopg.rows import class_row
 
 from pipelines.access.keys import Caller, NewKey, Role, digest_of, is_same, key_id_of
-from pipelines.failures import NotFound
-from resources.database.connections import Database
+from pipelines.failures import Conflict, NotFound
+from resources.database.connections import Connection, Database
+
+GRACE = timedelta(days=1)  # of an old key beside its successor
+USE_IS_NOTED_EVERY = timedelta(minutes=5)  # a key in use costs one write in this time, not one a request
 
 KEY = """
-SELECT k.key_id, k.organization_id, k.label, k.roles, k.employee_id, k.digest, k.created_at, k.revoked_at,
-       k.last_used_at
+SELECT k.key_id, k.organization_id, k.label, k.roles, k.employee_id, k.digest, k.created_at, k.expires_at,
+       k.revoked_at, k.replaced_by, k.last_used_at,
+       CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.expires_at <= now() THEN 'expired'
+            WHEN k.replaced_by IS NOT NULL THEN 'replaced' ELSE 'active' END AS state,
+       coalesce(k.last_used_at < now() - %(noted_every)s, true) AS use_is_news
   FROM keys k
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as the ledger knows it; the key itself is known to nobody but its holder."""
+    """A key as the ledger knows it; the key itself is known to nobody but its holder.
+
+    `state`: active, replaced (by a newer key, and still good), expired or revoked.
+    """
 
     key_id: str
     organization_id: str
@@ -28,12 +37,36 @@ class Key:
     employee_id: str | None
     digest: bytes
     created_at: datetime
+    expires_at: datetime | None
     revoked_at: datetime | None
+    replaced_by: str | None
     last_used_at: datetime | None
+    state: str
+    use_is_news: bool
 
     @property
     def caller(self) -> Caller:
         return Caller(self.organization_id, frozenset(self.roles), self.key_id, self.employee_id)
+
+    @property
+    def is_good(self) -> bool:
+        return self.state in ("active", "replaced")
+
+    def as_json(self) -> dict[str, object]:
+        """All that may be told of a key."""
+        return {
+            "keyId": self.key_id,
+            "organizationId": self.organization_id,
+            "label": self.label,
+            "roles": sorted(self.roles),
+            "employeeId": self.employee_id,
+            "state": self.state,
+            "createdAt": _told(self.created_at),
+            "expiresAt": _told(self.expires_at),
+            "revokedAt": _told(self.revoked_at),
+            "replacedBy": self.replaced_by,
+            "lastUsedAt": _told(self.last_used_at),
+        }
 
 
 class Keys:
@@ -41,45 +74,87 @@ class Keys:
         self._database = database
 
     def put(
-        self, new: NewKey, organization_id: str, label: str, roles: frozenset[Role], employee_id: str | None = None
-    ) -> None:
-        """Keep a new key's digest."""
+        self,
+        new: NewKey,
+        organization_id: str,
+        label: str,
+        roles: frozenset[Role],
+        employee_id: str | None = None,
+        lasts: timedelta | None = None,
+    ) -> Key:
+        """Keep a new key's digest. Raises NotFound where the employee is not in the organization's list."""
         with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO keys (key_id, organization_id, label, roles, employee_id, digest) "
-                "VALUES (%s, %s, %s, %s, %s, %s)",
-                (new.key_id, organization_id, label, sorted(roles), employee_id, new.digest),
-            )
+            if employee_id is not None:
+                _check_employee(connection, organization_id, employee_id)
+            return _put(connection, new, (organization_id, label, roles, employee_id), lasts)
 
-    def caller(self, text: str) -> Caller | None:
-        """Who shows this key; None where it is unknown or revoked."""
+    def shown(self, text: str) -> Key | None:
+        """The key that is shown, whatever became of it; None where it is unknown. Its use is noted now and then."""
         key_id = key_id_of(text)
         if key_id is None:
             return None
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Key)) as cursor:
-            key = cursor.execute(KEY + "WHERE key_id = %s AND revoked_at IS NULL", (key_id,)).fetchone()
-        return key.caller if key and is_same(text, key.digest) else None
+        with self._database.transaction() as connection:
+            key = _found(connection, "WHERE key_id = %(key)s", key=key_id)
+            if key is None or not is_same(text, key.digest):
+                return None
+            if key.use_is_news and key.is_good:
+                connection.execute("UPDATE keys SET last_used_at = now() WHERE key_id = %s", (key_id,))
+        return key
+
+    def caller(self, text: str) -> Caller | None:
+        """Who shows this key; None where it is unknown, revoked or expired."""
+        key = self.shown(text)
+        return key.caller if key and key.is_good else None
+
+    def rotate(self, key_id: str, new: NewKey, grace: timedelta, organization_id: str | None = None) -> Key:
+        """A new key with the rights of an old one, which goes on for the grace; none: it ends at once.
+
+        The new one lasts as long as the old one was meant to. Raises NotFound, and Conflict where it is over already.
+        """
+        with self._database.transaction() as connection:
+            old = _locked(connection, key_id, organization_id)
+            if not old.is_good or old.replaced_by:
+                raise Conflict(f"Key {key_id} is {old.state}; only an active key is rotated. Make a new one")
+            lasts = old.expires_at - old.created_at if old.expires_at else None
+            rights = (old.organization_id, old.label, frozenset(old.roles), old.employee_id)
+            key = _put(connection, new, rights, lasts)
+            connection.execute(
+                "UPDATE keys SET replaced_by = %s, expires_at = least(expires_at, now() + %s) WHERE key_id = %s",
+                (new.key_id, grace, key_id),
+            )
+            if not grace:
+                _revoke(connection, key_id)
+        return key
 
     def revoke(self, key_id: str, organization_id: str | None = None) -> Key:
         """End a key and its sessions. Raises NotFound where there is no such key."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Key)) as cursor:
-            key = cursor.execute(
-                KEY + "WHERE key_id = %s AND (%s::text IS NULL OR organization_id = %s) FOR UPDATE",
-                (key_id, organization_id, organization_id),
-            ).fetchone()
-            if key is None:
-                raise NotFound(f"There is no key {key_id}; `rowline keys list` names them")
-            connection.execute("UPDATE keys SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = %s", (key_id,))
-            connection.execute("DELETE FROM sessions WHERE key_id = %s", (key_id,))
-        return key
+        with self._database.transaction() as connection:
+            _locked(connection, key_id, organization_id)
+            _revoke(connection, key_id)
+            return _locked(connection, key_id, organization_id)
 
     def listed(self, organization_id: str | None = None) -> list[Key]:
-        """All keys, revoked ones too, newest first."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Key)) as cursor:
-            return cursor.execute(
-                KEY + "WHERE %s::text IS NULL OR organization_id = %s ORDER BY created_at DESC, key_id",
-                (organization_id, organization_id),
-            ).fetchall()
+        """All keys, those that are over too, newest first."""
+        with self._database.transaction() as connection:
+            return _all(
+                connection,
+                "WHERE %(organization)s::text IS NULL OR organization_id = %(organization)s "
+                "ORDER BY created_at DESC, key_id",
+                organization=organization_id,
+            )
+
+    def is_known(self, organization_id: str) -> bool:
+        """Whether the organization has anything here: keys, templates, employees or documents."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT EXISTS (SELECT FROM keys WHERE organization_id = %(of)s)"
+                " OR EXISTS (SELECT FROM templates WHERE organization_id = %(of)s)"
+                " OR EXISTS (SELECT FROM employees WHERE organization_id = %(of)s)"
+                " OR EXISTS (SELECT FROM documents WHERE organization_id = %(of)s) AS known",
+                {"of": organization_id},
+            ).fetchone()
+        assert row is not None
+        return bool(row["known"])
 
     # -- sessions ---------------------------------------------------------------------------------------------
 
@@ -93,15 +168,68 @@ class Keys:
             )
 
     def of_session(self, token: str) -> Caller | None:
-        """Who signed in with this session; None where it has ended, or its key was revoked."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Key)) as cursor:
-            key = cursor.execute(
-                KEY + "JOIN sessions s USING (key_id) WHERE s.digest = %s AND s.expires_at > now() "
-                "AND k.revoked_at IS NULL",
-                (digest_of(token),),
-            ).fetchone()
-        return key.caller if key else None
+        """Who signed in with this session; None where it has ended, or its key has."""
+        with self._database.transaction() as connection:
+            key = _found(
+                connection,
+                "JOIN sessions s USING (key_id) WHERE s.digest = %(digest)s AND s.expires_at > now()",
+                digest=digest_of(token),
+            )
+        return key.caller if key and key.is_good else None
 
     def close_session(self, token: str) -> None:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM sessions WHERE digest = %s", (digest_of(token),))
+
+
+def _told(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _all(connection: Connection, where: str, **values: object) -> list[Key]:
+    with connection.cursor(row_factory=class_row(Key)) as cursor:
+        return cursor.execute(KEY + where, {"noted_every": USE_IS_NOTED_EVERY, **values}).fetchall()
+
+
+def _found(connection: Connection, where: str, **values: object) -> Key | None:
+    return next(iter(_all(connection, where, **values)), None)
+
+
+def _locked(connection: Connection, key_id: str, organization_id: str | None) -> Key:
+    where = (
+        "WHERE key_id = %(key)s AND (%(organization)s::text IS NULL OR organization_id = %(organization)s) FOR UPDATE"
+    )
+    key = _found(connection, where, key=key_id, organization=organization_id)
+    if key is None:
+        raise NotFound(f"There is no key {key_id}; `rowline keys list` names them")
+    return key
+
+
+def _put(
+    connection: Connection,
+    new: NewKey,
+    rights: tuple[str, str, frozenset[Role], str | None],
+    lasts: timedelta | None,
+) -> Key:
+    organization_id, label, roles, employee_id = rights
+    connection.execute(
+        "INSERT INTO keys (key_id, organization_id, label, roles, employee_id, digest, expires_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s, now() + %s::interval)",
+        (new.key_id, organization_id, label, sorted(roles), employee_id, new.digest, lasts),
+    )
+    return _locked(connection, new.key_id, organization_id)
+
+
+def _revoke(connection: Connection, key_id: str) -> None:
+    connection.execute("UPDATE keys SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = %s", (key_id,))
+    connection.execute("DELETE FROM sessions WHERE key_id = %s", (key_id,))
+
+
+def _check_employee(connection: Connection, organization_id: str, employee_id: str) -> None:
+    found = connection.execute(
+        "SELECT 1 FROM employees WHERE organization_id = %s AND employee_number = %s", (organization_id, employee_id)
+    ).fetchone()
+    if found is None:
+        raise NotFound(
+            f"Employee {employee_id} is not in the list of {organization_id}; `rowline employees put` adds people"
+        )

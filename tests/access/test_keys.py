@@ -1,8 +1,21 @@
 """Keys as they are minted, told and recognised."""
 
+from urllib.parse import quote
+
 import pytest
 
-from pipelines.access.keys import Caller, checked_roles, is_same, key_id_of, mint_key
+from pipelines.access.keys import (
+    ENVIRONMENTS,
+    Caller,
+    Environment,
+    checked_rights,
+    checked_roles,
+    environment_of,
+    is_same,
+    key_id_of,
+    mint_key,
+    without_keys,
+)
 from pipelines.failures import Misuse
 
 
@@ -23,9 +36,36 @@ def test_what_is_no_key_has_no_id(text: str) -> None:
 def test_an_admin_may_everything_and_others_what_they_were_given() -> None:
     assert Caller("acme", frozenset({"admin"})).may("upload")
     assert not Caller("acme", frozenset({"search"})).may("upload")
+    assert not Caller("acme", frozenset({"admin"}), employee_id="E1").may("upload")
 
 
 @pytest.mark.parametrize("names", [[], ["owner"], ["search", "root"]])
 def test_a_role_that_does_not_exist_is_named(names: list[str]) -> None:
     with pytest.raises(Misuse, match="choose of events, upload, search, admin"):
         checked_roles(names)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_key_says_where_it_may_be_used_and_stands_in_a_path_as_it_is(environment: Environment) -> None:
+    """Apps put their event key into `/e/{key}`."""
+    key = mint_key(environment)
+    assert environment_of(key.text) == environment
+    assert quote(key.text, safe="") == key.text
+
+
+@pytest.mark.parametrize("roles", [["search", "upload"], ["admin"], ["events"]])
+def test_a_key_of_one_employee_searches_and_does_nothing_else(roles: list[str]) -> None:
+    with pytest.raises(Misuse, match="employee E1 may have the role search only"):
+        checked_rights(roles, "E1")
+    assert checked_rights(["search"], "E1") == {"search"}
+
+
+def test_what_goes_into_a_log_holds_no_key() -> None:
+    """The id stays, so that a key in use can be found."""
+    key = mint_key("production")
+    assert without_keys(f"Bearer {key.text}, {key.text[:-9]}") == (
+        f"Bearer rl_production_{key.key_id}_***, rl_production_{key.key_id}_***"
+    )
+    assert without_keys("POST /e/my-own-key?x=1 200") == "POST /e/***?x=1 200"
+    assert without_keys("signkey-prod-0123456789abcdef0123456789abcdef") == "signkey-prod-***"
+    assert without_keys("GET /documents/e/rl_ 문서") == "GET /documents/e/*** 문서"

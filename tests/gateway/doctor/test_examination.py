@@ -11,7 +11,8 @@ from gateway.doctor.context import Context, password_of
 from gateway.doctor.examination import Check, examine
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
 from pipelines.failures import TransientFailure
-from resources.settings import Complaint, Settings
+from resources.complaints import Complaint
+from resources.settings import Settings
 
 KEY = "sk-live-SECRET0123456789"
 PASSWORD = "p%40ss-SECRET"

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
 from pipelines.access.keys import Role, mint_key
+from pipelines.documents.employees import Employee
 from resources.services import Services
 
 MakeKey = Callable[..., dict[str, str]]
@@ -23,7 +24,9 @@ def key_of(services: Services) -> Callable[..., str]:
     """Makes a key: `key_of("acme", "upload")`, with `employee=` for one employee's."""
 
     def made(organization: str, *roles: Role, employee: str | None = None) -> str:
-        new = mint_key()
+        new = mint_key(services.settings.environment)
+        if employee and employee not in services.ledger.organizations.employee_namespaces(organization):
+            services.ledger.organizations.put_employees(organization, [Employee(employee, "직원", None)])
         services.ledger.keys.put(new, organization, "test", frozenset(roles), employee)
         return new.text
 

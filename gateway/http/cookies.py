@@ -1,0 +1,21 @@
+"""The cookie of a browser's session: how it is called, and what it holds."""
+
+from fastapi import Request
+
+from resources.outside import is_loopback
+
+COOKIE = "rowline_session"
+GUARDED = "__Host-"  # a browser takes such a name only with Secure, for this host and the whole of it
+
+
+def session_token(request: Request) -> str | None:
+    return request.cookies.get(cookie_name(request))
+
+
+def cookie_name(request: Request) -> str:
+    return f"{GUARDED}{COOKIE}" if is_guarded(request) else COOKIE
+
+
+def is_guarded(request: Request) -> bool:
+    """Whether the cookie goes over TLS only: everywhere but on this computer."""
+    return request.url.scheme == "https" or not is_loopback(request.url.hostname or "")
