@@ -103,6 +103,11 @@ class Settings(GatewaySettings, BaseSettings):
     reader_memory_bytes: int = Field(2**30, ge=2**27, description="Memory of the child process that reads a file.")
     reader_seconds: int = Field(240, gt=0, description="CPU seconds of the child process that reads a file.")
 
+    run_launcher: Literal["warm", "dagster"] = Field(
+        "warm",
+        description="How runs are started: forked from a warm process, or by Dagster's own launcher (2 s later each).",
+    )
+    runs_at_once: int = Field(4, ge=1, le=64, description="Most runs of this deployment at once; others wait.")
     dagster_port: int = Field(3000, ge=1, le=65_535, description="Port of the Dagster UI on 127.0.0.1.")
 
     @field_validator("rowline_home")

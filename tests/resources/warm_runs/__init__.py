@@ -1,0 +1,1 @@
+"""Tests of warm runs, over real processes."""

@@ -1,0 +1,109 @@
+"""A Dagster instance whose runs are forked, over a database of its own; one fork parent serves most tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+
+from resources.processes import Process
+from resources.warm_runs.launcher import WarmRunLauncher
+from tests.conftest import drop_database
+
+AT_MOST = 2
+JOBS = "tests.resources.warm_runs.jobs"
+ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        time.sleep(0.02)
+
+
+class WarmRuns:
+    """Runs of one job, asked for as Dagster's daemon asks."""
+
+    def __init__(self, instance: dg.DagsterInstance, module: str = JOBS) -> None:
+        self.instance, self.module = instance, module
+
+    @property
+    def launcher(self) -> WarmRunLauncher:
+        assert isinstance(self.instance.run_launcher, WarmRunLauncher)
+        return self.instance.run_launcher
+
+    @property
+    def parent(self) -> int:
+        """The process that forks."""
+        assert self.launcher._parent
+        return self.launcher._parent.process.pid
+
+    def launch(self, folder: Path, **told: bool) -> str:
+        repository = ReconstructableRepository(ModuleCodePointer(self.module, "defs"))
+        job = repository.get_reconstructable_job("watched")
+        run = self.instance.create_run_for_job(
+            job.get_definition(),
+            run_config={"ops": {"written": {"config": {"folder": str(folder), **told}}}},
+            job_code_origin=job.get_python_origin(),
+        )
+        return self.instance.launch_run(run.run_id, None).run_id  # type: ignore[arg-type]
+
+    def status(self, run_id: str) -> dg.DagsterRunStatus:
+        run = self.instance.get_run_by_id(run_id)
+        assert run
+        return run.status
+
+    def ended(self, run_id: str) -> dg.DagsterRunStatus:
+        until(lambda: self.status(run_id) in ENDED)
+        return self.status(run_id)
+
+    def began(self, run_id: str, folder: Path) -> tuple[int, int]:
+        """Its process and that one's parent, once the op is at work."""
+        file = folder / f"{run_id}.began"
+        until(lambda: file.exists() and file.read_text())
+        pid, parent = file.read_text().split()
+        return int(pid), int(parent)
+
+    def process(self, run_id: str) -> Process:
+        run = self.instance.get_run_by_id(run_id)
+        assert run
+        found = Process.of(run.tags, run_id, False)
+        assert found
+        return found
+
+
+@pytest.fixture(scope="module")
+def instance(
+    copy_database: Callable[[str], str], with_dagster: str, server_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dg.DagsterInstance]:
+    url, home = copy_database(with_dagster), tmp_path_factory.mktemp("home")
+    ours = {"module": "resources.warm_runs.launcher", "class": "WarmRunLauncher", "config": {"definitions": JOBS}}
+    storage = {"module": "resources.dagster_storage", "class": "RowlineDagsterStorage", "config": {}}
+    (home / "dagster.yaml").write_text(
+        yaml.safe_dump({"telemetry": {"enabled": False}, "storage": {"custom": storage}, "run_launcher": ours})
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "DATABASE_URL": url,
+            "ROWLINE_HOME": str(home),
+            "DAGSTER_HOME": str(home),
+            "RUNS_AT_ONCE": str(AT_MOST),
+            "EMBEDDING_PROVIDER": "openai",  # a model need not be loaded for these
+            "OPENAI_API_KEY": "sk-of-a-test",
+        }.items():
+            patch.setenv(name, value)
+        with dg.DagsterInstance.get() as opened:
+            yield opened
+    drop_database(server_url, url)
+
+
+@pytest.fixture
+def warm_runs(instance: dg.DagsterInstance) -> WarmRuns:
+    return WarmRuns(instance)
