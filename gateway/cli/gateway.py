@@ -1,7 +1,10 @@
 """gateway: the HTTP server of events, documents and pages."""
 
+from typing import Annotated
+
 import typer
 
+from gateway.cli.output import out
 from resources.settings import load_settings
 
 
@@ -9,9 +12,18 @@ def register(app: typer.Typer) -> None:
     app.command()(gateway)
 
 
-def gateway() -> None:
-    """Serve the event API, documents and pages over HTTP."""
-    import uvicorn
+def gateway(
+    fd: Annotated[
+        int | None, typer.Option("--fd", help="A listening socket that is open already, as systemd hands it over (3).")
+    ] = None,
+) -> None:
+    """Serve the event API, documents and pages over HTTP. SIGHUP replaces its workers without a gap."""
+    from gateway.http.logs import configure
+    from gateway.serving import Supervisor, listening
 
     settings = load_settings()
-    uvicorn.run("gateway.http.app:app", factory=True, host=settings.gateway_host, port=settings.gateway_port)
+    configure(settings)
+    listener = listening(settings, fd)
+    host, port = listener.getsockname()[:2]
+    out.print(f"The gateway listens on http://{host}:{port}", markup=False)
+    Supervisor(listener, settings).run()

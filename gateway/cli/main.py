@@ -45,3 +45,7 @@ def _plain(error: Exception) -> str:
     from rich.markup import escape
 
     return escape(str(error))
+
+
+if __name__ == "__main__":
+    main()

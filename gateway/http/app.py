@@ -1,13 +1,21 @@
 """The HTTP app: lists of routers, no decisions."""
 
-from fastapi import FastAPI
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from gateway.http import keys, problems
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from gateway.http import health, keys, problems
 from gateway.http.limits import Limits
+from gateway.http.logs import RequestLog
+from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
-def create_app(services: Services) -> FastAPI:
+
+def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     """The gateway over one deployment's services, which its owner closes."""
     app = FastAPI(
         title="Rowline",
@@ -15,15 +23,28 @@ def create_app(services: Services) -> FastAPI:
         description="Documents go in, searchable vectors come out, and every vector can name the row it came from.",
         docs_url=None,  # the pages of FastAPI load their scripts from elsewhere
         redoc_url=None,
+        lifespan=lifespan,
     )
     app.state.services = services
     app.state.limits = Limits(services.settings)
     problems.register(app)
-    for noun in (keys,):
+    for noun in (health, keys):
         app.include_router(noun.router)
+    app.add_middleware(RequestLog)  # the last that is added is the first that a request meets
     return app
 
 
 def app() -> FastAPI:
-    """What a server process loads: the app over the services that the settings choose."""
-    return create_app(open_services())
+    """What a server process loads: the app over the services that the settings choose, which end with it."""
+    services = open_services()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with suppress(RowlineFailure):  # a database that is away now is asked again by each request
+            await run_in_threadpool(lambda: services.ledger)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(services.close)
+
+    return create_app(services, lifespan)

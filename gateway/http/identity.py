@@ -38,6 +38,7 @@ def caller_of(request: Request, services: OurServices) -> Caller:
             raise unauthorized(SHOW_A_KEY)
         check_same_origin(request)
         caller = found
+    request.state.caller = caller  # for the log
     limits_of(request).count_request(request, caller)
     return caller
 

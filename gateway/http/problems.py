@@ -38,6 +38,15 @@ def problem(
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+def unexpected(request: Request, request_id: str) -> JSONResponse:
+    """What nobody has thought of: no detail leaves, but the id under which the log has it. `error` is for the SDKs."""
+    detail = f"Something went wrong here, not with your request; our log tells it under the request id {request_id}"
+    if request.url.path.startswith(("/e/", "/v1/")):
+        return JSONResponse({"status": 500, "error": detail, "requestId": request_id}, 500)
+    body = {"type": "about:blank", "title": "Internal Server Error", "status": 500, "detail": detail}
+    return JSONResponse({**body, "requestId": request_id}, 500, media_type="application/problem+json")
+
+
 def register(app: FastAPI) -> None:
     app.add_exception_handler(RowlineFailure, _failure)
     app.add_exception_handler(HTTPException, _http)

