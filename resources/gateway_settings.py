@@ -61,6 +61,9 @@ class GatewaySettings(BaseModel):
     guesses_per_minute: int = Field(
         30, gt=0, description="Most wrong keys from one address, in each process; then 429 to whatever is not known."
     )
+    event_request_bytes: int = Field(
+        16 * 2**20, ge=2**20, description="Largest request of events that is accepted; an event may have 3 MiB."
+    )
 
     @field_validator("trusted_proxies")
     @classmethod

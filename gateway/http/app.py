@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from gateway.http import health, keys, problems
+from gateway.http import events, health, keys, problems
 from gateway.http.limits import Limits
 from gateway.http.logs import RequestLog
 from pipelines.failures import RowlineFailure
@@ -28,7 +28,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.services = services
     app.state.limits = Limits(services.settings)
     problems.register(app)
-    for noun in (health, keys):
+    for noun in (health, keys, events):
         app.include_router(noun.router)
     app.add_middleware(RequestLog)  # the last that is added is the first that a request meets
     return app

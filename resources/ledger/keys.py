@@ -126,6 +126,11 @@ class Keys:
                 _revoke(connection, key_id)
         return key
 
+    def are_there(self) -> bool:
+        """Whether any key was ever made."""
+        with self._database.transaction() as connection:
+            return connection.execute("SELECT 1 AS one FROM keys LIMIT 1").fetchone() is not None
+
     def revoke(self, key_id: str, organization_id: str | None = None) -> Key:
         """End a key and its sessions. Raises NotFound where there is no such key."""
         with self._database.transaction() as connection:

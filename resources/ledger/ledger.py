@@ -9,6 +9,7 @@ from resources.ledger.documents import Documents
 from resources.ledger.drift import Drift
 from resources.ledger.embeddings import Embeddings
 from resources.ledger.erasures import Erasures
+from resources.ledger.events import Events
 from resources.ledger.keys import Keys
 from resources.ledger.lineage import Lineage
 from resources.ledger.live import Live
@@ -37,6 +38,7 @@ class Ledger:
     erasures: Erasures
     orders: Orders
     keys: Keys
+    events: Events
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -55,4 +57,5 @@ class Ledger:
             Erasures(database),
             Orders(database),
             Keys(database),
+            Events(database),
         )

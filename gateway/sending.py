@@ -1,0 +1,24 @@
+"""The one way in for events, over HTTP and by command: read, checked, identified, kept."""
+
+import os
+import time
+from collections.abc import Callable
+
+from pipelines.events.acceptance import accepted
+from pipelines.events.ids import mint_seed, read_seed
+from pipelines.events.reading import read_events
+from resources.services import Services
+
+
+def take_events(
+    services: Services,
+    organization_id: str,
+    body: bytes,
+    seed: str | None = None,
+    clock: Callable[[], float] = time.time,
+    random: Callable[[int], bytes] = os.urandom,
+) -> list[str]:
+    """Keep the events of a request's body; their ids. Raises Misuse, or TransientFailure where they may not be kept."""
+    events = read_events(body)
+    ids = read_seed(seed) or mint_seed(clock(), random(10))
+    return services.ledger.events.take(organization_id, accepted(events, organization_id, ids))

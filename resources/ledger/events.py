@@ -1,0 +1,195 @@
+"""Events: kept before they are answered, once however often they are sent; and what is told of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.rows import class_row
+
+from pipelines.events.acceptance import Accepted
+from pipelines.events.reading import ascii_of, text_of
+from resources.database.connections import Connection, Database
+
+EVENTS_CHANNEL = "rowline_events"
+HONOURED = timedelta(hours=24)  # how long an id of a sender's stands for its first event
+
+# Sorted, so that two requests with the same ids in another order wait for each other and never in a circle.
+KEYS = """
+INSERT INTO event_keys (organization_id, digest, event_id)
+SELECT %(organization)s, digest, event_id FROM unnest(%(digests)s::bytea[], %(ids)s::text[]) AS k (digest, event_id)
+ ORDER BY digest
+    ON CONFLICT (organization_id, digest) DO UPDATE SET event_id = excluded.event_id, received_at = now()
+ WHERE event_keys.received_at < now() - %(honoured)s
+RETURNING digest
+"""
+EVENTS = """
+INSERT INTO events (organization_id, event_id, name, content)
+SELECT %(organization)s, event_id, name, content
+  FROM unnest(%(ids)s::text[], %(names)s::text[], %(contents)s::text[]) AS e (event_id, name, content)
+ ORDER BY event_id
+    ON CONFLICT (organization_id, event_id) DO NOTHING
+RETURNING event_id
+"""
+RUNS = """
+INSERT INTO event_runs (run_id, organization_id, event_id, function, subject, due_at)
+SELECT run_id, %(organization)s, event_id, function, subject, greatest(now(), to_timestamp(ts / 1000.0))
+  FROM unnest(%(runs)s::text[], %(ids)s::text[], %(functions)s::text[], %(subjects)s::text[], %(times)s::bigint[])
+       WITH ORDINALITY AS r (run_id, event_id, function, subject, ts, place)
+ ORDER BY place
+"""
+CANCEL = """
+UPDATE event_runs SET state = 'cancelled', ended_at = now(), error = %(reason)s
+ WHERE organization_id = %(organization)s AND subject = %(subject)s AND function = ANY(%(functions)s)
+   AND state = 'waiting' AND event_id <> %(event)s
+"""
+EVENT = "SELECT event_id, name AS spelt, content, received_at FROM events WHERE organization_id = %(organization)s "
+RUN_STATES = """
+SELECT event_id, array_agg(state ORDER BY arrival) AS states FROM event_runs
+ WHERE organization_id = %s AND event_id = ANY(%s) GROUP BY event_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """An event as it was kept."""
+
+    event_id: str
+    spelt: str
+    content: str
+    received_at: datetime
+
+    @property
+    def name(self) -> str:
+        return text_of(self.spelt)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """name, data, id, ts, v, user and meta, as far as the sender gave them."""
+        return dict(json.loads(self.content))
+
+
+class Events:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- taking -----------------------------------------------------------------------------------------------
+
+    def take(self, organization_id: str, accepted: Sequence[Accepted]) -> list[str]:
+        """Keep all events and what they start, or none; committed and announced before it returns.
+
+        An event that was kept before (the same id within 24 hours, or the same seed) has no second effect and is
+        answered with its first id.
+        """
+        if not accepted:
+            return []
+        with self._database.transaction() as connection:
+            known = _known(connection, organization_id, accepted)
+            ids = [known.get(number, one.event_id) for number, one in enumerate(accepted)]
+            fresh = [one for number, one in enumerate(accepted) if number not in known]
+            kept = _keep(connection, organization_id, fresh)
+            _start(connection, organization_id, [one for one in fresh if one.event_id in kept])
+        return ids
+
+    # -- being asked about ------------------------------------------------------------------------------------
+
+    def event(self, organization_id: str, event_id: str) -> KeptEvent | None:
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(KeptEvent)) as cursor:
+            return cursor.execute(
+                EVENT + "AND event_id = %(event)s", {"organization": organization_id, "event": event_id}
+            ).fetchone()
+
+    def listed(
+        self,
+        organization_id: str,
+        limit: int = 20,
+        name: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        cursor: str | None = None,
+    ) -> list[KeptEvent]:
+        """Newest first by id; `cursor` is the last id of the page before, `after` and `before` times of receipt."""
+        at = {
+            "organization": organization_id,
+            "name": ascii_of(name) if name is not None else None,
+            "after": after,
+            "before": before,
+            "cursor": cursor,
+            "limit": limit,
+        }
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(KeptEvent)) as found:
+            return found.execute(
+                EVENT + "AND (%(name)s::text IS NULL OR name = %(name)s) "
+                "AND (%(after)s::timestamptz IS NULL OR received_at > %(after)s) "
+                "AND (%(before)s::timestamptz IS NULL OR received_at < %(before)s) "
+                "AND (%(cursor)s::text IS NULL OR event_id < %(cursor)s) ORDER BY event_id DESC LIMIT %(limit)s",
+                at,
+            ).fetchall()
+
+    def states(self, organization_id: str, event_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Event → states of what it started; an event that started nothing is not in it."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(RUN_STATES, (organization_id, list(event_ids))).fetchall()
+        return {row["event_id"]: row["states"] for row in rows}
+
+
+def _known(connection: Connection, organization_id: str, accepted: Sequence[Accepted]) -> dict[int, str]:
+    """Place in the request → first id, of events whose sender's id stands for another event already."""
+    first: dict[bytes, int] = {}  # the same id twice in one request: the first one counts
+    for number, one in enumerate(accepted):
+        if one.digest is not None:
+            first.setdefault(one.digest, number)
+    if not first:
+        return {}
+    digests = list(first)
+    at = {"organization": organization_id, "digests": digests, "honoured": HONOURED}
+    at["ids"] = [accepted[number].event_id for number in first.values()]
+    fresh = {row["digest"] for row in connection.execute(KEYS, at).fetchall()}
+    rows = connection.execute(
+        "SELECT digest, event_id FROM event_keys "
+        "WHERE organization_id = %(organization)s AND digest = ANY(%(digests)s)",
+        at,
+    ).fetchall()
+    ids = {row["digest"]: row["event_id"] for row in rows}
+    return {
+        number: ids[one.digest]
+        for number, one in enumerate(accepted)
+        if one.digest is not None and (one.digest not in fresh or first[one.digest] != number)
+    }
+
+
+def _keep(connection: Connection, organization_id: str, fresh: Sequence[Accepted]) -> set[str]:
+    """Ids of those that were not kept before."""
+    if not fresh:
+        return set()
+    at = {
+        "organization": organization_id,
+        "ids": [one.event_id for one in fresh],
+        "names": [ascii_of(one.event.name) for one in fresh],
+        "contents": [one.event.content for one in fresh],
+    }
+    return {row["event_id"] for row in connection.execute(EVENTS, at).fetchall()}
+
+
+def _start(connection: Connection, organization_id: str, kept: Sequence[Accepted]) -> None:
+    runs = [(one, run) for one in kept for run in one.runs]
+    for one in kept:
+        if one.cancels:
+            at = {"organization": organization_id, "subject": one.subject, "functions": list(one.cancels)}
+            reason = f"Cancelled by the event {one.event.name}"
+            connection.execute(CANCEL, at | {"event": one.event_id, "reason": reason})
+    if not runs:
+        return
+    connection.execute(
+        RUNS,
+        {
+            "organization": organization_id,
+            "runs": [run.run_id for _, run in runs],
+            "ids": [one.event_id for one, _ in runs],
+            "functions": [run.function for _, run in runs],
+            "subjects": [run.subject for _, run in runs],
+            "times": [one.event.ts or 0 for one, _ in runs],
+        },
+    )
+    connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))

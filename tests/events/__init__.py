@@ -1,0 +1,1 @@
+"""Events: how they are read, identified and refused, and what starts when."""
