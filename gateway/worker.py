@@ -40,8 +40,7 @@ def main() -> None:
             log_config=None,
             access_log=False,  # ours masks the keys that stand in paths
             server_header=False,
-            proxy_headers=bool(settings.proxies),
-            forwarded_allow_ips=settings.proxies,
+            proxy_headers=False,  # the app believes TRUSTED_PROXIES, whatever serves it
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=int(FINISH_SECONDS),
             timeout_notify=1,

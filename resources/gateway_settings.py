@@ -65,6 +65,13 @@ class GatewaySettings(BaseModel):
         16 * 2**20, ge=2**20, description="Largest request of events that is accepted; an event may have 3 MiB."
     )
 
+    request_bytes: int = Field(
+        2**20, gt=0, description="Largest body of a request; uploads and events have limits of their own."
+    )
+    request_seconds: float = Field(
+        60, gt=0, description="Longest wait of the gateway: for the next part of a request, and for its answer."
+    )
+
     @field_validator("trusted_proxies")
     @classmethod
     def networks(cls, value: str) -> str:

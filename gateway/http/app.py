@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway.http import events, health, keys, problems
 from gateway.http.limits import Limits
 from gateway.http.logs import RequestLog
+from gateway.http.security import GuardedApp, guard
 from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
@@ -17,7 +18,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     """The gateway over one deployment's services, which its owner closes."""
-    app = FastAPI(
+    app = GuardedApp(
         title="Rowline",
         version="0.1.0",
         description="Documents go in, searchable vectors come out, and every vector can name the row it came from.",
@@ -27,6 +28,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.limits = Limits(services.settings)
+    guard(app, services.settings)
     problems.register(app)
     for noun in (health, keys, events):
         app.include_router(noun.router)

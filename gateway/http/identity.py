@@ -39,6 +39,7 @@ def caller_of(request: Request, services: OurServices) -> Caller:
         check_same_origin(request)
         caller = found
     request.state.caller = caller  # for the log
+    request.state.caller = caller  # for the log
     limits_of(request).count_request(request, caller)
     return caller
 

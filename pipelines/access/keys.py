@@ -19,7 +19,6 @@ Environment = Literal["development", "preview", "production"]
 ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 PREFIX = "rl"
 _KEY = re.compile(rf"rl_({'|'.join(ENVIRONMENTS)})_([a-z2-7]{{16}})_([A-Za-z0-9]{{43}})")
-_SECRETS = re.compile(r"(rl_[a-z]+_(?:[a-z2-7]{16}_)?)[A-Za-z0-9]{8,}|(signkey-\w+-)\w{8,}|(?<=/e/)[^\s/?#\"']+")
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _LETTERS = string.ascii_letters + string.digits  # URL-safe: a key may stand in a path
 
@@ -72,11 +71,6 @@ def environment_of(text: str) -> Environment | None:
     """Where a key may be used: one that got into a copy of the database elsewhere opens nothing there."""
     match = _KEY.fullmatch(text)
     return cast(Environment, match[1]) if match else None
-
-
-def without_keys(text: str) -> str:
-    """The text as it may stand in a log: of a key its id at most, of a path under `/e` nothing (law 10)."""
-    return _SECRETS.sub(lambda found: f"{found[1] or found[2] or ''}***", text)
 
 
 def digest_of(text: str) -> bytes:
