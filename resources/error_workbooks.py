@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipelines.documents.error_workbook import write_error_workbook
 from pipelines.documents.reading.workbook import Limits, read_workbook
-from pipelines.failures import Misuse
+from pipelines.failures import Conflict
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
@@ -13,7 +13,7 @@ from resources.objects.protocol import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class ErrorWorkbooks:
-    """What the command hands out, and HTTP later."""
+    """What the command and HTTP hand out."""
 
     ledger: Ledger
     objects: ObjectStore
@@ -22,11 +22,11 @@ class ErrorWorkbooks:
     def write(self, version: Version, target: Path) -> int:
         """Write the version's error workbook to `target`; returns how many rows are wrong. None: nothing is written.
 
-        Raises Misuse for a version whose rows are not known yet.
+        Raises Conflict for a version whose rows are not known yet.
         """
         if version.plan_key is None:
             why = version.error or f"it is {version.status}"
-            raise Misuse(f"Version {version.version} of {version.document_id} has no rows yet: {why}")
+            raise Conflict(f"Version {version.version} of {version.document_id} has no rows yet: {why}")
         if not self.ledger.lineage.error_count(version):
             return 0
         errors = self.ledger.lineage.all_errors(version)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.documents.answers import hit_json
 from pipelines.failures import Misuse
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
@@ -28,6 +29,9 @@ class Hit:
     match: Match
     sources: list[dict[str, Any]]
 
+    def as_json(self) -> dict[str, Any]:
+        return hit_json(self.match.vector_id, self.match.namespace, self.match.score, self.sources)
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -41,8 +45,10 @@ class Search:
         """The best `top_k` hits, best first.
 
         The store may hold vectors of versions that are on their way in or out; asking is widened until enough
-        live ones are found or the store has no more.
+        live ones are found or the store has no more. Raises Misuse for a question without a word.
         """
+        if not question.strip():
+            raise Misuse("The question is empty; say what to look for")
         namespaces = self.ledger.organizations.namespaces(scope.organization_id, scope.employee_id, scope.document_id)
         if not namespaces:
             return []

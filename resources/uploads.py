@@ -7,7 +7,7 @@ from typing import BinaryIO
 from pipelines.documents.addresses import checked_name, content_hash
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template
-from pipelines.failures import Misuse
+from pipelines.failures import Misuse, NotFound
 from resources.embedders.protocol import Model
 from resources.ledger.arrivals import SameName, Upload
 from resources.ledger.documents import Version
@@ -81,10 +81,10 @@ class Uploads:
 
     def _check_owner(self, document_id: str, organization_id: str) -> None:
         # one sentence for both: an id of another organization must not be told from one that does not exist
-        refusal = Misuse(f"Organization {organization_id} has no document {document_id}")
+        refusal = NotFound(f"Organization {organization_id} has no document {document_id}")
         try:
             owner = self.ledger.documents.newest(document_id).organization_id
-        except Misuse:
+        except NotFound:
             raise refusal from None
         if owner != organization_id:
             raise refusal

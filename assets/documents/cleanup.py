@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from assets.documents.storing import sweep
-from pipelines.failures import Misuse
+from pipelines.failures import Misuse, NotFound
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
@@ -34,12 +34,12 @@ def clean_up(
 ) -> CleanedUp:
     """Remove a document whole. Stopped anywhere, it is out of every search, and doing it again ends it.
 
-    Raises Misuse for an unknown document.
+    Raises NotFound for an unknown document.
     """
     with ledger.documents.claim(document_id):
         versions = ledger.removals.versions(document_id)
         if not versions:
-            raise Misuse(f"There is no document {document_id}; `rowline documents` lists them")
+            raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
         organization, numbers = versions[0].organization_id, [version.version for version in versions]
         keys = [key for version in versions for key in objects_of(objects, version)]
         if dry_run:

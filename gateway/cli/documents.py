@@ -8,7 +8,7 @@ import typer
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.watching import watch
 from pipelines.documents.rows import Mode
-from pipelines.documents.statuses import error_rows, in_words, status_json, upload_json
+from pipelines.documents.statuses import document_json, error_rows, in_words, status_json, upload_json
 from pipelines.documents.templates import Template, parse_template
 from pipelines.failures import Misuse, PermanentFailure, RowlineFailure
 from resources.ledger.arrivals import SAME_NAME, SameName
@@ -194,16 +194,7 @@ def list_documents(
     with opened() as services:
         versions = services.ledger.documents.listed(org)
     if as_json:
-        rows = [
-            {
-                **upload_json(v),
-                "organizationId": v.organization_id,
-                "liveVersion": v.live_version,
-                **({"errorRows": errors} if (errors := error_rows(v)) else {}),
-            }
-            for v in versions
-        ]
-        print_json({"documents": rows})
+        print_json({"documents": [document_json(version) for version in versions]})
         return
     for v in versions:
         badge = in_words(STATUS_BADGES[v.status].split(" (")[0], error_rows(v))

@@ -1,12 +1,13 @@
 """search · trace."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from pipelines.failures import Misuse
+from pipelines.documents.answers import trace_json
+from pipelines.failures import Misuse, NotFound
 from resources.search import Hit, Scope
 
 
@@ -24,8 +25,6 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find rows by meaning; each hit names the rows it came from."""
-    if not query.strip():
-        raise Misuse("The question is empty; say what to look for")
     scope = Scope(org, employee, document)
     with opened() as services:
         hits = services.search.find(query, scope, top_k)
@@ -40,32 +39,12 @@ def search(
             soft_wrap=True,
         )
     if as_json:
-        print_json({"hits": [hit_json(hit) for hit in hits]})
+        print_json({"hits": [hit.as_json() for hit in hits]})
     elif not hits:
         out.print("Nothing found.")
     else:
         for hit in hits:
             show_hit(hit)
-
-
-def hit_json(hit: Hit) -> dict[str, Any]:
-    return {
-        "score": round(hit.match.score, 6),
-        "text": hit.sources[0]["content"],
-        "vectorId": hit.match.vector_id,
-        "namespace": hit.match.namespace,
-        "sources": [
-            {
-                "documentId": row["document_id"],
-                "version": row["version"],
-                "filename": row["filename"],
-                "sheet": row["sheet"],
-                "rowNumber": row["row_number"],
-                "employeeId": row["employee_id"],
-            }
-            for row in hit.sources
-        ],
-    }
 
 
 def show_hit(hit: Hit) -> None:
@@ -95,7 +74,7 @@ def trace(
     with opened() as services:
         rows = services.ledger.lineage.trace(vector, org)
     if not rows:
-        raise Misuse(f"Nothing points at vector {vector}")
+        raise NotFound(f"Nothing points at vector {vector}")
     shape = trace_json(rows)
     if as_json:
         print_json(shape)
@@ -109,32 +88,3 @@ def trace(
             + " · ".join(f"{column}: {cell}" for column, cell in row["sourceRow"].items() if cell),
             markup=False,
         )
-
-
-def trace_json(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    first = rows[0]
-    return {
-        "vectorId": str(first["vector_id"]),
-        "namespace": first["namespace"],
-        "contentHash": first["content_hash"].hex(),
-        "model": first["model"],
-        "dimension": first["dimension"],
-        "embeddedAt": first["embedded_at"].isoformat() if first["embedded_at"] else None,
-        "text": first["content"],
-        "rows": [
-            {
-                "documentId": row["document_id"],
-                "version": row["version"],
-                "live": row["live"],
-                "filename": row["filename"],
-                "sheet": row["sheet"],
-                "rowNumber": row["row_number"],
-                "batchNumber": row["batch_number"],
-                "runId": row["run_id"],
-                "employeeId": row["employee_id"],
-                "outcome": row["outcome"],
-                "sourceRow": row["source_row"],
-            }
-            for row in rows
-        ],
-    }

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from gateway.http import events, health, keys, problems
+from gateway.http import documents, events, health, keys, lineage, openapi, problems, search, uploads
 from gateway.http.limits import Limits
 from gateway.http.logs import RequestLog
 from gateway.http.security import GuardedApp, guard
@@ -14,6 +14,7 @@ from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+NOUNS = (health, keys, uploads, documents, search, lineage, events)
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
@@ -25,13 +26,15 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
         docs_url=None,  # the pages of FastAPI load their scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.services = services
     app.state.limits = Limits(services.settings)
     guard(app, services.settings)
     problems.register(app)
-    for noun in (health, keys, events):
+    for noun in NOUNS:
         app.include_router(noun.router)
+    openapi.describe(app)
     app.add_middleware(RequestLog)  # the last that is added is the first that a request meets
     return app
 

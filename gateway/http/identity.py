@@ -5,7 +5,8 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from gateway.http.cookies import session_token
 from gateway.http.limits import limits_of
@@ -27,7 +28,14 @@ def services_of(request: Request) -> Services:
 OurServices = Annotated[Services, Depends(services_of)]
 
 
-def caller_of(request: Request, services: OurServices) -> Caller:
+SHOWN = HTTPBearer(auto_error=False, scheme_name="key", description="A key of the organization, `rl_…`.")
+
+
+def caller_of(
+    request: Request,
+    services: OurServices,
+    __: Annotated[HTTPAuthorizationCredentials | None, Security(SHOWN)] = None,  # so that OpenAPI says it
+) -> Caller:
     """The caller of `Authorization: Bearer <key>`, else of the browser's session. Answers 401 where neither is good."""
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and shown:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from pipelines.failures import Conflict, Misuse, NotFound, RowlineFailure, TooLarge, TransientFailure, UnreadableFile
@@ -21,11 +23,46 @@ STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (
     (TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 TRY_AGAIN_SECONDS = 2
+MEDIA_TYPE = "application/problem+json"
+
+
+class WrongField(BaseModel):
+    """A field of the request and what is wrong with it."""
+
+    field: str = Field(examples=["query.limit"])
+    reason: str = Field(examples=["Input should be less than or equal to 200"])
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it: `detail` is one sentence for a person, `errors` names the wrong fields."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no document doc_0"])
+    errors: list[WrongField] = []
 
 
 def status_of(failure: RowlineFailure) -> HTTPStatus:
     """What a failure is in HTTP; one that is neither the caller's nor passing is ours."""
     return next((status for kind, status in STATUSES if isinstance(failure, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def wrong_field(field: str, reason: str) -> RequestValidationError:
+    """To raise where a value is wrong in a way that its type does not say."""
+    return RequestValidationError([{"loc": tuple(field.split(".")), "msg": reason, "type": "value_error"}])
+
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def told_as(*statuses: int, beside: Mapping[int | str, dict[str, Any]] = MappingProxyType({})) -> Responses:
+    """For `responses=` of a route: refusals of these statuses, each a problem document, beside other answers."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    refusals: Responses = {
+        status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses
+    }
+    return {**beside, **refusals}
 
 
 def problem(
@@ -35,7 +72,7 @@ def problem(
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if errors:
         body["errors"] = list(errors)
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def unexpected(request: Request, request_id: str) -> JSONResponse:

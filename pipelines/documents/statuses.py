@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
+Status = Literal["pending", "processing", "completed", "failed", "rolled_back"]
 BATCH_FIELDS = (
     "batchNumber",
     "totalBatches",
@@ -52,6 +54,23 @@ class Told(Protocol):
     def result(self) -> Mapping[str, Any] | None: ...
 
 
+class Listed(Told, Protocol):
+    """A document by its current version, as a list tells it."""
+
+    @property
+    def organization_id(self) -> str: ...
+    @property
+    def live_version(self) -> int | None: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def template_json(self) -> Mapping[str, Any]: ...
+    @property
+    def byte_size(self) -> int: ...
+    @property
+    def uploaded_at(self) -> datetime: ...
+
+
 def unexplained_end(how: str, steps: Sequence[str], run_id: str) -> str:
     """Why a document failed when no step said so itself."""
     where = f" in {', '.join(steps)}" if steps else ""
@@ -86,6 +105,22 @@ def upload_json(version: Told) -> dict[str, Any]:
         "version": version.version,
         "filename": version.filename,
         "status": version.status,
+    }
+
+
+def document_json(version: Listed) -> dict[str, Any]:
+    """A document in a list, by its current version; `errorRows` and `error` only where there are some."""
+    errors = error_rows(version)
+    return {
+        **upload_json(version),
+        "organizationId": version.organization_id,
+        "liveVersion": version.live_version,
+        "mode": version.mode,
+        "template": version.template_json["name"],
+        "byteSize": version.byte_size,
+        "uploadedAt": version.uploaded_at.isoformat(),
+        **({"errorRows": errors} if errors else {}),
+        **({"error": {"message": version.error}} if version.error else {}),
     }
 
 

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from pipelines.documents.addresses import mint_document_id
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template
-from pipelines.failures import Misuse
+from pipelines.failures import NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import CURRENT, UPLOADS_CHANNEL, Version, read_version
 
@@ -58,7 +58,7 @@ class Arrivals:
         name. The newest version is returned as it stands, and `known`, where it holds the same bytes, template, mode
         and model and no row of it failed: uploading twice is uploading once (law 4). A file with error rows is read
         again, as the employee list may know more by now; one that still waits may be uploaded again not to wait.
-        Raises Misuse for a document of another organization.
+        Raises NotFound for a document of another organization.
         """
         with self._database.transaction() as connection:
             if upload.upload_key:
@@ -68,7 +68,7 @@ class Arrivals:
                     "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
                 ).fetchone()
                 if known:
-                    return read_version(connection, known["document_id"], known["version"])
+                    return replace(read_version(connection, known["document_id"], known["version"]), known=True)
             document_id = self._of_name(connection, upload) if document is SAME_NAME else document
             if document_id is None:
                 document_id = mint_document_id()
@@ -105,7 +105,7 @@ class Arrivals:
             (document_id, organization_id),
         ).fetchone()
         if row is None:
-            raise Misuse(f"Organization {organization_id} has no document {document_id}")
+            raise NotFound(f"Organization {organization_id} has no document {document_id}")
         return int(row["latest_version"])
 
     def _is_same(self, connection: Connection, document_id: str, version: int, upload: Upload) -> bool:

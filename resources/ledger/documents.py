@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template, template_of
-from pipelines.failures import Misuse, PermanentFailure
+from pipelines.failures import Conflict, Misuse, NotFound, PermanentFailure
 from resources.database.connections import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"
@@ -29,6 +29,7 @@ class Version:
     filename: str
     object_key: str
     byte_size: int
+    sha256: bytes
     mode: Mode
     template_json: Mapping[str, Any]
     model: str
@@ -62,7 +63,7 @@ CURRENT = """
 """
 
 VERSION = """
-SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.mode,
+SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.sha256, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
        v.plan_key, v.error, v.result, v.uploaded_at, v.economy, v.waits_for
   FROM versions v JOIN documents d USING (document_id)
@@ -152,7 +153,7 @@ class Documents:
     def begin(self, document_id: str, run_id: str) -> Version:
         """The version that this run works on: the one it began with, else the newest one.
 
-        Raises Misuse for an unknown document. Older versions that still wait are told that they were overtaken.
+        Raises NotFound for an unknown document. Older versions that still wait are told that they were overtaken.
         """
         with self._database.transaction() as connection:
             bound = self._bound(connection, document_id, run_id)
@@ -164,7 +165,7 @@ class Documents:
                 (document_id,),
             ).fetchone()
             if newest is None:
-                raise Misuse(f"There is no document {document_id} in the ledger; upload it first")
+                raise NotFound(f"There is no document {document_id} in the ledger; upload it first")
             connection.execute(
                 "UPDATE versions SET status = 'failed', completed_at = now(), waits_for = NULL, error = %s "
                 "WHERE document_id = %s "
@@ -252,11 +253,11 @@ class Documents:
     def retry(self, document_id: str) -> Version:
         """Put a failed document back into the queue; finished batches stay finished.
 
-        Raises Misuse where the newest version has not failed.
+        Raises Conflict where the newest version has not failed, NotFound for an unknown document.
         """
         version = self.newest(document_id)
         if version.status != "failed":
-            raise Misuse(f"Document {document_id} is {version.status}; only a failed one can be tried again")
+            raise Conflict(f"Document {document_id} is {version.status}; only a failed one can be tried again")
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE versions SET status = 'pending', error = NULL, requested_at = NULL, run_id = NULL, "
@@ -269,18 +270,18 @@ class Documents:
     # -- being asked about ------------------------------------------------------------------------------------
 
     def newest(self, document_id: str) -> Version:
-        """The newest version of a document that was not rolled back. Raises Misuse where there is no such document."""
+        """The newest version of a document that was not rolled back. Raises NotFound where there is none."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s",  # noqa: S608
                 (document_id,),
             ).fetchone()
             if row is None:
-                raise Misuse(f"There is no document {document_id}; `rowline documents` lists them")
+                raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
             return read_version(connection, document_id, row["version"])
 
     def at(self, document_id: str, version: int) -> Version:
-        """One version of a document. Raises Misuse where it does not exist."""
+        """One version of a document. Raises NotFound where it does not exist."""
         with self._database.transaction() as connection:
             return read_version(connection, document_id, version)
 
@@ -308,5 +309,5 @@ def read_version(connection: Connection, document_id: str, version: int) -> Vers
             VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)
         ).fetchone()
     if found is None:
-        raise Misuse(f"Document {document_id} has no version {version}")
+        raise NotFound(f"Document {document_id} has no version {version}")
     return found

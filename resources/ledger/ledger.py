@@ -12,6 +12,7 @@ from resources.ledger.erasures import Erasures
 from resources.ledger.events import Events
 from resources.ledger.keys import Keys
 from resources.ledger.lineage import Lineage
+from resources.ledger.listing import Listing
 from resources.ledger.live import Live
 from resources.ledger.orders import Orders
 from resources.ledger.organizations import Organizations
@@ -39,6 +40,7 @@ class Ledger:
     orders: Orders
     keys: Keys
     events: Events
+    listing: Listing
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -58,4 +60,5 @@ class Ledger:
             Orders(database),
             Keys(database),
             Events(database),
+            Listing(database),
         )

@@ -59,6 +59,7 @@ SELECT l.vector_id, l.namespace, l.content_hash, v.model, v.dimension, e.embedde
   LEFT JOIN embeddings e ON e.organization_id = l.organization_id AND e.model = v.model AND e.text_hash = l.text_hash
  WHERE l.vector_id = %(vector)s
    AND (%(organization)s::text IS NULL OR l.organization_id = %(organization)s)
+   AND (%(employee)s::text IS NULL OR l.employee_id = %(employee)s)
  ORDER BY l.document_id, l.version DESC, l.row_position LIMIT 1000
 """
 
@@ -193,10 +194,14 @@ class Lineage:
             found.setdefault(str(row["vector_id"]), []).append(row)
         return found
 
-    def trace(self, vector_id: str, organization_id: str | None = None) -> list[dict[str, Any]]:
-        """Every row of every kept version that points at a vector, newest version first."""
+    def trace(
+        self, vector_id: str, organization_id: str | None = None, employee_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Every row of every kept version that points at a vector, within the caller's scope, newest version first."""
         with self._database.transaction() as connection:
-            return connection.execute(TRACE, {"vector": vector_id, "organization": organization_id}).fetchall()
+            return connection.execute(
+                TRACE, {"vector": vector_id, "organization": organization_id, "employee": employee_id}
+            ).fetchall()
 
     def elsewhere(self, organization_id: str, model: str, store: str) -> list[str]:
         """Live documents of the organization that another model embedded, or that are in another store."""

@@ -5,7 +5,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from pipelines.documents.costs import cost_usd
-from pipelines.failures import Misuse
+from pipelines.failures import Conflict, Misuse, NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version, read_version
 from resources.ledger.lineage import ERRORS
@@ -115,8 +115,8 @@ class Live:
     def aim(self, document_id: str, number: int) -> Version:
         """Say that the document is to go back (or forth again) to a version; from now on its vectors are owed.
 
-        Raises Misuse for a version that is unknown, was never completed, is live already, or while another one is
-        being processed.
+        Raises NotFound for a version that is unknown or was never completed, Conflict where it is live already, or
+        while another one is being processed.
         """
         with self._database.transaction() as connection:
             document = connection.execute(
@@ -124,14 +124,14 @@ class Live:
                 (document_id,),
             ).fetchone()
             if document is None:
-                raise Misuse(f"There is no document {document_id}; `rowline documents` lists them")
+                raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
             version = self._target(connection, document_id, number)
             if document["under_way"] is not None:
-                raise Misuse(
+                raise Conflict(
                     f"Version {document['under_way']} of {document_id} is being processed; wait until it has ended"
                 )
             if document["live_version"] == number and not document["unswept"]:
-                raise Misuse(f"Version {number} of {document_id} is live already; there is nothing to go back to")
+                raise Conflict(f"Version {number} of {document_id} is live already; there is nothing to go back to")
             connection.execute("UPDATE documents SET target_version = %s WHERE document_id = %s", (number, document_id))
             # what it brings into the store is swept, should nobody end this
             connection.execute(
@@ -148,7 +148,7 @@ class Live:
         numbers = [row["version"] for row in known]
         if number not in numbers:
             told = ", ".join(map(str, numbers)) or "none"
-            raise Misuse(f"Document {document_id} has no completed version {number}; completed and kept: {told}")
+            raise NotFound(f"Document {document_id} has no completed version {number}; completed and kept: {told}")
         return read_version(connection, document_id, number)
 
     def go_back(self, version: Version) -> None:
@@ -161,5 +161,5 @@ class Live:
                 at,
             ).rowcount
             if not flipped:
-                raise Misuse(f"Version {version.version} of {version.document_id} is no longer what was aimed at")
+                raise Conflict(f"Version {version.version} of {version.document_id} is no longer what was aimed at")
             connection.execute(GIVEN_UP, at)

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.failures import Misuse
+from pipelines.failures import TooLarge
 
 CHUNK = 1 << 20
 
@@ -12,7 +12,7 @@ CHUNK = 1 << 20
 def copied(body: BinaryIO, out: BinaryIO, at_most: int | None = None) -> tuple[int, bytes]:
     """Copy a stream a chunk at a time; its size in bytes and its SHA-256.
 
-    Raises Misuse as soon as the stream is longer than `at_most` bytes.
+    Raises TooLarge as soon as the stream is longer than `at_most` bytes.
     """
     digest, size = hashlib.sha256(), 0
     while chunk := body.read(CHUNK):
@@ -24,9 +24,9 @@ def copied(body: BinaryIO, out: BinaryIO, at_most: int | None = None) -> tuple[i
 
 
 def check_size(size: int, at_most: int | None) -> None:
-    """Raises Misuse where a file is larger than is accepted."""
+    """Raises TooLarge where a file is larger than is accepted."""
     if at_most is not None and size > at_most:
-        raise Misuse(f"The file is larger than the {at_most / 2**20:.0f} MiB that are accepted")
+        raise TooLarge(f"The file is larger than the {at_most / 2**20:.0f} MiB that are accepted")
 
 
 def measured(path: Path) -> tuple[int, bytes]:

@@ -151,6 +151,10 @@ def test_documents_templates_and_employees_are_listed(rowline_command: Command):
         "status": "completed",
         "organizationId": "acme",
         "liveVersion": 1,
+        "mode": "company_wide",
+        "template": "default",
+        "byteSize": 34,
+        "uploadedAt": told["uploadedAt"],
     }
     assert rowline_command.json("documents", "--org", "rival") == {"documents": []}
     rowline_command.json("template", "put", rowline_command.file("staff.yaml", STAFF), "--org", "acme")

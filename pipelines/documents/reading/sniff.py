@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO
 
 from pipelines.documents.reading.trouble import Damaged, NotAWorkbook, PasswordProtected
 
@@ -20,6 +22,8 @@ class Kind(Enum):
 
 
 HEAD_BYTES = 4096
+END_BYTES = 22 + 0xFFFF  # where a zip says how long its list of members is
+LIST_BYTES = 1 << 20
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 OLD_EXCEL = (b"\x09\x00", b"\x09\x02", b"\x09\x04")  # BIFF 2, 3, 4: no container around the records
 ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
@@ -47,22 +51,50 @@ def kind_of(path: Path) -> Kind:
     Raises NotAWorkbook for anything that is not a spreadsheet or text, PasswordProtected for an encrypted one.
     """
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+        return _kind_in(file)
+
+
+def refuse_at_the_door(file: BinaryIO) -> None:
+    """Raises what `kind_of` raises, where a glance tells; the file stands at its beginning before and after.
+
+    Nothing here may cost memory that the sender chooses: an archive with a long list of members is let through, and
+    judged where its reader has a limit.
+    """
+    if not _is_long_archive(file):
+        _kind_in(file)
+    file.seek(0)
+
+
+def _kind_in(file: BinaryIO) -> Kind:
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
     if not head:
         raise NotAWorkbook("the file is empty (0 bytes); send it again")
     if head.startswith(b"PK"):
-        return _kind_of_zip(path)
+        return _kind_of_zip(file)
     if head.startswith(OLE):
-        return _kind_of_ole(path)
+        return _kind_of_ole(file)
     if head.startswith(OLD_EXCEL):
         return Kind.XLS
     return _kind_of_text(head)
 
 
-def _kind_of_zip(path: Path) -> Kind:
+def _is_long_archive(file: BinaryIO) -> bool:
+    """Whether a zip's list of members, as its end states it, is longer than a workbook's ever is."""
+    file.seek(0)
+    if file.read(2) != b"PK":
+        return False
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - END_BYTES))
+    tail = file.read(END_BYTES)
+    at = tail.rfind(b"PK\x05\x06")
+    return at >= 0 and len(tail) >= at + 16 and int.from_bytes(tail[at + 12 : at + 16], "little") > LIST_BYTES
+
+
+def _kind_of_zip(file: BinaryIO) -> Kind:
     """By the names of the members; 11 real files spell them in another case, with a slash or in another folder."""
     try:
-        with zipfile.ZipFile(path) as package:
+        with zipfile.ZipFile(file) as package:
             names = {name.replace("\\", "/").lstrip("/").lower() for name in package.namelist()}
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise Damaged("the file is damaged or was not sent completely; save the workbook again and send it") from error
@@ -79,14 +111,14 @@ def _kind_of_zip(path: Path) -> Kind:
     raise NotAWorkbook("this is a zip archive without a workbook in it; send the workbook itself")
 
 
-def _kind_of_ole(path: Path) -> Kind:
+def _kind_of_ole(file: BinaryIO) -> Kind:
     """Old Office container: an xls, or the envelope around an encrypted xlsx (its stream names tell)."""
-    with path.open("rb") as file:
-        overlap = b""
-        while chunk := file.read(2**20):
-            if ENCRYPTED_STREAM in overlap + chunk:
-                raise PasswordProtected("the file has a password; save it without the password and send it again")
-            overlap = chunk[-len(ENCRYPTED_STREAM) :]
+    file.seek(0)
+    overlap = b""
+    while chunk := file.read(2**20):
+        if ENCRYPTED_STREAM in overlap + chunk:
+            raise PasswordProtected("the file has a password; save it without the password and send it again")
+        overlap = chunk[-len(ENCRYPTED_STREAM) :]
     return Kind.XLS
 
 

@@ -1,0 +1,97 @@
+"""What an organization may see of its documents: each by its own id, in pages, and whether anything has changed."""
+
+from typing import Any
+
+from psycopg.rows import class_row
+
+from pipelines.documents.statuses import Status
+from pipelines.failures import NotFound
+from resources.database.connections import Connection, Database
+from resources.ledger.documents import CURRENT, VERSION, Version, read_version
+
+# In the order of the index documents_of_organization, newest first: a page costs what it holds, however many there are.
+# Names are compared in one normal form: a Mac writes the letters of Hangul apart.
+PAGE = f"""
+{VERSION} WHERE d.organization_id = %(organization)s AND d.removed_at IS NULL AND v.version = {CURRENT}
+   AND (%(before)s::text IS NULL OR d.document_id < %(before)s)
+   AND (%(status)s::text IS NULL OR v.status = %(status)s)
+   AND (%(filename)s::text IS NULL
+        OR strpos(lower(normalize(v.filename)), lower(normalize(%(filename)s::text))) > 0)
+ ORDER BY d.document_id DESC LIMIT %(limit)s
+"""
+
+# xmin is the transaction that wrote a row as it stands: equal marks mean that nothing was written in between.
+MARK = """
+SELECT d.xmin::text || '-' || v.xmin::text || '-' || coalesce(
+       (SELECT md5(string_agg(b.xmin::text, ',' ORDER BY b.batch_number)) FROM batches b
+         WHERE b.document_id = v.document_id AND b.version = v.version), '') AS mark
+  FROM documents d JOIN versions v USING (document_id)
+ WHERE document_id = %(document)s AND version = %(version)s
+"""
+
+
+class Listing:
+    """Every question names the organization that asks; what belongs to another one is not there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def document(self, organization_id: str, document: str, version: int | None = None) -> Version:
+        """A document by its id: the version that is asked for, else the current one.
+
+        Raises NotFound where there is none, it belongs to another organization, or it is on its way out.
+        """
+        with self._database.transaction() as connection:
+            document_id, current = _found(connection, organization_id, document)
+            return read_version(connection, document_id, current if version is None else version)
+
+    def page(
+        self,
+        organization_id: str,
+        limit: int,
+        before: str | None = None,
+        status: Status | None = None,
+        filename: str | None = None,
+    ) -> list[Version]:
+        """The current versions of documents, newest document first, those older than `before`.
+
+        Documents that come in meanwhile are newer than any page that is still to come, so nothing is told twice.
+        """
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+            return cursor.execute(
+                PAGE,
+                {
+                    "organization": organization_id,
+                    "before": before,
+                    "status": status,
+                    "filename": filename,
+                    "limit": limit,
+                },
+            ).fetchall()
+
+    def versions(self, version: Version) -> list[Version]:
+        """All kept versions of a document, newest first."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+            return cursor.execute(
+                VERSION + "WHERE v.document_id = %s ORDER BY v.version DESC", (version.document_id,)
+            ).fetchall()
+
+    def mark(self, version: Version) -> str:
+        """Changes with everything that the ledger says of the version and its batches, and with nothing else."""
+        with self._database.transaction() as connection:
+            row = connection.execute(MARK, {"document": version.document_id, "version": version.version}).fetchone()
+        if row is None:
+            raise NotFound(f"Document {version.document_id} has no version {version.version}")
+        return str(row["mark"])
+
+
+def _found(connection: Connection, organization_id: str, document: str) -> tuple[str, int]:
+    """(document id, current version) of what the organization calls by this id."""
+    row: dict[str, Any] | None = connection.execute(
+        f"SELECT document_id, {CURRENT} AS version FROM documents d "  # noqa: S608
+        "WHERE document_id = %s AND organization_id = %s AND removed_at IS NULL",
+        (document, organization_id),
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"There is no document {document}")
+    return row["document_id"], row["version"]
