@@ -13,13 +13,14 @@ from sensors.documents.failures import canceled_runs, failed_runs
 from sensors.documents.inbox import bucket_files, inbox_files
 from sensors.documents.stuck import stuck_runs
 from sensors.documents.uploads import new_uploads
+from sensors.notifications.outbox import outbox
 
 defs = dg.Definitions(
     assets=[*dg.load_assets_from_modules([graph]), vector_store],
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[document_graph, document_rollback, document_cleanup, old_versions_cleanup, erasure, vector_sync],
     schedules=[nightly_vector_sync],
-    sensors=[new_uploads, inbox_files, embedding_orders, bucket_files, failed_runs, canceled_runs, stuck_runs],
+    sensors=[new_uploads, inbox_files, embedding_orders, bucket_files, failed_runs, canceled_runs, stuck_runs, outbox],
     resources=RESOURCES,
     executor=dg.in_process_executor,
 )

@@ -1,8 +1,10 @@
 """All resources of one deployment, opened when first used: what Dagster and the gateway are handed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from pipelines.notifications.messages import Channel
 from resources.database.addresses import database_url, direct_setting, direct_url
 from resources.database.connections import Database
 from resources.database.schema import branches_of, schema_is_current, upgrade
@@ -11,6 +13,7 @@ from resources.error_workbooks import ErrorWorkbooks
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 from resources.ledger.ledger import Ledger
+from resources.notices.channels import Carrier, channels_of
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore
@@ -109,6 +112,10 @@ class Services:
     @cached_property
     def search(self) -> Search:
         return Search(self.ledger, self.vectors, self.embedder)
+
+    @cached_property
+    def channels(self) -> Mapping[Channel, Carrier]:
+        return channels_of(self.settings)
 
     def close(self) -> None:
         """Close what was opened; the embedded server stops with its last process."""

@@ -16,6 +16,7 @@ from pipelines.failures import WrongSetting
 from resources.complaints import Complaint, DoNotFit, is_real
 from resources.database.spelling import check_spelling
 from resources.gateway_settings import GatewaySettings
+from resources.notice_settings import NoticeSettings
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 EMBEDDER = (
@@ -30,7 +31,7 @@ RESEMBLES, RESEMBLES_MUCH = 0.8, 0.9  # of difflib; much, for a name that does n
 VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
 
 
-class Settings(GatewaySettings, BaseSettings):
+class Settings(GatewaySettings, NoticeSettings, BaseSettings):
     """Everything that can be set. Names are the environment's, without a prefix."""
 
     model_config = SettingsConfigDict(
@@ -141,7 +142,8 @@ class Settings(GatewaySettings, BaseSettings):
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:
-        misfits = [*self._of_the_embedder(), *self._of_the_vector_store(), *self.of_the_gateway(self.environment)]
+        misfits = [*self._of_the_embedder(), *self._of_the_vector_store()]
+        misfits += [*self.of_the_gateway(self.environment), *self.of_notices(self.inngest_signing_key)]
         if misfits:
             raise DoNotFit(misfits)
         return self

@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from gateway.cli import catalog, development, doctor, documents, errors, gateway, keys, processing, searching, versions
+from gateway.cli import (
+    catalog,
+    development,
+    doctor,
+    documents,
+    errors,
+    gateway,
+    keys,
+    notices,
+    processing,
+    searching,
+    versions,
+)
 from gateway.cli.output import console
 from pipelines.failures import Misuse, RowlineFailure, WrongSetting
 
@@ -24,6 +36,7 @@ catalog.register(app)
 development.register(app)
 gateway.register(app)
 keys.register(app)
+notices.register(app)
 doctor.register(app)
 
 

@@ -14,6 +14,7 @@ from resources.ledger.keys import Keys
 from resources.ledger.lineage import Lineage
 from resources.ledger.listing import Listing
 from resources.ledger.live import Live
+from resources.ledger.notices import Notices
 from resources.ledger.orders import Orders
 from resources.ledger.organizations import Organizations
 from resources.ledger.plans import Plans
@@ -41,6 +42,7 @@ class Ledger:
     keys: Keys
     events: Events
     listing: Listing
+    notices: Notices
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -61,4 +63,5 @@ class Ledger:
             Keys(database),
             Events(database),
             Listing(database),
+            Notices(database),
         )

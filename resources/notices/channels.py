@@ -1,0 +1,61 @@
+"""Channels: which ones the settings open, and what a channel is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipelines.notifications.attempts import Outcome
+from pipelines.notifications.messages import Channel
+from resources.ledger.notices import Notice
+from resources.notices.email import Email
+from resources.notices.slack import Slack
+from resources.notices.webhook import Webhook
+from resources.outside import usable_key
+from resources.settings import Settings
+
+SWITCHES: Mapping[Channel, str] = {
+    "slack": "SLACK_WEBHOOK_URL",
+    "email": "SMTP_URL and EMAIL_FROM",
+    "webhook": "WEBHOOK_ADDRESSES and INNGEST_SIGNING_KEY",
+}
+
+
+class Carrier(Protocol):
+    """One channel to people or apps."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the receiver knows a message when it comes again."""
+
+    @property
+    def at_once(self) -> int:
+        """How many messages may be under way at the same time."""
+
+    def send(self, notice: Notice) -> Outcome:
+        """Send one message, in bounded time. Raises nothing that the network, the service or its answer causes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A channel that no setting opens: what it is given is refused, with the names of the settings."""
+
+    switch: str
+    repeatable: bool = True
+    at_once: int = 1
+
+    def send(self, notice: Notice) -> Outcome:
+        return Outcome("refused", f"The channel {notice.channel} is not set up: set {self.switch}, then send it anew")
+
+
+def channels_of(settings: Settings) -> dict[Channel, Carrier]:
+    """Every channel, those that are closed too."""
+    opened: dict[Channel, Carrier] = {name: Closed(switch) for name, switch in SWITCHES.items()}
+    if settings.slack_webhook_url:
+        opened["slack"] = Slack(usable_key("SLACK_WEBHOOK_URL", settings.slack_webhook_url.get_secret_value()))
+    if settings.smtp_url and settings.email_from:
+        opened["email"] = Email(settings.smtp_url.get_secret_value(), settings.email_from)
+    if settings.webhooks and settings.inngest_signing_key:
+        opened["webhook"] = Webhook(
+            settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_private
+        )
+    return opened

@@ -1,0 +1,110 @@
+"""One POST in bounded time, and how it ended: certainly not sent, answered, or nobody knows."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipelines.notifications.attempts import SENT, Outcome
+
+SECONDS = 20.0  # for all of it: name, connection, request and answer
+MOST_ANSWER = 64 * 1024  # bytes that are read of an answer
+AMBIGUOUS = (408, 502, 504)  # a server on the way gave up: the one behind it may have taken the message
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What goes where. `host` is the name that is meant where `address` holds an IP address in its place."""
+
+    address: str
+    body: bytes
+    headers: Mapping[str, str]
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+def post(request: Post, service: str, seconds: float = SECONDS, direct: bool = False) -> Answer | Outcome:
+    """The answer; else why there is none. `direct`: past the proxies that the environment names."""
+    under_way = [False]
+    try:
+        return asyncio.run(asyncio.wait_for(_posted(request, under_way, direct), seconds))
+    except TimeoutError:
+        trouble = f"gave no whole answer within {seconds:g} s"
+    except _network_errors() as error:
+        trouble = f"could not be reached ({type(error).__name__})"
+    if under_way[0]:
+        return Outcome("lost", f"{service} took the message and its answer was lost: it {trouble}")
+    return Outcome("later", f"{service} {trouble}")
+
+
+def judged(answer: Answer, service: str, why: str = "") -> Outcome:
+    """How a message ended by its answer; anything of 2xx is a yes."""
+    if 200 <= answer.status < 300:
+        return SENT
+    said = f"{service} answered {answer.status}{f': {why}' if why else ''}"
+    if 300 <= answer.status < 400:
+        return Outcome("refused", f"{said}, a redirect, which is not followed; name the address itself")
+    if answer.status in AMBIGUOUS:
+        return Outcome("lost", said)
+    if answer.status in (425, 429) or answer.status >= 500:
+        return Outcome("later", said, retry_after(answer.headers, datetime.now(UTC)))
+    return Outcome("refused", said)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that the service asks for, which it may say as a number or as a date."""
+    told = headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return float(told[:9])
+    try:
+        then = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - now).total_seconds())
+
+
+async def _posted(request: Post, under_way: list[bool], direct: bool) -> Answer:
+    import httpx
+
+    async def trace(event: str, _: Any) -> None:
+        # from the first byte of the request on, the service may have all of it
+        under_way[0] = under_way[0] or event.endswith("send_request_headers.started")
+
+    extensions: dict[str, Any] = {"trace": trace}
+    headers = dict(request.headers)
+    if request.host is not None:
+        headers["Host"] = request.host
+        extensions["sni_hostname"] = urlsplit(f"//{request.host}").hostname
+    async with (
+        httpx.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=not direct) as client,
+        client.stream(
+            "POST", request.address, content=request.body, headers=headers, extensions=extensions
+        ) as response,
+    ):
+        text = b""
+        async for part in response.aiter_raw():
+            text += part
+            if len(text) >= MOST_ANSWER:
+                break
+        return Answer(response.status_code, dict(response.headers), text[:MOST_ANSWER].decode("utf-8", "replace"))
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
+    import httpx
+
+    return (httpx.HTTPError, httpx.InvalidURL, OSError)
+
+
+def as_json(document: Any) -> bytes:
+    """Canonical JSON: sorted, without spaces, as signatures want it."""
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,86 @@
+"""Webhooks: a signed POST to an app, at one of the addresses that the settings name."""
+
+import hashlib
+import hmac
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from pipelines.notifications.attempts import Outcome
+from pipelines.notifications.recipients import is_named, is_public
+from resources.ledger.notices import Notice
+from resources.notices.http import SECONDS, Post, as_json, judged, post
+
+
+def resolved(host: str, port: int) -> list[str]:
+    """The IP addresses of a name. Raises OSError where it has none."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Repeatable: `Idempotency-Key` stays the same however often a message comes, so the app takes it once."""
+
+    allowed: Sequence[str]
+    signing_key: str = field(repr=False)
+    private: bool = False
+    seconds: float = SECONDS
+    resolve: Callable[[str, int], Sequence[str]] = resolved
+    repeatable: bool = True
+    at_once: int = 4
+
+    def send(self, notice: Notice) -> Outcome:
+        assert notice.recipient is not None  # checked when it was put
+        if not is_named(notice.recipient, self.allowed):
+            return Outcome("refused", "Its address is not one of WEBHOOK_ADDRESSES; add it there, then send it anew")
+        place = self._place(notice.recipient)
+        if isinstance(place, Outcome):
+            return place
+        body = as_json(document_of(notice))
+        address, host = place
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": notice.notice_id,
+            "User-Agent": "Rowline",
+            "x-inngest-signature": self._signature(body),
+        }
+        answer = post(Post(address, body, headers, host), "The webhook", self.seconds, direct=True)
+        return answer if isinstance(answer, Outcome) else judged(answer, "The webhook")
+
+    def _signature(self, body: bytes) -> str:
+        """As contracts of the event API have it; `re.sub` takes the prefix of the key that is no part of it."""
+        at = str(int(datetime.now(UTC).timestamp()))
+        key = re.sub(r"^signkey-\w+-", "", self.signing_key)
+        return f"t={at}&s={hmac.new(key.encode(), body + at.encode(), hashlib.sha256).hexdigest()}"
+
+    def _place(self, address: str) -> tuple[str, str] | Outcome:
+        """The address with the IP address in it that was judged, so that no second look-up leads elsewhere."""
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            found = self.resolve(host, port)
+        except OSError:
+            return Outcome("later", "The name in the webhook's address has no IP address now")
+        wrong = [one for one in found if not is_public(one)]
+        if not found or (wrong and not self.private):
+            return Outcome(
+                "refused", "The webhook's address leads into a private network; WEBHOOK_PRIVATE=true allows that"
+            )
+        ip = f"[{found[0]}]" if ":" in found[0] else found[0]
+        return parts._replace(netloc=f"{ip}:{port}").geturl(), parts.netloc
+
+
+def document_of(notice: Notice) -> dict[str, object]:
+    """What an app is given."""
+    return {
+        "noticeId": notice.notice_id,
+        "organizationId": notice.organization_id,
+        "subject": notice.subject,
+        "message": notice.message,
+        "values": notice.values,
+        "createdAt": notice.created_at.astimezone(UTC).isoformat(),
+    }

@@ -1,0 +1,57 @@
+"""The outbox: waits on the ledger for a message that is due, and sends it within a second."""
+
+import threading
+from collections.abc import Mapping
+
+import dagster as dg
+
+from pipelines.failures import RowlineFailure
+from pipelines.notifications.messages import Channel
+from resources.ledger.ledger import Ledger
+from resources.notices.channels import Carrier
+from resources.notices.delivery import Delivery
+
+# a tick may take 60 s
+LOOK_SECONDS = 20.0
+CLAIM_SECONDS = 10.0  # no message is taken in hand after them
+LEAVE_SECONDS = 35.0  # what is still under way goes on by itself, and is settled all the same
+
+
+@dg.sensor(
+    description="Messages to people and apps that are due.",
+    minimum_interval_seconds=1,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def outbox(
+    context: dg.SensorEvaluationContext,
+    ledger: dg.ResourceParam[Ledger],
+    channels: dg.ResourceParam[Mapping[Channel, Carrier]],
+) -> dg.SkipReason:
+    """Messages in the ledger's outbox; each is sent once, or it is known why not."""
+    Delivery(ledger.notices, channels, 0).settle_forsaken()
+    if not ledger.notices.is_due():
+        ledger.notices.wait_for_notice(LOOK_SECONDS)
+    if not ledger.notices.is_due():
+        return dg.SkipReason("no message is due")
+    delivery = Delivery(ledger.notices, channels, CLAIM_SECONDS)
+    if not in_background(delivery, LEAVE_SECONDS):
+        delivery.troubles.append("a channel is slow; what is under way is finished in the background")
+    for trouble in delivery.troubles:
+        context.log.warning(trouble)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(delivery.ended.items()))
+    return dg.SkipReason(f"messages: {told or 'none ended yet'}")
+
+
+def in_background(delivery: Delivery, seconds: float) -> bool:
+    """Run a round in a thread of its own; whether it ended in time."""
+
+    def run() -> None:
+        try:
+            delivery.run()
+        except RowlineFailure as error:
+            delivery.troubles.append(str(error))
+
+    thread = threading.Thread(target=run, name="outbox", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()

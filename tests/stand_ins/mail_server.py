@@ -1,0 +1,120 @@
+"""A strict stand-in for a mail server (aiosmtpd), on 127.0.0.1 only: mailboxes, sign-in, TLS, and bad days.
+
+    with MailServer() as server:
+        server.faults.append(Fault("reset_after", "data"))
+
+Operations: connect, mail, rcpt, data (the text itself). Kinds: reset_before and reset_after (with `data`: after the
+server has taken the text, before it says so), refused (550), later (451), hang. `mailbox` is what people find there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP as LINES
+from typing import Any, Self
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.stand_ins.faults import Fault, next_fault
+
+USER, PASSWORD = "rowline", "mail-password/never shown"
+CODES = {"refused": "550 5.1.1 <team@example.com>: no such mailbox", "later": "451 4.3.0 try again later"}
+
+
+class MailServer:
+    def __init__(self, tls: ssl.SSLContext | None = None, sign_in: bool = False, implicit: bool = False) -> None:
+        self.faults: deque[Fault] = deque()
+        self.mailbox: list[EmailMessage] = []
+        self.sessions = 0
+        self._controller = _Controller(self, tls, sign_in, implicit)
+
+    def __enter__(self) -> Self:
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+    @property
+    def port(self) -> int:
+        server = self._controller.server
+        assert isinstance(server, asyncio.Server)
+        return int(server.sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    # -- what aiosmtpd asks -----------------------------------------------------------------------------------
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname  # type: ignore[assignment]
+        self.sessions += 1
+        return responses
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if trouble := await self._trouble(server, "mail"):
+            return trouble
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if trouble := await self._trouble(server, "rcpt"):
+            return trouble
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        fault = next_fault(self.faults, "data")
+        if fault.kind in CODES:
+            return CODES[fault.kind]
+        assert isinstance(envelope.content, bytes)
+        message = message_from_bytes(envelope.content, _class=EmailMessage, policy=LINES)  # type: ignore[type-var]
+        assert not message.defects
+        assert b"\n" not in envelope.content.replace(b"\r\n", b""), "a bare line feed"
+        message["X-Envelope"] = f"{envelope.mail_from} {' '.join(envelope.rcpt_tos)}"
+        if fault.kind != "reset_before":
+            self.mailbox.append(message)
+        if fault.kind in ("reset_before", "reset_after"):
+            server.transport.abort()
+        if fault.kind == "hang":
+            await asyncio.sleep(3600)
+        return "250 OK"
+
+    async def _trouble(self, server: SMTP, operation: str) -> str | None:
+        fault = next_fault(self.faults, operation)
+        if fault.kind == "reset_before":
+            server.transport.abort()
+        return CODES.get(fault.kind)
+
+
+class _Controller(Controller):
+    def __init__(self, owner: MailServer, tls: ssl.SSLContext | None, sign_in: bool, implicit: bool) -> None:
+        self._settings: dict[str, Any] = {"enable_SMTPUTF8": False, "auth_require_tls": False}
+        if sign_in:
+            self._settings |= {"authenticator": _signed_in, "auth_required": True}
+        if tls and not implicit:
+            self._settings |= {"tls_context": tls, "require_starttls": True}
+        super().__init__(owner, "127.0.0.1", 0, ssl_context=tls if implicit else None)
+
+    def factory(self) -> SMTP:
+        return SMTP(self.handler, **self._settings)
+
+    def _trigger_server(self) -> None:
+        """aiosmtpd looks whether it answers by connecting to the port that it was given; 0 is none."""
+
+
+def _signed_in(server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth: Any) -> AuthResult:
+    right = isinstance(auth, LoginPassword) and (auth.login, auth.password) == (USER.encode(), PASSWORD.encode())
+    return AuthResult(success=right)
