@@ -1,5 +1,6 @@
 """Clean-up: a document, or its old versions, out of the store, the object storage and the ledger, in that order."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,16 +37,15 @@ def clean_up(
 
     Raises NotFound for an unknown document.
     """
+    if dry_run:
+        versions, keys = parts(ledger, objects, document_id)
+        counts = ledger.removals.removable(document_id)
+        numbers = [version.version for version in versions]
+        return CleanedUp(document_id, True, numbers, sum(counts.values()), [*counts], 0, len(keys))
     with ledger.documents.claim(document_id):
-        versions = ledger.removals.versions(document_id)
-        if not versions:
-            raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
+        ledger.removals.withdraw(document_id)  # first: no upload comes after what is listed now
+        versions, keys = parts(ledger, objects, document_id)
         organization, numbers = versions[0].organization_id, [version.version for version in versions]
-        keys = [key for version in versions for key in objects_of(objects, version)]
-        if dry_run:
-            counts = ledger.removals.removable(document_id)
-            return CleanedUp(document_id, True, numbers, sum(counts.values()), [*counts], 0, len(keys))
-        ledger.removals.withdraw(document_id)
         swept = sweep(ledger, vectors, organization, document_id)
         for key in keys:
             objects.delete(key)
@@ -62,7 +62,7 @@ def clean_up_old_versions(
     """
     if keep < 1:
         raise Misuse(f"{keep} versions to keep are too few: the live one always stays")
-    with ledger.documents.claim(document_id):
+    with nullcontext() if dry_run else ledger.documents.claim(document_id):
         version = ledger.documents.newest(document_id)
         old = ledger.removals.old(document_id, keep)
         keys = [key for n in old for key in objects_of(objects, ledger.documents.at(document_id, n))]
@@ -74,6 +74,14 @@ def clean_up_old_versions(
             objects.delete(key)
         forgotten = ledger.removals.forget(version.organization_id, document_id, old)
     return CleanedUp(document_id, False, old, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys))
+
+
+def parts(ledger: Ledger, objects: ObjectStore, document_id: str) -> tuple[list[Version], list[str]]:
+    """All versions of a document, and the objects of all of them. Raises NotFound for an unknown document."""
+    versions = ledger.removals.versions(document_id)
+    if not versions:
+        raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
+    return versions, [key for version in versions for key in objects_of(objects, version)]
 
 
 def objects_of(objects: ObjectStore, version: Version) -> list[str]:

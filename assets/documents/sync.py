@@ -75,9 +75,10 @@ def restore(
     drifted.note("missing", namespace, ids)
     if not repair:
         return
-    for (document_id, number), owned in ledger.drift.owners(ids).items():
-        upsert_vectors(ledger, vectors, ledger.drift.version(document_id, number), namespace, owned)
-        drifted.repaired += len(owned)
+    with owners_lock(ledger, namespace):  # nobody deletes for good what is sent here, before it was sent
+        for (document_id, number), owned in ledger.drift.owners(ids).items():
+            upsert_vectors(ledger, vectors, ledger.drift.version(document_id, number), namespace, owned)
+            drifted.repaired += len(owned)
 
 
 def remove(

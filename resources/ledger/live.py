@@ -39,10 +39,11 @@ SELECT d.live_version,
   FROM documents d WHERE document_id = %s AND removed_at IS NULL FOR UPDATE
 """  # noqa: S608 - constants of our own
 
-# What is newer than the version gone back to was given up; what is older was overtaken, as ever.
+# What is newer than the version gone back to was given up; what is older was overtaken, as ever. What came meanwhile
+# (an upload, a retry) is what a person wanted last: it goes on.
 GIVEN_UP = """
 UPDATE versions
-   SET status = CASE WHEN version > %(version)s THEN 'rolled_back'
+   SET status = CASE WHEN version > %(version)s AND status NOT IN ('pending', 'processing') THEN 'rolled_back'
                      WHEN status = 'rolled_back' THEN CASE WHEN result IS NULL THEN 'failed' ELSE 'completed' END
                      ELSE status END
  WHERE document_id = %(document)s
@@ -132,11 +133,15 @@ class Live:
                 )
             if document["live_version"] == number and not document["unswept"]:
                 raise Conflict(f"Version {number} of {document_id} is live already; there is nothing to go back to")
-            connection.execute("UPDATE documents SET target_version = %s WHERE document_id = %s", (number, document_id))
-            # what it brings into the store is swept, should nobody end this
+            # What it brings into the store is swept, should nobody end this. What was not owed may have been deleted by
+            # anybody: it is not known to be stored any more.
             connection.execute(
-                "UPDATE versions SET swept_at = NULL WHERE document_id = %s AND version = %s", (document_id, number)
+                "UPDATE versions v SET swept_at = NULL, "  # noqa: S608 - a constant of our own
+                f"stored_in = CASE WHEN {OWED} THEN stored_in END, awaited = CASE WHEN {OWED} THEN awaited END "
+                "FROM documents d WHERE d.document_id = v.document_id AND v.document_id = %s AND v.version = %s",
+                (document_id, number),
             )
+            connection.execute("UPDATE documents SET target_version = %s WHERE document_id = %s", (number, document_id))
             return version
 
     def _target(self, connection: Connection, document_id: str, number: int) -> Version:

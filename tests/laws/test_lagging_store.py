@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import dagster as dg
 import numpy as np
 import pytest
 from pydantic import SecretStr
 
+from assets.documents.rollback import roll_back
 from assets.documents.sync import sync_vectors
+from pipelines.failures import TransientFailure
 from resources.services import Services
 from resources.settings import Settings
 from resources.vectors.pinecone.store import PineconeVectorStore
 from resources.vectors.protocol import VectorBatch
 from tests.laws.command import Command
 from tests.laws.deployment import Deployment, csv_bytes, items
-from tests.laws.doubles import DIMENSION, Watched
+from tests.laws.doubles import DIMENSION, FailsAt, Watched, watched_ledger
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.pinecone_server import KEY, NAME, PineconeServer
 
@@ -205,3 +208,57 @@ def test_vectors_of_other_programs_in_the_index_are_nobodys_business(rowline: De
     assert (found.missing, found.stale, found.orphaned, found.checked) == (0, 0, 0, 1)
     assert {namespace for namespace, _ in held(pinecone)} == {"chatbot_memory", "org_acme"}
     assert len(held(pinecone)) == 4
+
+
+def died_before_its_sweep(rowline: Deployment, pinecone: PineconeServer) -> str:
+    """A document whose second version went live, and whose process then died: nothing of the first was swept."""
+    pinecone.index.lag = 0
+    document = rowline.index(items("apple", "pear", "plum")).document_id
+    ledger = watched_ledger(
+        rowline.services.ledger, FailsAt(1, TransientFailure("the process died"), ["begin"], always=True), "sweeps"
+    )
+    rowline.upload(items("apple", "quince"), document)
+    with pytest.raises(dg.Failure, match="the process died"):
+        rowline.quick(document, ledger=ledger)
+    assert held(pinecone) > promised(rowline)
+    return document
+
+
+def test_what_sync_deleted_of_an_unswept_version_is_sent_again_when_one_goes_back(
+    rowline: Deployment, pinecone: PineconeServer
+):
+    """The ledger took the first version for stored, and went live without its vectors."""
+    document = died_before_its_sweep(rowline, pinecone)
+    services = rowline.services
+    assert sync_vectors(services.ledger, services.vectors, repair=True).stale == 2
+    assert roll_back(services.ledger, services.vectors, document, 1).vectors_restored == 2
+    assert sorted(told(rowline, "apple")) == ["apple", "pear", "plum"]
+    assert held(pinecone) == promised(rowline)
+
+
+@pytest.mark.parametrize("how", ["sync", "another document's sweep"])
+def test_what_was_deleted_of_an_unswept_version_is_sent_again_with_the_next_upload(
+    how: str, rowline: Deployment, pinecone: PineconeServer
+):
+    """No version is believed to hold in the store what it is not owed."""
+    document = died_before_its_sweep(rowline, pinecone)
+    services = rowline.services
+    if how == "sync":
+        sync_vectors(services.ledger, services.vectors, repair=True)
+    else:
+        other = rowline.index(items("pear", "plum")).document_id
+        rowline.index(items("fig"), other)
+    rowline.index(items("apple", "pear", "plum"), document)
+    assert sorted(set(told(rowline, "apple")) - {"fig"}) == ["apple", "pear", "plum"]
+    assert held(pinecone) == promised(rowline)
+
+
+def test_what_another_documents_sweep_deleted_is_sent_again_when_one_goes_back(
+    rowline: Deployment, pinecone: PineconeServer
+):
+    document = died_before_its_sweep(rowline, pinecone)
+    other = rowline.index(items("pear", "plum")).document_id
+    rowline.index(items("fig"), other)
+    services = rowline.services
+    assert roll_back(services.ledger, services.vectors, document, 1).vectors_restored == 2
+    assert held(pinecone) == promised(rowline)

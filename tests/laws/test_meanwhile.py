@@ -1,0 +1,90 @@
+"""What one does while another is at work: an upload, a retry or a removal in the middle of something longer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from assets.documents.cleanup import clean_up
+from assets.documents.rollback import roll_back
+from assets.documents.sync import sync_vectors
+from tests.laws.deployment import Deployment, items
+from tests.laws.doubles import Watched, watched_ledger
+
+WAITING = "SELECT 1 AS waits FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+def at_first(call: str, do: Callable[[], Any]) -> Callable[[str, tuple[Any, ...]], None]:
+    """For `Watched`: do something ahead of the first call of this name."""
+    left = [do]
+
+    def before(name: str, _: tuple[Any, ...]) -> None:
+        if name == call and left:
+            left.pop()()
+
+    return before
+
+
+def statuses(rowline: Deployment, document: str) -> list[tuple[int, str]]:
+    rows = rowline.sql("SELECT version, status FROM versions WHERE document_id = %(d)s ORDER BY version", d=document)
+    return [(row["version"], row["status"]) for row in rows]
+
+
+@pytest.mark.parametrize("moment", ["wait", "go_back"])
+def test_an_upload_that_is_accepted_during_a_rollback_is_processed_after_it(rowline: Deployment, moment: str):
+    """Which of the two a person wanted last is told by the numbers: the upload is the newer version."""
+    services = rowline.services
+    document = rowline.index(items("anvil")).document_id
+    rowline.index(items("bellows"), document)
+    ledger = watched_ledger(services.ledger, at_first(moment, lambda: rowline.upload(items("chisel"), document)))
+    roll_back(ledger, services.vectors, document, 1)
+    assert statuses(rowline, document) == [(1, "completed"), (2, "rolled_back"), (3, "pending")]
+    assert [version.version for version in services.ledger.documents.waiting()] == [3]
+    assert rowline.process(document).live_version == 3
+    assert rowline.stored().keys() == rowline.promised()
+
+
+def test_a_retry_during_a_rollback_is_not_lost(rowline: Deployment):
+    services = rowline.services
+    document = rowline.index(items("anvil")).document_id
+    rowline.index(items("bellows"), document)
+    rowline.upload(b"", document)
+    assert rowline.process(document).status == "failed"
+    ledger = watched_ledger(services.ledger, at_first("go_back", lambda: services.ledger.documents.retry(document)))
+    roll_back(ledger, services.vectors, document, 1)
+    assert statuses(rowline, document) == [(1, "completed"), (2, "rolled_back"), (3, "pending")]
+
+
+def until(holds: Callable[[], Any]) -> None:
+    while not holds():
+        pass
+
+
+def test_vectors_that_sync_restores_go_with_a_document_that_is_being_removed(rowline: Deployment):
+    """Sync has seen who owns them, and is about to send them: a removal that comes now deletes them after that."""
+    services = rowline.services
+    document = rowline.index(items("anvil", "bellows")).document_id
+    rowline.sql("DELETE FROM vectors")
+    removal = threading.Thread(
+        target=clean_up, args=(services.ledger, services.vectors, services.objects, document, False)
+    )
+
+    def remove() -> None:
+        removal.start()
+        until(lambda: not removal.is_alive() or rowline.sql(WAITING))  # done, or waiting for us
+
+    sync_vectors(services.ledger, Watched(services.vectors, at_first("upsert", remove)), repair=True)
+    removal.join()
+    assert rowline.stored() == {}
+
+
+def test_a_file_that_comes_while_its_document_is_being_removed_goes_with_it(rowline: Deployment):
+    """Accepted before the document was withdrawn: the file is known to the clean-up. After that it is refused."""
+    services = rowline.services
+    document = rowline.index(items("anvil")).document_id
+    ledger = watched_ledger(services.ledger, at_first("withdraw", lambda: rowline.upload(items("bellows"), document)))
+    clean_up(ledger, services.vectors, services.objects, document, dry_run=False)
+    assert [*services.objects.keys("")] == []
