@@ -51,6 +51,9 @@ class GatewaySettings(BaseModel):
         description="The key of machine-to-machine requests: apps that poll `/v1` show it, requests may be signed with "
         "it, and our callbacks are.",
     )
+    inngest_signing_key_fallback: SecretStr | None = Field(
+        None, description="A signing key on its way out: still believed, no longer used to sign."
+    )
     session_hours: float = Field(12, gt=0, le=24 * 30, description="How long a browser stays signed in.")
     requests_per_minute: int = Field(
         6_000, gt=0, description="Most requests of one key, in each process of the gateway; then 429."
@@ -102,7 +105,11 @@ class GatewaySettings(BaseModel):
         """What is not fit for others than the developer; in development the doctor tells it, and nothing stops."""
         if environment == "development":
             return
-        keys = {"inngest_event_key": self.inngest_event_key, "inngest_signing_key": self.inngest_signing_key}
+        keys = {
+            "inngest_event_key": self.inngest_event_key,
+            "inngest_signing_key": self.inngest_signing_key,
+            "inngest_signing_key_fallback": self.inngest_signing_key_fallback,
+        }
         for name, key in keys.items():
             if reason := weakness(key):
                 yield Complaint(name.upper(), f"{reason}; ENVIRONMENT={environment} needs a real key", (name,))

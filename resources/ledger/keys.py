@@ -186,6 +186,19 @@ class Keys:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM sessions WHERE digest = %s", (digest_of(token),))
 
+    # -- signatures -------------------------------------------------------------------------------------------
+
+    def use_once(self, signature: bytes, lasts: int) -> bool:
+        """Whether this is the first use of a signature; it is remembered for as long as it could be used again."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM used_signatures WHERE expires_at < now()")
+            first = connection.execute(
+                "INSERT INTO used_signatures (digest, expires_at) VALUES (%s, now() + make_interval(secs => %s)) "
+                "ON CONFLICT DO NOTHING",
+                (signature, lasts),
+            )
+            return first.rowcount == 1
+
 
 def _told(at: datetime | None) -> str | None:
     return at.isoformat() if at else None

@@ -1,14 +1,12 @@
 """Webhooks: a signed POST to an app, at one of the addresses that the settings name."""
 
-import hashlib
-import hmac
-import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from pipelines.access.signatures import HEADER, signed
 from pipelines.notifications.attempts import Outcome
 from pipelines.notifications.recipients import is_named, is_public
 from resources.ledger.notices import Notice
@@ -45,16 +43,10 @@ class Webhook:
             "Content-Type": "application/json",
             "Idempotency-Key": notice.notice_id,
             "User-Agent": "Rowline",
-            "x-inngest-signature": self._signature(body),
+            HEADER: signed(body, self.signing_key, datetime.now(UTC).timestamp()),
         }
         answer = post(Post(address, body, headers, host), "The webhook", self.seconds, direct=True)
         return answer if isinstance(answer, Outcome) else judged(answer, "The webhook")
-
-    def _signature(self, body: bytes) -> str:
-        """As contracts of the event API have it; `re.sub` takes the prefix of the key that is no part of it."""
-        at = str(int(datetime.now(UTC).timestamp()))
-        key = re.sub(r"^signkey-\w+-", "", self.signing_key)
-        return f"t={at}&s={hmac.new(key.encode(), body + at.encode(), hashlib.sha256).hexdigest()}"
 
     def _place(self, address: str) -> tuple[str, str] | Outcome:
         """The address with the IP address in it that was judged, so that no second look-up leads elsewhere."""
