@@ -30,7 +30,7 @@ class ErrorWorkbooks:
         if not self.ledger.lineage.error_count(version):
             return 0
         errors = self.ledger.lineage.all_errors(version)
-        with self.objects.local(version.object_key) as path:
+        with self.objects.local(version.file) as path:
             return write_error_workbook(
                 target,
                 lambda: read_workbook(path, version.filename, version.template.layout, self.limits),

@@ -1,6 +1,7 @@
 """Taking a file in: bytes into object storage, a version into the ledger, in that order (law 6)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -95,6 +96,11 @@ def new_object_key(organization_id: str) -> str:
     from uuid_utils import uuid7
 
     return f"{uploads_folder(organization_id)}{uuid7().hex}"
+
+
+def begun_before(key: str, moment: datetime) -> bool:
+    """Whether an upload's key was made before a moment; its name begins with the time, in milliseconds (UUID 7)."""
+    return int(key.rpartition("/")[2][:12], 16) < moment.timestamp() * 1000
 
 
 def uploads_folder(organization_id: str) -> str:

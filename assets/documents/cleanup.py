@@ -86,4 +86,4 @@ def parts(ledger: Ledger, objects: ObjectStore, document_id: str) -> tuple[list[
 
 def objects_of(objects: ObjectStore, version: Version) -> list[str]:
     """The uploaded file and what was made of it."""
-    return [version.object_key, *objects.keys(f"{version.folder}/")]
+    return [*filter(None, [version.object_key]), *objects.keys(f"{version.folder}/")]  # an erased file is gone already

@@ -4,23 +4,35 @@ Out of searches first, then out of the store, the object storage and the ledger.
 files too, so they go as well: the documents that shared them keep their other rows, but cannot be read again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
 from assets.documents.cleanup import clean_up, objects_of
-from pipelines.failures import Misuse
+from pipelines.failures import Conflict, NotFound
+from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
-from resources.uploads import uploads_folder
+from resources.uploads import begun_before, uploads_folder
 from resources.vectors.protocol import VectorStore
+
+UPLOAD_TAKES = timedelta(hours=1)  # a file without a version that is younger may be one that is just being uploaded
+SHOWN = 5  # documents that a refusal names
+
+# Called with a document before its rows go from the ledger, and after: what else keeps them (runs, partition keys).
+Forget = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class Receipt:
-    """What was erased; in a dry run, of what."""
+    """What was erased; in a dry run, of what. None: not counted in a dry run.
+
+    `arrived_meanwhile` are documents that were uploaded while the organization was being erased: they stay, and what
+    they need.
+    """
 
     organization_id: str
     employee_number: str | None
@@ -29,71 +41,139 @@ class Receipt:
     rows_erased: int = 0
     vectors_deleted: int = 0
     namespaces_affected: list[str] = field(default_factory=list)
-    embeddings_deleted: int = 0
-    objects_deleted: int = 0
+    embeddings_deleted: int | None = None
+    objects_deleted: int | None = None
+    inbox_files_deleted: int | None = None
     employees_deleted: int = 0
     templates_deleted: int = 0
+    arrived_meanwhile: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {to_camel(name): value for name, value in asdict(self).items()}
 
 
-def erase_organization(
-    ledger: Ledger, vectors: VectorStore, objects: ObjectStore, organization_id: str, dry_run: bool = True
-) -> Receipt:
-    """Everything of an organization. Doing it again after a crash ends it; the last receipt tells what was left."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an owner's data may lie."""
+
+    ledger: Ledger
+    vectors: VectorStore
+    objects: ObjectStore
+    inboxes: Sequence[Inbox] = ()
+    forget: Forget = lambda _: None
+
+
+def erase_organization(places: Places, organization_id: str, now: datetime, dry_run: bool = True) -> Receipt:
+    """Everything of an organization. Doing it again after a crash ends it; the last receipt tells what was left.
+
+    Raises NotFound for an organization that nobody knows, Conflict while a document of it is worked on.
+    """
+    ledger, objects = places.ledger, places.objects
+    if not ledger.erasures.is_known(organization_id):
+        raise NotFound(f"There is no organization {organization_id}; `rowline documents` names those that are here")
     receipt = Receipt(organization_id, None, dry_run, ledger.erasures.documents(organization_id))
+    if dry_run:
+        counts = ledger.removals.removable(*receipt.documents)
+        receipt.vectors_deleted, receipt.namespaces_affected = sum(counts.values()), [*counts]
+        return receipt
+    refuse_while_in_work(ledger, organization_id)
+    receipt.embeddings_deleted = receipt.objects_deleted = 0
     for document_id in receipt.documents:
-        gone = clean_up(ledger, vectors, objects, document_id, dry_run)
+        places.forget(document_id)
+        gone = clean_up(ledger, places.vectors, objects, document_id, dry_run=False)
+        places.forget(document_id)
         receipt.vectors_deleted += gone.vectors_deleted
-        receipt.embeddings_deleted += gone.embeddings_deleted
+        receipt.embeddings_deleted += gone.embeddings_deleted or 0
         receipt.objects_deleted += gone.objects_deleted
         receipt.namespaces_affected = sorted({*receipt.namespaces_affected, *gone.namespaces_affected})
-    if dry_run:
-        return receipt
     # files whose upload was never recorded
-    keys = list(objects.keys(uploads_folder(organization_id)))
-    receipt.objects_deleted += deleted(objects, set(keys) - ledger.erasures.other_uploads(organization_id, keys))
+    unnamed = [key for key in objects.keys(uploads_folder(organization_id)) if begun_before(key, now - UPLOAD_TAKES)]
+    receipt.objects_deleted += deleted(objects, set(unnamed) - ledger.erasures.named(unnamed))
+    receipt.inbox_files_deleted = sum(inbox.forget(organization_id) for inbox in places.inboxes)
     left = ledger.erasures.erase_organization(organization_id)
     receipt.employees_deleted, receipt.templates_deleted = left["employees"], left["templates"]
     receipt.embeddings_deleted += left["embeddings"]
+    receipt.arrived_meanwhile = ledger.erasures.documents(organization_id)
     return receipt
 
 
-def erase_employee(
-    ledger: Ledger,
-    vectors: VectorStore,
-    objects: ObjectStore,
-    organization_id: str,
-    employee_number: str,
-    dry_run: bool = True,
-) -> Receipt:
-    """Everything of one employee, in every version of every document. Raises Misuse for one who is not in the list.
+def erase_employee(places: Places, organization_id: str, employee_number: str, dry_run: bool = True) -> Receipt:
+    """Everything of one employee, in every version of every document.
 
     The employee leaves the list last, so that doing it again after a crash ends it. Rows are known to be
     theirs by the template's employee column: a company-wide row that mentions them is not found.
+    Raises NotFound for one who is not in the list, Conflict while a document of the organization is worked on.
     """
-    namespace = ledger.erasures.namespace(organization_id, employee_number)
-    if namespace is None:
-        raise Misuse(f"Organization {organization_id} has no employee {employee_number}; see `rowline employees list`")
-    touched = ledger.erasures.versions_with(organization_id, employee_number, namespace)
-    receipt = Receipt(organization_id, employee_number, dry_run, [*touched], namespaces_affected=[namespace])
+    ledger = places.ledger
+    current = ledger.erasures.namespace(organization_id, employee_number)
+    if current is None:
+        raise NotFound(
+            f"Organization {organization_id} has no employee {employee_number}; see `rowline employees list`"
+        )
+    touched = ledger.erasures.versions_with(organization_id, employee_number)
+    namespaces = ledger.erasures.namespaces(organization_id, employee_number) | {current: None}
+    receipt = Receipt(organization_id, employee_number, dry_run, [*touched], namespaces_affected=sorted(namespaces))
     if dry_run:
+        receipt.vectors_deleted = sum(len(held(places.vectors, name, among)) for name, among in namespaces.items())
         return receipt
+    refuse_while_in_work(ledger, organization_id)
+    receipt.embeddings_deleted = receipt.objects_deleted = receipt.inbox_files_deleted = 0
+    receipt.vectors_deleted = drop(places, organization_id, namespaces)
     for document_id, numbers in touched.items():
+        places.forget(document_id)
         with ledger.documents.claim(document_id):
             versions = [ledger.documents.at(document_id, number) for number in numbers]
-            receipt.objects_deleted += deleted(objects, [key for v in versions for key in objects_of(objects, v)])
-            erased = ledger.erasures.erase_rows(organization_id, document_id, employee_number, namespace)
-            receipt.rows_erased += erased.rows
-            receipt.embeddings_deleted += erased.embeddings
-    with ledger.sweeps.sweeping(organization_id):
-        held = {key for model in vectors.models() for page in vectors.id_pages(model, namespace) for key in page}
-        vectors.drop_namespace(namespace)
-        receipt.vectors_deleted = len(held)
+            receipt.objects_deleted += deleted(
+                places.objects, [key for v in versions for key in objects_of(places.objects, v)]
+            )
+            receipt.inbox_files_deleted += sum(i.forget(organization_id, document_id) for i in places.inboxes)
+            erased = ledger.erasures.erase_rows(
+                organization_id, document_id, numbers, employee_number, list(namespaces)
+            )
+        places.forget(document_id)
+        receipt.rows_erased += erased.rows
+        receipt.embeddings_deleted += erased.embeddings
+    drop(places, organization_id, namespaces)  # what a vector-sync brought back before the rows were gone
     ledger.erasures.erase_employee(organization_id, employee_number)
     receipt.employees_deleted = 1
     return receipt
+
+
+def refuse_while_in_work(ledger: Ledger, organization_id: str) -> None:
+    """Raises Conflict: a version on its way would bring back what is being erased."""
+    if busy := ledger.erasures.in_work(organization_id):
+        more = f" and {len(busy) - SHOWN} more" if len(busy) > SHOWN else ""
+        raise Conflict(
+            f"Documents of {organization_id} are still waiting or being processed: {', '.join(busy[:SHOWN])}{more}. "
+            "Let them end, or clean them up, and erase then"
+        )
+
+
+def held(vectors: VectorStore, namespace: str, among: Iterable[str] | None) -> set[tuple[str, str]]:
+    """(model, id) of the vectors in a namespace; of these only, where some are named."""
+    wanted = None if among is None else set(among)
+    return {
+        (model, key)
+        for model in vectors.models()
+        for page in vectors.id_pages(model, namespace)
+        for key in page
+        if wanted is None or key in wanted
+    }
+
+
+def drop(places: Places, organization_id: str, namespaces: dict[str, list[str] | None]) -> int:
+    """Empty these namespaces of an employee, or take their vectors out of those that are somebody else's now."""
+    number = 0
+    for namespace, among in namespaces.items():
+        with places.ledger.sweeps.sweeping(organization_id):
+            gone = held(places.vectors, namespace, among)
+            number += len(gone)
+            if among is None:
+                places.vectors.drop_namespace(namespace)
+            else:
+                for model in {model for model, _ in gone}:
+                    places.vectors.delete(model, namespace, sorted(key for m, key in gone if m == model))
+    return number
 
 
 def deleted(objects: ObjectStore, keys: Iterable[str]) -> int:

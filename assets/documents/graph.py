@@ -56,7 +56,7 @@ def parsed_rows(
             version.organization_id, version.mode, ledger.organizations.employee_namespaces(version.organization_id)
         )
         reading = Reading()
-        with objects.local(version.object_key) as source, objects.writing(rows_key(version)) as target:
+        with objects.local(version.file) as source, objects.writing(rows_key(version)) as target:
             parts = read_workbook(source, version.filename, template.layout, settings.reading_limits)
             rows = document_rows(parts, template, owner, version.model, settings.batch_rows, reading)
             summary = write_rows(target, rows)
@@ -67,7 +67,7 @@ def parsed_rows(
             "rows_digest": summary.digest,
             "preview": rows_preview(summary.preview),
             **reading_metadata(reading),
-            **version_metadata(version, objects.link(version.object_key)),
+            **version_metadata(version, objects.link(version.file)),
         }
     )
 

@@ -1,17 +1,21 @@
 """Operations on documents that exist: Dagster's side of rollback, clean-up, vector-sync. Defaults are harmless."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.erasure import erase_employee, erase_organization
+from assets.documents.erasure import Places, erase_employee, erase_organization
 from assets.documents.partitions import vector_store
 from assets.documents.rollback import roll_back
 from assets.documents.steps import RETRIES, retried
 from assets.documents.sync import sync_vectors
 from pipelines.documents import claims
+from resources.dagster_history import forget_document
+from resources.inbox.bucket import BucketInbox
+from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore
@@ -117,19 +121,20 @@ def erased_owner(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
     objects: dg.ResourceParam[ObjectStore],
+    inbox: dg.ResourceParam[Inbox],
+    bucket_inbox: dg.ResourceParam[BucketInbox | None],
 ) -> dict[str, Any]:
     organization, employee, dry_run = config.organization_id, config.employee_number, config.dry_run
+
+    def forget(document_id: str) -> None:
+        forget_document(context.instance, document_id, partition_too=employee is None)
+
+    places = Places(ledger, vectors, objects, [inbox, *filter(None, [bucket_inbox])], forget)
     with retried():
         if employee is None:
-            receipt = erase_organization(ledger, vectors, objects, organization, dry_run)
+            receipt = erase_organization(places, organization, datetime.now(UTC), dry_run)
         else:
-            receipt = erase_employee(ledger, vectors, objects, organization, employee, dry_run)
-    for document_id in () if dry_run else receipt.documents:
-        # previews of rows are in the run's events
-        for run in context.instance.get_runs(dg.RunsFilter(tags={"dagster/partition": document_id})):
-            context.instance.delete_run(run.run_id)
-        if employee is None:
-            context.instance.delete_dynamic_partition("documents", document_id)
+            receipt = erase_employee(places, organization, employee, dry_run)
     context.log.info(str(receipt.as_json()))
     return receipt.as_json()
 

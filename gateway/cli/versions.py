@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.output import Json, console, opened, out, print_json
+from pipelines.failures import PermanentFailure
 
 Document = Annotated[str, typer.Argument(metavar="DOC", help="A document id.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would go; remove nothing.")]
@@ -80,14 +81,22 @@ def erase(
         return
     whose = f"employee {employee} of {org}" if employee else f"organization {org}"
     if dry_run:
-        out.print(f"{whose}: {len(told['documents'])} documents would be erased from", markup=False)
+        out.print(
+            f"{whose}: {told['vectorsDeleted']} vectors and all else of {len(told['documents'])} documents would go",
+            markup=False,
+        )
         return
     out.print(
         f"{whose} is erased: {told['vectorsDeleted']} vectors, {told['embeddingsDeleted']} embeddings, "
-        f"{told['objectsDeleted']} files, {told['rowsErased']} rows of documents that stay, in "
-        f"{len(told['documents'])} documents",
+        f"{told['objectsDeleted']} files, {told['inboxFilesDeleted']} files of the inbox, {told['rowsErased']} rows of "
+        f"documents that stay, in {len(told['documents'])} documents",
         markup=False,
     )
+    if told["arrivedMeanwhile"]:
+        raise PermanentFailure(
+            f"{len(told['arrivedMeanwhile'])} documents were uploaded meanwhile and stay: "
+            f"{', '.join(told['arrivedMeanwhile'])}; stop the uploads, and run it again"
+        )
 
 
 def sync_vectors(

@@ -5,6 +5,7 @@ organization's folder.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,18 @@ class FolderInbox:
 
     def refuse(self, file: InboxFile, reason: str) -> None:
         self._move(file, REFUSED, file.mark, reason)
+
+    def forget(self, organization_id: str, document_id: str | None = None) -> int:
+        folder = self.folder / organization_id
+        if document_id is not None:
+            folder = folder / TAKEN / document_id
+        try:
+            files = sum(path.is_file() for path in folder.rglob("*"))
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise TransientFailure(f"{folder} cannot be emptied: {error.strerror}") from error
+        return files
 
     def _move(self, file: InboxFile, place: str, folder: str, reason: str | None = None) -> None:
         """Into a folder of its own, under its own name: a longer name might not be allowed."""

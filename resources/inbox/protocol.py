@@ -29,6 +29,10 @@ class Inbox(Protocol):
         """Move the file out of the way, with the reason in a text file beside it."""
         ...
 
+    def forget(self, organization_id: str, document_id: str | None = None) -> int:
+        """Delete what was taken for a document, or all that an organization ever dropped; how many files went."""
+        ...
+
 
 def taken_folder(version: Version) -> str:
     """Where a taken file goes: the next version of a document bears the same name, and must not take its place."""

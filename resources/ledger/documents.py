@@ -51,6 +51,15 @@ class Version:
         return template_of(self.template_json)
 
     @property
+    def file(self) -> str:
+        """Where the uploaded file lies. Raises PermanentFailure where it was erased on request."""
+        if not self.object_key:
+            raise PermanentFailure(
+                f"The file of version {self.version} of {self.document_id} was erased on request; upload the list anew"
+            )
+        return self.object_key
+
+    @property
     def folder(self) -> str:
         """Where the version's own objects lie."""
         return f"documents/{self.document_id}/{self.version}"

@@ -1,19 +1,43 @@
 """Erasures: everything that names an organization, or one of its employees, out of the ledger."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resources.database.connections import Connection, Database
+from resources.database.connections import Database
+from resources.ledger.documents import MOST_ERRORS
+from resources.ledger.embeddings import COUNTED
 from resources.ledger.removals import FORGETTING, UNNEEDED
 
 ERASED = "this row was erased on request"
+# Every table that names an organization; what hangs on one of these goes with it (tests/laws/test_erasure.py).
+HOLDERS = ("employees", "templates", "embeddings", "keys", "documents")
 
-# A row is an employee's by its namespace; before they were in the list, by what its error says (`rows.py`).
-THEIRS = "(l.namespace = %(namespace)s OR l.namespace IS NULL AND l.error LIKE %(unknown)s)"
+# A row is an employee's by its owner, whatever their namespace was then; before they were in the list, by what its
+# error says (`rows.py`).
+THEIRS = "(l.employee_id = %(employee)s OR l.namespace IS NULL AND l.error LIKE %(unknown)s)"
 
+# A file that was never read to its end may name them too; nobody has looked.
 OF_EMPLOYEE = f"""
 SELECT DISTINCT l.document_id, l.version FROM lineage l JOIN documents d USING (document_id)
- WHERE d.organization_id = %(organization)s AND {THEIRS} ORDER BY l.document_id, l.version
+ WHERE d.organization_id = %(organization)s AND {THEIRS}
+UNION
+SELECT v.document_id, v.version FROM versions v JOIN documents d USING (document_id)
+ WHERE d.organization_id = %(organization)s AND v.plan_key IS NULL AND v.mode = 'employee_split' AND v.object_key <> ''
+ ORDER BY document_id, version
 """  # noqa: S608 - a constant of this module
+
+# Where their rows ever lived; `shared` where the list has given the namespace to somebody else since.
+NAMESPACES = """
+SELECT l.namespace, array_agg(DISTINCT l.vector_id) FILTER (WHERE NOT others.there) AS vectors,
+       bool_or(e.employee_number IS NOT NULL) AS shared
+  FROM lineage l JOIN documents d USING (document_id)
+  LEFT JOIN employees e ON e.namespace = l.namespace AND e.employee_number <> l.employee_id
+ CROSS JOIN LATERAL (SELECT EXISTS (
+       SELECT 1 FROM lineage o WHERE o.vector_id = l.vector_id AND o.employee_id IS DISTINCT FROM l.employee_id
+       ) AS there) others
+ WHERE d.organization_id = %(organization)s AND l.employee_id = %(employee)s AND l.vector_id IS NOT NULL
+ GROUP BY l.namespace ORDER BY l.namespace
+"""
 
 TEXTS = f"""
 CREATE TEMP TABLE texts ON COMMIT DROP AS
@@ -28,19 +52,41 @@ UPDATE lineage l SET outcome = 'error', error = %(reason)s, employee_id = NULL, 
  WHERE l.document_id = %(document)s AND {THEIRS}
 """  # noqa: S608
 
-# What was told of them: the errors of batches and results, and the namespaces that a result names.
-TOLD = """
-(SELECT coalesce(jsonb_agg(CASE WHEN e ->> 'message' LIKE %(unknown)s
-                                THEN jsonb_set(e, '{{message}}', to_jsonb(%(reason)s::text)) ELSE e END), '[]')
-   FROM jsonb_array_elements({errors}) e)
+# Told anew of the rows that are left: a result that counts erased rows as kept would be a lie.
+RESULTS = """
+UPDATE versions v SET result = v.result || jsonb_build_object(
+           'processedRows', c.processed, 'unchangedRows', c.unchanged, 'duplicateRows', c.duplicate,
+           'skippedRows', c.duplicate, 'errorRows', c.errors, 'errors', c.told,
+           'namespacesUpdated', (SELECT coalesce(jsonb_agg(n), '[]') FROM jsonb_array_elements_text(
+                                        v.result -> 'namespacesUpdated') n WHERE n <> ALL(%(namespaces)s)))
+  FROM (SELECT document_id, version,
+               count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
+               count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged,
+               count(*) FILTER (WHERE outcome = 'duplicate') AS duplicate,
+               count(*) FILTER (WHERE outcome = 'error') AS errors,
+               coalesce((jsonb_path_query_array(jsonb_agg(
+                   jsonb_build_object('sheet', sheet, 'rowNumber', row_number, 'message', error) ORDER BY row_position)
+                   FILTER (WHERE outcome = 'error'), '$[0 to $last]', jsonb_build_object('last', %(most)s - 1))),
+                   '[]') AS told
+          FROM lineage WHERE document_id = %(document)s GROUP BY document_id, version) c
+ WHERE c.document_id = v.document_id AND c.version = v.version AND v.result IS NOT NULL
 """
-BATCHES = f"UPDATE batches SET errors = {TOLD.format(errors='errors')} WHERE document_id = %(document)s"  # noqa: S608
-RESULTS = f"""
-UPDATE versions SET result = result || jsonb_build_object(
-           'namespacesUpdated', (result -> 'namespacesUpdated') - %(namespace)s::text,
-           'errors', {TOLD.format(errors="result -> 'errors'")})
- WHERE document_id = %(document)s AND result IS NOT NULL
+BATCHES = f"""
+UPDATE batches b SET processed_rows = s.processed, errors = s.errors
+  FROM (SELECT version, batch_number, {COUNTED} FROM lineage WHERE document_id = %(document)s
+         GROUP BY version, batch_number) s
+ WHERE b.document_id = %(document)s AND b.version = s.version AND b.batch_number = s.batch_number
+   AND b.status = 'completed'
 """  # noqa: S608
+REACHED = """
+DELETE FROM document_namespaces n WHERE n.document_id = %(document)s AND n.namespace = ANY(%(namespaces)s)
+   AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.document_id = n.document_id AND l.version = n.version
+                                             AND l.namespace = n.namespace)
+"""
+# Read again it would bring them back; and an upload of the same bytes must not be answered with it.
+FILES = """
+UPDATE versions SET object_key = '', sha256 = '' WHERE document_id = %(document)s AND version = ANY(%(versions)s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +109,28 @@ class Erasures:
             ).fetchall()
         return [row["document_id"] for row in rows]
 
+    def in_work(self, organization_id: str) -> list[str]:
+        """Documents of the organization with a version that waits or is worked on."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT document_id FROM versions JOIN documents d USING (document_id) "
+                "WHERE d.organization_id = %s AND d.removed_at IS NULL AND status IN ('pending', 'processing') "
+                "ORDER BY document_id",
+                (organization_id,),
+            ).fetchall()
+        return [row["document_id"] for row in rows]
+
+    def is_known(self, organization_id: str) -> bool:
+        """Whether the ledger holds anything of an organization."""
+        with self._database.transaction() as connection:
+            return any(
+                connection.execute(
+                    f"SELECT 1 FROM {table} WHERE organization_id = %s LIMIT 1",  # noqa: S608 - names of our own
+                    (organization_id,),
+                ).fetchone()
+                for table in HOLDERS
+            )
+
     def namespace(self, organization_id: str, employee_number: str) -> str | None:
         """Where the employee's rows live; None where the employee is not in the list."""
         with self._database.transaction() as connection:
@@ -72,9 +140,23 @@ class Erasures:
             ).fetchone()
         return row["namespace"] if row else None
 
-    def versions_with(self, organization_id: str, employee_number: str, namespace: str) -> dict[str, list[int]]:
-        """Document → its versions that have rows of the employee."""
-        at = {"organization": organization_id, "namespace": namespace, "unknown": unknown(employee_number)}
+    def namespaces(self, organization_id: str, employee_number: str) -> dict[str, list[str] | None]:
+        """Where the employee's rows ever lived → None for all of it, or their vectors where it is another's now."""
+        at = {"organization": organization_id, "employee": employee_number}
+        with self._database.transaction() as connection:
+            rows = connection.execute(NAMESPACES, at).fetchall()
+        return {
+            row["namespace"]: [str(vector) for vector in row["vectors"] or ()] if row["shared"] else None
+            for row in rows
+        }
+
+    def versions_with(self, organization_id: str, employee_number: str) -> dict[str, list[int]]:
+        """Document → its versions that have rows of the employee, or were never read so far that it is known."""
+        at = {
+            "organization": organization_id,
+            "employee": employee_number,
+            "unknown": unknown(employee_number),
+        }
         with self._database.transaction() as connection:
             rows = connection.execute(OF_EMPLOYEE, at).fetchall()
         found: dict[str, list[int]] = {}
@@ -82,25 +164,37 @@ class Erasures:
             found.setdefault(row["document_id"], []).append(row["version"])
         return found
 
-    def erase_rows(self, organization_id: str, document_id: str, employee_number: str, namespace: str) -> ErasedRows:
-        """Take what they say out of the employee's rows of a document, with embeddings that nobody else needs."""
+    def erase_rows(
+        self,
+        organization_id: str,
+        document_id: str,
+        versions: Sequence[int],
+        employee_number: str,
+        namespaces: Sequence[str],
+    ) -> ErasedRows:
+        """Take what they say out of the employee's rows of a document, with embeddings that nobody else needs.
+
+        The files of these versions are gone: they cannot be read again.
+        """
         at = {
             "organization": organization_id,
             "document": document_id,
-            "namespace": namespace,
+            "versions": list(versions),
+            "employee": employee_number,
+            "namespaces": list(namespaces),
             "unknown": unknown(employee_number),
             "reason": ERASED,
+            "most": MOST_ERRORS,
         }
         with self._database.transaction() as connection:
             connection.execute(FORGETTING, at)
             connection.execute(TEXTS, at)
             connection.execute("ANALYZE texts")
             rows = connection.execute(ROWS, at).rowcount
+            connection.execute(REACHED, at)
             connection.execute(BATCHES, at)
             connection.execute(RESULTS, at)
-            connection.execute(
-                "DELETE FROM document_namespaces WHERE document_id = %(document)s AND namespace = %(namespace)s", at
-            )
+            connection.execute(FILES, at)
             return ErasedRows(rows, connection.execute(UNNEEDED, at).rowcount)
 
     def erase_employee(self, organization_id: str, employee_number: str) -> None:
@@ -114,29 +208,27 @@ class Erasures:
             )
 
     def erase_organization(self, organization_id: str) -> dict[str, int]:
-        """Employees, templates and embeddings of an organization whose documents are gone; how many of each."""
+        """What an organization has beside its documents, which are gone; how much of each.
+
+        Nothing where documents have arrived meanwhile: they need it.
+        """
         with self._database.transaction() as connection:
             connection.execute(FORGETTING, {"organization": organization_id})
-            _delete(connection, "DELETE FROM keys WHERE organization_id = %s", organization_id)
+            if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
+                return dict.fromkeys(HOLDERS, 0)
             return {
-                "employees": _delete(connection, "DELETE FROM employees WHERE organization_id = %s", organization_id),
-                "templates": _delete(connection, "DELETE FROM templates WHERE organization_id = %s", organization_id),
-                "embeddings": _delete(connection, "DELETE FROM embeddings WHERE organization_id = %s", organization_id),
+                table: connection.execute(
+                    f"DELETE FROM {table} WHERE organization_id = %s",  # noqa: S608 - names of our own
+                    (organization_id,),
+                ).rowcount
+                for table in HOLDERS
             }
 
-    def other_uploads(self, organization_id: str, keys: list[str]) -> set[str]:
-        """Of these object keys, those that an organization other than this one has uploaded."""
+    def named(self, keys: list[str]) -> set[str]:
+        """Of these object keys, those that a version names."""
         with self._database.transaction() as connection:
-            rows = connection.execute(
-                "SELECT v.object_key FROM versions v JOIN documents d USING (document_id) "
-                "WHERE d.organization_id <> %s AND v.object_key = ANY(%s)",
-                (organization_id, keys),
-            ).fetchall()
+            rows = connection.execute("SELECT object_key FROM versions WHERE object_key = ANY(%s)", (keys,)).fetchall()
         return {row["object_key"] for row in rows}
-
-
-def _delete(connection: Connection, statement: str, organization_id: str) -> int:
-    return connection.execute(statement, (organization_id,)).rowcount
 
 
 def unknown(employee_number: str) -> str:

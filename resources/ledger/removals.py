@@ -7,18 +7,18 @@ from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version, read_version
 from resources.ledger.sweeps import OF_ROW, OWED
 
-# Vectors in the store that only this document points at, counted by namespace: what removing it would delete.
+# Vectors in the store that only these documents point at, counted by namespace: what removing them would delete.
 REMOVABLE = f"""
 WITH mine AS MATERIALIZED (
     SELECT DISTINCT l.namespace, l.vector_id
       FROM versions v JOIN lineage l USING (document_id, version)
       JOIN document_namespaces n USING (document_id, version, namespace)
-     WHERE v.document_id = %(document)s AND v.swept_at IS NULL AND l.vector_id IS NOT NULL)
+     WHERE v.document_id = ANY(%(documents)s) AND v.swept_at IS NULL AND l.vector_id IS NOT NULL)
 SELECT namespace, count(*) AS vectors FROM mine
  WHERE NOT EXISTS (
        SELECT 1
          FROM (SELECT document_id, version FROM lineage WHERE vector_id = mine.vector_id OFFSET 0) l {OF_ROW}
-        WHERE l.document_id <> %(document)s AND ({OWED}))
+        WHERE l.document_id <> ALL(%(documents)s) AND ({OWED}))
  GROUP BY namespace ORDER BY namespace
 """  # noqa: S608 - constants of our own
 
@@ -63,10 +63,10 @@ class Removals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def removable(self, document_id: str) -> dict[str, int]:
-        """Vectors that would go with the document, by namespace."""
+    def removable(self, *document_ids: str) -> dict[str, int]:
+        """Vectors that would go with these documents, by namespace."""
         with self._database.transaction() as connection:
-            rows = connection.execute(REMOVABLE, {"document": document_id}).fetchall()
+            rows = connection.execute(REMOVABLE, {"documents": list(document_ids)}).fetchall()
         return {row["namespace"]: row["vectors"] for row in rows}
 
     def versions(self, document_id: str) -> list[Version]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
+import pytest
+from psycopg import sql
 
 from tests.laws.command import Command
 from tests.laws.deployment import csv_bytes, items
@@ -77,16 +81,45 @@ def test_sync_tells_and_repairs_what_drifted(rowline_command: Command):
     assert rowline_command.json("sync-vectors") == agreed
 
 
-def test_an_erasure_gives_a_receipt_and_leaves_no_run_behind(rowline_command: Command):
-    document = two_versions(rowline_command)
-    assert rowline_command.json("erase", "--org", "acme", "--dry-run")["documents"] == [document]
-    assert found(rowline_command) == {"anvil", "chisel"}
-    receipt = rowline_command.json("erase", "--org", "acme")
-    assert (receipt["documents"], receipt["vectorsDeleted"], receipt["embeddingsDeleted"]) == ([document], 2, 3)
-    assert found(rowline_command) == set()
-    with psycopg.connect(rowline_command.environment["DATABASE_URL"]) as connection:
-        left = connection.execute("SELECT count(*) FROM event_logs WHERE event LIKE '%anvil%'").fetchone()
-    assert left == (0,)
-    said = rowline_command("erase", "--org", "acme", "--employee", "E1")
+SECRET = "weld secretly"
+STAFF = b"name: staff\nemployeeIdentifier: 'no'\nragConfig:\n  embeddingTemplate: '{{task}}'\n"
+ROWS = [["no", "task"], ["E1", SECRET], ["E2", "saw"]]
+
+
+def left_of(command: Command, text: str) -> list[str]:
+    """Every table of the database and every file of the home that still holds the text."""
+    with psycopg.connect(command.environment["DATABASE_URL"]) as connection:
+        names = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        tables = [
+            name
+            for name in names
+            if connection.execute(
+                sql.SQL("SELECT 1 FROM {} t WHERE t::text LIKE %s LIMIT 1").format(sql.Identifier(name)), (f"%{text}%",)
+            ).fetchone()
+        ]
+    files = [path for path in Path(command.environment["ROWLINE_HOME"]).rglob("*") if path.is_file()]
+    return [*tables, *(path.name for path in files if text.encode() in path.read_bytes())]
+
+
+@pytest.mark.parametrize("whose", [[], ["--employee", "E1"]], ids=["organization", "employee"])
+def test_an_erasure_leaves_nothing_anywhere(rowline_command: Command, whose: list[str]):
+    """Not in Dagster's history either, which shows previews of rows, nor where the inbox puts what it has taken."""
+    command = rowline_command
+    staff = command.file("staff.csv", csv_bytes([["employeeNumber", "name"], ["E1", "A"]]))
+    command.json("employees", "put", staff, "--org", "acme")
+    template = command.file("staff.yaml", STAFF)
+    split = ["--template", str(template), "--mode", "employee_split"]
+    document = command.indexed(command.file("tasks.csv", csv_bytes(ROWS)), *split)
+    taken = Path(command.environment["ROWLINE_HOME"]) / "inbox" / "acme" / ".taken" / document / "tasks.csv"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(csv_bytes(ROWS))
+    assert {"lineage", "event_logs", "asset_keys", "tasks.csv"} <= set(left_of(command, SECRET))
+    assert command.json("erase", "--org", "acme", *whose, "--dry-run")["documents"] == [document]
+
+    receipt = command.json("erase", "--org", "acme", *whose)
+    assert (receipt["documents"], receipt["inboxFilesDeleted"], receipt["arrivedMeanwhile"]) == ([document], 1, [])
+    assert left_of(command, SECRET) == []
+    assert command.json("search", SECRET, "--org", "acme")["hits"] == []
+    said = command("erase", "--org", "acme", *(whose or ["--employee", "E1"]))
     assert said.code == 2
     assert "has no employee E1" in said.sentence

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from assets.documents.erasure import Receipt, erase_employee, erase_organization
-from pipelines.failures import Misuse, TransientFailure
+from assets.documents.erasure import Places, Receipt, erase_employee, erase_organization
+from pipelines.documents.employees import Employee
+from pipelines.failures import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
+from resources.ledger.erasures import ERASED, HOLDERS
+from resources.services import Services
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
+NOW = datetime(2030, 1, 1, tzinfo=UTC)  # every upload of a test is older than an hour
 STAFF = template(employeeIdentifier="no", embeddingTemplate="{{task}}", metadataFields=["no"])
 TABLE = [["no", "task"], ["E1", "weld secretly"], ["E2", "saw"], ["E1", "paint"], ["E9", "nobody knows"]]
-TABLES = ("documents", "versions", "batches", "lineage", "document_namespaces", "embeddings", "employees", "templates")
+
+
+def tables(rowline: Deployment) -> list[str]:
+    return [row["name"] for row in rowline.sql("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")]
 
 
 def text_of_everything(rowline: Deployment) -> str:
     """All that the database holds, as text."""
-    told = [str(rowline.sql(f"SELECT * FROM {table}")) for table in (*TABLES, "vectors")]
-    return " ".join(told)
+    return " ".join(str(rowline.sql(f"SELECT * FROM {table}")) for table in tables(rowline))
 
 
 def split(rowline: Deployment) -> str:
@@ -28,15 +37,18 @@ def split(rowline: Deployment) -> str:
     return document
 
 
+def places(services: Services) -> Places:
+    return Places(services.ledger, services.vectors, services.objects, [services.inbox])
+
+
 def forget_employee(rowline: Deployment, number: str, dry_run: bool = False) -> Receipt:
-    services = rowline.services
-    return erase_employee(services.ledger, services.vectors, services.objects, "acme", number, dry_run)
+    return erase_employee(places(rowline.services), "acme", number, dry_run)
 
 
 def test_an_employee_is_gone_and_the_others_stay(rowline: Deployment):
     document = split(rowline)
     dry = forget_employee(rowline, "E1", dry_run=True)
-    assert (dry.documents, dry.vectors_deleted) == ([document], 0)
+    assert (dry.documents, dry.vectors_deleted) == ([document], 3)
     assert "weld secretly" in text_of_everything(rowline)
 
     receipt = forget_employee(rowline, "E1")
@@ -59,7 +71,7 @@ def test_an_organization_is_gone_and_its_neighbour_stays(rowline: Deployment):
     rowline.services.ledger.organizations.put_template("acme", STAFF)
     rowline.index(items("anvil"), organization="rival")
     services = rowline.services
-    receipt = erase_organization(services.ledger, services.vectors, services.objects, "acme", dry_run=False)
+    receipt = erase_organization(places(services), "acme", NOW, dry_run=False)
     assert (len(receipt.documents), receipt.employees_deleted, receipt.templates_deleted) == (2, 2, 1)
     assert receipt.vectors_deleted == 5
     assert "acme" not in text_of_everything(rowline)
@@ -73,15 +85,112 @@ def test_stopped_anywhere_doing_it_again_ends_it(rowline: Deployment, point: int
     split(rowline)
     services = rowline.services
     failing = FailsAt(point, TransientFailure("the service is away"))
+    watched = Places(
+        watched_ledger(services.ledger, failing, "erasures", "sweeps"),
+        Watched(services.vectors, failing),
+        Watched(services.objects, failing),
+    )
     with pytest.raises(TransientFailure):
-        erase_employee(
-            watched_ledger(services.ledger, failing, "erasures", "sweeps"),
-            Watched(services.vectors, failing),
-            Watched(services.objects, failing),
-            "acme",
-            "E1",
-            dry_run=False,
-        )
+        erase_employee(watched, "acme", "E1", dry_run=False)
     forget_employee(rowline, "E1")
     assert "E1" not in text_of_everything(rowline)
     assert rowline.stored().keys() == rowline.promised()
+
+
+def erase_acme(rowline: Deployment, dry_run: bool = False) -> Receipt:
+    return erase_organization(places(rowline.services), "acme", NOW, dry_run)
+
+
+def test_every_table_that_names_an_organization_is_emptied_with_it(rowline: Deployment):
+    """A table that somebody adds is in `HOLDERS`, or goes with one that is."""
+    named = {
+        row["table_name"]
+        for row in rowline.sql(
+            "SELECT table_name FROM information_schema.columns "
+            "WHERE column_name = 'organization_id' AND table_schema = 'public'"
+        )
+    }
+    assert named - {*HOLDERS} == {"lineage"}, "lineage goes with its version"
+
+
+def test_rows_of_a_namespace_that_an_employee_has_left_are_erased_too(rowline: Deployment):
+    document = split(rowline)
+    put = rowline.services.ledger.organizations.put_employees
+    put("acme", [Employee("E1", "Name of E1", "fresh")])
+    receipt = forget_employee(rowline, "E1")
+    assert (receipt.documents, receipt.rows_erased) == ([document], 5)
+    assert "fresh" in receipt.namespaces_affected
+    assert "weld secretly" not in text_of_everything(rowline)
+    assert rowline.found("weld secretly", employee_id="E1") == []
+    assert rowline.stored().keys() == rowline.promised()
+
+
+def test_a_namespace_that_was_given_to_somebody_else_keeps_their_rows(rowline: Deployment):
+    put = rowline.services.ledger.organizations.put_employees
+    put("acme", [Employee("E1", "Name of E1", "shop")])
+    rowline.index(TABLE, template=STAFF, mode="employee_split")
+    put("acme", [Employee("E1", "Name of E1", "fresh")])
+    put("acme", [Employee("E3", "Name of E3", "shop")])
+    rowline.index([["no", "task"], ["E3", "rivet"]], template=STAFF, mode="employee_split")
+    forget_employee(rowline, "E1")
+    assert rowline.found("rivet", employee_id="E3") == ["rivet"]
+    assert rowline.stored().keys() == rowline.promised()
+
+
+@pytest.mark.parametrize("whom", ["E1", None])
+def test_nobody_is_erased_from_under_a_document_that_waits_or_is_worked_on(rowline: Deployment, whom: str | None):
+    """It would go on with what it has read, and bring all of it back."""
+    split(rowline)
+    waiting = rowline.upload([["no", "task"], ["E1", "solder"]], template=STAFF, mode="employee_split")
+    with pytest.raises(Conflict, match=rf"still waiting or being processed: {waiting.document_id}\. Let them end"):
+        forget_employee(rowline, whom) if whom else erase_acme(rowline)
+    assert "weld secretly" in text_of_everything(rowline)
+
+
+def test_a_document_tells_of_the_rows_that_are_left_and_is_not_read_again(rowline: Deployment):
+    document = split(rowline)
+    forget_employee(rowline, "E1")
+    newest = rowline.services.ledger.documents.newest(document)
+    counts = {name: newest.result[name] for name in ("totalRows", "processedRows", "errorRows", "duplicateRows")}
+    assert counts == {"totalRows": 5, "processedRows": 1, "errorRows": 4, "duplicateRows": 0}
+    assert {error["message"] for error in newest.result["errors"]} == {
+        ERASED,
+        "employee E9 (column no) is not in the employee list",
+    }
+    (batch, _) = rowline.services.ledger.documents.batches(document, newest.version)
+    assert (batch["processedRows"], len(batch["errors"])) == (1, 3)
+    with pytest.raises(PermanentFailure, match="was erased on request; upload the list anew"):
+        _ = newest.file
+    again = rowline.upload([*TABLE, ["E1", "polish"]], document, template=STAFF, mode="employee_split")
+    assert (again.known, again.version) == (False, 3)
+
+
+def test_what_is_uploaded_while_an_organization_goes_is_whole_and_told(rowline: Deployment):
+    rowline.index(items("anvil"))
+    services = rowline.services
+    services.ledger.organizations.put_template("acme", STAFF)
+    late = []
+
+    def upload_once(*_: object) -> None:
+        if not late:
+            late.append(rowline.upload(items("bolt")))
+
+    hooked = replace(places(services), ledger=watched_ledger(services.ledger, upload_once, "removals"))
+    receipt = erase_organization(hooked, "acme", NOW, dry_run=False)
+    assert receipt.arrived_meanwhile == [late[0].document_id]
+    assert rowline.process(late[0].document_id).status == "completed"
+    assert len(rowline.found("bolt")) == 1
+    assert (receipt.templates_deleted, rowline.stored().keys()) == (0, rowline.promised())
+    assert erase_acme(rowline).arrived_meanwhile == []
+    assert "bolt" not in text_of_everything(rowline)
+
+
+def test_a_dry_run_counts_what_several_documents_share(rowline: Deployment):
+    rowline.index(items("anvil", "bolt"))
+    rowline.index(items("anvil", "bolt"))
+    assert erase_acme(rowline, dry_run=True).vectors_deleted == erase_acme(rowline).vectors_deleted == 2
+
+
+def test_an_organization_that_nobody_knows_is_not_erased(rowline: Deployment):
+    with pytest.raises(NotFound, match="There is no organization acme"):
+        erase_acme(rowline)

@@ -1,0 +1,45 @@
+"""What Dagster remembers of a document: its runs, previews of its rows in events, verdicts of checks, its partition."""
+
+import dagster as dg
+
+PARTITION_TAG = "dagster/partition"
+
+
+def forget_document(instance: dg.DagsterInstance, document_id: str, partition_too: bool) -> None:
+    """Delete all of it. Dagster keeps the newest event of each asset a second time, and verdicts beside the events.
+
+    Of a run that worked on other documents as well, only what tells of this one goes.
+    """
+    import sqlalchemy
+    from dagster._core.storage.event_log import schema
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+
+    for run in instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: document_id})):
+        instance.delete_run(run.run_id)
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    names_it = f"%{document_id}%"
+    with storage.index_connection() as connection:
+        connection.execute(
+            sqlalchemy.update(schema.AssetKeyTable)
+            .where(schema.AssetKeyTable.c.last_materialization.like(names_it))
+            .values(last_materialization=None, cached_status_data=None)
+        )
+        connection.execute(
+            sqlalchemy.delete(schema.AssetCheckExecutionsTable).where(
+                schema.AssetCheckExecutionsTable.c.evaluation_event.like(names_it)
+            )
+        )
+        connection.execute(
+            sqlalchemy.delete(schema.SqlEventLogStorageTable).where(
+                sqlalchemy.or_(
+                    schema.SqlEventLogStorageTable.c.partition == document_id,
+                    sqlalchemy.and_(
+                        schema.SqlEventLogStorageTable.c.dagster_event_type == "ASSET_CHECK_EVALUATION",
+                        schema.SqlEventLogStorageTable.c.event.like(names_it),
+                    ),
+                )
+            )
+        )
+    if partition_too:
+        instance.delete_dynamic_partition("documents", document_id)
