@@ -9,8 +9,9 @@ from itertools import chain, islice
 
 import dagster as dg
 
-from assets.documents.graph import batches, embeddings, lineage, namespace_vectors, parsed_rows, rows_key
+from assets.documents.graph import batches, embeddings, lineage, namespace_vectors, parsed_rows
 from assets.documents.partitions import vector_store
+from assets.documents.stages import rows_key
 from assets.documents.steps import RETRIES, retried
 from assets.documents.sync import sync_vectors
 from pipelines.documents import claims
@@ -57,7 +58,12 @@ def parsed_rows_checks(
     ledger: dg.ResourceParam[Ledger],
     objects: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.AssetCheckResult]:
-    with _version(context, ledger) as version, objects.local(rows_key(version)) as path:
+    with _version(context, ledger) as version:
+        yield from of_rows(objects, version)
+
+
+def of_rows(objects: ObjectStore, version: Version) -> Iterator[dg.AssetCheckResult]:
+    with objects.local(rows_key(version)) as path:
         yield _result(claims.rows_found(count_rows(path)), "rows_found")
 
 
@@ -81,18 +87,22 @@ def batches_checks(
     objects: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.AssetCheckResult]:
     with _version(context, ledger) as version:
-        facts = ledger.plans.facts(version)
-        outcomes = {
-            "kept": facts.kept_rows,
-            "unchanged": facts.unchanged_rows,
-            "duplicate": facts.duplicate_rows,
-            "error": facts.error_rows,
-        }
-        in_batches = sum(batch["rows"] for batch in ledger.documents.batches(version.document_id, version.version))
-        with objects.local(rows_key(version)) as path:
-            yield _result(claims.row_counts_add_up(count_rows(path), outcomes, in_batches), "row_counts_add_up")
-        errors = ledger.lineage.errors(version)
-        yield _result(claims.no_error_rows(facts.error_rows, errors), "no_error_rows", dg.AssetCheckSeverity.WARN)
+        yield from of_plan(ledger, objects, version)
+
+
+def of_plan(ledger: Ledger, objects: ObjectStore, version: Version) -> Iterator[dg.AssetCheckResult]:
+    facts = ledger.plans.facts(version)
+    outcomes = {
+        "kept": facts.kept_rows,
+        "unchanged": facts.unchanged_rows,
+        "duplicate": facts.duplicate_rows,
+        "error": facts.error_rows,
+    }
+    in_batches = sum(batch["rows"] for batch in ledger.documents.batches(version.document_id, version.version))
+    with objects.local(rows_key(version)) as path:
+        yield _result(claims.row_counts_add_up(count_rows(path), outcomes, in_batches), "row_counts_add_up")
+    errors = ledger.lineage.errors(version)
+    yield _result(claims.no_error_rows(facts.error_rows, errors), "no_error_rows", dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(
@@ -114,12 +124,16 @@ def embeddings_checks(
     context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
 ) -> Iterator[dg.AssetCheckResult]:
     with _version(context, ledger) as version:
-        done = ledger.documents.batches(version.document_id, version.version)
-        yield _result(claims.batches_complete(done), "batches_complete")
-        yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
-        refused = ledger.lineage.errors(version, REFUSED)
-        verdict = claims.no_error_rows(ledger.lineage.error_count(version, REFUSED), refused)
-        yield _result(verdict, "no_refused_texts", dg.AssetCheckSeverity.WARN)
+        yield from of_embeddings(ledger, version)
+
+
+def of_embeddings(ledger: Ledger, version: Version) -> Iterator[dg.AssetCheckResult]:
+    done = ledger.documents.batches(version.document_id, version.version)
+    yield _result(claims.batches_complete(done), "batches_complete")
+    yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
+    refused = ledger.lineage.errors(version, REFUSED)
+    verdict = claims.no_error_rows(ledger.lineage.error_count(version, REFUSED), refused)
+    yield _result(verdict, "no_refused_texts", dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(
@@ -139,16 +153,18 @@ def namespace_vectors_checks(
     vectors: dg.ResourceParam[VectorStore],
 ) -> Iterator[dg.AssetCheckResult]:
     with _version(context, ledger) as version:
-        checked, missing = 0, []
-        for namespace, page in ledger.lineage.vector_pages(version):
-            checked += len(page)
-            if vectors.consistent:
-                missing += vectors.missing(version.model, namespace, page)
-        if not vectors.consistent:  # reading at once proves nothing: what counts is what was acknowledged
-            missing = [
-                vector_id for _, page in ledger.lineage.unstored_pages(version, vectors.name) for vector_id in page
-            ]
-        yield _result(claims.store_holds_vectors(checked, missing), "store_holds_vectors")
+        yield from of_vectors(ledger, vectors, version)
+
+
+def of_vectors(ledger: Ledger, vectors: VectorStore, version: Version) -> Iterator[dg.AssetCheckResult]:
+    checked, missing = 0, []
+    for namespace, page in ledger.lineage.vector_pages(version):
+        checked += len(page)
+        if vectors.consistent:
+            missing += vectors.missing(version.model, namespace, page)
+    if not vectors.consistent:  # reading at once proves nothing: what counts is what was acknowledged
+        missing = [vector_id for _, page in ledger.lineage.unstored_pages(version, vectors.name) for vector_id in page]
+    yield _result(claims.store_holds_vectors(checked, missing), "store_holds_vectors")
 
 
 @dg.multi_asset_check(
@@ -168,14 +184,16 @@ def lineage_checks(
     vectors: dg.ResourceParam[VectorStore],
 ) -> Iterator[dg.AssetCheckResult]:
     with _version(context, ledger) as version:
-        yield _result(claims.version_live(version.version, version.live_version), "version_live")
-        namespaces = ledger.lineage.namespaces(version)
-        pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))
-        held = list(
-            islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.consistent else EXPLAINED_BY_SERVICE)
-        )
-        unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.consistent)
-        yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")
+        yield from of_lineage(ledger, vectors, version)
+
+
+def of_lineage(ledger: Ledger, vectors: VectorStore, version: Version) -> Iterator[dg.AssetCheckResult]:
+    yield _result(claims.version_live(version.version, version.live_version), "version_live")
+    namespaces = ledger.lineage.namespaces(version)
+    pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))
+    held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.consistent else EXPLAINED_BY_SERVICE))
+    unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.consistent)
+    yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")
 
 
 @dg.asset_check(

