@@ -122,6 +122,8 @@ class Development:
             finally:
                 stop(programs, services.ledger.documents.wake_waiting)
                 services.close()
+                for server in database:
+                    server.forget_the_dead()  # else it would wait for those that were killed, and run on
 
     def wait_until_ready(
         self, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
@@ -224,23 +226,25 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def stop(programs: Sequence[Program], wake: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+def stop(
+    programs: Sequence[Program],
+    wake: Callable[[], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """End them all, with all their children: asked first, then told, then killed.
 
-    The daemon ends when its sensors do, and one of them may be waiting for an upload: `wake` ends that wait.
+    The daemon ends when its sensors do, and each of them may be waiting for an upload, now or in a moment: `wake` ends
+    that wait.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         for program in programs:
             program.tell(number)
-        with suppress(RowlineFailure):  # a database that is away has nobody waiting
-            wake()
         deadline = clock() + STOP_SECONDS
-        for program in programs:
-            if program.process is not None:
-                with suppress(subprocess.TimeoutExpired):
-                    program.process.wait(max(0.0, deadline - clock()))
-        if not any(program.lives() for program in programs):
-            break
+        while any(program.lives() for program in programs) and clock() < deadline:
+            with suppress(RowlineFailure):  # a database that is away has nobody waiting
+                wake()
+            sleep(LOOK_SECONDS)
     for program in programs:
         program.tell(signal.SIGKILL)  # a grandchild that outlived its parent
 

