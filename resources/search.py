@@ -1,7 +1,7 @@
 """Search: the question becomes a vector, the store names the nearest, the ledger says which live rows they are."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.documents.answers import hit_json
 from pipelines.failures import Misuse
@@ -9,7 +9,11 @@ from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import Match, VectorStore
 
+if TYPE_CHECKING:
+    import numpy as np
+
 MOST_CANDIDATES = 10_000
+DISTURBED_AT_MOST = 3  # times, before the next versions that would go live have to wait for the search
 MOST_SOURCES = 50  # rows named per hit; equal rows share a vector
 
 
@@ -45,18 +49,31 @@ class Search:
         """The best `top_k` hits, best first.
 
         The store may hold vectors of versions that are on their way in or out; asking is widened until enough
-        live ones are found or the store has no more. Raises Misuse for a question without a word.
+        live ones are found or the store has no more. Where a version went live or away meanwhile, it asks again: what
+        the store was asked for and what then lives would be a mixture. Raises Misuse for a question without a word.
         """
         if not question.strip():
             raise Misuse("The question is empty; say what to look for")
-        namespaces = self.ledger.organizations.namespaces(scope.organization_id, scope.employee_id, scope.document_id)
-        if not namespaces:
+        if not self._namespaces(scope):  # nothing to compare with: the question is not paid for
             return []
-        among = self.ledger.organizations.document_vectors(scope.document_id) if scope.document_id else None
         embedded = self.embedder.embed([question])
         if embedded.refused:
             raise Misuse(f"The question cannot be searched: {embedded.refused[0]}")
-        vector = embedded.vectors[0]
+        live, organization = self.ledger.live, scope.organization_id
+        for _ in range(DISTURBED_AT_MOST):
+            before = live.state(organization, scope.document_id)
+            hits = self._nearest(embedded.vectors[0], scope, top_k)
+            if live.state(organization, scope.document_id) == before:
+                return hits
+        with live.still(organization):
+            return self._nearest(embedded.vectors[0], scope, top_k)
+
+    def _nearest(self, vector: "np.ndarray", scope: Scope, top_k: int) -> list[Hit]:
+        """The best live rows, as whole as the versions that are live from beginning to end."""
+        namespaces = self._namespaces(scope)
+        if not namespaces:
+            return []
+        among = self.ledger.organizations.document_vectors(scope.document_id) if scope.document_id else None
         asked = top_k * 2
         while True:
             matches = self.vectors.query(self.embedder.model.key, namespaces, vector, asked, among)
@@ -64,6 +81,9 @@ class Search:
             if len(hits) >= top_k or len(matches) < asked or asked >= MOST_CANDIDATES:
                 return hits[:top_k]
             asked = min(asked * 4, MOST_CANDIDATES)
+
+    def _namespaces(self, scope: Scope) -> list[str]:
+        return self.ledger.organizations.namespaces(scope.organization_id, scope.employee_id, scope.document_id)
 
     def _live(self, matches: list[Match], scope: Scope) -> list[Hit]:
         found = self.ledger.lineage.sources(

@@ -1,5 +1,7 @@
 """Which version of a document is live: the flip forward, and back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -50,6 +52,18 @@ UPDATE versions
 """
 
 
+# xmin is the transaction that wrote a row as it stands, so an equal sum means that no version went live or away in
+# between, not even there and back.
+STATE = """
+SELECT coalesce(sum(hashtextextended(document_id, xmin::text::bigint)), 0) AS state FROM documents
+ WHERE organization_id = %(organization)s AND live_version IS NOT NULL
+   AND (%(document)s::text IS NULL OR document_id = %(document)s)
+"""
+
+FLIPS = 6  # the kind of lock: shared by flips, held alone by a search that no flip may disturb
+FLIPPING = f"pg_advisory_xact_lock_shared(hashtextextended(organization_id, {FLIPS}))"
+
+
 class Live:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -80,6 +94,7 @@ class Live:
             errors = connection.execute(ERRORS, at | {"beginning": ""}).fetchall()
             assert rows is not None  # an aggregate always answers
             assert paid is not None
+            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %(document)s", at)  # noqa: S608
             connection.execute(
                 "UPDATE documents SET live_version = %(version)s, target_version = NULL "
                 "WHERE document_id = %(document)s AND coalesce(live_version, 0) <= %(version)s",
@@ -110,6 +125,22 @@ class Live:
             ).fetchone()
             assert written is not None  # the version exists: a run holds it
             return dict(written["result"])
+
+    # -- searching meanwhile ----------------------------------------------------------------------------------
+
+    def state(self, organization_id: str, document_id: str | None = None) -> int:
+        """A number that tells which versions of the organization (or of one document) are live: equal before and after
+        means that all the while the same ones were."""
+        with self._database.transaction() as connection:
+            row = connection.execute(STATE, {"organization": organization_id, "document": document_id}).fetchone()
+        assert row is not None  # an aggregate always answers
+        return int(row["state"])
+
+    @contextmanager
+    def still(self, organization_id: str) -> Iterator[None]:
+        """Held by a search that was disturbed too often: no version goes live or away meanwhile."""
+        with self._database.lock(FLIPS, organization_id):
+            yield
 
     # -- going back -------------------------------------------------------------------------------------------
 
@@ -160,6 +191,7 @@ class Live:
         """Flip to the version that was aimed at; newer ones are `rolled_back` from now on (B12)."""
         at = {"document": version.document_id, "version": version.version}
         with self._database.transaction() as connection:
+            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %(document)s", at)  # noqa: S608
             flipped = connection.execute(
                 "UPDATE documents SET live_version = target_version, target_version = NULL "
                 "WHERE document_id = %(document)s AND target_version = %(version)s",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version, read_version
+from resources.ledger.live import FLIPPING
 from resources.ledger.sweeps import OF_ROW, OWED
 
 # Vectors in the store that only these documents point at, counted by namespace: what removing them would delete.
@@ -80,6 +81,7 @@ class Removals:
     def withdraw(self, document_id: str) -> None:
         """From now on no search shows the document, no upload continues it, and nothing of it is owed to the store."""
         with self._database.transaction() as connection:
+            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %s", (document_id,))  # noqa: S608
             connection.execute(
                 "UPDATE documents SET removed_at = coalesce(removed_at, now()), live_version = NULL, "
                 "target_version = NULL WHERE document_id = %s",
