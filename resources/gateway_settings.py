@@ -54,6 +54,9 @@ class GatewaySettings(BaseModel):
     inngest_signing_key_fallback: SecretStr | None = Field(
         None, description="A signing key on its way out: still believed, no longer used to sign."
     )
+    dagster_url: str | None = Field(
+        None, description="Where people reach the Dagster UI, for links to runs; unset: DAGSTER_PORT of this computer."
+    )
     session_hours: float = Field(12, gt=0, le=24 * 30, description="How long a browser stays signed in.")
     requests_per_minute: int = Field(
         6_000, gt=0, description="Most requests of one key, in each process of the gateway; then 429."

@@ -10,6 +10,8 @@ from gateway.http import documents, events, health, keys, lineage, openapi, prob
 from gateway.http.limits import Limits
 from gateway.http.logs import RequestLog
 from gateway.http.security import GuardedApp, guard
+from gateway.pages import register as pages
+from gateway.pages.errors import ErrorPages
 from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
@@ -32,10 +34,12 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.limits = Limits(services.settings)
     guard(app, services.settings)
     problems.register(app)
+    pages.register(app)
     for noun in NOUNS:
         app.include_router(noun.router)
     openapi.describe(app)
     app.add_middleware(RequestLog)  # the last that is added is the first that a request meets
+    app.add_middleware(ErrorPages)
     return app
 
 

@@ -84,7 +84,7 @@ class Passage:
 def has_own_limit(scope: Scope) -> bool:
     """Whether the route counts bytes itself: events by their own rule, uploads by UPLOAD_BYTES."""
     path = str(scope["path"])
-    return str(scope["method"]) == "POST" and (path.startswith("/e/") or path == "/documents")
+    return str(scope["method"]) == "POST" and (path.startswith("/e/") or path in ("/documents", "/upload"))
 
 
 def too_large(scope: Scope, most: int | None) -> tuple[HTTPStatus, str] | None:

@@ -118,7 +118,7 @@ def checked(form: FormData) -> Form:
             raise wrong_field("body.file", "is a text; send a file, with a filename")
         elif name in said:
             raise wrong_field(f"body.{name}", "is there twice")
-        else:
+        elif value:  # a browser's form sends an empty text for what was not chosen
             said[name] = value
     if file is None:
         raise wrong_field("body.file", "is missing")

@@ -44,6 +44,9 @@ class Version:
     uploaded_at: datetime
     economy: bool
     waits_for: str | None
+    run_id: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
     known: bool = False  # the answer to an upload of what this version holds already
 
     @property
@@ -74,7 +77,8 @@ CURRENT = """
 VERSION = """
 SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.sha256, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
-       v.plan_key, v.error, v.result, v.uploaded_at, v.economy, v.waits_for
+       v.plan_key, v.error, v.result, v.uploaded_at, v.economy, v.waits_for,
+       v.run_id, v.started_at, v.completed_at
   FROM versions v JOIN documents d USING (document_id)
 """
 

@@ -1,0 +1,102 @@
+"""The status card of one document: progress, result, errors, versions, and what can be done with it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from gateway.http.identity import OurServices
+from gateway.http.owned import MOST_NUMBER, Current, Keeper
+from gateway.pages.addresses import run_address
+from gateway.pages.documents import UNFINISHED, template_name, templates_of
+from gateway.pages.language import Language, language_of
+from gateway.pages.rendering import page
+from pipelines.documents.statuses import error_rows
+from resources.ledger.documents import MOST_ERRORS, Version
+
+router = APIRouter(include_in_schema=False)
+WhichVersion = Annotated[int | None, Query(ge=1, le=MOST_NUMBER)]
+
+
+@router.get("/d/{documentId}")
+def document_page(
+    request: Request, caller: Keeper, services: OurServices, current: Current, version: WhichVersion = None
+) -> Response:
+    shown = current if version is None else services.ledger.documents.at(current.document_id, version)
+    batches = services.ledger.documents.batches(shown.document_id, shown.version)
+    versions = services.ledger.listing.versions(current)
+    facts = facts_of(shown, batches, datetime.now(UTC))
+    return page(
+        request,
+        "document.html",
+        caller,
+        version=shown,
+        current=current,
+        batches=batches,
+        **facts,
+        said=said_of(language_of(request), shown, facts),
+        versions=versions,
+        goes_back=goes_back(versions),
+        template=template_name(shown),
+        templates=templates_of(services, caller),
+        run_address=run_address(services.settings, shown.run_id),
+    )
+
+
+def facts_of(version: Version, batches: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
+    """The numbers of the card: of the result where there is one, else of the batches so far."""
+    done = [batch for batch in batches if batch["status"] == "completed"]
+    result = version.result
+    in_batches = [error for batch in batches for error in batch["errors"]][:MOST_ERRORS]
+    return {
+        "busy": version.status in UNFINISHED,
+        "batches_done": len(done),
+        "batches_total": len(batches),
+        "rows_done": result["totalRows"] if result else sum(batch["rows"] for batch in done),
+        "rows_total": result["totalRows"] if result else sum(batch["rows"] for batch in batches),
+        "vectors": result["vectorsCreated"] if result else sum(batch["vectorsCreated"] for batch in batches),
+        "errors": result["errors"] if result else in_batches,
+        "errors_total": error_rows(version) if result else sum(batch["errorRows"] for batch in batches),
+        "milliseconds": milliseconds(version, now),
+    }
+
+
+def milliseconds(version: Version, now: datetime) -> float | None:
+    """How long it took, or has taken so far; None where it has not begun."""
+    if version.result:
+        return float(version.result["processingTimeMs"])
+    if version.started_at is None:
+        return None
+    until = now if version.status in UNFINISHED else version.completed_at or now
+    return (until - version.started_at).total_seconds() * 1000
+
+
+def said_of(language: Language, version: Version, facts: Mapping[str, Any]) -> str:
+    """What a screen reader is told when it changes."""
+    status = language.say(f"status.{version.status}")
+    if version.status == "completed" and facts["errors_total"]:
+        return f"{status}, {language.say('status.with_errors', n=facts['errors_total'])}"
+    if version.status == "processing" and facts["batches_total"]:
+        return f"{status}, {language.say('card.batches', done=facts['batches_done'], total=facts['batches_total'])}"
+    return status
+
+
+def goes_back(versions: Sequence[Version]) -> set[int]:
+    """Versions that can be gone back to now (`Live.aim` decides in the end)."""
+    if any(version.status in UNFINISHED for version in versions):
+        return set()
+    return {
+        version.version
+        for version in versions
+        if version.status in ("completed", "rolled_back")
+        and version.result is not None
+        and version.version != version.live_version
+    }
+
+
+@router.post("/d/{documentId}/retry")
+def retry(current: Current, services: OurServices) -> Response:
+    services.ledger.documents.retry(current.document_id)
+    return RedirectResponse(f"/d/{current.document_id}", 303)

@@ -1,0 +1,111 @@
+"""The list of documents, and uploads by those whose browser runs no scripts."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from gateway.http.documents import documents_cursor
+from gateway.http.identity import OurServices
+from gateway.http.owned import NO_NUL, Keeper
+from gateway.http.uploads import Form, received, taken
+from gateway.pages.language import language_of
+from gateway.pages.rendering import page
+from pipelines.access.keys import Caller
+from pipelines.documents.statuses import Status, error_rows
+from pipelines.documents.templates import Template
+from resources.ledger.documents import Version
+from resources.services import Services
+
+router = APIRouter(include_in_schema=False)
+PER_PAGE = 25
+UNFINISHED = ("pending", "processing")
+STATUSES = ("pending", "processing", "completed", "failed", "rolled_back")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A document as one line of the list."""
+
+    version: Version
+    errors: int
+    batches_done: int
+    batches_total: int
+
+    @property
+    def template(self) -> str:
+        return template_name(self.version)
+
+
+def template_name(version: Version) -> str:
+    """The name of the version's template; empty where it was uploaded without one."""
+    return "" if version.template == Template() else version.template.name
+
+
+def row_of(services: Services, version: Version) -> Row:
+    unfinished = version.status in UNFINISHED
+    batches = services.ledger.documents.batches(version.document_id, version.version) if unfinished else []
+    done = sum(batch["status"] == "completed" for batch in batches)
+    return Row(version, error_rows(version), done, len(batches))
+
+
+def templates_of(services: Services, caller: Caller) -> list[str]:
+    return [template["name"] for template in services.ledger.organizations.templates(caller.organization_id)]
+
+
+@router.get("/")
+def documents_page(
+    request: Request,
+    caller: Keeper,
+    services: OurServices,
+    before: Annotated[str | None, Depends(documents_cursor)],
+    name: Annotated[str, Query(max_length=200, pattern=f"{NO_NUL}|^$")] = "",
+    status: Status | Annotated[str, Query(pattern="^$")] = "",
+) -> Response:
+    found = services.ledger.listing.page(
+        caller.organization_id, PER_PAGE + 1, before, as_status(status), name.strip() or None
+    )
+    rows = [row_of(services, version) for version in found[:PER_PAGE]]
+    busy = [row for row in rows if row.version.status in UNFINISHED]
+    return page(
+        request,
+        "documents.html",
+        caller,
+        rows=rows,
+        busy=bool(busy),
+        said=said_of(request, rows),
+        name=name,
+        status=status,
+        statuses=STATUSES,
+        cursor=before,
+        next=address_of_next(found, name, status),
+        templates=templates_of(services, caller),
+    )
+
+
+def as_status(text: Any) -> Any:
+    """A form that chooses nothing sends an empty text."""
+    return text or None
+
+
+def address_of_next(found: list[Version], name: str, status: str) -> str | None:
+    if len(found) <= PER_PAGE:
+        return None
+    asked = {"name": name, "status": status, "cursor": documents_cursor.of(found[PER_PAGE - 1].document_id)}
+    return "/?" + urlencode({key: value for key, value in asked.items() if value})
+
+
+def said_of(request: Request, rows: list[Row]) -> str:
+    """What a screen reader is told when it changes: how many still wait or are being processed."""
+    say = language_of(request).say
+    busy = [row.version for row in rows if row.version.status in UNFINISHED]
+    return say("documents.busy", n=len(busy)) if busy else say("documents.idle")
+
+
+@router.post("/upload")
+def upload(form: Annotated[Form, Depends(received)], caller: Keeper, services: OurServices) -> Response:
+    """What upload.js sends to `/documents`, as a plain form; a refusal is a page that says why."""
+    version = taken(services, form, caller.organization_id)
+    return RedirectResponse(f"/d/{version.document_id}", 303)

@@ -1,0 +1,79 @@
+"""Search for people: a question, hits with their rows, and what a vector came from."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from gateway.http.identity import OurServices, Searcher
+from gateway.http.lineage import get_lineage
+from gateway.http.search import SHORT, Question, found
+from gateway.pages.addresses import run_address
+from gateway.pages.highlighting import highlighted
+from gateway.pages.negotiation import PageRoute
+from gateway.pages.rendering import page
+from pipelines.access.keys import Caller
+from resources.services import Services
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+HITS = 10
+MOST_CHOICES = 200  # documents and employees to choose from
+
+
+@router.get("/search")
+def search_page(
+    request: Request,
+    caller: Searcher,
+    services: OurServices,
+    q: Annotated[str, Query(max_length=SHORT)] = "",
+    document_id: Annotated[str, Query(alias="documentId", max_length=255)] = "",
+    employee_id: Annotated[str, Query(alias="employeeId", max_length=64)] = "",
+) -> Response:
+    """What is not chosen comes as an empty text; a question of spaces is none."""
+    told: dict[str, Any] = {}
+    asked = q.replace("\0", " ").strip()
+    if asked:
+        question = Question(q=asked, k=HITS, documentId=document_id or None, employeeId=employee_id or None)
+        told = found(services, caller, question)
+    hits = [{**hit, "pieces": lines_of(hit["text"], asked)} for hit in told.get("hits", [])]
+    return page(
+        request,
+        "search.html",
+        caller,
+        question=q,
+        asked=bool(asked),
+        hits=hits,
+        not_searched=len(told.get("notSearched", [])),
+        document=document_id,
+        employee=employee_id,
+        **choices(services, caller),
+    )
+
+
+def lines_of(text: str, question: str) -> list[list[Any]]:
+    return [highlighted(line, question) for line in text.splitlines() if line.strip()]
+
+
+def choices(services: Services, caller: Caller) -> dict[str, Any]:
+    """What the search can be narrowed to; a key of one employee is narrowed already."""
+    if caller.employee_id is not None:
+        return {"documents": [], "employees": []}
+    versions = services.ledger.listing.page(caller.organization_id, MOST_CHOICES)
+    return {
+        "documents": [version for version in versions if version.live_version],
+        "employees": services.ledger.organizations.employees(caller.organization_id)[:MOST_CHOICES],
+    }
+
+
+@router.get("/lineage/{vectorId}")
+def trace_page(
+    request: Request,
+    caller: Searcher,
+    services: OurServices,
+    vector_id: Annotated[UUID, Path(alias="vectorId")],
+) -> Response:
+    told = get_lineage(vector_id, caller, services)
+    rows = [{**row, "run": run_address(services.settings, row["runId"])} for row in told["rows"]]
+    sees_documents = caller.may("upload") and caller.employee_id is None
+    return page(request, "trace.html", caller, vector={**told, "rows": rows}, sees_documents=sees_documents)

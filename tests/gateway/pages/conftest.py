@@ -1,0 +1,95 @@
+"""A gateway on a port of its own over one test's deployment, and a browser that looks at it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from gateway.http.app import create_app
+from pipelines.access.keys import mint_key
+from tests.gateway.http.conftest import client, key_of
+
+if TYPE_CHECKING:
+    from resources.services import Services
+
+__all__ = ("client", "key_of")  # fixtures of next door
+NO_CHROMIUM = "These tests need a browser: on Debian `apt-get install chromium`, elsewhere put `chromium` on the PATH"
+
+
+@pytest.fixture
+def site(services: Services) -> Iterator[str]:
+    """The address of the gateway, served by uvicorn in a thread."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", lifespan="on"))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listening.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless. Without one, the tests fail and say what to install."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert path, NO_CHROMIUM
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Visit:
+    """A person's browser. `complaints` are what it wrote to its console: broken scripts, refusals of the policy."""
+
+    context: BrowserContext
+    page: Page
+    site: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.site + path)
+
+    def note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+Visitor = Callable[..., Visit]
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: str, services: Services) -> Iterator[Visitor]:
+    """Opens a browser: `visitor("ko-KR")`, signed in to acme unless `organization` is None. Ends with no complaint."""
+    visits: list[Visit] = []
+
+    def visited(language: str = "en-US", organization: str | None = "acme", **more: object) -> Visit:
+        context = browser.new_context(locale=language, timezone_id="Asia/Seoul", base_url=site, **more)  # type: ignore[arg-type]
+        context.set_default_timeout(10_000)
+        visit = Visit(context, context.new_page(), site)
+        visit.page.on("console", visit.note)
+        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        visits.append(visit)
+        if organization:
+            new = mint_key(services.settings.environment)
+            services.ledger.keys.put(new, organization, "test", frozenset(("admin",)))
+            visit.open("/sign-in")
+            visit.page.locator("#key").fill(new.text)
+            visit.page.locator("form button.primary").click()
+            visit.page.wait_for_url(f"{site}/")
+        return visit
+
+    yield visited
+    for visit in visits:
+        visit.context.close()
+    assert [visit.complaints for visit in visits] == [[] for _ in visits]
