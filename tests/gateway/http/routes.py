@@ -87,7 +87,7 @@ ROUTES = [
     theirs("GET", "/documents/{documentId}/result", "upload"),
     theirs("GET", "/documents/{documentId}/versions", "upload"),
     theirs("GET", "/documents/{documentId}/versions/{number}/file", "upload"),
-    theirs("GET", "/documents/{documentId}/errors.xlsx", "upload"),
+    theirs("GET", "/documents/{documentId}/errors.xlsx", "upload", good=409),
     theirs("POST", "/documents/{documentId}/retry", "upload", good=409),
     # search
     Route("GET", "/search", "search", lambda _: {"params": {"q": "treasure"}}),
