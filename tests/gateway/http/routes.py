@@ -49,6 +49,11 @@ def theirs(method: str, path: str, role: Role | None, **more: Any) -> Route:
     return Route(method, path, role, theirs=True, **more)
 
 
+def page(method: str, path: str, role: Role | None, **more: Any) -> Route:
+    """A page: strangers are asked to sign in, and come back."""
+    return Route(method, path, role, page=True, **{"stranger": 303, **more})
+
+
 ROUTES = [
     Route("GET", "/openapi.json", None),
     Route("GET", "/health", None),
@@ -87,7 +92,7 @@ ROUTES = [
     theirs("GET", "/documents/{documentId}/result", "upload"),
     theirs("GET", "/documents/{documentId}/versions", "upload"),
     theirs("GET", "/documents/{documentId}/versions/{number}/file", "upload"),
-    theirs("GET", "/documents/{documentId}/errors.xlsx", "upload", good=409),
+    theirs("GET", "/documents/{documentId}/errors.xlsx", "upload"),
     theirs("POST", "/documents/{documentId}/retry", "upload", good=409),
     # search
     Route("GET", "/search", "search", lambda _: {"params": {"q": "treasure"}}),
@@ -105,4 +110,15 @@ ROUTES = [
     Route("POST", "/keys", "admin", lambda _: {"json": {"roles": ["search"]}}, good=201),
     theirs("POST", "/keys/{keyId}/rotate", "admin", good=201),
     theirs("DELETE", "/keys/{keyId}", "admin"),
+    # pages
+    page("GET", "/sign-in", None),
+    page("POST", "/sign-in", None, good=401),
+    page("POST", "/sign-out", None, good=303),
+    page("POST", "/language", None, asks=lambda _: {"data": {"language": "ko"}}, good=303),
+    page("GET", "/", "upload"),
+    page("POST", "/upload", "upload", asks=lambda _: {"files": CSV}, good=303),
+    page("GET", "/d/{documentId}", "upload", theirs=True),
+    page("POST", "/d/{documentId}/retry", "upload", theirs=True, good=409),
+    page("GET", "/search", "search", asks=lambda _: {"params": {"q": "treasure"}}),
+    page("GET", "/lineage/{vectorId}", "search", theirs=True, as_employee=404),
 ]

@@ -30,7 +30,7 @@ from tests.laws.doubles import WordEmbedder
 
 SECRET = "treasure-of-acme"  # stands in whatever belongs to acme
 FILE = f"{SECRET}.csv"
-TABLE = [["item", "colour"], [SECRET, "gold"]]
+TABLE = [["item", "colour"], [SECRET, "gold"], ["REFUSED", "by the embedder"]]
 
 
 @dataclass(frozen=True)
