@@ -185,6 +185,8 @@ def show_status(shape: dict[str, Any]) -> None:
         out.print(f"  {waits_for}", markup=False)
     if shape["error"]:
         out.print(f"  {shape['error']['message']}", markup=False)
+    if live := shape.get("liveVersion"):
+        out.print(f"  Searches show version {live}.", markup=False)
 
 
 def list_documents(

@@ -18,6 +18,7 @@ class Uploaded(BaseModel):
     version: int = Field(examples=[1])
     filename: str = Field(examples=["premiums_ko.xlsx"])
     status: Status = Field(examples=["pending"])
+    known: bool = Field(False, description="There only where a version held the same bytes already.")
 
 
 class Uploads(BaseModel):
@@ -123,6 +124,7 @@ class Result(BaseModel):
 class DocumentStatus(Uploaded):
     """Where a version stands (B15)."""
 
+    liveVersion: int | None = Field(None, description="There only where searches show another version.")
     progress: Progress
     batches: list[Batch]
     result: Result | None

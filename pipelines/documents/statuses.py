@@ -51,6 +51,10 @@ class Told(Protocol):
     @property
     def waits_for(self) -> str | None: ...
     @property
+    def live_version(self) -> int | None: ...
+    @property
+    def known(self) -> bool: ...
+    @property
     def result(self) -> Mapping[str, Any] | None: ...
 
 
@@ -59,8 +63,6 @@ class Listed(Told, Protocol):
 
     @property
     def organization_id(self) -> str: ...
-    @property
-    def live_version(self) -> int | None: ...
     @property
     def mode(self) -> str: ...
     @property
@@ -100,11 +102,13 @@ def counted(number: int, noun: str) -> str:
 
 
 def upload_json(version: Told) -> dict[str, Any]:
+    """A version that was taken in; `known` only where it held the same bytes already."""
     return {
         "documentId": version.document_id,
         "version": version.version,
         "filename": version.filename,
         "status": version.status,
+        **({"known": True} if version.known else {}),
     }
 
 
@@ -125,7 +129,7 @@ def document_json(version: Listed) -> dict[str, Any]:
 
 
 def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """State, progress, batches, result and error of a version.
+    """State, progress, batches, result and error of a version; `liveVersion` only where searches show another one.
 
     Progress has `errorRows` only where there are some, and `waitsFor` only while the version waits for a service.
     """
@@ -136,6 +140,7 @@ def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str
         "version": version.version,
         "filename": version.filename,
         "status": version.status,
+        **({"liveVersion": version.live_version} if version.live_version not in (None, version.version) else {}),
         "progress": {
             "batchesDone": len(done),
             "batchesTotal": len(batches),

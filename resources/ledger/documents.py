@@ -77,8 +77,9 @@ CURRENT = """
 VERSION = """
 SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.sha256, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
-       v.plan_key, v.error, v.result, v.uploaded_at, v.economy, v.waits_for,
-       v.run_id, v.started_at, v.completed_at
+       v.plan_key, v.result, v.uploaded_at, v.economy, v.waits_for, v.run_id, v.started_at, v.completed_at,
+       CASE WHEN d.removed_at IS NULL THEN v.error
+            ELSE 'This document is being removed; `rowline cleanup` again ends it' END AS error
   FROM versions v JOIN documents d USING (document_id)
 """
 

@@ -17,6 +17,8 @@ class Version:
     error: str | None = None
     result: Mapping[str, Any] | None = None
     waits_for: str | None = None
+    live_version: int | None = None
+    known: bool = False
 
 
 def batch(number: int, status: str, rows: int) -> dict[str, Any]:
@@ -91,3 +93,11 @@ def test_an_end_without_a_reason_says_where_to_look_and_what_to_do() -> None:
         "Finished batches are kept: retry."
     )
     assert unexplained_end("was stopped", [], run).startswith("The run was stopped; run 0a1b2c3d in Dagster")
+
+
+def test_an_upload_of_what_is_known_says_so() -> None:
+    assert upload_json(Version(known=True))["known"] is True
+
+
+def test_a_failed_version_tells_which_one_is_searched_all_the_same() -> None:
+    assert status_json(Version(version=3, status="failed", live_version=2), [])["liveVersion"] == 2
