@@ -55,7 +55,7 @@ class Arrivals:
         """A new document, or the next version of `document`; committed and announced before it returns.
 
         SAME_NAME is the organization's newest document whose current version has the file's name and its template's
-        name. The newest version is returned as it stands, and `known`, where it holds the same bytes, template, mode
+        name. The current version is returned as it stands, and `known`, where it holds the same bytes, template, mode
         and model and no row of it failed: uploading twice is uploading once (law 4). A file with error rows is read
         again, as the employee list may know more by now; one that still waits may be uploaded again not to wait.
         Raises NotFound for a document of another organization.
@@ -77,8 +77,8 @@ class Arrivals:
                     (document_id, upload.organization_id),
                 )
             latest = self._lock(connection, document_id, upload.organization_id)
-            if latest and self._is_same(connection, document_id, latest, upload):
-                return replace(read_version(connection, document_id, latest), known=True)
+            if same := self._same(connection, document_id, upload):
+                return replace(read_version(connection, document_id, same), known=True)
             self._insert(connection, document_id, latest + 1, upload)
             connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
             return read_version(connection, document_id, latest + 1)
@@ -108,15 +108,16 @@ class Arrivals:
             raise NotFound(f"Organization {organization_id} has no document {document_id}")
         return int(row["latest_version"])
 
-    def _is_same(self, connection: Connection, document_id: str, version: int, upload: Upload) -> bool:
+    def _same(self, connection: Connection, document_id: str, upload: Upload) -> int | None:
+        """The current version, where it is what is uploaded; not while the document is on its way back to another."""
         row = connection.execute(
-            "SELECT 1 AS same FROM versions WHERE document_id = %s AND version = %s "
+            f"SELECT v.version FROM documents d JOIN versions v USING (document_id) "  # noqa: S608 - a constant of our own
+            f"WHERE d.document_id = %s AND d.target_version IS NULL AND v.version = {CURRENT} "
             "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
             "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s "
             "AND (economy = %s OR status = 'completed')",
             (
                 document_id,
-                version,
                 upload.sha256,
                 Jsonb(upload.template.as_json()),
                 upload.mode,
@@ -125,7 +126,7 @@ class Arrivals:
                 upload.economy,
             ),
         ).fetchone()
-        return row is not None
+        return int(row["version"]) if row else None
 
     def _insert(self, connection: Connection, document_id: str, version: int, upload: Upload) -> None:
         connection.execute(

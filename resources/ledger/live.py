@@ -33,7 +33,7 @@ SELECT v.plan_key IS NOT NULL AND v.stored_in IS NOT NULL AND v.awaited IS NULL
 
 # `unswept`: a crash left a sweep undone.
 AIMED_FROM = f"""
-SELECT d.live_version,
+SELECT d.live_version, d.target_version,
        (SELECT max(version) FROM versions v WHERE v.document_id = d.document_id
            AND status IN ('pending', 'processing')) AS under_way,
        EXISTS (SELECT 1 FROM versions v WHERE v.document_id = d.document_id AND v.swept_at IS NULL
@@ -162,7 +162,7 @@ class Live:
                 raise Conflict(
                     f"Version {document['under_way']} of {document_id} is being processed; wait until it has ended"
                 )
-            if document["live_version"] == number and not document["unswept"]:
+            if document["live_version"] == number and not document["unswept"] and document["target_version"] is None:
                 raise Conflict(f"Version {number} of {document_id} is live already; there is nothing to go back to")
             # What it brings into the store is swept, should nobody end this. What was not owed may have been deleted by
             # anybody: it is not known to be stored any more.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from assets.documents import graph
+from assets.documents import stages
 from pipelines.documents.reading.workbook import Layout, Limits, Notice, RowBatch, read_workbook
 from pipelines.failures import PermanentFailure
 from resources.settings import Settings
@@ -49,7 +49,7 @@ def settings(settings: Settings, pinecone: PineconeServer | None) -> Settings:
 
 @pytest.fixture
 def world(rowline: Deployment, pinecone: PineconeServer | None, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(graph, "read_workbook", read_once())
+    monkeypatch.setattr(stages, "read_workbook", read_once())
     if pinecone:  # no test waits for what it can be told
         monkeypatch.setattr(rowline.services.vectors, "_sleep", lambda _: None)
     return World(rowline, PineconeShelf(pinecone.index) if pinecone else PgVectorShelf(rowline))

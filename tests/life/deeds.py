@@ -127,6 +127,16 @@ class Deeds:
                 self.world.roll_back(document.document_id, to)
         assert len(self.world.embedder.asked) == asked, "going back embeds nothing"
 
+    def roll_back_and_upload(self, document: ModelDocument, to: int, file: File) -> None:
+        """An upload that is accepted in the middle of a rollback is processed after it (law 6)."""
+
+        def meanwhile() -> None:
+            document.target = to
+            self.upload_next(document, file)
+
+        self.world.roll_back_while(document.document_id, to, meanwhile)
+        document.went_back_to(to)
+
     def clean_up(self, document: ModelDocument, crash: Crash | None = None) -> None:
         if self.world.clean_up(document.document_id, crash) or self.world.facts(document.document_id) is None:
             del self.model.documents[document.document_id]
@@ -170,6 +180,12 @@ class Deeds:
 
     def sync(self, repair: bool, crash: Crash | None = None) -> None:
         self.world.sync(repair, crash)
+
+    def sync_while_removing(self, document: ModelDocument) -> None:
+        """What is being restored of a document that is being removed goes as well."""
+        if self.world.sync_while_removing(document.document_id):
+            del self.model.documents[document.document_id]
+            self.model.forget(document.organization)
 
     # -- coming to rest -------------------------------------------------------------------------------------------
 

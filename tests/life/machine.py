@@ -69,9 +69,12 @@ class Life(RuleBasedStateMachine):
         self._upload(self.pick(number), change)
 
     def _upload(self, document: ModelDocument, change: Change) -> None:
+        self.deeds.upload_next(document, self._edited(document, change))
+
+    def _edited(self, document: ModelDocument, change: Change) -> File:
         file = document.current.file
         cells = edited(file.cells, *change)[:MOST_ROWS]
-        self.deeds.upload_next(document, file._replace(cells=cells, broken=False))
+        return file._replace(cells=cells, broken=False)
 
     @precondition(lambda self: self.documents)
     @rule(number=PICKS, template=NAMES, mode=MODES)
@@ -108,6 +111,33 @@ class Life(RuleBasedStateMachine):
         document = self.pick(number)
         choices = [n for n in document.completed if n != document.live]
         self.deeds.roll_back(document, choices[to % len(choices)] if choices else to, crash)
+
+    @precondition(lambda self: self.documents)
+    @rule(number=PICKS, to=st.integers(0, 8), change=CHANGES)
+    def roll_back_and_upload(self, number: int, to: int, change: Change) -> None:
+        document = self.pick(number)
+        if choices := [n for n in document.completed if document.may_go_back_to(n)]:
+            self.deeds.roll_back_and_upload(document, choices[to % len(choices)], self._edited(document, change))
+
+    @precondition(lambda self: self.documents)
+    @rule(number=PICKS, change=CHANGES, back=st.booleans())
+    def dies_before_its_sweep(self, number: int, change: Change, back: bool) -> None:
+        """What the old version alone needed is deleted by a repair; then it may be live again, or its rows are."""
+        document = self.pick(number)
+        self.deeds.process(document)
+        before = document.live
+        self._upload(document, change)
+        self.deeds.process(document, Crash(1, for_good=True, call="sweeping"))
+        self.deeds.sync(repair=True)
+        document = self.documents[document.document_id]
+        if back and before and document.may_go_back_to(before):
+            self.deeds.roll_back(document, before)
+
+    @precondition(lambda self: len(self.documents) > 1)
+    @rule(number=PICKS, picks=st.lists(PICKS, min_size=1, max_size=4))
+    def removed_during_sync(self, number: int, picks: list[int]) -> None:
+        self.vectors_are_lost(picks)
+        self.deeds.sync_while_removing(self.pick(number))
 
     @precondition(lambda self: len(self.documents) > 1)
     @rule(number=PICKS, crash=CRASHES)

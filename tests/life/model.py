@@ -84,9 +84,9 @@ class ModelDocument:
 
     def holds(self, file: File) -> bool:
         """Whether uploading the file now is uploading it again."""
-        v = self.versions.get(self.latest)
+        v = self.current
         return (
-            v is not None
+            self.target is None
             and v.file == file
             and v.status not in ("failed", "rolled_back")
             and not (v.completed and any(row.identity is None for row in v.rows))
@@ -113,12 +113,13 @@ class ModelDocument:
         self.unfinished = self.target = None
 
     def may_go_back_to(self, number: int) -> bool:
-        return not self.removed and number in self.completed and not self.under_way and number != self.live
+        here = number == self.live and self.target is None
+        return not self.removed and number in self.completed and not self.under_way and not here
 
     def went_back_to(self, number: int) -> None:
         self.live, self.unfinished, self.target = number, None, None
         for v in self.versions.values():
-            if v.number > number:
+            if v.number > number and v.status not in ON_THE_WAY:  # what came meanwhile goes on
                 v.status = "rolled_back"
             elif v.status == "rolled_back":
                 v.status = "completed" if v.completed else "failed"

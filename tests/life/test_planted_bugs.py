@@ -9,7 +9,7 @@ from uuid import NAMESPACE_OID, uuid5
 import dagster as dg
 import pytest
 
-from assets.documents import graph, rollback
+from assets.documents import rollback, stages
 from pipelines.documents import rows
 from resources.ledger import live as flips
 from resources.ledger import sweeps
@@ -40,7 +40,7 @@ def vector_ids_restart_in_each_batch(patch: pytest.MonkeyPatch, _: World) -> Non
                 for row in part
             ]
 
-    patch.setattr(graph, "document_rows", planted)
+    patch.setattr(stages, "document_rows", planted)
 
 
 def counters_are_lost_on_replay(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -61,8 +61,8 @@ def counters_are_lost_on_replay(patch: pytest.MonkeyPatch, world: World) -> None
 
 def the_end_is_told_before_the_last_batch(patch: pytest.MonkeyPatch, _: World) -> None:
     """Two batches finish at once, and one of them takes the version for complete while another is not embedded."""
-    real = graph.request_groups
-    patch.setattr(graph, "request_groups", lambda *args: list(real(*args))[:1])
+    real = stages.request_groups
+    patch.setattr(stages, "request_groups", lambda *args: list(real(*args))[:1])
     patch.setattr(flips, "READY", "SELECT true AS ready")
 
 
@@ -91,7 +91,7 @@ def equal_rows_are_looked_up_by_their_text(patch: pytest.MonkeyPatch, _: World) 
         for part in real(*args):
             yield [row._replace(row_number=first.setdefault(row.content_hash, row.row_number)) for row in part]
 
-    patch.setattr(graph, "document_rows", planted)
+    patch.setattr(stages, "document_rows", planted)
 
 
 BUGS: dict[Plant, str] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any, Protocol
 
 import dagster as dg
@@ -22,6 +23,7 @@ from tests.stand_ins.pinecone_index import Index
 
 Place = tuple[str, str]  # namespace and vector id
 ORGANIZATIONS = ("acme", "rival")  # of the same people and the same rows
+WAITING = "SELECT 1 AS waits FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 MANY = 1000  # hits asked for: more than there are rows
 
 
@@ -101,10 +103,25 @@ class PineconeShelf:
 
 @dataclass(frozen=True)
 class Crash:
-    """All services fail at the n-th call of any of them (or from then on)."""
+    """All services fail at the n-th call of any of them, or of those of one name (or from then on)."""
 
     at: int
     for_good: bool
+    call: str | None = None
+
+
+Deed = Callable[[], object]
+
+
+def ahead_of(call: str, do: Deed) -> Callable[[str, tuple[Any, ...]], None]:
+    """For `Watched`: do something ahead of the first call of this name."""
+    left = [do]
+
+    def before(name: str, _: tuple[Any, ...]) -> None:
+        if name == call and left:
+            left.pop()()
+
+    return before
 
 
 @dataclass
@@ -144,6 +161,12 @@ class World:
     def roll_back(self, document_id: str, to_version: int, crash: Crash | None = None) -> bool:
         return self._attempt(crash, lambda ledger, vectors, **_: roll_back(ledger, vectors, document_id, to_version))
 
+    def roll_back_while(self, document_id: str, to_version: int, meanwhile: Deed) -> None:
+        """Go back, with something else done just before the flip."""
+        services = self.rowline.services
+        ledger = watched_ledger(services.ledger, ahead_of("go_back", meanwhile), "live")
+        roll_back(ledger, services.vectors, document_id, to_version)
+
     def clean_up(self, document_id: str, crash: Crash | None = None) -> bool:
         return self._attempt(
             crash, lambda ledger, vectors, objects, **_: clean_up(ledger, vectors, objects, document_id, dry_run=False)
@@ -163,11 +186,28 @@ class World:
         self._attempt(crash, lambda ledger, vectors, **_: found.append(sync_vectors(ledger, vectors, repair)))
         return found[0] if found else None
 
+    def sync_while_removing(self, document_id: str) -> bool:
+        """Repair, with a document removed by somebody else just before vectors are sent; whether any were."""
+        services = self.rowline.services
+        removal = Thread(target=self.clean_up, args=(document_id,))
+
+        def remove() -> None:
+            removal.start()
+            while removal.is_alive() and not self.rowline.sql(WAITING):
+                pass
+
+        sync_vectors(services.ledger, Watched(services.vectors, ahead_of("upsert", remove)), repair=True)
+        if removal.ident is None:
+            return False
+        removal.join()
+        return True
+
     def _attempt(self, crash: Crash | None, work: Callable[..., Any]) -> bool:
         """Do it with services that die at the crash's call; whether it came to its end."""
         services = self.rowline.services
         failure = TransientFailure("the service is away")
-        failing = FailsAt(crash.at, failure, always=crash.for_good) if crash else FailsAt(0, failure)
+        names = [crash.call] if crash and crash.call else ()
+        failing = FailsAt(crash.at, failure, names, crash.for_good) if crash else FailsAt(0, failure)
         try:
             work(
                 ledger=watched_ledger(services.ledger, failing),
