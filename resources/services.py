@@ -10,6 +10,7 @@ from resources.database.connections import Database
 from resources.database.schema import branches_of, schema_is_current, upgrade
 from resources.embedders.protocol import Embedder
 from resources.error_workbooks import ErrorWorkbooks
+from resources.event_files import EventFiles
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 from resources.ledger.ledger import Ledger
@@ -95,6 +96,10 @@ class Services:
             economy=self.settings.embedding_economy,
             inbox_versions=self.settings.inbox_versions,
         )
+
+    @cached_property
+    def event_files(self) -> EventFiles:
+        return EventFiles(self.objects, self.settings.event_files, self.settings.upload_bytes)
 
     @cached_property
     def error_workbooks(self) -> ErrorWorkbooks:

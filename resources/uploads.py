@@ -10,7 +10,7 @@ from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template
 from pipelines.failures import Misuse, NotFound
 from resources.embedders.protocol import Model
-from resources.ledger.arrivals import SameName, Upload
+from resources.ledger.arrivals import Continued, Upload
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
@@ -35,7 +35,7 @@ class Uploads:
         organization_id: str,
         template: Template,
         mode: Mode,
-        document: str | SameName | None = None,
+        document: Continued = None,
         upload_key: str | None = None,
         economy: bool | None = None,
     ) -> Version:

@@ -8,7 +8,18 @@ import dagster as dg
 from resources.processes import PROCESS_TAG, Process
 from resources.services import Services, open_services
 
-NAMES = ("settings", "ledger", "objects", "vectors", "embedder", "inbox", "bucket_inbox", "channels")
+NAMES = (
+    "settings",
+    "ledger",
+    "objects",
+    "vectors",
+    "embedder",
+    "inbox",
+    "bucket_inbox",
+    "uploads",
+    "event_files",
+    "channels",
+)
 
 
 @cache

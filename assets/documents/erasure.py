@@ -77,6 +77,7 @@ def erase_organization(places: Places, organization_id: str, now: datetime, dry_
         receipt.vectors_deleted, receipt.namespaces_affected = sum(counts.values()), [*counts]
         return receipt
     refuse_while_in_work(ledger, organization_id)
+    ledger.erasures.forget_events(organization_id)  # first: one that waits would bring a file back
     receipt.embeddings_deleted = receipt.objects_deleted = 0
     for document_id in receipt.documents:
         places.forget(document_id)

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from assets.documents.asked import for_event
 from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.erasure import Places, erase_employee, erase_organization
 from assets.documents.partitions import vector_store
@@ -66,8 +67,8 @@ def rolled_back_document(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> dict[str, Any]:
-    with retried():
-        told = roll_back(ledger, vectors, config.document_id, config.to_version).as_json()
+    with for_event(context, ledger) as event, retried():
+        told = event.output = roll_back(ledger, vectors, config.document_id, config.to_version).as_json()
     # beside the materializations of the graph: the partition's history is the document's
     context.log_event(dg.AssetMaterialization("lineage", partition=config.document_id, metadata=told))
     return told
@@ -87,12 +88,14 @@ def removed_documents(
             allow_retries=False,
         )
     told = []
-    for document_id in config.document_ids:
-        with retried():
-            told.append(clean_up(ledger, vectors, objects, document_id, config.dry_run).as_json())
-        if not config.dry_run:  # so that the list of partitions stays short
-            context.instance.delete_dynamic_partition("documents", document_id)
-        context.log.info(str(told[-1]))
+    with for_event(context, ledger) as event:
+        for document_id in config.document_ids:
+            with retried():
+                told.append(clean_up(ledger, vectors, objects, document_id, config.dry_run).as_json())
+            if not config.dry_run:  # so that the list of partitions stays short
+                context.instance.delete_dynamic_partition("documents", document_id)
+            context.log.info(str(told[-1]))
+        event.output = told[0] if len(told) == 1 else {"documents": told}
     return told
 
 
@@ -146,7 +149,7 @@ def synced_vectors(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> dict[str, Any]:
-    with retried():
+    with for_event(context, ledger), retried():  # an event is told no counts: they are of all organizations
         found = sync_vectors(ledger, vectors, config.repair)
     context.log_event(
         dg.AssetObservation(

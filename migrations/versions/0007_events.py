@@ -53,8 +53,9 @@ CREATE TABLE event_runs (
     UNIQUE (organization_id, event_id, function),
     FOREIGN KEY (organization_id, event_id) REFERENCES events ON DELETE CASCADE
 );
-CREATE INDEX event_runs_due ON event_runs (due_at, arrival) WHERE state = 'waiting';
-CREATE INDEX event_runs_of_subject ON event_runs (organization_id, subject, arrival) WHERE state = 'waiting';
+CREATE INDEX event_runs_due ON event_runs (function, due_at, arrival) WHERE state = 'waiting';
+CREATE INDEX event_runs_of_subject ON event_runs (organization_id, subject, arrival)
+ WHERE state IN ('waiting', 'requesting', 'requested');
 CREATE INDEX event_runs_under_way ON event_runs (run_id) WHERE state IN ('requesting', 'requested', 'following');
 
 -- what an app calls a document; free again once the document is on its way out

@@ -9,6 +9,7 @@ from assets.documents.operations import (
     rolled_back_document,
     synced_vectors,
 )
+from assets.events.operations import forgotten_events
 
 TAGS = {"domain": "documents"}
 
@@ -44,3 +45,12 @@ def erasure() -> None:
 @dg.job(executor_def=dg.in_process_executor, tags=TAGS, description="Compare ledger and store; repair if asked to.")
 def vector_sync() -> None:
     synced_vectors()
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags={"domain": "events"},
+    description="Forget events older than EVENT_DAYS; a dry run by default.",
+)
+def old_events_cleanup() -> None:
+    forgotten_events()

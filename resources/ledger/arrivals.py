@@ -5,12 +5,13 @@ from enum import Enum, auto
 
 from psycopg.types.json import Jsonb
 
-from pipelines.documents.addresses import mint_document_id
+from pipelines.documents.addresses import is_document_id, mint_document_id
 from pipelines.documents.rows import Mode
 from pipelines.documents.templates import Template
 from pipelines.failures import NotFound
 from resources.database.connections import Connection, Database
-from resources.ledger.documents import CURRENT, UPLOADS_CHANNEL, Version, read_version
+from resources.ledger.documents import CURRENT, UPLOADS_CHANNEL, Version, own_id, read_version
+from resources.ledger.event_runs import follow
 
 
 class SameName(Enum):
@@ -20,6 +21,21 @@ class SameName(Enum):
 
 
 SAME_NAME = SameName.SAME_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalId:
+    """Of a file: it is the next version of the document that the organization's app calls so, or makes that document.
+
+    Our own id of a document is taken for it as well. `event_run`: the run of an event that this upload fulfils, which
+    is marked in the same transaction.
+    """
+
+    text: str
+    event_run: str | None = None
+
+
+Continued = str | SameName | ExternalId | None  # what a file is a version of
 
 # FOR UPDATE looks again at a document that was being taken away meanwhile, and passes it by
 OF_NAME = f"""
@@ -44,44 +60,65 @@ class Upload:
     model: str
     dimension: int
     economy: bool = False  # may wait a day for a lower price
-    upload_key: str | None = None  # where set, the same key is honoured once (inbox files, events)
+    upload_key: str | None = None  # where set, the same key is honoured once (inbox files)
 
 
 class Arrivals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, upload: Upload, document: str | SameName | None = None) -> Version:
+    def record(self, upload: Upload, document: Continued = None) -> Version:
         """A new document, or the next version of `document`; committed and announced before it returns.
 
         SAME_NAME is the organization's newest document whose current version has the file's name and its template's
         name. The current version is returned as it stands, and `known`, where it holds the same bytes, template, mode
         and model and no row of it failed: uploading twice is uploading once (law 4). A file with error rows is read
         again, as the employee list may know more by now; one that still waits may be uploaded again not to wait.
-        Raises NotFound for a document of another organization.
+        Raises NotFound for a document of another organization, Conflict where the event's run waits no more.
         """
         with self._database.transaction() as connection:
-            if upload.upload_key:
-                # the same event delivered twice at once: the second delivery waits here for the first
-                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
-                known = connection.execute(
-                    "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
-                ).fetchone()
-                if known:
-                    return replace(read_version(connection, known["document_id"], known["version"]), known=True)
-            document_id = self._of_name(connection, upload) if document is SAME_NAME else document
-            if document_id is None:
-                document_id = mint_document_id()
-                connection.execute(
-                    "INSERT INTO documents (document_id, organization_id, latest_version) VALUES (%s, %s, 0)",
-                    (document_id, upload.organization_id),
-                )
-            latest = self._lock(connection, document_id, upload.organization_id)
-            if same := self._same(connection, document_id, upload):
-                return replace(read_version(connection, document_id, same), known=True)
-            self._insert(connection, document_id, latest + 1, upload)
-            connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
-            return read_version(connection, document_id, latest + 1)
+            version = self._recorded(connection, upload, document)
+            if isinstance(document, ExternalId) and document.event_run:
+                follow(connection, document.event_run, version.document_id, version.version)
+            return version
+
+    def _recorded(self, connection: Connection, upload: Upload, document: Continued) -> Version:
+        if upload.upload_key:
+            # the same file delivered twice at once: the second delivery waits here for the first
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
+            known = connection.execute(
+                "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
+            ).fetchone()
+            if known:
+                return replace(read_version(connection, known["document_id"], known["version"]), known=True)
+        document_id = self._continued(connection, upload, document)
+        latest = self._lock(connection, document_id, upload.organization_id)
+        if same := self._same(connection, document_id, upload):
+            return replace(read_version(connection, document_id, same), known=True)
+        self._insert(connection, document_id, latest + 1, upload)
+        connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
+        return read_version(connection, document_id, latest + 1)
+
+    def _continued(self, connection: Connection, upload: Upload, document: Continued) -> str:
+        """The document that the file is a version of, made where it is a new one."""
+        external_id = None
+        if isinstance(document, ExternalId):
+            # two files of a new name at once: the second waits here, and finds the document of the first
+            name = f"{upload.organization_id}\n{document.text}"
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 6))", (name,))
+            external_id, document = document.text, own_id(connection, upload.organization_id, document.text)
+            if document is None and is_document_id(external_id):
+                raise NotFound(f"Organization {upload.organization_id} has no document {external_id}")
+        elif document is SAME_NAME:
+            document = self._of_name(connection, upload)
+        if isinstance(document, str):
+            return document
+        document_id = mint_document_id()
+        connection.execute(
+            "INSERT INTO documents (document_id, organization_id, latest_version, external_id) VALUES (%s, %s, 0, %s)",
+            (document_id, upload.organization_id, external_id),
+        )
+        return document_id
 
     def _of_name(self, connection: Connection, upload: Upload) -> str | None:
         at = {

@@ -283,6 +283,17 @@ class Documents:
 
     # -- being asked about ------------------------------------------------------------------------------------
 
+    def own_id(self, organization_id: str, name: str) -> str:
+        """The id of the organization's document that is called so: by that id, or by what its app calls it.
+
+        Raises NotFound, for a document of another organization too.
+        """
+        with self._database.transaction() as connection:
+            found = own_id(connection, organization_id, name)
+        if found is None:
+            raise NotFound(f"Organization {organization_id} has no document {name}")
+        return found
+
     def newest(self, document_id: str) -> Version:
         """The newest version of a document that was not rolled back. Raises NotFound where there is none."""
         with self._database.transaction() as connection:
@@ -325,3 +336,17 @@ def read_version(connection: Connection, document_id: str, version: int) -> Vers
     if found is None:
         raise NotFound(f"Document {document_id} has no version {version}")
     return found
+
+
+OWN_ID = """
+SELECT coalesce(
+    (SELECT document_id FROM documents
+      WHERE document_id = %(name)s AND organization_id = %(organization)s AND removed_at IS NULL),
+    (SELECT document_id FROM documents
+      WHERE external_id = %(name)s AND organization_id = %(organization)s AND removed_at IS NULL)) AS document_id
+"""
+
+
+def own_id(connection: Connection, organization_id: str, name: str) -> str | None:
+    row = connection.execute(OWN_ID, {"organization": organization_id, "name": name}).fetchone()
+    return row["document_id"] if row else None

@@ -10,7 +10,11 @@ from resources.ledger.removals import FORGETTING, UNNEEDED
 
 ERASED = "this row was erased on request"
 # Every table that names an organization; what hangs on one of these goes with it (tests/laws/test_erasure.py).
-HOLDERS = ("employees", "templates", "embeddings", "keys", "documents")
+HOLDERS = (
+    *("employees", "templates", "embeddings", "keys"),
+    *("event_runs", "event_keys", "events", "notices"),
+    "documents",
+)
 
 # A row is an employee's by its owner, whatever their namespace was then; before they were in the list, by what its
 # error says (`rows.py`).
@@ -206,6 +210,12 @@ class Erasures:
             connection.execute(
                 "DELETE FROM keys WHERE organization_id = %s AND employee_id = %s", (organization_id, employee_number)
             )
+
+    def forget_events(self, organization_id: str) -> None:
+        """What apps sent, and what of it still waits to start something."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,))
+            connection.execute("DELETE FROM event_keys WHERE organization_id = %s", (organization_id,))
 
     def erase_organization(self, organization_id: str) -> dict[str, int]:
         """What an organization has beside its documents, which are gone; how much of each.

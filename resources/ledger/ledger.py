@@ -9,6 +9,7 @@ from resources.ledger.documents import Documents
 from resources.ledger.drift import Drift
 from resources.ledger.embeddings import Embeddings
 from resources.ledger.erasures import Erasures
+from resources.ledger.event_runs import EventRuns
 from resources.ledger.events import Events
 from resources.ledger.keys import Keys
 from resources.ledger.lineage import Lineage
@@ -41,6 +42,7 @@ class Ledger:
     orders: Orders
     keys: Keys
     events: Events
+    event_runs: EventRuns
     listing: Listing
     notices: Notices
 
@@ -62,6 +64,7 @@ class Ledger:
             Orders(database),
             Keys(database),
             Events(database),
+            EventRuns(database),
             Listing(database),
             Notices(database),
         )

@@ -1,0 +1,1 @@
+"""What happens to events by the clock. What an event starts is in `sensors/events`."""

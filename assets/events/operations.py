@@ -1,0 +1,27 @@
+"""Forgetting old events. The default is harmless."""
+
+import dagster as dg
+from pydantic import Field
+
+from assets.documents.steps import RETRIES, retried
+from resources.ledger.ledger import Ledger
+from resources.settings import Settings
+
+
+class ForgetConfig(dg.Config):
+    """Nothing is deleted while `dry_run` is set."""
+
+    dry_run: bool = Field(True, description="Count what would go; remove nothing.")
+
+
+@dg.op(retry_policy=RETRIES, description="Events older than EVENT_DAYS of which nothing is under way, forgotten.")
+def forgotten_events(
+    context: dg.OpExecutionContext,
+    config: ForgetConfig,
+    ledger: dg.ResourceParam[Ledger],
+    settings: dg.ResourceParam[Settings],
+) -> int:
+    with retried():
+        gone = ledger.event_runs.forget(settings.event_days, config.dry_run)
+    context.log.info(f"{gone} events {'would be' if config.dry_run else 'are'} forgotten")
+    return gone

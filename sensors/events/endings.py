@@ -1,0 +1,74 @@
+"""How runs of events end that Dagster works on: failed jobs are told, and what somebody cancelled is stopped."""
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from assets.documents.asked import EVENT_RUN_TAG
+from resources.ledger.event_runs import CancelledRun
+from resources.ledger.ledger import Ledger
+
+ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+CANCELLED = "Cancelled on request"
+
+
+def end_jobs(dagster: dg.DagsterInstance, ledger: Ledger) -> int:
+    """End the runs whose job has ended without saying so: it failed, was stopped, or its process died. How many."""
+    asked = ledger.event_runs.requested()
+    if not asked:
+        return 0
+    seen: set[str] = set()
+    ended = 0
+    for run in dagster.get_runs(dg.RunsFilter(tags={EVENT_RUN_TAG: asked})):  # newest first: a retried run counts
+        run_id = run.tags[EVENT_RUN_TAG]
+        if run_id in seen:
+            continue
+        seen.add(run_id)
+        if run.status in ENDED:
+            _end(dagster, ledger, run_id, run)
+            ended += 1
+    return ended
+
+
+def _end(dagster: dg.DagsterInstance, ledger: Ledger, run_id: str, run: dg.DagsterRun) -> None:
+    if run.status is dg.DagsterRunStatus.SUCCESS:
+        ledger.event_runs.end(run_id, "completed", dagster_run_id=run.run_id)
+    elif run.status is dg.DagsterRunStatus.CANCELED:
+        ledger.event_runs.end(run_id, "cancelled", "The job was stopped", dagster_run_id=run.run_id)
+    else:
+        reasons = list(_reasons(dagster, run.run_id))
+        told = reasons[-1] if reasons else f"The job failed; run {run.run_id[:8]} in Dagster has the details"
+        ledger.event_runs.end(run_id, "failed", told, dagster_run_id=run.run_id)
+
+
+def _reasons(dagster: dg.DagsterInstance, run_id: str) -> Iterable[str]:
+    """What the steps of a failed run said to people."""
+    for entry in dagster.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = entry.dagster_event
+        data = event.step_failure_data.user_failure_data if event else None
+        if data and data.description:
+            yield data.description
+
+
+def carry_out_cancellations(dagster: dg.DagsterInstance, ledger: Ledger) -> int:
+    """Stop what somebody wants to be ended; how many were."""
+    return sum(_cancel(dagster, ledger, run) for run in ledger.event_runs.to_cancel())
+
+
+def _cancel(dagster: dg.DagsterInstance, ledger: Ledger, run: CancelledRun) -> bool:
+    under_way = [found for found in _runs_of(dagster, run) if found.status not in ENDED]
+    if not under_way and run.requested and run.dagster_run_id is None:
+        return False  # asked for, and not seen yet: the next tick finds it
+    for found in under_way:
+        dagster.run_coordinator.cancel_run(found.run_id)
+    if run.document_id and run.version:
+        ledger.documents.fail(run.document_id, run.version, CANCELLED)
+    ledger.event_runs.end(run.run_id, "cancelled", CANCELLED)
+    return True
+
+
+def _runs_of(dagster: dg.DagsterInstance, run: CancelledRun) -> Sequence[dg.DagsterRun]:
+    if run.state != "following":
+        return dagster.get_runs(dg.RunsFilter(tags={EVENT_RUN_TAG: run.run_id}))
+    tags = {"document": str(run.document_id), "version": str(run.version)}
+    return dagster.get_runs(dg.RunsFilter(tags=tags))

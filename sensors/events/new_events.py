@@ -1,0 +1,84 @@
+"""New events: waits on the ledger, has their functions' effects, and asks for the jobs among them."""
+
+import json
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.target import AutomationTarget
+
+from assets.documents.asked import EVENT_RUN_TAG
+from pipelines.events.decisions import most_of_each
+from pipelines.events.payloads import DocumentRollback, SyncRequested
+from pipelines.events.registry import function_named, read_payload
+from resources.event_files import EventFiles
+from resources.ledger.event_runs import JobRun
+from resources.ledger.ledger import Ledger
+from resources.uploads import Uploads
+from sensors.events.effects import Effects
+from sensors.events.endings import carry_out_cancellations, end_jobs
+
+LOOK_SECONDS = 20.0  # a tick may take 60 s; the daemon looks again at once
+WORK_SECONDS = 20.0
+JOBS = ("document_rollback", "document_cleanup", "vector_sync")
+
+
+@dg.sensor(
+    description="Events that apps sent, and the runs that they started.",
+    minimum_interval_seconds=1,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def new_events(
+    context: dg.SensorEvaluationContext,
+    ledger: dg.ResourceParam[Ledger],
+    uploads: dg.ResourceParam[Uploads],
+    event_files: dg.ResourceParam[EventFiles],
+) -> dg.SensorResult | dg.SkipReason:
+    """Events recorded in the ledger; waits there, so that an effect comes within a second."""
+    # the cursor holds what the tick before asked for: it is stored only after the daemon has taken the requests
+    ledger.event_runs.mark_requested(json.loads(context.cursor or "[]"))
+    effects = Effects(ledger, uploads, event_files)
+    ended = end_jobs(context.instance, ledger) + ledger.event_runs.settle()
+    ended += carry_out_cancellations(context.instance, ledger)
+    settled = effects.work(WORK_SECONDS)
+    wanted = ledger.event_runs.requesting()
+    if not (settled or wanted or ended):
+        ledger.event_runs.wait(most_of_each(ledger.event_runs.under_way()), LOOK_SECONDS)
+        settled = effects.work(WORK_SECONDS)
+        wanted = ledger.event_runs.requesting()
+    if not wanted:
+        context.update_cursor("[]")
+        return dg.SkipReason(f"{settled} runs of events were settled, {ended} have ended")
+    return dg.SensorResult(
+        run_requests=[request_of(run) for run in wanted], cursor=json.dumps([run.run_id for run in wanted])
+    )
+
+
+# By name, as `job_name` would have one of them: of jobs themselves Dagster makes a copy, with a warning of a beta.
+new_events._targets = [AutomationTarget(resolvable_to_job=job) for job in JOBS]
+
+
+def request_of(run: JobRun) -> dg.RunRequest:
+    """The job of a run. Its key makes asking twice asking once."""
+    job, op, config = job_of(run)
+    tags = {EVENT_RUN_TAG: run.run_id, **({"document": run.document_id} if run.document_id else {})}
+    return dg.RunRequest(
+        # three parts, as `RunWanted` reads every run key: of a run that failed, to tell which version did
+        run_key=f"{run.run_id}:0:0",
+        job_name=job,
+        run_config={"ops": {op: {"config": config}}},
+        tags=tags,
+    )
+
+
+def job_of(run: JobRun) -> tuple[str, str, dict[str, Any]]:
+    """(job, op, the op's configuration)."""
+    function = function_named(run.function)
+    assert function is not None  # of this release: only known functions are settled
+    payload = read_payload(function, run.data)
+    match payload:
+        case DocumentRollback():
+            config = {"document_id": run.document_id, "to_version": payload.target_version}
+            return "document_rollback", "rolled_back_document", config
+        case SyncRequested():
+            return "vector_sync", "synced_vectors", {"repair": payload.repair}
+    return "document_cleanup", "removed_documents", {"document_ids": [run.document_id], "dry_run": False}
