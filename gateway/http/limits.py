@@ -9,7 +9,7 @@ from math import ceil
 from fastapi import HTTPException, Request
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 
 from pipelines.access.keys import Caller, digest_of
 from resources.settings import Settings
@@ -21,7 +21,7 @@ class Limits:
     """The counters of one process. Other processes have their own: N workers let through N times as much."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._clock = clock
         self._requests = RateLimitItemPerMinute(settings.requests_per_minute, namespace="requests")
         self._events = RateLimitItemPerMinute(settings.sends_per_minute, namespace="events")
