@@ -55,8 +55,9 @@ class Uploads:
             raise Misuse(f"The model {self.model.key} takes no orders at a lower price; upload without --economy")
         if isinstance(document, str):
             self._check_owner(document, organization_id)
-        # names out of foreign archives may be no Unicode; the ledger takes nothing else
-        name = (PurePath(filename.replace("\\", "/")).name or "upload").encode("utf-8", "replace").decode()
+        # names out of foreign archives and forms may be no Unicode, and hold a NUL; the ledger takes nothing else
+        plain = filename.replace("\\", "/").replace("\0", "\ufffd")
+        name = (PurePath(plain).name or "upload").encode("utf-8", "replace").decode()
         stored = self.objects.put(new_object_key(organization_id), body, self.upload_bytes)
         upload = Upload(
             organization_id=organization_id,

@@ -1,33 +1,13 @@
 """Clean-up: a document, or its old versions, out of the store, the object storage and the ledger, in that order."""
 
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from pydantic.alias_generators import to_camel
 
 from assets.documents.storing import sweep
-from pipelines.failures import Misuse, NotFound
-from resources.ledger.documents import Version
+from pipelines.failures import Misuse
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
+from resources.removal import CleanedUp, objects_of, parts_of, would_go
 from resources.vectors.protocol import VectorStore
-
-
-@dataclass(frozen=True, slots=True)
-class CleanedUp:
-    """What went, or would go in a dry run (B11). Vectors that other documents' rows point at stay."""
-
-    document_id: str
-    dry_run: bool
-    versions: list[int]
-    vectors_deleted: int
-    namespaces_affected: list[str]
-    embeddings_deleted: int
-    objects_deleted: int
-
-    def as_json(self) -> dict[str, Any]:
-        return {to_camel(name): value for name, value in asdict(self).items()}
 
 
 def clean_up(
@@ -38,13 +18,10 @@ def clean_up(
     Raises NotFound for an unknown document.
     """
     if dry_run:
-        versions, keys = parts(ledger, objects, document_id)
-        counts = ledger.removals.removable(document_id)
-        numbers = [version.version for version in versions]
-        return CleanedUp(document_id, True, numbers, sum(counts.values()), [*counts], 0, len(keys))
+        return would_go(ledger, objects, document_id)
     with ledger.documents.claim(document_id):
         ledger.removals.withdraw(document_id)  # first: no upload comes after what is listed now
-        versions, keys = parts(ledger, objects, document_id)
+        versions, keys = parts_of(ledger, objects, document_id)
         organization, numbers = versions[0].organization_id, [version.version for version in versions]
         swept = sweep(ledger, vectors, organization, document_id)
         for key in keys:
@@ -74,16 +51,3 @@ def clean_up_old_versions(
             objects.delete(key)
         forgotten = ledger.removals.forget(version.organization_id, document_id, old)
     return CleanedUp(document_id, False, old, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys))
-
-
-def parts(ledger: Ledger, objects: ObjectStore, document_id: str) -> tuple[list[Version], list[str]]:
-    """All versions of a document, and the objects of all of them. Raises NotFound for an unknown document."""
-    versions = ledger.removals.versions(document_id)
-    if not versions:
-        raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
-    return versions, [key for version in versions for key in objects_of(objects, version)]
-
-
-def objects_of(objects: ObjectStore, version: Version) -> list[str]:
-    """The uploaded file and what was made of it."""
-    return [*filter(None, [version.object_key]), *objects.keys(f"{version.folder}/")]  # an erased file is gone already

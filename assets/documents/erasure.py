@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from assets.documents.cleanup import clean_up, objects_of
+from assets.documents.cleanup import clean_up
 from pipelines.failures import Conflict, NotFound
 from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
+from resources.removal import objects_of
 from resources.uploads import begun_before, uploads_folder
 from resources.vectors.protocol import VectorStore
 

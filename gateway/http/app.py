@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from gateway.http import documents, events, health, keys, lineage, openapi, problems, search, uploads
+from gateway.http import documents, events, health, keys, lineage, methods, openapi, problems, search, uploads, versions
 from gateway.http.limits import Limits
 from gateway.http.logs import RequestLog
 from gateway.http.security import GuardedApp, guard
@@ -16,7 +16,7 @@ from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-NOUNS = (health, keys, uploads, documents, search, lineage, events)
+NOUNS = (health, keys, uploads, documents, versions, search, lineage, events)
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
@@ -38,6 +38,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     for noun in NOUNS:
         app.include_router(noun.router)
     openapi.describe(app)
+    app.add_middleware(methods.Heads)
     app.add_middleware(RequestLog)  # the last that is added is the first that a request meets
     app.add_middleware(ErrorPages)
     return app

@@ -143,7 +143,7 @@ def list_versions(version: Current, services: OurServices) -> dict[str, Any]:
 )
 def get_file(version: Current, number: Number, services: OurServices) -> Response:
     chosen = services.ledger.documents.at(version.document_id, number)
-    with services.objects.local(chosen.object_key) as path:
+    with services.objects.local(chosen.file) as path:
         file = path.open("rb")  # stays readable, whatever becomes of the path
     return sent(file, chosen.filename)
 

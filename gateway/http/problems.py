@@ -1,16 +1,17 @@
 """Errors as RFC 9457 problem documents: one sentence that a person can act on, never a traceback."""
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from gateway.http.methods import allowed
 from pipelines.failures import Conflict, Misuse, NotFound, RowlineFailure, TooLarge, TransientFailure, UnreadableFile
 
 # the first that fits
@@ -23,6 +24,10 @@ STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (
     (TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 TRY_AGAIN_SECONDS = 2
+HEADERS = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(TRY_AGAIN_SECONDS)},
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"Connection": "close"},  # what is still to come is not read
+}
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -93,13 +98,22 @@ def register(app: FastAPI) -> None:
 def _failure(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RowlineFailure)
     status = status_of(error)
-    headers = {"Retry-After": str(TRY_AGAIN_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(status, str(error), headers)
+    return problem(status, str(error), HEADERS.get(status))
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _other_method(request)
     return problem(error.status_code, str(error.detail), error.headers)
+
+
+def _other_method(request: Request) -> Response:
+    """Names the methods of all routes at this address, as a question (OPTIONS) or a refusal wants them."""
+    there = {"Allow": ", ".join(allowed(request))}
+    if request.method == HTTPMethod.OPTIONS:
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=there)
+    return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not for this address: {there['Allow']}", there)
 
 
 def _wrong_request(_: Request, error: Exception) -> JSONResponse:

@@ -62,7 +62,7 @@ def search(
     response_model=Hits,
     response_model_exclude_unset=True,
     summary="The same, for long questions",
-    responses=told_as(404),
+    responses=told_as(400, 404),
 )
 def search_long(caller: Searcher, services: OurServices, question: Question) -> dict[str, Any]:
     return found(services, caller, question)

@@ -131,15 +131,13 @@ class DocumentStatus(Uploaded):
     error: Message | None
 
 
-class RolledBack(BaseModel):
-    """What going back took."""
+class RollingBack(BaseModel):
+    """A document on its way back."""
 
     documentId: str
-    version: int
-    rolledBackFrom: int | None
-    vectorsRestored: int
-    vectorsDeleted: int
-    embeddedInputs: int
+    targetVersion: int
+    liveVersion: int | None = Field(description="The version that searches show until then.")
+    eventId: str = Field(description="The event document/rollback that it was kept as.")
 
 
 class CleanedUp(BaseModel):
@@ -152,6 +150,12 @@ class CleanedUp(BaseModel):
     namespacesAffected: list[str]
     embeddingsDeleted: int
     objectsDeleted: int
+
+
+class Removing(CleanedUp):
+    """A document on its way out, and what goes with it."""
+
+    eventId: str = Field(description="The event document/cleanup that it was kept as.")
 
 
 class Source(BaseModel):

@@ -88,7 +88,8 @@ async def received(request: Request, _: Keeper, services: OurServices) -> AsyncI
     try:
         yield checked(form)
     finally:
-        await form.close()
+        for file in parser._files_to_close_on_error:  # also one whose part was cut off, which is not in the form
+            file.close()
 
 
 async def bounded(request: Request, at_most: int) -> AsyncGenerator[bytes, None]:
@@ -182,7 +183,9 @@ def taken(services: Services, form: Form, organization_id: str, key: str | None 
 
     Raises UnreadableFile where a glance shows that it is no workbook, Conflict where the key was another file's.
     """
-    fields = form.fields
+    fields, document = form.fields, form.fields.documentId
+    if document is not None:  # the app's own name for it will do
+        document = services.ledger.listing.document(organization_id, document).document_id
     try:
         refuse_at_the_door(form.file)
     except UnreadableFile as error:
@@ -194,7 +197,7 @@ def taken(services: Services, form: Form, organization_id: str, key: str | None 
         organization_id,
         template or Template(),
         fields.mode,
-        SAME_NAME if fields.sameName else fields.documentId,
+        SAME_NAME if fields.sameName else document,
         f"http:{organization_id}:{key}" if key else None,
         fields.economy,
     )

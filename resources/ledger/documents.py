@@ -55,9 +55,9 @@ class Version:
 
     @property
     def file(self) -> str:
-        """Where the uploaded file lies. Raises PermanentFailure where it was erased on request."""
+        """Where the uploaded file lies. Raises NotFound where it was erased on request."""
         if not self.object_key:
-            raise PermanentFailure(
+            raise NotFound(
                 f"The file of version {self.version} of {self.document_id} was erased on request; upload the list anew"
             )
         return self.object_key

@@ -1,4 +1,4 @@
-"""What an organization may see of its documents: each by its own id, in pages, and whether anything has changed."""
+"""What an organization may see of its documents: each by an id, in pages, and whether anything has changed."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ class Listing:
         self._database = database
 
     def document(self, organization_id: str, document: str, version: int | None = None) -> Version:
-        """A document by its id: the version that is asked for, else the current one.
+        """A document by its id, ours or the one that the app gave it: the version that is asked for, else the current.
 
         Raises NotFound where there is none, it belongs to another organization, or it is on its way out.
         """
@@ -89,8 +89,10 @@ def _found(connection: Connection, organization_id: str, document: str) -> tuple
     """(document id, current version) of what the organization calls by this id."""
     row: dict[str, Any] | None = connection.execute(
         f"SELECT document_id, {CURRENT} AS version FROM documents d "  # noqa: S608
-        "WHERE document_id = %s AND organization_id = %s AND removed_at IS NULL",
-        (document, organization_id),
+        "WHERE organization_id = %(organization)s AND removed_at IS NULL "
+        # one that an app calls by the id of another is the app's to find under it
+        "AND %(document)s IN (document_id, external_id) ORDER BY document_id = %(document)s DESC LIMIT 1",
+        {"document": document, "organization": organization_id},
     ).fetchone()
     if row is None:
         raise NotFound(f"There is no document {document}")

@@ -151,19 +151,7 @@ class Live:
         while another one is being processed.
         """
         with self._database.transaction() as connection:
-            document = connection.execute(
-                AIMED_FROM,
-                (document_id,),
-            ).fetchone()
-            if document is None:
-                raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
-            version = self._target(connection, document_id, number)
-            if document["under_way"] is not None:
-                raise Conflict(
-                    f"Version {document['under_way']} of {document_id} is being processed; wait until it has ended"
-                )
-            if document["live_version"] == number and not document["unswept"] and document["target_version"] is None:
-                raise Conflict(f"Version {number} of {document_id} is live already; there is nothing to go back to")
+            version = self._aimable(connection, document_id, number)
             # What it brings into the store is swept, should nobody end this. What was not owed may have been deleted by
             # anybody: it is not known to be stored any more.
             connection.execute(
@@ -174,6 +162,24 @@ class Live:
             )
             connection.execute("UPDATE documents SET target_version = %s WHERE document_id = %s", (number, document_id))
             return version
+
+    def check_aim(self, document_id: str, number: int) -> None:
+        """Raises what `aim` would raise now, and does nothing."""
+        with self._database.transaction() as connection:
+            self._aimable(connection, document_id, number)
+
+    def _aimable(self, connection: Connection, document_id: str, number: int) -> Version:
+        document = connection.execute(AIMED_FROM, (document_id,)).fetchone()
+        if document is None:
+            raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
+        version = self._target(connection, document_id, number)
+        if document["under_way"] is not None:
+            raise Conflict(
+                f"Version {document['under_way']} of {document_id} is being processed; wait until it has ended"
+            )
+        if document["live_version"] == number and not document["unswept"] and document["target_version"] is None:
+            raise Conflict(f"Version {number} of {document_id} is live already; there is nothing to go back to")
+        return version
 
     def _target(self, connection: Connection, document_id: str, number: int) -> Version:
         known = connection.execute(

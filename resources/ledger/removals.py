@@ -32,6 +32,11 @@ SELECT v.version FROM versions v JOIN documents d USING (document_id)
  ORDER BY v.version
 """  # noqa: S608
 
+WITHDRAW = """
+UPDATE documents SET removed_at = coalesce(removed_at, now()), live_version = NULL, target_version = NULL
+ WHERE document_id = %(document)s
+"""
+
 FORGETTING = "SELECT pg_advisory_xact_lock(hashtextextended(%(organization)s, 4))"
 
 TEXTS = """
@@ -82,11 +87,22 @@ class Removals:
         """From now on no search shows the document, no upload continues it, and nothing of it is owed to the store."""
         with self._database.transaction() as connection:
             connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %s", (document_id,))  # noqa: S608
-            connection.execute(
-                "UPDATE documents SET removed_at = coalesce(removed_at, now()), live_version = NULL, "
-                "target_version = NULL WHERE document_id = %s",
-                (document_id,),
-            )
+            connection.execute(WITHDRAW, {"document": document_id})
+
+    def withdraw_at_rest(self, document_id: str) -> bool:
+        """`withdraw`, unless a run is at work on the document: that run would make it live again. Returns whether.
+
+        A run that begins later finds no document (`Documents.begin` waits for this transaction).
+        """
+        with self._database.transaction() as connection:
+            connection.execute("SELECT 1 FROM documents WHERE document_id = %s FOR UPDATE", (document_id,))
+            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %s", (document_id,))  # noqa: S608
+            busy = connection.execute(
+                "SELECT 1 FROM versions WHERE document_id = %s AND status = 'processing' LIMIT 1", (document_id,)
+            ).fetchone()
+            if not busy:
+                connection.execute(WITHDRAW, {"document": document_id})
+        return not busy
 
     def old(self, document_id: str, keep: int) -> list[int]:
         """Versions older than the newest `keep` completed ones that nothing needs."""

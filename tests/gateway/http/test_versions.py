@@ -1,0 +1,101 @@
+"""Going back and clean-up over HTTP: refused at once where they cannot be, kept as events where they can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from assets.documents.cleanup import clean_up
+from tests.gateway.http.acting import indexed
+from tests.gateway.http.conftest import MakeKey
+from tests.laws.deployment import Deployment, items
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def ask(client: TestClient, shown_by: MakeKey) -> Ask:
+    headers = shown_by("acme", "upload")
+    return lambda method, address, **more: client.request(method, address, headers=headers, **more)
+
+
+def runs(rowline: Deployment) -> list[dict[str, Any]]:
+    return rowline.sql("SELECT function, subject, state FROM event_runs ORDER BY arrival")
+
+
+def test_going_back_is_kept_as_an_event(ask: Ask, rowline: Deployment) -> None:
+    document = indexed(rowline, items("anvil")).document_id
+    indexed(rowline, items("bellows"), document)
+    answer = ask("POST", f"/documents/{document}/rollback", json={"targetVersion": 1})
+    assert answer.status_code == 202
+    told = answer.json()
+    assert {**told, "eventId": ""} == {"documentId": document, "targetVersion": 1, "liveVersion": 2, "eventId": ""}
+    assert runs(rowline) == [{"function": "document-rollback", "subject": document, "state": "waiting"}]
+    assert rowline.sql("SELECT event_id FROM events") == [{"event_id": told["eventId"]}]
+
+
+WRONG: list[tuple[Any, int, str]] = [
+    ({"targetVersion": 9}, 404, "has no completed version 9; completed and kept: 1, 2"),
+    ({"targetVersion": 2}, 409, "is live already"),
+    ({"targetVersion": 0}, 422, "body.targetVersion"),
+    ({"targetVersion": 2**31}, 422, "body.targetVersion"),
+    ({"targetVersion": "1"}, 422, "body.targetVersion"),
+    ({"targetVersion": True}, 422, "body.targetVersion"),
+    ({}, 422, "body.targetVersion"),
+    ({"targetVersion": 1, "force": True}, 422, "body.force"),
+    ([], 422, "body"),
+]
+
+
+def test_what_cannot_be_gone_back_to_is_refused_at_once(ask: Ask, rowline: Deployment) -> None:
+    document = indexed(rowline, items("anvil")).document_id
+    indexed(rowline, items("bellows"), document)
+    for body, status, detail in WRONG:
+        answer = ask("POST", f"/documents/{document}/rollback", json=body)
+        assert (answer.status_code, detail in answer.json()["detail"]) == (status, True), answer.text
+    assert runs(rowline) == []
+
+
+def test_nothing_happens_under_a_version_on_its_way(ask: Ask, rowline: Deployment) -> None:
+    document = indexed(rowline, items("anvil")).document_id
+    rowline.upload(items("bellows"), document)
+    answer = ask("POST", f"/documents/{document}/rollback", json={"targetVersion": 1})
+    assert (answer.status_code, "is being processed" in answer.json()["detail"]) == (409, True)
+    rowline.sql("UPDATE versions SET status = 'processing' WHERE version = 2")
+    answer = ask("DELETE", f"/documents/{document}")
+    assert (answer.status_code, "is being processed" in answer.json()["detail"]) == (409, True)
+    assert ask("GET", f"/documents/{document}").status_code == 200
+    assert runs(rowline) == []
+
+
+def test_a_dry_run_tells_what_would_go_and_touches_nothing(ask: Ask, rowline: Deployment) -> None:
+    document = indexed(rowline, items("anvil", "bellows")).document_id
+    indexed(rowline, items("anvil"))  # shared: stays for the other document
+    answer = ask("DELETE", f"/documents/{document}?dryRun=true")
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["documentId"], told["dryRun"], told["versions"]) == (document, True, [1])
+    assert (told["vectorsDeleted"], told["namespacesAffected"]) == (1, ["org_acme"])
+    assert runs(rowline) == []
+    assert ask("GET", f"/documents/{document}").status_code == 200
+
+
+def test_a_deleted_document_is_gone_for_everybody_at_once(ask: Ask, rowline: Deployment) -> None:
+    """The rest goes in a run; what it takes away is what was told."""
+    document = indexed(rowline, items("anvil", "bellows")).document_id
+    answer = ask("DELETE", f"/documents/{document}")
+    assert answer.status_code == 202
+    told = answer.json()
+    assert rowline.found("anvil") == []
+    assert ask("GET", "/documents").json()["documents"] == []
+    for again in (ask("GET", f"/documents/{document}"), ask("DELETE", f"/documents/{document}")):
+        assert again.status_code == 404
+    assert runs(rowline) == [{"function": "document-cleanup", "subject": document, "state": "waiting"}]
+    services = rowline.services
+    done = clean_up(services.ledger, services.vectors, services.objects, document, dry_run=False).as_json()
+    same = ("versions", "vectorsDeleted", "namespacesAffected", "objectsDeleted")
+    assert {name: told[name] for name in same} == {name: done[name] for name in same}
+    assert (rowline.stored(), list(services.objects.keys(""))) == ({}, [])
