@@ -11,6 +11,7 @@ from gateway.http.problems import problem
 
 HEADERS, HEADER_BYTES, TARGET_BYTES = 100, 32 * 2**10, 16 * 2**10
 SPEAK_EVENT_API = ("/e/", "/v1/")
+UPLOADS = ("/documents", "/upload")  # of apps, and of the page
 
 
 class Bounds:
@@ -84,7 +85,7 @@ class Passage:
 def has_own_limit(scope: Scope) -> bool:
     """Whether the route counts bytes itself: events by their own rule, uploads by UPLOAD_BYTES."""
     path = str(scope["path"])
-    return str(scope["method"]) == "POST" and (path.startswith("/e/") or path in ("/documents", "/upload"))
+    return str(scope["method"]) == "POST" and (path.startswith("/e/") or path in UPLOADS)
 
 
 def too_large(scope: Scope, most: int | None) -> tuple[HTTPStatus, str] | None:

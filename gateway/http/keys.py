@@ -12,7 +12,7 @@ from pipelines.access.keys import NewKey, Role, checked_rights, mint_key
 from resources.ledger.keys import GRACE, Key
 
 router = APIRouter(prefix="/keys", tags=["keys"])
-KeyId = Annotated[str, Path(description="The key's id, as `GET /keys` names it.", max_length=64)]
+KeyId = Annotated[str, Path(alias="keyId", description="The key's id, as `GET /keys` names it.", max_length=64)]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
 
@@ -74,7 +74,7 @@ def create_key(wanted: WantedKey, caller: Admin, services: OurServices) -> dict[
 
 
 @router.post(
-    "/{key_id}/rotate",
+    "/{keyId}/rotate",
     response_model=ShownKey,
     status_code=201,
     operation_id="rotateKey",
@@ -87,7 +87,7 @@ def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Ro
 
 
 @router.delete(
-    "/{key_id}", response_model=KnownKey, operation_id="revokeKey", summary="End a key at once, and its sessions"
+    "/{keyId}", response_model=KnownKey, operation_id="revokeKey", summary="End a key at once, and its sessions"
 )
 def revoke_key(key_id: KeyId, caller: Admin, services: OurServices) -> dict[str, Any]:
     return services.ledger.keys.revoke(key_id, caller.organization_id).as_json()
