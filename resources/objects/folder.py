@@ -12,6 +12,7 @@ from resources.objects.protocol import StoredObject
 from resources.objects.streams import copied
 
 WRITING = ".writing-"  # begins the name of a file that is no object yet
+MARK = ".rowline"  # lies in a folder that was written to: one without it may be a disk that is not mounted
 
 
 class FolderObjectStore:
@@ -40,6 +41,7 @@ class FolderObjectStore:
         target = self._path(key)
         with self._told(f"Object {key} cannot be written in"):
             _make_folder(target.parent)
+            (self._root / MARK).touch()
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=WRITING)
             os.close(handle)
             temporary = Path(name)
@@ -53,12 +55,23 @@ class FolderObjectStore:
 
     def delete(self, key: str) -> None:
         with self._told(f"Object {key} cannot be deleted in"):
+            if self._is_bare():
+                raise PermanentFailure(
+                    f"Object {key} cannot be deleted: {self._root} holds nothing at all; is its disk mounted?"
+                )
             self._path(key).unlink(missing_ok=True)
 
     def keys(self, prefix: str) -> Iterator[str]:
         with self._told("Objects cannot be listed in"):
             found = sorted(key for key in self._walked(prefix) if key.startswith(prefix))
         yield from found
+
+    def _is_bare(self) -> bool:
+        """Whether not even our mark lies there, or there is no folder at all."""
+        try:
+            return not any(self._root.iterdir())
+        except FileNotFoundError:
+            return True
 
     def _walked(self, prefix: str) -> Iterator[str]:
         """Keys of all files in the folder that a prefix leads into; one that cannot be read is not an empty one."""
@@ -69,7 +82,7 @@ class FolderObjectStore:
 
         for folder, _, names in os.walk(self._path(prefix.rpartition("/")[0]), onerror=unless_gone):
             at = Path(folder).relative_to(self._root.resolve())
-            yield from ((at / name).as_posix() for name in names if not name.startswith(WRITING))
+            yield from ((at / name).as_posix() for name in names if name != MARK and not name.startswith(WRITING))
 
     def link(self, key: str) -> str:
         return self._path(key).as_uri()

@@ -62,3 +62,23 @@ def test_a_store_that_nothing_was_put_into_is_empty(tmp_path: Path):
     store = FolderObjectStore(tmp_path / "not yet")
     assert list(store.keys("")) == list(store.keys("uploads/")) == []
     assert not (tmp_path / "not yet").exists()
+
+
+@pytest.mark.parametrize("seen", ["nothing", "an empty mount point"])
+def test_nothing_is_deleted_where_the_disk_is_not_mounted(tmp_path: Path, seen: str):
+    """Law 8: else the ledger forgets a file that is there again with the disk."""
+    store = FolderObjectStore(tmp_path / "objects")
+    store.put("a/b", io.BytesIO(b"told in confidence"))
+    (tmp_path / "objects").rename(tmp_path / "elsewhere")
+    if seen != "nothing":
+        (tmp_path / "objects").mkdir()
+    with pytest.raises(PermanentFailure, match=r"Object a/b cannot be deleted: .*objects holds nothing at all; is its"):
+        store.delete("a/b")
+
+
+def test_a_folder_that_was_emptied_is_ours_all_the_same(tmp_path: Path):
+    store = FolderObjectStore(tmp_path / "objects")
+    store.put("a/b", io.BytesIO(b"x"))
+    store.delete("a/b")
+    store.delete("a/b")
+    assert list(store.keys("")) == []
