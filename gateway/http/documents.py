@@ -169,6 +169,7 @@ def get_error_workbook(current: Current, services: OurServices, version: WhichVe
     "/documents/{documentId}/retry",
     status_code=HTTPStatus.ACCEPTED,
     response_model=Uploads,
+    response_model_exclude_unset=True,
     summary="Try a failed document again; finished batches are not paid for twice",
     responses=told_as(404, 409),
 )

@@ -136,6 +136,7 @@ def checked(form: FormData) -> Form:
     "/documents",
     status_code=HTTPStatus.CREATED,
     response_model=Uploads,
+    response_model_exclude_unset=True,
     summary="Upload a workbook: a new document, or a new version of one",
     responses=told_as(
         *(400, 404, 409, 413, 415, 422),

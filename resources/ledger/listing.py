@@ -1,13 +1,11 @@
 """What an organization may see of its documents: each by an id, in pages, and whether anything has changed."""
 
-from typing import Any
-
 from psycopg.rows import class_row
 
 from pipelines.documents.statuses import Status
 from pipelines.failures import NotFound
 from resources.database.connections import Connection, Database
-from resources.ledger.documents import CURRENT, VERSION, Version, read_version
+from resources.ledger.documents import CURRENT, VERSION, Version, own_id, read_version
 
 # In the order of the index documents_of_organization, newest first: a page costs what it holds, however many there are.
 # Names are compared in one normal form: a Mac writes the letters of Hangul apart.
@@ -87,12 +85,9 @@ class Listing:
 
 def _found(connection: Connection, organization_id: str, document: str) -> tuple[str, int]:
     """(document id, current version) of what the organization calls by this id."""
-    row: dict[str, Any] | None = connection.execute(
-        f"SELECT document_id, {CURRENT} AS version FROM documents d "  # noqa: S608
-        "WHERE organization_id = %(organization)s AND removed_at IS NULL "
-        # one that an app calls by the id of another is the app's to find under it
-        "AND %(document)s IN (document_id, external_id) ORDER BY document_id = %(document)s DESC LIMIT 1",
-        {"document": document, "organization": organization_id},
+    row = connection.execute(
+        f"SELECT document_id, {CURRENT} AS version FROM documents d WHERE document_id = %s",  # noqa: S608
+        (own_id(connection, organization_id, document),),
     ).fetchone()
     if row is None:
         raise NotFound(f"There is no document {document}")

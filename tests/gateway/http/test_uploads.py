@@ -120,7 +120,6 @@ def test_an_archive_with_a_long_list_of_members_costs_the_door_nothing(upload: U
     ("fields", "field"),
     [
         ({"mode": "by_chance"}, "body.mode"),
-        ({"template": ""}, "body.template"),
         ({"documentId": "\0"}, "body.documentId"),
         ({"economy": "perhaps"}, "body.economy"),
         ({"colour": "red"}, "body.colour"),
