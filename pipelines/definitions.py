@@ -5,6 +5,7 @@ import dagster as dg
 from assets.documents import checks, graph
 from assets.documents.partitions import vector_store
 from pipelines.jobs.document_graph import document_graph
+from pipelines.jobs.document_group import document_group
 from pipelines.jobs.maintenance import (
     document_cleanup,
     document_rollback,
@@ -28,6 +29,7 @@ defs = dg.Definitions(
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[
         document_graph,
+        document_group,
         document_rollback,
         document_cleanup,
         old_versions_cleanup,
@@ -37,7 +39,7 @@ defs = dg.Definitions(
     ],
     schedules=[nightly_vector_sync, daily_events_cleanup],
     sensors=[
-        new_uploads,
+        new_uploads([document_graph, document_group]),
         new_events,
         inbox_files,
         embedding_orders,

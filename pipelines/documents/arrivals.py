@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from pipelines.failures import Misuse, RowlineFailure, UnreadableFile
@@ -19,6 +20,10 @@ class Waiting(Protocol):
     def version(self) -> int: ...
     @property
     def attempt(self) -> int: ...
+    @property
+    def byte_size(self) -> int: ...
+    @property
+    def economy(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +44,51 @@ class RunWanted:
         return cls(document_id, int(version), int(attempt))
 
 
-def runs_wanted(waiting: Iterable[Waiting]) -> list[RunWanted]:
-    """One run a document, for its newest waiting version, in the order of upload."""
-    newest: dict[str, RunWanted] = {}
+@dataclass(frozen=True, slots=True)
+class GroupWanted:
+    """One run to request for many documents, each of which ends for itself."""
+
+    runs: tuple[RunWanted, ...]
+
+    @property
+    def run_key(self) -> str:
+        """Asking again for the same ones is asking once."""
+        return "group:" + hashlib.sha256("\n".join(run.run_key for run in self.runs).encode()).hexdigest()[:32]
+
+
+FEW = 8  # so many get a run each: their checks, retries and logs are a page of their own in the UI
+GROUP_AT_MOST = 50  # documents of a group: a crash has so many done again at most
+SMALL_BYTES = 2**20  # a larger file would hold up those behind it
+
+
+def runs_wanted(waiting: Iterable[Waiting], places: int = 1) -> list[RunWanted | GroupWanted]:
+    """A few uploads get a run each; many share runs, in the order of upload, at least as many as there are `places`.
+
+    Each document counts with its newest waiting version. What was tried before has a run of its own, so that it
+    cannot harm others again; so have large files and those that may wait for a service.
+    """
+    newest: dict[str, Waiting] = {}
     for upload in waiting:
         known = newest.get(upload.document_id)
         if known is None or known.version < upload.version:
-            newest[upload.document_id] = RunWanted(upload.document_id, upload.version, upload.attempt)
-    return list(newest.values())
+            newest[upload.document_id] = upload
+    alike = [one for one in newest.values() if one.attempt == 1 and not one.economy and one.byte_size <= SMALL_BYTES]
+    if len(alike) <= FEW:
+        return [_run(one) for one in newest.values()]
+    together = {one.document_id for one in alike}
+    alone = [_run(one) for one in newest.values() if one.document_id not in together]
+    return [*alone, *(GroupWanted(tuple(map(_run, share))) for share in _shares(alike, places))]
+
+
+def _run(upload: Waiting) -> RunWanted:
+    return RunWanted(upload.document_id, upload.version, upload.attempt)
+
+
+def _shares(uploads: Sequence[Waiting], places: int) -> list[Sequence[Waiting]]:
+    """Neighbours, in shares that differ by one at most: as few as GROUP_AT_MOST allows, but work for every place."""
+    count = min(len(uploads), max(places, -(-len(uploads) // GROUP_AT_MOST)))
+    cuts = [len(uploads) * number // count for number in range(count + 1)]
+    return [uploads[first:last] for first, last in pairwise(cuts)]
 
 
 @dataclass(frozen=True, slots=True)

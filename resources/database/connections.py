@@ -1,7 +1,7 @@
 """Connections to the ledger: a small pool for transactions, and a few of their own for locks and LISTEN."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
@@ -150,6 +150,18 @@ class Database:
             connection.execute(NO_TIME_LIMIT)
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (name, kind))
             yield
+
+    @contextmanager
+    def locks(self, kind: int, names: Sequence[str]) -> Iterator[set[str]]:
+        """Those of the locks that nobody holds now, held together for the block; nobody is waited for."""
+        with connect(self.direct_url, self._direct_setting) as connection, connection.transaction():
+            connection.execute(NO_TIME_LIMIT)
+            rows = connection.execute(
+                "SELECT name FROM unnest(%s::text[]) AS name "
+                "WHERE pg_try_advisory_xact_lock(hashtextextended(name, %s))",
+                (list(names), kind),
+            ).fetchall()
+            yield {row["name"] for row in rows}
 
     def is_locked(self, kind: int, name: str) -> bool:
         """Whether somebody holds that `lock` now. Looking holds it for no longer than a moment, shared."""

@@ -11,6 +11,7 @@ from resources.ledger.embeddings import Embeddings
 from resources.ledger.erasures import Erasures
 from resources.ledger.event_runs import EventRuns
 from resources.ledger.events import Events
+from resources.ledger.groups import Groups
 from resources.ledger.keys import Keys
 from resources.ledger.lineage import Lineage
 from resources.ledger.listing import Listing
@@ -45,6 +46,7 @@ class Ledger:
     event_runs: EventRuns
     listing: Listing
     notices: Notices
+    groups: Groups
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -67,4 +69,5 @@ class Ledger:
             EventRuns(database),
             Listing(database),
             Notices(database),
+            Groups(database),
         )

@@ -1,7 +1,10 @@
 """Failed runs: a run that ended badly leaves no document that looks as if it were still being processed."""
 
+from typing import Any
+
 import dagster as dg
 
+from assets.documents.group import processed_documents
 from pipelines.documents.arrivals import RunWanted
 from pipelines.documents.statuses import unexplained_end
 from resources.ledger.ledger import Ledger
@@ -29,14 +32,27 @@ def failed_runs(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Le
 )
 def canceled_runs(context: dg.RunStatusSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
     """Runs that a person stopped."""
-    _end(context, ledger, unexplained_end("was stopped", [], context.dagster_run.run_id))
+    _end(context, ledger, unexplained_end("was stopped", [], context.dagster_run.run_id), stopped=True)
 
 
-def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str) -> None:
+def group_of(run: dg.DagsterRun) -> list[tuple[str, int, int]]:
+    """(document, version, attempt) of each document of a run for many; nothing for any other run."""
+    config: Any = run.run_config
+    op = config.get("ops", {}).get(processed_documents.name, {})
+    runs = [RunWanted.from_key(key) for key in op.get("config", {}).get("runs", ())]
+    return [(wanted.document_id, wanted.version, wanted.attempt) for wanted in runs]
+
+
+def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str, stopped: bool = False) -> None:
     document_id = context.dagster_run.tags.get(PARTITION_TAG)
     if document_id:
         ledger.documents.fail(document_id, None, reason, context.dagster_run.run_id)
+    group = group_of(context.dagster_run)
+    if group and stopped:
+        ledger.groups.fail(group, context.dagster_run.run_id, reason)
+    elif group:  # those it did not come to; one of them may be what killed it, so each is tried alone
+        ledger.groups.put_back(group, context.dagster_run.run_id)
     run_key = context.dagster_run.tags.get(RUN_KEY_TAG)
-    if run_key:
+    if run_key and not group:
         wanted = RunWanted.from_key(run_key)
         ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)

@@ -12,7 +12,7 @@ from pipelines.documents.statuses import gone
 from pipelines.documents.stuck import Seen, Signs, dead, without_life
 from resources.ledger.ledger import Ledger
 from resources.processes import Process
-from sensors.documents.failures import PARTITION_TAG, RUN_KEY_TAG
+from sensors.documents.failures import PARTITION_TAG, RUN_KEY_TAG, group_of
 
 # a run that is starting has no process yet, and Dagster's own run monitoring watches it
 UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -60,8 +60,9 @@ def _of_dagster(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
     for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=AT_MOST):
         process = Process.of(run.tags, run.run_id, run.parent_run_id is not None)
         document_id = run.tags.get(PARTITION_TAG)
+        documents = [document_id] if document_id else [one for one, *_ in group_of(run)]
         lives = process.lives() if process else None
-        held = ledger.documents.is_claimed(document_id) if document_id else None
+        held = any(map(ledger.documents.is_claimed, documents)) if documents else None
         if without_life(Signs(lives, held)):
             suspects.append(Suspect(run.run_id, document_id, process, run))
     return suspects
@@ -85,12 +86,14 @@ def _end(dagster: dg.DagsterInstance, ledger: Ledger, suspect: Suspect) -> str:
     """Fail the version and then the run, each only if it is still under way; what was told."""
     where = f" on {suspect.process.host} (process {suspect.process.pid})" if suspect.process else ""
     reason = gone(suspect.run_id, where)
-    if suspect.document_id:
+    now = dagster.get_run_by_id(suspect.run_id)
+    if group := group_of(now) if now else []:
+        ledger.groups.put_back(group, suspect.run_id)
+    elif suspect.document_id:
         ledger.documents.fail(suspect.document_id, None, reason, suspect.run_id)
-    if suspect.run and (run_key := suspect.run.tags.get(RUN_KEY_TAG)):
+    if suspect.run and not group and (run_key := suspect.run.tags.get(RUN_KEY_TAG)):
         wanted = RunWanted.from_key(run_key)
         ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)
-    now = dagster.get_run_by_id(suspect.run_id)
     if now and now.status in UNDER_WAY:
         dagster.report_run_failed(now, reason)
     return f"{suspect.document_id or suspect.run_id}: {reason}"

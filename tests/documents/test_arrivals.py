@@ -8,6 +8,10 @@ from hypothesis import strategies as st
 
 from pipelines.documents.addresses import mint_document_id
 from pipelines.documents.arrivals import (
+    FEW,
+    GROUP_AT_MOST,
+    SMALL_BYTES,
+    GroupWanted,
     InboxFile,
     RunWanted,
     complete_files,
@@ -34,6 +38,8 @@ class Upload:
     document_id: str
     version: int
     attempt: int = 1
+    byte_size: int = 1000
+    economy: bool = False
 
 
 uploads = st.builds(Upload, st.sampled_from("abcd"), st.integers(1, 5), st.integers(1, 3))
@@ -51,7 +57,7 @@ def test_each_waiting_document_gets_one_run_for_its_newest_version(waiting: list
     newest: dict[str, Upload] = {}
     for upload in waiting:
         newest[upload.document_id] = max(newest.get(upload.document_id, upload), upload, key=lambda each: each.version)
-    assert {(run.document_id, run.version, run.attempt) for run in wanted} == {
+    assert {(run.document_id, run.version, run.attempt) for run in wanted if isinstance(run, RunWanted)} == {
         (upload.document_id, upload.version, upload.attempt) for upload in newest.values()
     }
     assert len(wanted) == len(newest)
@@ -60,7 +66,84 @@ def test_each_waiting_document_gets_one_run_for_its_newest_version(waiting: list
 def test_runs_come_in_the_order_of_upload() -> None:
     """A burst of uploads by one does not overtake a document that waits since before."""
     waiting = [Upload("first", 1), Upload("second", 1), Upload("third", 1), Upload("first", 2)]
-    assert [run.document_id for run in runs_wanted(waiting)] == ["first", "second", "third"]
+    assert [run.document_id for run in runs_wanted(waiting) if isinstance(run, RunWanted)] == [
+        "first",
+        "second",
+        "third",
+    ]
+
+
+names = [f"doc_{number}" for number in range(400)]
+bursts = st.lists(
+    st.builds(
+        Upload,
+        st.sampled_from(names),
+        st.integers(1, 3),
+        st.sampled_from([1, 1, 1, 1, 2]),
+        st.sampled_from([1, 1000, SMALL_BYTES, SMALL_BYTES + 1]),
+        st.sampled_from([False, False, False, True]),
+    ),
+    unique_by=lambda upload: (upload.document_id, upload.version),
+    max_size=300,
+)
+
+
+@patiently
+@given(bursts, st.integers(1, 8))
+def test_however_runs_are_shared_each_document_is_in_one_run_with_its_newest_version(
+    waiting: list[Upload], places: int
+) -> None:
+    wanted = runs_wanted(waiting, places)
+    runs = [run for one in wanted for run in (one.runs if isinstance(one, GroupWanted) else (one,))]
+    newest: dict[str, Upload] = {}
+    for upload in waiting:
+        newest[upload.document_id] = max(newest.get(upload.document_id, upload), upload, key=lambda each: each.version)
+    assert sorted((run.document_id, run.version, run.attempt) for run in runs) == sorted(
+        (upload.document_id, upload.version, upload.attempt) for upload in newest.values()
+    )
+    assert len({one.run_key for one in wanted}) == len(wanted)
+
+
+@patiently
+@given(bursts, st.integers(1, 8))
+def test_groups_are_bounded_fill_every_place_and_hold_what_harms_nobody(waiting: list[Upload], places: int) -> None:
+    """Attempts after a first one, large files and what may wait for a service have runs of their own."""
+    groups = [one for one in runs_wanted(waiting, places) if isinstance(one, GroupWanted)]
+    by_name = {(upload.document_id, upload.version): upload for upload in waiting}
+    for group in groups:
+        assert 1 <= len(group.runs) <= GROUP_AT_MOST
+        for run in group.runs:
+            upload = by_name[run.document_id, run.version]
+            assert (upload.attempt, upload.economy) == (1, False)
+            assert upload.byte_size <= SMALL_BYTES
+    if groups:
+        sizes = [len(group.runs) for group in groups]
+        assert sum(sizes) > FEW
+        assert len(groups) >= min(places, sum(sizes))
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_few_uploads_get_a_run_each_and_one_more_shares() -> None:
+    few = [Upload(f"doc_{number}", 1) for number in range(FEW)]
+    assert runs_wanted(few, 4) == [RunWanted(upload.document_id, 1, 1) for upload in few]
+    assert [len(group.runs) for group in groups_of([*few, Upload("one more", 1)], 4)] == [2, 2, 2, 3]
+
+
+def test_five_hundred_uploads_are_ten_runs_in_the_order_of_upload() -> None:
+    waiting = [Upload(f"doc_{number:03}", 1) for number in range(500)]
+    groups = groups_of(waiting, 4)
+    assert [len(group.runs) for group in groups] == [50] * 10
+    assert [run.document_id for group in groups for run in group.runs] == [upload.document_id for upload in waiting]
+
+
+def test_the_same_group_has_the_same_key_and_another_one_another() -> None:
+    first, again = (groups_of([Upload(f"doc_{number}", 1) for number in range(9)], 1) for _ in range(2))
+    other = groups_of([Upload(f"doc_{number}", 1) for number in range(10)], 1)
+    assert first[0].run_key == again[0].run_key != other[0].run_key
+
+
+def groups_of(waiting: list[Upload], places: int) -> list[GroupWanted]:
+    return [one for one in runs_wanted(waiting, places) if isinstance(one, GroupWanted)]
 
 
 def test_nothing_waiting_nothing_wanted() -> None:

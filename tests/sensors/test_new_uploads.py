@@ -23,7 +23,7 @@ def tick(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable[[str 
 
     def ticked(cursor: str | None) -> Any:
         with dg.build_sensor_context(instance=rowline.dagster, cursor=cursor) as context:
-            return uploads.new_uploads(context, ledger=rowline.services.ledger)
+            return uploads.requests(context, ledger=rowline.services.ledger, settings=rowline.services.settings)
 
     return ticked
 

@@ -1,0 +1,280 @@
+"""A group: many small documents in one run, because most of a small document's time is its run.
+
+Step by step, some documents at a time, by the same functions as the assets; what is told of a document is told under
+its partition. A document that fails, fails alone: what is wrong with it is written to it, what may pass has it tried
+again by a run of its own.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+from dagster._core.definitions.data_version import CODE_VERSION_TAG
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
+from pydantic import Field
+
+from assets.documents import checks, graph, stages
+from assets.documents.stages import Metadata, Waits
+from pipelines.documents.arrivals import RunWanted
+from pipelines.documents.statuses import unexplained_end
+from pipelines.failures import PermanentFailure, TransientFailure
+from resources.embedders.protocol import Embedder
+from resources.ledger.documents import Version
+from resources.ledger.ledger import Ledger
+from resources.objects.protocol import ObjectStore
+from resources.settings import Settings
+from resources.vectors.protocol import VectorStore
+
+TOGETHER = 10  # documents that take each step together: their materializations are one write to Dagster's event log
+TOLD = 10  # failed documents that the run names
+
+
+class GroupConfig(dg.Config):
+    """Which documents a run works on."""
+
+    runs: list[str] = Field(description="document:version:attempt of each, as `new_uploads` asks for it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    ledger: Ledger
+    objects: ObjectStore
+    settings: Settings
+    embedder: Embedder
+    vectors: VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of the document graph and its checks."""
+
+    asset: dg.AssetsDefinition
+    checked_by: dg.AssetChecksDefinition
+    work: Callable[[Tools, Version, str], Metadata]
+    claims: Callable[[Tools, Version], Iterator[dg.AssetCheckResult]]
+
+    @property
+    def name(self) -> str:
+        return self.asset.key.to_user_string()
+
+
+STAGES = (
+    Stage(
+        graph.parsed_rows,
+        checks.parsed_rows_checks,
+        lambda t, version, _: stages.read(t.ledger, t.objects, t.settings, version),
+        lambda t, version: checks.of_rows(t.objects, version),
+    ),
+    Stage(
+        graph.batches,
+        checks.batches_checks,
+        lambda t, version, run_id: stages.plan(t.ledger, t.objects, t.embedder, version, run_id),
+        lambda t, version: checks.of_plan(t.ledger, t.objects, version),
+    ),
+    Stage(
+        graph.embeddings,
+        checks.embeddings_checks,
+        lambda t, version, run_id: stages.embed(t.ledger, t.embedder, t.vectors, t.settings, version, run_id),
+        lambda t, version: checks.of_embeddings(t.ledger, version),
+    ),
+    Stage(
+        graph.namespace_vectors,
+        checks.namespace_vectors_checks,
+        lambda t, version, _: stages.store(t.ledger, t.vectors, version),
+        lambda t, version: checks.of_vectors(t.ledger, t.vectors, version),
+    ),
+    Stage(
+        graph.lineage,
+        checks.lineage_checks,
+        lambda t, version, _: stages.make_live(t.ledger, t.vectors, t.embedder, version),
+        lambda t, version: checks.of_lineage(t.ledger, t.vectors, version),
+    ),
+)
+
+
+@dataclass(slots=True)
+class Group:
+    """The documents of one run, and what became of them."""
+
+    context: dg.OpExecutionContext
+    tools: Tools
+    completed: int = 0
+    waiting: int = 0
+    again: int = 0
+    left: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def process(self, runs: Sequence[RunWanted]) -> None:
+        busy: list[RunWanted] = []
+        for first in range(0, len(runs), TOGETHER):
+            wave = runs[first : first + TOGETHER]
+            with self.tools.ledger.groups.claimed([run.document_id for run in wave]) as claimed:
+                self._take([run for run in wave if run.document_id in claimed])
+            busy += [run for run in wave if run.document_id not in claimed]
+        for run in busy:  # somebody else was at work on it
+            with self.tools.ledger.documents.claim(run.document_id):
+                self._take([run])
+
+    def _take(self, runs: Sequence[RunWanted]) -> None:
+        """Bring documents, which are claimed, through all steps."""
+        documents, run_id = self.tools.ledger.documents, self.context.run_id
+        waiting = self.tools.ledger.groups.still_waiting([_wanted(run) for run in runs])
+        self.left += len(runs) - len(waiting)
+        going = [run for run in runs if run.document_id in waiting]
+        for stage in STAGES:
+            done: dict[RunWanted, Metadata] = {}
+            for run in going:
+                with self._alone(run, stage.name):
+                    find = documents.begin if stage is STAGES[0] else documents.resume
+                    done[run] = stage.work(self.tools, find(run.document_id, run_id), run_id)
+            self._materialized(stage, done)
+            going = self._checked(stage, list(done))
+        self.completed += len(going)
+
+    @contextmanager
+    def _alone(self, run: RunWanted, step: str) -> Iterator[None]:
+        """What goes wrong with one document is told of it, and stops no other."""
+        run_id, reason = self.context.run_id, None
+        try:
+            yield
+        except Waits as waits:
+            self.waiting += 1
+            self.context.log_event(dg.AssetObservation(step, partition=run.document_id, metadata=waits.metadata))
+        except TransientFailure as error:
+            self.again += self.tools.ledger.groups.put_back([_wanted(run)], run_id)
+            self.context.log.warning(f"{run.document_id} is tried again by a run of its own: {error}")
+        except PermanentFailure as error:
+            reason = str(error)
+        except Exception:  # of one document, whatever it is; the others go on
+            self.context.log.exception(f"{run.document_id} broke in {step}")
+            reason = unexplained_end("failed", [step], run_id)
+        if reason:
+            self._fail(run, reason)
+
+    def _fail(self, run: RunWanted, reason: str) -> None:
+        self.tools.ledger.documents.fail(run.document_id, None, reason, self.context.run_id)
+        self.failed[run.document_id] = reason
+        self.context.log.error(f"{run.document_id}: {reason}")
+
+    def _materialized(self, stage: Stage, done: dict[RunWanted, Metadata]) -> None:
+        """One materialization for each document, under its partition, in one write."""
+        step = self.context.get_step_execution_context()
+        version = stage.asset.code_versions_by_key[stage.asset.key] or ""
+        batch, last = str(uuid4()), len(done) - 1
+        for number, (run, metadata) in enumerate(done.items()):
+            event = dg.AssetMaterialization(
+                stage.asset.key, metadata=metadata, partition=run.document_id, tags={CODE_VERSION_TAG: version}
+            )
+            DagsterEvent.asset_materialization(step, event, DagsterEventBatchMetadata(batch, number == last))
+
+    def _checked(self, stage: Stage, runs: Sequence[RunWanted]) -> list[RunWanted]:
+        """Those of the documents that no blocking check stops."""
+        blocking = {spec.name for spec in stage.checked_by.check_specs if spec.blocking}
+        targets = self._targets(stage, runs)
+        going = []
+        for run in runs:
+            with self._alone(run, f"{stage.name}_checks"):
+                version = self.tools.ledger.documents.worked_on(run.document_id, self.context.run_id)
+                stopped = False
+                for found in stage.claims(self.tools, version):
+                    told = _evaluation(stage, found, run.document_id, targets.get(run.document_id))
+                    DagsterEvent.asset_check_evaluation(self.context.get_step_execution_context(), told)
+                    stopped |= not found.passed and found.check_name in blocking
+                if stopped:
+                    reason = unexplained_end("failed", [f"{stage.name}_checks"], self.context.run_id)
+                    self._fail(run, reason)
+                else:
+                    going.append(run)
+        return going
+
+    def _targets(
+        self, stage: Stage, runs: Sequence[RunWanted]
+    ) -> dict[str | None, AssetCheckEvaluationTargetMaterializationData]:
+        """The materializations that the checks judge, as Dagster links them."""
+        if not runs:
+            return {}
+        wanted = dg.AssetRecordsFilter(asset_key=stage.asset.key, asset_partitions=[run.document_id for run in runs])
+        found = self.context.instance.fetch_materializations(wanted, limit=2 * len(runs))
+        return {
+            record.partition_key: AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+            )
+            for record in reversed(found.records)  # the newest last
+        }
+
+    def told(self) -> dict[str, int]:
+        return {
+            "completed": self.completed,
+            "failed": len(self.failed),
+            "tried_again_alone": self.again,
+            "waiting_for_a_service": self.waiting,
+            "left_to_other_runs": self.left,
+        }
+
+
+def _wanted(run: RunWanted) -> tuple[str, int, int]:
+    return run.document_id, run.version, run.attempt
+
+
+def _evaluation(
+    stage: Stage,
+    found: dg.AssetCheckResult,
+    document_id: str,
+    target: AssetCheckEvaluationTargetMaterializationData | None,
+) -> dg.AssetCheckEvaluation:
+    assert found.check_name
+    return dg.AssetCheckEvaluation(
+        asset_key=stage.asset.key,
+        check_name=found.check_name,
+        passed=found.passed,
+        metadata=found.metadata,
+        target_materialization_data=target,
+        severity=found.severity,
+        description=found.description,
+        partition=document_id,
+    )
+
+
+@contextmanager
+def _written_together(number: int) -> Iterator[None]:
+    """Dagster writes so many events at once where this variable says so, and reads it at each event."""
+    name = "DAGSTER_EVENT_BATCH_SIZE"
+    before = os.environ.get(name)
+    os.environ[name] = str(number)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+@dg.op(pool="embedding_api")
+def processed_documents(
+    context: dg.OpExecutionContext,
+    config: GroupConfig,
+    ledger: dg.ResourceParam[Ledger],
+    objects: dg.ResourceParam[ObjectStore],
+    settings: dg.ResourceParam[Settings],
+    embedder: dg.ResourceParam[Embedder],
+    vectors: dg.ResourceParam[VectorStore],
+) -> None:
+    """Each document of the group: all steps and checks of the document graph. Fails where one of them failed."""
+    group = Group(context, Tools(ledger, objects, settings, embedder, vectors))
+    with _written_together(TOGETHER):
+        group.process([RunWanted.from_key(key) for key in config.runs])
+    context.add_output_metadata(group.told())
+    if group.failed:
+        named = [f"{document_id}: {reason}" for document_id, reason in list(group.failed.items())[:TOLD]]
+        raise dg.Failure(
+            f"{len(group.failed)} of {len(config.runs)} documents failed, each for itself",
+            metadata={**group.told(), "reasons": dg.MetadataValue.md("\n".join(f"- {line}" for line in named))},
+            allow_retries=False,
+        )
