@@ -22,6 +22,7 @@ from sensors.documents.inbox import bucket_files, inbox_files
 from sensors.documents.stuck import stuck_runs
 from sensors.documents.uploads import new_uploads
 from sensors.events.new_events import new_events
+from sensors.notifications.alerts import alerts
 from sensors.notifications.outbox import outbox
 
 defs = dg.Definitions(
@@ -48,6 +49,7 @@ defs = dg.Definitions(
         canceled_runs,
         stuck_runs,
         outbox,
+        alerts,
     ],
     resources=RESOURCES,
     executor=dg.in_process_executor,

@@ -1,4 +1,4 @@
-"""Settings of notices and alerts: which channels are open."""
+"""Settings of notices and alerts: which channels are open, what is worth an alert, and whom it goes to."""
 
 from collections.abc import Iterator
 from email.utils import parseaddr
@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from pipelines.notifications.recipients import checked_email, checked_webhook
+from pipelines.notifications.alerts import KINDS
+from pipelines.notifications.recipients import Target, checked_email, checked_webhook, is_named, target_of
 from resources.complaints import Complaint
 from resources.gateway_settings import listed
 from resources.outside import is_loopback
@@ -15,7 +16,7 @@ MAIL_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 
 
 class NoticeSettings(BaseModel):
-    """What notices are told. Lists are written with commas."""
+    """What notices and alerts are told. Lists are written with commas."""
 
     slack_webhook_url: SecretStr | None = Field(
         None, description="Opens the channel slack: the address of an incoming webhook of Slack."
@@ -35,6 +36,31 @@ class NoticeSettings(BaseModel):
     )
     webhook_private: bool = Field(
         False, description="Whether webhooks may lead to this computer or into a private network."
+    )
+    public_url: str | None = Field(None, description="Where people reach the gateway, for links in alerts.")
+    alert_channels: str = Field(
+        "",
+        description="Whom alerts go to, with commas: `slack`, `email:ops@example.com`, `webhook:https://…`. Unset: "
+        "there are no alerts.",
+    )
+    alert_on: str = Field(",".join(KINDS), description="What is worth an alert, with commas.")
+    alert_threshold: int = Field(
+        1, ge=1, description="How many failures of one cause within ALERT_WINDOW_MINUTES make an alert."
+    )
+    alert_window_minutes: float = Field(
+        60,
+        gt=0,
+        le=7 * 24 * 60,
+        description="How long a failure counts; after it without a new one, all is well again.",
+    )
+    alert_error_share: float = Field(
+        0.1, ge=0, lt=1, description="A completed document with a larger share of error rows is worth an alert."
+    )
+    alert_queue_minutes: float = Field(
+        15, gt=0, description="An upload, an event or a message that waits longer is worth an alert."
+    )
+    alert_reminder_hours: float = Field(
+        24, gt=0, description="How long an alert is open before it is said again, and again."
     )
 
     @field_validator("slack_webhook_url")
@@ -78,6 +104,26 @@ class NoticeSettings(BaseModel):
             checked_address(part)
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def of_the_web(cls, value: str | None) -> str | None:
+        return checked_address(value).rstrip("/") if value else value
+
+    @field_validator("alert_on")
+    @classmethod
+    def known_kinds(cls, value: str) -> str:
+        for part in listed(value):
+            if part not in KINDS:
+                raise ValueError(f"must be of {', '.join(KINDS)}, with commas")
+        return value
+
+    @field_validator("alert_channels")
+    @classmethod
+    def known_channels(cls, value: str) -> str:
+        for part in listed(value):
+            target_of(part)
+        return value
+
     def of_notices(self, signing_key: SecretStr | None) -> Iterator[Complaint]:
         """Settings that do not fit together."""
         if bool(self.smtp_url) != bool(self.email_from):
@@ -86,10 +132,31 @@ class NoticeSettings(BaseModel):
         if self.webhook_addresses and not signing_key:
             reason = "WEBHOOK_ADDRESSES needs INNGEST_SIGNING_KEY, with which notices are signed"
             yield Complaint("WEBHOOK_ADDRESSES", reason, ("webhook_addresses",))
+        for target in self.alert_targets:
+            if closed := self._closed(target):
+                reason = f"ALERT_CHANNELS names {target.channel}: {closed}"
+                yield Complaint("ALERT_CHANNELS", reason, ("alert_channels",))
+
+    def _closed(self, target: Target) -> str | None:
+        """Why an alert cannot go there."""
+        if target.channel == "slack":
+            return None if self.slack_webhook_url else "set SLACK_WEBHOOK_URL"
+        if target.channel == "email":
+            return None if self.smtp_url and self.email_from else "set SMTP_URL and EMAIL_FROM"
+        named = is_named(target.recipient or "", self.webhooks)
+        return None if named else "its address is not one of WEBHOOK_ADDRESSES"
 
     @property
     def webhooks(self) -> list[str]:
         return listed(self.webhook_addresses)
+
+    @property
+    def alert_targets(self) -> list[Target]:
+        return [target_of(part) for part in listed(self.alert_channels)]
+
+    @property
+    def alert_kinds(self) -> list[str]:
+        return listed(self.alert_on)
 
 
 def checked_address(text: str) -> str:

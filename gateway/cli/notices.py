@@ -1,6 +1,5 @@
 """notices: listed, sent, sent anew."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -12,6 +11,7 @@ from pipelines.documents.addresses import checked_name
 from pipelines.failures import Misuse
 from pipelines.notifications.attempts import STATES, State
 from pipelines.notifications.messages import SendNotification
+from pipelines.notifications.shapes import notice_json
 from resources.ledger.notices import Notice
 
 app_of_notices = typer.Typer(name="notices", help="Messages to people and apps, and what became of them.")
@@ -110,25 +110,3 @@ def line_of(notice: Notice) -> str:
     title = notice.subject or notice.message.splitlines()[0][:60]
     tries = f", {notice.attempts} attempts" if notice.attempts > 1 else ""
     return f"{ICONS[notice.state]} {notice.notice_id}  {notice.channel}  {notice.state}{tries}  {title}"
-
-
-def notice_json(notice: Notice) -> dict[str, Any]:
-    """How a message is told. Its recipient is told to those who may see its organization's messages."""
-    return {
-        "noticeId": notice.notice_id,
-        "organizationId": notice.organization_id,
-        "channel": notice.channel,
-        "to": notice.recipient,
-        "subject": notice.subject,
-        "message": notice.message,
-        "state": notice.state,
-        "attempts": notice.attempts,
-        "error": notice.error,
-        "createdAt": _shown(notice.created_at),
-        "nextAttemptAt": _shown(notice.next_attempt_at) if notice.state == "waiting" else None,
-        "settledAt": _shown(notice.settled_at),
-    }
-
-
-def _shown(time: datetime | None) -> str | None:
-    return time.isoformat() if time else None

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from gateway.doctor import clocks, configuration, databases, orchestration, outside
+from gateway.doctor import clocks, configuration, databases, notices, orchestration, outside
 from gateway.doctor.context import Context
 from gateway.doctor.examination import SECONDS, Check
 from resources.settings import EMBEDDER, VECTORS
@@ -15,7 +15,7 @@ MODEL_SECONDS = 40.0  # the local model is loaded from a disk that may be cold a
 
 def checklist(context: Context) -> list[Check]:
     """All checks that make sense for these settings."""
-    return [*_of_settings(context), *_of_the_database(context), *_of_services(context), *_of_dagster()]
+    return [*_of_settings(context), *_of_the_database(context), *_of_services(context), *_of_notices(), *_of_dagster()]
 
 
 def _of_settings(context: Context) -> list[Check]:
@@ -84,6 +84,16 @@ def _of_services(context: Context) -> list[Check]:
             VECTORS,
         ),
         Check("service clocks", clocks.service_clocks, "See the network"),
+    ]
+
+
+def _of_notices() -> list[Check]:
+    look = notices
+    return [
+        Check("slack", look.slack, "See SLACK_WEBHOOK_URL", settings=("slack_webhook_url",), seconds=25),
+        Check("mail", look.mail, "See SMTP_URL and EMAIL_FROM", settings=("smtp_url", "email_from"), seconds=20),
+        Check("webhooks", look.webhooks, "See WEBHOOK_ADDRESSES", settings=("webhook_addresses",)),
+        Check("alerts", look.alerts, "See ALERT_CHANNELS", settings=("alert_channels",)),
     ]
 
 

@@ -6,7 +6,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from gateway.http import documents, events, health, keys, lineage, methods, openapi, problems, search, uploads, versions
+from gateway.http import (
+    documents,
+    events,
+    health,
+    keys,
+    lineage,
+    methods,
+    notices,
+    openapi,
+    problems,
+    search,
+    uploads,
+    versions,
+)
 from gateway.http.limits import Limits
 from gateway.http.logs import RequestLog
 from gateway.http.security import GuardedApp, guard
@@ -16,7 +29,7 @@ from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-NOUNS = (health, keys, uploads, documents, versions, search, lineage, events)
+NOUNS = (health, keys, uploads, documents, versions, search, lineage, events, notices)
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:

@@ -45,7 +45,8 @@ def caller_of(
         if found is None:
             raise unauthorized(SHOW_A_KEY)
         check_same_origin(request)
-        caller = request.state.caller = found
+        caller = found
+    request.state.caller = caller  # for the log
     request.state.caller = caller  # for the log
     limits_of(request).count_request(request, caller)
     return caller
@@ -65,7 +66,6 @@ def holder_of(request: Request, services: Services, text: str) -> Caller:
     if (meant := environment_of(text)) != environment:
         raise unauthorized(f"Key {key.key_id} is for {meant}, and this is {environment}; show a key made here")
     limits.remember(text)
-    request.state.caller = key.caller  # for the log, and for what is told of failures
     return key.caller
 
 

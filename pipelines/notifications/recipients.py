@@ -62,10 +62,15 @@ def _origin(address: str) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address is of the open network: not of this computer, its neighbours or the cloud's inside."""
-    ip = ip_address(address.partition("%")[0])
-    return _unwrapped(ip).is_global and not ip.is_multicast
+def is_allowed(address: str, private: bool) -> bool:
+    """Whether a webhook may lead to an IP address: of the open network, or, where `private`, of a neighbour's too.
+
+    Where clouds tell their secrets (169.254.169.254 and its like) it never may.
+    """
+    ip = _unwrapped(ip_address(address.partition("%")[0]))
+    if ip.is_multicast or ip.is_link_local or ip.is_unspecified:
+        return False
+    return private or ip.is_global
 
 
 def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resources.database.connections import Database
+from resources.database.connections import Connection, Database
 from resources.ledger.documents import MOST_ERRORS
 from resources.ledger.embeddings import COUNTED
 from resources.ledger.removals import FORGETTING, UNNEEDED
@@ -226,6 +226,7 @@ class Erasures:
             connection.execute(FORGETTING, {"organization": organization_id})
             if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
                 return dict.fromkeys(HOLDERS, 0)
+            _erase_alerts(connection, organization_id)
             return {
                 table: connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = %s",  # noqa: S608 - names of our own
@@ -239,6 +240,18 @@ class Erasures:
         with self._database.transaction() as connection:
             rows = connection.execute("SELECT object_key FROM versions WHERE object_key = ANY(%s)", (keys,)).fetchall()
         return {row["object_key"] for row in rows}
+
+
+def _erase_alerts(connection: Connection, organization_id: str) -> None:
+    """What the operator was told of the organization; an alert that is about others too stays, without it."""
+    at = {"organization": organization_id}
+    connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", at)
+    connection.execute("DELETE FROM alerts WHERE organizations = ARRAY[%(organization)s::text]", at)
+    connection.execute(
+        "UPDATE alerts SET organizations = array_remove(organizations, %(organization)s) "
+        "WHERE %(organization)s = ANY(organizations)",
+        at,
+    )
 
 
 def unknown(employee_number: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from resources.database.connections import Database
+from resources.ledger.alerts import Alerts
 from resources.ledger.arrivals import Arrivals
 from resources.ledger.documents import Documents
 from resources.ledger.drift import Drift
@@ -47,6 +48,7 @@ class Ledger:
     listing: Listing
     notices: Notices
     groups: Groups
+    alerts: Alerts
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -70,4 +72,5 @@ class Ledger:
             Listing(database),
             Notices(database),
             Groups(database),
+            Alerts(database, Notices(database)),
         )

@@ -50,12 +50,27 @@ class Closed:
 def channels_of(settings: Settings) -> dict[Channel, Carrier]:
     """Every channel, those that are closed too."""
     opened: dict[Channel, Carrier] = {name: Closed(switch) for name, switch in SWITCHES.items()}
-    if settings.slack_webhook_url:
-        opened["slack"] = Slack(usable_key("SLACK_WEBHOOK_URL", settings.slack_webhook_url.get_secret_value()))
-    if settings.smtp_url and settings.email_from:
-        opened["email"] = Email(settings.smtp_url.get_secret_value(), settings.email_from)
-    if settings.webhooks and settings.inngest_signing_key:
-        opened["webhook"] = Webhook(
-            settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_private
-        )
-    return opened
+    found: dict[Channel, Carrier | None] = {
+        "slack": slack_of(settings),
+        "email": email_of(settings),
+        "webhook": webhook_of(settings),
+    }
+    return opened | {name: carrier for name, carrier in found.items() if carrier is not None}
+
+
+def slack_of(settings: Settings) -> Slack | None:
+    if settings.slack_webhook_url is None:
+        return None
+    return Slack(usable_key("SLACK_WEBHOOK_URL", settings.slack_webhook_url.get_secret_value()))
+
+
+def email_of(settings: Settings) -> Email | None:
+    if settings.smtp_url is None or settings.email_from is None:
+        return None
+    return Email(settings.smtp_url.get_secret_value(), settings.email_from)
+
+
+def webhook_of(settings: Settings) -> Webhook | None:
+    if not settings.webhooks or settings.inngest_signing_key is None:
+        return None
+    return Webhook(settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_private)

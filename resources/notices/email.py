@@ -10,6 +10,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from urllib.parse import unquote, urlsplit
 
+from pipelines.failures import PermanentFailure
 from pipelines.notifications.attempts import SENT, Outcome
 from resources.ledger.notices import Notice
 
@@ -51,12 +52,21 @@ class Email:
         return SENT
 
     def check(self) -> None:
-        """Connect, and sign in where there is a user. Raises what goes wrong."""
-        with self._opened():
-            pass
+        """Connect, and sign in where there is a user. Raises Unusable."""
+        try:
+            with self._opened():
+                pass
+        except smtplib.SMTPResponseException as error:
+            raise Unusable(_Refusal(error.smtp_code).outcome.reason) from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise Unusable(f"The mail server could not be used ({type(error).__name__})") from None
 
     def _opened(self) -> "_Session":
         return _Session(self)
+
+
+class Unusable(PermanentFailure):
+    """The mail server does not let us in."""
 
 
 class _Session:

@@ -20,13 +20,26 @@ class Slack:
     at_once: int = 1  # Slack takes one message a second
 
     def send(self, notice: Notice) -> Outcome:
-        request = Post(self.address, as_json({"text": text_of(notice)}), {"Content-Type": "application/json"})
-        answer = post(request, "Slack", self.seconds)
+        answer = post(self._request({"text": text_of(notice)}), "Slack", self.seconds)
         if isinstance(answer, Outcome):
             return answer
         if answer.status == 200 and answer.text.strip() != "ok":
             return Outcome("lost", "Slack's address answered 200 with something else than Slack's `ok`")
         return judged(answer, "Slack", self._why(answer))
+
+    def check(self) -> str | None:
+        """Why Slack would not take a message; None where it would. Nothing is said: the message has no text."""
+        answer = post(self._request({}), "Slack", self.seconds)
+        if isinstance(answer, Outcome):
+            return answer.reason
+        if answer.status == 400 and answer.text.strip() in ("no_text", "invalid_payload"):
+            return None
+        return (
+            judged(answer, "Slack", self._why(answer)).reason or "It is no webhook of Slack: it took an empty message"
+        )
+
+    def _request(self, document: dict[str, str]) -> Post:
+        return Post(self.address, as_json(document), {"Content-Type": "application/json"})
 
     def _why(self, answer: Answer) -> str:
         """Slack's own word for it, where it is one: an answer may repeat what must not be repeated."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from pipelines.access.signatures import HEADER, signed
+from pipelines.access.signatures import HEADER, canonical, signed
+from pipelines.failures import PermanentFailure, TransientFailure
 from pipelines.notifications.attempts import Outcome
-from pipelines.notifications.recipients import is_named, is_public
+from pipelines.notifications.recipients import is_allowed, is_named
 from resources.ledger.notices import Notice
 from resources.notices.http import SECONDS, Post, as_json, judged, post
 
@@ -34,11 +35,13 @@ class Webhook:
         assert notice.recipient is not None  # checked when it was put
         if not is_named(notice.recipient, self.allowed):
             return Outcome("refused", "Its address is not one of WEBHOOK_ADDRESSES; add it there, then send it anew")
-        place = self._place(notice.recipient)
-        if isinstance(place, Outcome):
-            return place
-        body = as_json(document_of(notice))
-        address, host = place
+        try:
+            address, host = place_of(notice.recipient, self.private, self.resolve)
+        except TransientFailure as error:
+            return Outcome("later", str(error))
+        except PermanentFailure as error:
+            return Outcome("refused", str(error))
+        body = canonical(as_json(document_of(notice)))
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": notice.notice_id,
@@ -48,22 +51,22 @@ class Webhook:
         answer = post(Post(address, body, headers, host), "The webhook", self.seconds, direct=True)
         return answer if isinstance(answer, Outcome) else judged(answer, "The webhook")
 
-    def _place(self, address: str) -> tuple[str, str] | Outcome:
-        """The address with the IP address in it that was judged, so that no second look-up leads elsewhere."""
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            found = self.resolve(host, port)
-        except OSError:
-            return Outcome("later", "The name in the webhook's address has no IP address now")
-        wrong = [one for one in found if not is_public(one)]
-        if not found or (wrong and not self.private):
-            return Outcome(
-                "refused", "The webhook's address leads into a private network; WEBHOOK_PRIVATE=true allows that"
-            )
-        ip = f"[{found[0]}]" if ":" in found[0] else found[0]
-        return parts._replace(netloc=f"{ip}:{port}").geturl(), parts.netloc
+
+def place_of(address: str, private: bool, resolve: Callable[[str, int], Sequence[str]] = resolved) -> tuple[str, str]:
+    """The address with the IP address in it that was judged, so that no second look-up leads elsewhere; and the host.
+
+    Raises TransientFailure where the name has no IP address, PermanentFailure where one of them may not be asked.
+    """
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        found = resolve(parts.hostname or "", port)
+    except OSError:
+        raise TransientFailure("The name in the webhook's address has no IP address now") from None
+    if not found or not all(is_allowed(one, private) for one in found):
+        raise PermanentFailure("The webhook's address leads into a private network; WEBHOOK_PRIVATE=true allows that")
+    ip = f"[{found[0]}]" if ":" in found[0] else found[0]
+    return parts._replace(netloc=f"{ip}:{port}").geturl(), parts.netloc
 
 
 def document_of(notice: Notice) -> dict[str, object]:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from collections import deque
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP as LINES
 from typing import Any, Self
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.stand_ins.faults import Fault, next_fault
@@ -31,20 +31,41 @@ class MailServer:
         self.faults: deque[Fault] = deque()
         self.mailbox: list[EmailMessage] = []
         self.sessions = 0
-        self._controller = _Controller(self, tls, sign_in, implicit)
+        self._settings: dict[str, Any] = {"enable_SMTPUTF8": False, "auth_require_tls": False}
+        if sign_in:
+            self._settings["authenticator"] = _signed_in
+        self._sign_in = sign_in  # looked at here: aiosmtpd does not see TLS that was there from the start
+        if tls and not implicit:
+            self._settings |= {"tls_context": tls, "require_starttls": True}
+        self._tls = tls if implicit else None
+        self._loop = asyncio.new_event_loop()
+        self._listening = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mail-stand-in", daemon=True)
+        self.port = 0
 
     def __enter__(self) -> Self:
-        self._controller.start()
+        self._thread.start()
+        if not self._listening.wait(10):
+            raise RuntimeError("the mail server did not start")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._controller.stop()
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(10)
 
-    @property
-    def port(self) -> int:
-        server = self._controller.server
-        assert isinstance(server, asyncio.Server)
-        return int(server.sockets[0].getsockname()[1])
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._stopped = asyncio.Event()
+        server = await self._loop.create_server(
+            lambda: SMTP(self, loop=self._loop, **self._settings), "127.0.0.1", 0, ssl=self._tls
+        )
+        self.port = int(server.sockets[0].getsockname()[1])
+        self._listening.set()
+        await self._stopped.wait()
+        server.close()
 
     @property
     def url(self) -> str:
@@ -62,6 +83,8 @@ class MailServer:
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self._sign_in and not session.authenticated:
+            return "530 5.7.0 Authentication required"
         if trouble := await self._trouble(server, "mail"):
             return trouble
         envelope.mail_from = address
@@ -99,22 +122,6 @@ class MailServer:
         return CODES.get(fault.kind)
 
 
-class _Controller(Controller):
-    def __init__(self, owner: MailServer, tls: ssl.SSLContext | None, sign_in: bool, implicit: bool) -> None:
-        self._settings: dict[str, Any] = {"enable_SMTPUTF8": False, "auth_require_tls": False}
-        if sign_in:
-            self._settings |= {"authenticator": _signed_in, "auth_required": True}
-        if tls and not implicit:
-            self._settings |= {"tls_context": tls, "require_starttls": True}
-        super().__init__(owner, "127.0.0.1", 0, ssl_context=tls if implicit else None)
-
-    def factory(self) -> SMTP:
-        return SMTP(self.handler, **self._settings)
-
-    def _trigger_server(self) -> None:
-        """aiosmtpd looks whether it answers by connecting to the port that it was given; 0 is none."""
-
-
 def _signed_in(server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth: Any) -> AuthResult:
     right = isinstance(auth, LoginPassword) and (auth.login, auth.password) == (USER.encode(), PASSWORD.encode())
-    return AuthResult(success=right)
+    return AuthResult(success=right, handled=False)

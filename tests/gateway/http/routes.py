@@ -110,6 +110,9 @@ ROUTES = [
     Route("POST", "/keys", "admin", lambda _: {"json": {"roles": ["search"]}}, good=201),
     theirs("POST", "/keys/{keyId}/rotate", "admin", good=201),
     theirs("DELETE", "/keys/{keyId}", "admin"),
+    # notices
+    Route("GET", "/notices", "admin"),
+    theirs("POST", "/notices/{noticeId}/retry", "admin", good=409),
     # pages
     page("GET", "/sign-in", None),
     page("POST", "/sign-in", None, good=401),

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from gateway.http.app import create_app
 from gateway.sending import take_events
 from pipelines.access.keys import ROLES, Environment, Role, mint_key
+from pipelines.notifications.messages import NewNotice
 from resources.ledger.keys import Key
 from resources.services import Services
 from resources.settings import Settings
@@ -101,6 +102,7 @@ def things_of_acme(services: Services) -> dict[str, str]:
         "vectorId": vector["vector_id"],
         "eventId": event,
         "keyId": key.key_id,
+        "noticeId": services.ledger.notices.put(NewNotice("acme", "k", "slack", None, SECRET, SECRET)),
     }
 
 

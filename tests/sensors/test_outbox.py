@@ -1,0 +1,303 @@
+"""The outbox: written before it is sent, sent within a second, never held up, and known about whoever dies when."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipelines.failures import Conflict, NotFound
+from pipelines.notifications.messages import Channel, NewNotice
+from resources.ledger.notices import Notices
+from resources.notices.channels import Carrier, Closed
+from resources.notices.delivery import Delivery
+from resources.notices.slack import Slack
+from resources.notices.webhook import Webhook
+from resources.services import Services
+from sensors.notifications.outbox import in_background, outbox
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.notice_receivers import SIGNING_KEY, SlackServer, WebhookReceiver
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackServer]:
+    with SlackServer() as server:
+        yield server
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as server:
+        yield server
+
+
+@pytest.fixture
+def notices(services: Services) -> Notices:
+    return services.ledger.notices
+
+
+@pytest.fixture
+def channels(slack: SlackServer, receiver: WebhookReceiver) -> dict[Channel, Carrier]:
+    webhook = Webhook([receiver.address], SIGNING_KEY, private=True, seconds=5)
+    return {"slack": Slack(slack.url, seconds=5), "email": Closed("SMTP_URL"), "webhook": webhook}
+
+
+def said(key: str, channel: Channel = "slack", recipient: str | None = None, organization: str = "acme") -> NewNotice:
+    return NewNotice(organization, key, channel, recipient, "", f"{key}: 안녕하세요")
+
+
+def tick(services: Services, channels: dict[Channel, Carrier]) -> str | None:
+    with dg.build_sensor_context() as context:
+        told = outbox(context, ledger=services.ledger, channels=channels)
+    assert isinstance(told, dg.SkipReason)
+    return told.skip_message
+
+
+# -- putting ----------------------------------------------------------------------------------------------------
+
+
+def test_the_same_key_is_the_same_message(notices: Notices):
+    """An event has one effect, whoever asks for it again; another organization's key is another one."""
+    first = notices.put(said("event-1"))
+    assert notices.put(said("event-1", "webhook", "https://a.example")) == first
+    other = notices.put(said("event-1", organization="beta"))
+    assert other != first
+    assert [notice.notice_id for notice in notices.listed()] == [other, first]
+    assert notices.get(first).channel == "slack"
+
+
+def test_it_is_there_with_the_transaction_that_it_tells_of_or_not_at_all(services: Services, notices: Notices):
+    with suppress(KeyError), services.database.transaction() as connection:
+        notices.put_in(connection, [said("one"), said("two")])
+        raise KeyError
+    assert notices.listed() == []
+    with services.database.transaction() as connection:
+        notices.put_in(connection, [said("one"), said("two"), said("one")])
+    assert len(notices.listed()) == 2
+
+
+def test_what_no_text_column_holds_is_kept_in_values(services: Services, notices: Notices):
+    notice = NewNotice("acme", "k", "webhook", "https://a.example", "", "m", {"a": "\x00\ud800", "n": 1.5})
+    assert notices.get(notices.put(notice)).values == {"a": "\x00\ud800", "n": 1.5}
+
+
+# -- sending ----------------------------------------------------------------------------------------------------
+
+
+def test_a_tick_sends_what_is_due(services: Services, channels: dict[Channel, Carrier], slack: SlackServer):
+    services.ledger.notices.put(said("one"))
+    services.ledger.notices.put(said("two"))
+    assert tick(services, channels) == "messages: 2 sent"
+    assert slack.shown == ["one: 안녕하세요", "two: 안녕하세요"]
+
+
+def test_a_waiting_tick_wakes_up_at_the_message(notices: Notices):
+    """A long poll: it returns at the NOTIFY that comes with the message."""
+    listening, done = threading.Event(), threading.Event()
+    looked = notices.is_due
+
+    def is_due() -> bool:
+        found = looked()
+        listening.set()
+        return found
+
+    notices.is_due = is_due  # type: ignore[method-assign]
+
+    def wait() -> None:
+        notices.wait_for_notice(60, look_every=60)
+        done.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    assert listening.wait(10)
+    assert not done.is_set()
+    notices.put(said("one"))
+    assert done.wait(10)
+
+
+def test_what_time_makes_due_is_seen_without_being_announced(services: Services, notices: Notices):
+    notices.put(said("one"))
+    with services.database.transaction() as connection:
+        connection.execute("UPDATE notices SET next_attempt_at = now() + interval '0.2 s'")
+    assert not notices.is_due()
+    notices.wait_for_notice(60, look_every=0.05)
+    assert notices.is_due()
+
+
+def test_a_slow_channel_holds_up_neither_the_tick_nor_the_others(
+    services: Services, channels: dict[Channel, Carrier], slack: SlackServer, receiver: WebhookReceiver
+):
+    """The tick leaves what hangs behind; it is settled all the same, and nobody takes its sender for dead."""
+    notices = services.ledger.notices
+    slack.faults.append(Fault("hang"))
+    stuck, quick = notices.put(said("slow")), notices.put(said("quick", "webhook", receiver.url))
+    channels["slack"] = Slack(slack.url, seconds=2)
+    delivery = Delivery(notices, channels, 5)
+    assert not in_background(delivery, 1)
+    assert notices.get(quick).state == "sent"
+    assert notices.get(stuck).state == "sending"
+    assert notices.forsaken() == []
+    for thread in threading.enumerate():
+        if thread.name == "outbox":
+            thread.join(20)
+    assert notices.get(stuck).state == "unknown"
+
+
+def test_two_senders_never_take_the_same_message(
+    notices: Notices, channels: dict[Channel, Carrier], slack: SlackServer
+):
+    for number in range(20):
+        notices.put(said(f"m{number}"))
+    rounds = [Delivery(notices, channels, 30) for _ in range(3)]
+    threads = [threading.Thread(target=delivery.run) for delivery in rounds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sum((delivery.ended["sent"] for delivery in rounds), 0) == 20
+    assert sorted(slack.shown) == sorted(f"m{number}: 안녕하세요" for number in range(20))
+
+
+def test_a_message_that_breaks_its_channel_holds_up_no_other(
+    services: Services, channels: dict[Channel, Carrier], receiver: WebhookReceiver
+):
+    class Broken(Closed):
+        def send(self, _: object) -> object:  # type: ignore[override]
+            raise ZeroDivisionError("never shown")
+
+    notices = services.ledger.notices
+    broken, fine = notices.put(said("one")), notices.put(said("two", "webhook", receiver.url))
+    tick(services, channels | {"slack": Broken("", repeatable=False)})
+    assert (notices.get(broken).state, notices.get(fine).state) == ("unknown", "sent")
+    assert "never shown" not in str(notices.get(broken).error)
+
+
+# -- dying ------------------------------------------------------------------------------------------------------
+
+SENDER = """
+import os, signal, sys
+from resources.database.connections import Database
+from resources.ledger.notices import Notices
+from resources.notices.channels import Closed
+from resources.notices.delivery import Delivery
+from resources.notices.slack import Slack
+from resources.notices.webhook import Webhook
+url, slack, hook, key, moment = sys.argv[1:]
+notices = Notices(Database(url))
+def dying(send):
+    def sent(notice):
+        if moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        send(notice)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sent
+class Dying:
+    def __init__(self, real): self.real, self.repeatable, self.at_once = real, real.repeatable, 1
+    def send(self, notice): return dying(self.real.send)(notice)
+channels = {"slack": Dying(Slack(slack)), "webhook": Dying(Webhook([hook], key, private=True))}
+Delivery(notices, {name: channels[name] for name in (["slack"] if slack else ["webhook"])}, 30).run()
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("channel", ["slack", "webhook"])
+def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
+    services: Services,
+    channels: dict[Channel, Carrier],
+    slack: SlackServer,
+    receiver: WebhookReceiver,
+    channel: Channel,
+    moment: str,
+):
+    """kill -9 in a process of its own. Slack would show it twice: a person decides. An app knows it again."""
+    notices = services.ledger.notices
+    notice = notices.put(said("once", channel, receiver.url if channel == "webhook" else None))
+    asked = [services.database.url, slack.url if channel == "slack" else "", receiver.address, SIGNING_KEY, moment]
+    done = subprocess.run(
+        [sys.executable, "-c", SENDER, *asked],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert notices.get(notice).state == "sending"
+    arrived = len(slack.shown) + len(receiver.taken)
+    assert arrived == (moment == "after")
+
+    Delivery(notices, channels, 0, chance=lambda: 0).settle_forsaken()
+    state = {"slack": "unknown", "webhook": "waiting"}[channel]
+    assert (notices.get(notice).state, notices.get(notice).error) == (
+        state,
+        "The process that was sending it died before it could write how that ended",
+    )
+    with services.database.transaction() as connection:
+        connection.execute("UPDATE notices SET next_attempt_at = now() WHERE state = 'waiting'")
+    Delivery(notices, channels, 30).run()
+    if channel == "slack":
+        assert len(slack.shown) == arrived
+    else:
+        assert (len(receiver.taken), notices.get(notice).state) == (1, "sent")
+
+
+def test_a_sender_taken_for_dead_may_still_tell_that_it_arrived(services: Services, notices: Notices):
+    """Its connection broke, not its process: the answer came after it was written off."""
+    from pipelines.notifications.attempts import Settled
+
+    notice = notices.put(said("one"))
+    with notices.sending() as sender:
+        claimed = notices.claim("slack", sender)
+    assert claimed is not None
+    assert [forsaken.notice_id for forsaken in notices.forsaken()] == [notice]
+    assert notices.settle(claimed, Settled("unknown", "lost"))
+    assert notices.settle(claimed, Settled("sent"))
+    assert notices.get(notice).state == "sent"
+    assert not notices.settle(claimed, Settled("failed", "late"))
+
+
+def test_a_late_word_does_not_touch_what_a_person_sent_anew(notices: Notices):
+    from pipelines.notifications.attempts import Settled
+
+    notice = notices.put(said("one"))
+    with notices.sending() as sender:
+        claimed = notices.claim("slack", sender)
+    assert claimed is not None
+    notices.settle(claimed, Settled("unknown", "lost"))
+    notices.retry(notice)
+    assert not notices.settle(claimed, Settled("failed", "late"))
+    assert notices.get(notice).state == "waiting"
+
+
+# -- asking -----------------------------------------------------------------------------------------------------
+
+
+def test_only_what_failed_or_is_unknown_is_sent_anew(notices: Notices):
+    notice = notices.put(said("one"))
+    with pytest.raises(Conflict, match="is waiting"):
+        notices.retry(notice)
+    with pytest.raises(NotFound):
+        notices.retry("ntc_none")
+    with pytest.raises(NotFound):
+        notices.get(notice, "beta")
+    with pytest.raises(NotFound):
+        notices.retry(notice, "beta")
+
+
+def test_they_are_counted_and_listed_in_pages(notices: Notices):
+    ids = [notices.put(said(f"m{number}")) for number in range(5)]
+    page = notices.listed("acme", limit=2)
+    assert [notice.notice_id for notice in page] == ids[:2:-1]
+    assert [notice.notice_id for notice in notices.listed("acme", before=page[-1].notice_id)] == ids[2::-1]
+    assert notices.listed("acme", "failed") == []
+    assert notices.listed("beta") == []
+    assert notices.counts() == {("slack", "waiting"): 5}
