@@ -28,12 +28,7 @@ router = APIRouter(tags=["events"])
 
 SEED_HEADER = "x-inngest-event-id-seed"
 PATH = "/e/{event_key:path}"
-HEADERS = {
-    "x-inngest-server-kind": "cloud",
-    "access-control-allow-origin": "*",
-    "access-control-allow-methods": "POST, OPTIONS",
-    "access-control-allow-headers": "*",
-}
+HEADERS = {"x-inngest-server-kind": "cloud"}  # those of CORS are `gateway/http/security.py`'s, on every answer here
 MOST_AT_ONCE = 100  # requests whose bodies a process holds; more are told to come again, as their SDKs do
 
 
