@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,9 +20,12 @@ from pipelines.access.keys import mint_key
 from tests.gateway.http.conftest import client, key_of
 
 if TYPE_CHECKING:
+    from resources.ledger.documents import Version
     from resources.services import Services
+    from tests.laws.deployment import Deployment
 
 __all__ = ("client", "key_of")  # fixtures of next door
+REFUSED = re.compile("responded with a status of 4[0-9][0-9]")  # what a test provokes, and then looks at
 NO_CHROMIUM = "These tests need a browser: on Debian `apt-get install chromium`, elsewhere put `chromium` on the PATH"
 
 
@@ -61,7 +66,7 @@ class Visit:
         self.page.goto(self.site + path)
 
     def note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not REFUSED.search(message.text):
             self.complaints.append(message.text)
 
 
@@ -93,3 +98,10 @@ def visitor(browser: Browser, site: str, services: Services) -> Iterator[Visitor
     for visit in visits:
         visit.context.close()
     assert [visit.complaints for visit in visits] == [[] for _ in visits]
+
+
+@pytest.fixture
+def processed(rowline: Deployment) -> Iterator[Callable[[str], Version]]:
+    """Runs a document's graph, in a thread: the browser's event loop sits in this one, and Dagster wants its own."""
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda document_id: thread.submit(rowline.process, document_id).result()

@@ -1,0 +1,170 @@
+"""What people do with a browser, in both languages: upload, watch, search, go back, correct, try again."""
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
+
+import openpyxl
+import pytest
+from playwright.sync_api import Page, expect
+
+from gateway.pages.language import Language
+from pipelines.failures import TransientFailure
+from tests.gateway.pages.conftest import Visit, Visitor
+from tests.laws.doubles import WordEmbedder
+from tests.laws.deployment import csv_bytes, items
+
+if TYPE_CHECKING:
+    from resources.ledger.documents import Version
+    from tests.laws.deployment import Deployment
+
+Process = Callable[[str], "Version"]
+pytestmark = pytest.mark.slow
+LANGUAGES = pytest.mark.parametrize("language", ["ko-KR", "en-US"])
+NAMES = ["사과", "배나무", "포도밭", "감귤", "자두", "복숭아", "살구", "매실", "앵두"]
+
+
+def choose(page: Page, name: str, body: bytes) -> None:
+    page.locator("#files").set_input_files({"name": name, "mimeType": "text/csv", "buffer": body})
+
+
+def refuse_all(_: object) -> None:
+    raise TransientFailure("the service is away")
+
+
+def look_again(page: Page) -> None:
+    """As time goes by: the page looks by itself, and nobody waits for it here."""
+    page.clock.fast_forward(10_000)
+
+
+def watched(visitor: Visitor, language: str) -> tuple[Visit, Page, Language]:
+    """A browser whose clock is ours, so that what the page does every two seconds is done when we say so."""
+    visit = visitor(language)
+    visit.page.clock.install()
+    visit.open("/")
+    return visit, visit.page, Language(language[:2])
+
+
+@LANGUAGES
+def test_a_file_becomes_rows_that_can_be_found(visitor: Visitor, rowline: "Deployment", processed: Process, language: str) -> None:
+    """Upload → progress → result → search → trace, without one reload of the card."""
+    _, page, lang = watched(visitor, language)
+    expect(page.get_by_text(lang.say("documents.none"))).to_be_visible()
+    choose(page, "과일.csv", csv_bytes(items(*NAMES)))
+    expect(page.locator(".sendings .good")).to_contain_text(lang.say("upload.taken"))
+    expect(page.locator("table.documents tbody tr")).to_contain_text(lang.say("status.pending"))
+
+    page.locator("table.documents a.title").click()
+    document = page.url.rpartition("/")[2]
+    badge = page.locator(".status .badge")
+    expect(badge).to_have_text(lang.say("status.pending"))
+    rowline.step("parsed_rows", document, "a-run")
+    rowline.step("batches", document, "a-run")
+    page.evaluate("window.notReloaded = true")
+    look_again(page)
+    expect(badge).to_have_text(lang.say("status.processing"))
+    expect(page.locator(".status-line")).to_contain_text(lang.say("card.batches", done=0, total=3))
+    expect(page.locator("#said")).to_contain_text(lang.say("status.processing"))
+
+    assert processed(document).status == "completed"
+    look_again(page)
+    expect(badge).to_have_text(lang.say("status.completed"))
+    expect(page.locator(".status-line")).to_contain_text(lang.say("card.batches", done=3, total=3))
+    expect(page.locator(".figures").first).to_contain_text("9")
+    assert page.evaluate("window.notReloaded")
+
+    page.get_by_role("link", name=lang.say("nav.search")).click()
+    page.locator("#q").fill("포도밭 어디에")
+    page.keyboard.press("Enter")
+    hit = page.locator(".hit").first
+    expect(hit.locator("mark").first).to_have_text("포도밭")
+    expect(hit.locator("tbody tr")).to_contain_text("과일.csv")
+    expect(hit.locator("tbody td").nth(2)).to_have_text("4")  # the row as the sheet counts it
+    hit.get_by_role("link", name=lang.say("search.trace")).click()
+    expect(page.locator("h1")).to_have_text(lang.say("trace.title"))
+    expect(page.locator(".row-source")).to_contain_text("colour of 포도밭")
+
+
+@LANGUAGES
+def test_wrong_rows_are_named_and_come_back_in_a_workbook(
+    visitor: Visitor, rowline: "Deployment", processed: Process, language: str
+) -> None:
+    """Partial success is seen as such: badge, rows, file to correct."""
+    version = processed(rowline.upload(items("good", "REFUSED one", "fine"), filename="품목.csv").document_id)
+    visit, page, lang = watched(visitor, language)
+    expect(page.locator(".badge.partial")).to_contain_text(lang.say("status.with_errors", n=1))
+    visit.open(f"/d/{version.document_id}")
+    expect(page.locator(".status .badge.partial")).to_contain_text(lang.say("status.with_errors", n=1))
+    expect(page.locator("section[aria-labelledby=errors] tbody tr td").nth(1)).to_have_text("3")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=lang.say("card.error_workbook")).click()
+    assert download.value.suggested_filename == "품목 errors.xlsx"
+    book = openpyxl.load_workbook(io.BytesIO(download.value.path().read_bytes()))
+    assert any("REFUSED" in str(cell.value) for row in book.worksheets[0] for cell in row)
+
+
+@LANGUAGES
+def test_what_failed_is_tried_again(
+    visitor: Visitor, rowline: "Deployment", processed: Process, language: str
+) -> None:
+    embedder = cast(WordEmbedder, rowline.services.embedder)
+    embedder.before = refuse_all
+    document = rowline.upload(items("one", "two"), filename="b.csv").document_id
+    assert processed(document).status == "failed"
+    visit, page, lang = watched(visitor, language)
+    visit.open(f"/d/{document}")
+    expect(page.locator(".status .badge")).to_have_text(lang.say("status.failed"))
+    expect(page.locator(".status .notice.bad")).to_be_visible()
+    expect(page.locator(".status .notice.bad")).to_contain_text("the service is away")
+    embedder.before = lambda _: None
+    page.get_by_role("button", name=lang.say("card.retry")).click()
+    expect(page.locator(".status .badge")).to_have_text(lang.say("status.pending"))
+    assert processed(document).status == "completed"
+    look_again(page)
+    expect(page.locator(".status .badge")).to_have_text(lang.say("status.completed"))
+
+
+def test_a_refused_file_is_said_beside_it_and_the_others_go_on(visitor: Visitor, rowline: "Deployment") -> None:
+    _, page, lang = watched(visitor, "ko-KR")
+    page.locator("#files").set_input_files(
+        [
+            {"name": "사진.xlsx", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 no workbook"},
+            {"name": "표.csv", "mimeType": "text/csv", "buffer": csv_bytes(items("하나", "둘"))},
+        ]
+    )
+    expect(page.locator(".sendings .bad")).to_contain_text("사진.xlsx")
+    expect(page.locator(".sendings .bad")).to_contain_text("PDF")
+    expect(page.locator(".sendings .good")).to_contain_text(lang.say("upload.taken"))
+    expect(page.locator("table.documents tbody tr")).to_have_count(1)
+
+
+DROP = """([selector, name, text]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([text], name));
+  for (const type of ["dragover", "drop"]) {
+    const event = new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+    document.querySelector(selector).dispatchEvent(event);
+  }
+}"""
+
+
+def test_a_file_dropped_on_a_document_is_its_next_version(visitor: Visitor, rowline: "Deployment") -> None:
+    document = rowline.upload(items("one", "two"), filename="a.csv").document_id
+    _, page, _ = watched(visitor, "en-US")
+    page.evaluate(DROP, [f"tr[data-document={document}]", "b.csv", "item,colour\none,red\n"])
+    expect(page.locator(".sendings .good")).to_be_visible()
+    expect(page.locator("table.documents tbody tr")).to_have_count(1)
+    expect(page.locator("table.documents tbody tr")).to_contain_text("Version 2")
+    page.evaluate(DROP, [".drop", "c.csv", "item,colour\none,red\n"])
+    expect(page.locator("table.documents tbody tr")).to_have_count(2)
+
+
+def test_the_time_is_the_readers(visitor: Visitor, rowline: "Deployment") -> None:
+    """The time zone is the browser's: HTTP does not tell it, a cookie does."""
+    version = rowline.upload(items("one", "two"))
+    visit = visitor("ko-KR")
+    visit.open(f"/d/{version.document_id}")
+    expect(visit.page.locator("h1 + .meta time")).to_have_text(
+        Language("ko", ZoneInfo("Asia/Seoul")).moment(version.uploaded_at)
+    )
