@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 RUN := PYTHONUTF8=1 $(BIN)
 
-.PHONY: setup demo dev test test-fast test-long check checks bench format
+.PHONY: setup demo dev browser test test-fast test-long check checks bench format
 
 setup: $(READY) ## install into .venv, nothing else
 
@@ -22,10 +22,13 @@ demo: setup ## samples in both modes, through Dagster, to search hits that name 
 dev: setup ## database, Dagster UI and daemon; Ctrl-C stops all of it
 	@$(RUN)/rowline dev
 
-test: setup ## everything but the longest grids, on a real PostgreSQL
+browser:
+	@.ci/browser
+
+test: setup browser ## everything but the longest grids, on a real PostgreSQL
 	$(RUN)/python -m pytest -n 2 -m "not long"
 
-test-long: setup ## every cell of every grid, and 500 lives of documents
+test-long: setup browser ## every cell of every grid, and 500 lives of documents
 	$(RUN)/python -m pytest -n 2
 	$(RUN)/python -m tests.life --sequences 500
 

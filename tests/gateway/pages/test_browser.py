@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from gateway.pages.language import Language
 from pipelines.failures import TransientFailure
 from tests.gateway.pages.conftest import Visit, Visitor
-from tests.laws.doubles import WordEmbedder
 from tests.laws.deployment import csv_bytes, items
+from tests.laws.doubles import WordEmbedder
 
 if TYPE_CHECKING:
     from resources.ledger.documents import Version
@@ -47,7 +47,9 @@ def watched(visitor: Visitor, language: str) -> tuple[Visit, Page, Language]:
 
 
 @LANGUAGES
-def test_a_file_becomes_rows_that_can_be_found(visitor: Visitor, rowline: "Deployment", processed: Process, language: str) -> None:
+def test_a_file_becomes_rows_that_can_be_found(
+    visitor: Visitor, rowline: "Deployment", processed: Process, language: str
+) -> None:
     """Upload → progress → result → search → trace, without one reload of the card."""
     _, page, lang = watched(visitor, language)
     expect(page.get_by_text(lang.say("documents.none"))).to_be_visible()
@@ -73,7 +75,10 @@ def test_a_file_becomes_rows_that_can_be_found(visitor: Visitor, rowline: "Deplo
     expect(page.locator(".status-line")).to_contain_text(lang.say("card.batches", done=3, total=3))
     expect(page.locator(".figures").first).to_contain_text("9")
     assert page.evaluate("window.notReloaded")
+    finds_and_traces(page, lang)
 
+
+def finds_and_traces(page: Page, lang: Language) -> None:
     page.get_by_role("link", name=lang.say("nav.search")).click()
     page.locator("#q").fill("포도밭 어디에")
     page.keyboard.press("Enter")
@@ -105,9 +110,7 @@ def test_wrong_rows_are_named_and_come_back_in_a_workbook(
 
 
 @LANGUAGES
-def test_what_failed_is_tried_again(
-    visitor: Visitor, rowline: "Deployment", processed: Process, language: str
-) -> None:
+def test_what_failed_is_tried_again(visitor: Visitor, rowline: "Deployment", processed: Process, language: str) -> None:
     embedder = cast(WordEmbedder, rowline.services.embedder)
     embedder.before = refuse_all
     document = rowline.upload(items("one", "two"), filename="b.csv").document_id
