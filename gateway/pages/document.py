@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from gateway.http.identity import OurServices
 from gateway.http.owned import MOST_NUMBER, Current, Keeper
@@ -15,19 +15,29 @@ from gateway.pages.language import Language, language_of
 from gateway.pages.rendering import page
 from pipelines.documents.statuses import error_rows
 from resources.ledger.documents import MOST_ERRORS, Version
+from resources.services import Services
 
 router = APIRouter(include_in_schema=False)
+ENDED = {"completed", "failed", "cancelled"}
 WhichVersion = Annotated[int | None, Query(ge=1, le=MOST_NUMBER)]
 
 
 @router.get("/d/{documentId}")
 def document_page(
-    request: Request, caller: Keeper, services: OurServices, current: Current, version: WhichVersion = None
+    request: Request,
+    caller: Keeper,
+    services: OurServices,
+    current: Current,
+    version: WhichVersion = None,
+    aim: WhichVersion = None,
+    event: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
+    """`aim` and `event`: the version that the document is on its way back to, and the event that asked for it."""
     shown = current if version is None else services.ledger.documents.at(current.document_id, version)
     batches = services.ledger.documents.batches(shown.document_id, shown.version)
     versions = services.ledger.listing.versions(current)
     facts = facts_of(shown, batches, datetime.now(UTC))
+    going = going_back(services, current, aim, event)
     return page(
         request,
         "document.html",
@@ -35,7 +45,9 @@ def document_page(
         version=shown,
         current=current,
         batches=batches,
-        **facts,
+        **{**facts, "busy": facts["busy"] or going == "under_way"},
+        aim=aim,
+        going=going,
         said=said_of(language_of(request), shown, facts),
         versions=versions,
         goes_back=goes_back(versions),
@@ -43,6 +55,16 @@ def document_page(
         templates=templates_of(services, caller),
         run_address=run_address(services.settings, shown.run_id),
     )
+
+
+def going_back(services: Services, current: Version, aim: int | None, event: str) -> str | None:
+    """How the way back to a version goes: under_way, done or failed; None where nobody asked for it."""
+    if aim is None:
+        return None
+    if current.live_version == aim:
+        return "done"
+    states = services.ledger.events.states(current.organization_id, [event]).get(event, [])
+    return "failed" if not states or set(states) <= ENDED else "under_way"
 
 
 def facts_of(version: Version, batches: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
@@ -94,9 +116,3 @@ def goes_back(versions: Sequence[Version]) -> set[int]:
         and version.result is not None
         and version.version != version.live_version
     }
-
-
-@router.post("/d/{documentId}/retry")
-def retry(current: Current, services: OurServices) -> Response:
-    services.ledger.documents.retry(current.document_id)
-    return RedirectResponse(f"/d/{current.document_id}", 303)

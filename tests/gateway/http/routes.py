@@ -122,6 +122,10 @@ ROUTES = [
     page("POST", "/upload", "upload", asks=lambda _: {"files": CSV}, good=303),
     page("GET", "/d/{documentId}", "upload", theirs=True),
     page("POST", "/d/{documentId}/retry", "upload", theirs=True, good=409),
+    page("GET", "/d/{documentId}/rollback/{number}", "upload", theirs=True, good=409),
+    page("POST", "/d/{documentId}/rollback/{number}", "upload", theirs=True, good=409),
+    page("GET", "/d/{documentId}/delete", "upload", theirs=True),
+    page("POST", "/d/{documentId}/delete", "upload", theirs=True, good=303),
     page("GET", "/search", "search", asks=lambda _: {"params": {"q": "treasure"}}),
     page("GET", "/lineage/{vectorId}", "search", theirs=True, as_employee=404),
 ]

@@ -42,9 +42,12 @@ def site(services: Services) -> Iterator[str]:
     listening.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless. Without one, the tests fail and say what to install."""
+    """Debian's Chromium, headless. Without one, the tests fail and say what to install.
+
+    Of a module, not of the session: while it is open, an event loop runs in this thread, which Dagster cannot bear.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert path, NO_CHROMIUM
     with sync_playwright() as playwright:

@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 from playwright.sync_api import Page, expect
 
+from assets.documents.rollback import roll_back
 from gateway.pages.language import Language
 from pipelines.failures import TransientFailure
 from tests.gateway.pages.conftest import Visit, Visitor
@@ -107,6 +108,51 @@ def test_wrong_rows_are_named_and_come_back_in_a_workbook(
     assert download.value.suggested_filename == "품목 errors.xlsx"
     book = openpyxl.load_workbook(io.BytesIO(download.value.path().read_bytes()))
     assert any("REFUSED" in str(cell.value) for row in book.worksheets[0] for cell in row)
+
+
+@LANGUAGES
+def test_a_document_goes_back_to_an_older_version(
+    visitor: Visitor, rowline: "Deployment", processed: Process, language: str
+) -> None:
+    """Asked in a dialog; kept as an event; the card says when it is done."""
+    first = processed(rowline.upload(items("old", "same"), filename="a.csv").document_id)
+    processed(rowline.upload(items("new", "same"), first.document_id, filename="a.csv").document_id)
+    visit, page, lang = watched(visitor, language)
+    visit.open(f"/d/{first.document_id}")
+    versions = page.locator("section[aria-labelledby=versions] tbody tr")
+    expect(versions.nth(0)).to_contain_text(lang.say("versions.live"))
+    versions.nth(1).get_by_role("link", name=lang.say("versions.go_back")).click()
+    dialog = page.get_by_role("dialog", name=lang.say("rollback.title", n=1))
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(versions.nth(1).get_by_role("link")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog.get_by_role("button", name=lang.say("rollback.act")).click()
+    expect(page.locator("#live > .notice")).to_have_text(lang.say("rollback.under_way", n=1))
+    [event] = rowline.services.ledger.events.listed("acme")
+    assert (event.name, event.fields["data"]["targetVersion"]) == ("document/rollback", 1)
+
+    roll_back(rowline.services.ledger, rowline.services.vectors, first.document_id, 1)  # as the event's job does
+    look_again(page)
+    expect(page.locator("#live > .notice")).to_have_text(lang.say("rollback.done", n=1))
+    expect(versions.nth(0)).to_contain_text(lang.say("status.rolled_back"))
+    expect(versions.nth(1)).to_contain_text(lang.say("versions.live"))
+
+
+def test_what_would_go_is_told_before_a_document_is_deleted(
+    visitor: Visitor, rowline: "Deployment", processed: Process
+) -> None:
+    document = processed(rowline.upload(items("one", "two"), filename="a.csv").document_id).document_id
+    visit, page, lang = watched(visitor, "ko-KR")
+    visit.open(f"/d/{document}")
+    page.get_by_role("link", name=lang.say("delete.action")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".figure").nth(1)).to_contain_text("2")
+    dialog.get_by_role("button", name=lang.say("delete.act")).click()
+    page.wait_for_url(f"{visit.site}/")
+    expect(page.get_by_text(lang.say("documents.none"))).to_be_visible()
+    assert [event.name for event in rowline.services.ledger.events.listed("acme")] == ["document/cleanup"]
 
 
 @LANGUAGES
