@@ -94,6 +94,10 @@ ROUTES = [
     theirs("GET", "/documents/{documentId}/versions/{number}/file", "upload"),
     theirs("GET", "/documents/{documentId}/errors.xlsx", "upload"),
     theirs("POST", "/documents/{documentId}/retry", "upload", good=409),
+    theirs(
+        "POST", "/documents/{documentId}/rollback", "upload", asks=lambda _: {"json": {"targetVersion": 1}}, good=409
+    ),
+    theirs("DELETE", "/documents/{documentId}", "upload", asks=lambda _: {"params": {"dryRun": True}}),
     # search
     Route("GET", "/search", "search", lambda _: {"params": {"q": "treasure"}}),
     Route("POST", "/search", "search", lambda _: {"json": {"q": "treasure"}}),
@@ -122,7 +126,7 @@ ROUTES = [
     page("POST", "/upload", "upload", asks=lambda _: {"files": CSV}, good=303),
     page("GET", "/d/{documentId}", "upload", theirs=True),
     page("POST", "/d/{documentId}/retry", "upload", theirs=True, good=409),
-    page("GET", "/d/{documentId}/rollback/{number}", "upload", theirs=True, good=409),
+    page("GET", "/d/{documentId}/rollback/{number}", "upload", theirs=True),
     page("POST", "/d/{documentId}/rollback/{number}", "upload", theirs=True, good=409),
     page("GET", "/d/{documentId}/delete", "upload", theirs=True),
     page("POST", "/d/{documentId}/delete", "upload", theirs=True, good=303),
