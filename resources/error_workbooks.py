@@ -1,10 +1,15 @@
-"""Error workbooks: the uploaded file read once more, beside what the ledger knows is wrong with its rows."""
+"""Error workbooks: the uploaded file with what the ledger knows is wrong with its rows.
 
+An xlsx comes back as it was, with one more column; of any other format its rows are read once more into an xlsx.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.documents.error_workbook import write_error_workbook
-from pipelines.documents.reading.workbook import Limits, read_workbook
+from pipelines.documents.error_workbook import write_error_workbook, write_marked_workbook
+from pipelines.documents.reading.sniff import Kind, kind_of
+from pipelines.documents.reading.workbook import Limits, Notice, RowBatch, read_workbook
 from pipelines.failures import Conflict
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
@@ -29,10 +34,13 @@ class ErrorWorkbooks:
             raise Conflict(f"Version {version.version} of {version.document_id} has no rows yet: {why}")
         if not self.ledger.lineage.error_count(version):
             return 0
-        errors = self.ledger.lineage.all_errors(version)
         with self.objects.local(version.file) as path:
-            return write_error_workbook(
-                target,
-                lambda: read_workbook(path, version.filename, version.template.layout, self.limits),
-                errors,
-            )
+
+            def read(file: Path = path) -> Iterator[RowBatch | Notice]:
+                return read_workbook(file, version.filename, version.template.layout, self.limits)
+
+            if kind_of(path) is Kind.XLSX and (
+                wrong := write_marked_workbook(path, target, read, self.ledger.lineage.all_errors(version))
+            ):
+                return wrong
+            return write_error_workbook(target, read, self.ledger.lineage.all_errors(version))

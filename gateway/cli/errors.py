@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path, PurePath
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -40,7 +41,7 @@ def errors(
         print_json({**told, "file": str(target) if wrong else None})
     elif wrong:
         out.print(f"{target}: {counted(wrong, 'error row')} marked; correct and upload the file with", markup=False)
-        out.print(f"  rowline upload '{target}' {same_way(chosen)}", markup=False)
+        out.print(f"  rowline upload {quote(str(target))} {same_way(chosen)}", markup=False)
     else:
         out.print(
             f"No row of {chosen.filename} (version {chosen.version}) has an error; nothing to write", markup=False
@@ -49,7 +50,7 @@ def errors(
 
 def same_way(version: Version) -> str:
     """Options that make the next version of the document as this one was made."""
-    template = f" --template {version.template.name}" if version.template != Template() else ""
+    template = f" --template {quote(version.template.name)}" if version.template != Template() else ""
     mode = f" --mode {version.mode}" if version.mode != "company_wide" else ""
     return f"--org {version.organization_id} --document {version.document_id}{template}{mode}"
 

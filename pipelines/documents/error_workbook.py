@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.documents.marked_workbook import Marks, NotMarkable, mark_workbook
 from pipelines.documents.reading.workbook import Notice, RowBatch, SheetHeader
 from pipelines.documents.rows import ERROR_COLUMN, without_error_column
-from pipelines.failures import PermanentFailure
+from pipelines.failures import PermanentFailure, UnreadableFile
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -63,6 +65,53 @@ def write_error_workbook(
         if workbook.worksheets:
             workbook.save(target)  # in any case: it is what takes openpyxl's temporary files away
     return wrong.told
+
+
+def write_marked_workbook(
+    source: Path,
+    target: Path,
+    read: Callable[[Path], Iterator[RowBatch | Notice]],
+    errors: Iterable[ErrorRow],
+) -> int:
+    """Write the uploaded xlsx with one more column (`marked_workbook`); returns how many rows are wrong.
+
+    0 where this file cannot be marked so: then `target` is nothing to hand out. What was made is read again, and has to
+    give the rows of the file under its columns.
+    """
+    tables = {batch.header.sheet: batch.header for batch in _plain(read(source))}
+    if any(ERROR_COLUMN in header.columns for header in tables.values()):
+        return 0  # marked before: the column is there already, with what was wrong then
+    wrong: dict[str, dict[int, str]] = {}
+    for sheet, row_number, message in errors:
+        wrong.setdefault(sheet, {})[row_number] = message
+    try:
+        marks = {sheet: Marks(tables[sheet].header_rows[-1], rows) for sheet, rows in wrong.items()}
+        mark_workbook(source, target, marks)
+        same = _digest(_batches(read(target))) == _digest(_plain(read(source)))
+    except (KeyError, NotMarkable, UnreadableFile):
+        return 0
+    return sum(map(len, wrong.values())) if same else 0
+
+
+def _plain(parts: Iterable[RowBatch | Notice]) -> Iterator[RowBatch]:
+    return (part for part in parts if isinstance(part, RowBatch))
+
+
+def _digest(batches: Iterable[RowBatch]) -> bytes:
+    """What tells the rows of two files apart, and the columns that they end with."""
+    digest, columns = blake2b(), {}
+    for batch in batches:
+        columns[batch.header.sheet] = batch.header.columns
+        for row_number, cells in batch.rows:
+            digest.update(repr((batch.header.sheet, row_number, _filled(cells))).encode())
+    digest.update(repr(sorted(columns.items())).encode())
+    return digest.digest()
+
+
+def _filled(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Cells up to the last that holds anything."""
+    last = next((at for at in range(len(cells), 0, -1) if cells[at - 1]), 0)
+    return cells[:last]
 
 
 def _write_sheets(
