@@ -10,6 +10,7 @@ from gateway.cli import (
     doctor,
     documents,
     errors,
+    events,
     gateway,
     keys,
     notices,
@@ -35,6 +36,7 @@ versions.register(app)
 catalog.register(app)
 development.register(app)
 gateway.register(app)
+events.register(app)
 keys.register(app)
 notices.register(app)
 doctor.register(app)

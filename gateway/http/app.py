@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway.http import (
     documents,
     events,
+    functions,
     health,
     keys,
     lineage,
@@ -16,6 +17,7 @@ from gateway.http import (
     notices,
     openapi,
     problems,
+    runs,
     search,
     uploads,
     versions,
@@ -29,7 +31,7 @@ from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-NOUNS = (health, keys, uploads, documents, versions, search, lineage, events, notices)
+NOUNS = (health, keys, uploads, documents, versions, search, lineage, events, runs, functions, notices)
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:

@@ -7,9 +7,11 @@ and a `status` that is the HTTP code, because SDKs read nothing else.
 import hmac
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -32,6 +34,41 @@ HEADERS = {"x-inngest-server-kind": "cloud"}  # those of CORS are `gateway/http/
 MOST_AT_ONCE = 100  # requests whose bodies a process holds; more are told to come again, as their SDKs do
 
 
+class Sent(BaseModel):
+    """The ids of the events, in their order."""
+
+    ids: list[str] = Field(examples=[["01M7Y1BYAWCM74RYSJ606BDNG5"]])
+    status: int = Field(examples=[200])
+
+
+class SendRefused(BaseModel):
+    """Why nothing was kept; `status` is the HTTP code."""
+
+    error: str = Field(examples=["Event key not found"])
+    status: int = Field(examples=[401])
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": SendRefused, "description": HTTPStatus(status).phrase} for status in (400, 401, 403, 413, 503)
+}
+EVENT = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "example": "document/process"},
+        "data": {"type": ["object", "null"], "example": {"documentId": "order-2026-11"}},
+        "id": {"type": ["string", "null"], "description": "Honoured once in 24 hours."},
+        "ts": {
+            "type": ["integer", "null"],
+            "description": "Milliseconds since 1970; what starts waits for it.",
+        },
+        "v": {"type": ["string", "null"]},
+        "user": {"type": ["object", "null"]},
+        "meta": {"type": ["object", "null"]},
+    },
+}
+
+
 class Refused(Exception):
     """Who sends may not; told before a byte of the body is read."""
 
@@ -40,8 +77,19 @@ class Refused(Exception):
         self.status = status
 
 
-@router.post(PATH, summary="Send events", operation_id="sendEvents", response_model=None)
-async def send(request: Request, event_key: str) -> Response:
+@router.post(
+    PATH,
+    summary="Send events",
+    response_model=Sent,
+    responses=REFUSALS,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"anyOf": [EVENT, {"type": "array", "items": EVENT}]}}},
+        }
+    },
+)
+async def send_events(request: Request, event_key: str) -> Response:
     """One event as a JSON object, or up to 5,000 as an array, whatever the content type says.
 
     Answers 200 with their ids once they are kept; all of a request are, or none. The same event `id` within 24 hours,

@@ -45,6 +45,14 @@ UPDATE event_runs SET state = 'cancelled', ended_at = now(), error = %(reason)s
    AND state = 'waiting' AND event_id <> %(event)s
 """
 EVENT = "SELECT event_id, name AS spelt, content, received_at FROM events WHERE organization_id = %(organization)s "
+RUN = """
+SELECT r.run_id, r.event_id, r.organization_id, r.function, r.state, r.document_id, r.version, r.output, r.error,
+       r.created_at, r.started_at, r.ended_at, coalesce(r.dagster_run_id, v.run_id) AS dagster_run_id,
+       v.status AS version_status, v.error AS version_error, v.result AS version_result,
+       v.completed_at AS version_ended_at
+  FROM event_runs r LEFT JOIN versions v ON v.document_id = r.document_id AND v.version = r.version
+ WHERE r.organization_id = %(organization)s
+"""
 RUN_STATES = """
 SELECT event_id, array_agg(state ORDER BY arrival) AS states FROM event_runs
  WHERE organization_id = %s AND event_id = ANY(%s) GROUP BY event_id
@@ -68,6 +76,29 @@ class KeptEvent:
     def fields(self) -> dict[str, Any]:
         """name, data, id, ts, v, user and meta, as far as the sender gave them."""
         return dict(json.loads(self.content))
+
+
+@dataclass(frozen=True, slots=True)
+class EventRun:
+    """A run of an event, with the version that it follows, as both are now."""
+
+    run_id: str
+    event_id: str
+    organization_id: str
+    function: str
+    state: str
+    document_id: str | None
+    version: int | None
+    output: str | None
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    dagster_run_id: str | None
+    version_status: str | None
+    version_error: str | None
+    version_result: dict[str, Any] | None
+    version_ended_at: datetime | None
 
 
 class Events:
@@ -126,6 +157,35 @@ class Events:
                 "AND (%(cursor)s::text IS NULL OR event_id < %(cursor)s) ORDER BY event_id DESC LIMIT %(limit)s",
                 at,
             ).fetchall()
+
+    def runs(self, organization_id: str, event_id: str) -> list[EventRun]:
+        """What an event started."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(EventRun)) as cursor:
+            return cursor.execute(
+                RUN + "AND r.event_id = %(event)s ORDER BY r.arrival",
+                {"organization": organization_id, "event": event_id},
+            ).fetchall()
+
+    def run(self, organization_id: str, run_id: str) -> EventRun | None:
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(EventRun)) as cursor:
+            return cursor.execute(
+                RUN + "AND r.run_id = %(run)s", {"organization": organization_id, "run": run_id}
+            ).fetchone()
+
+    def cancel(self, organization_id: str, run_id: str) -> bool:
+        """End a run that waits, or have the sensor stop one that is under way; False where it has ended before."""
+        with self._database.transaction() as connection:
+            cancelled = connection.execute(
+                "UPDATE event_runs SET cancel_requested = true, "
+                "state = CASE state WHEN 'waiting' THEN 'cancelled' ELSE state END, "
+                "error = CASE state WHEN 'waiting' THEN 'Cancelled on request' ELSE error END, "
+                "ended_at = CASE state WHEN 'waiting' THEN now() END "
+                "WHERE organization_id = %s AND run_id = %s "
+                "AND state IN ('waiting', 'requesting', 'requested', 'following')",
+                (organization_id, run_id),
+            ).rowcount
+            connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))
+        return bool(cancelled)
 
     def states(self, organization_id: str, event_ids: Sequence[str]) -> dict[str, list[str]]:
         """Event → states of what it started; an event that started nothing is not in it."""
