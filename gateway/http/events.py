@@ -124,11 +124,6 @@ async def send_events(request: Request, event_key: str) -> Response:
     return JSONResponse({"ids": ids or [""], "status": 200}, headers=HEADERS)
 
 
-@router.options(PATH, include_in_schema=False)
-def preflight() -> Response:
-    return Response(status_code=HTTPStatus.NO_CONTENT, headers=HEADERS)
-
-
 @router.api_route(PATH, methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
 def wrong_method() -> Response:
     return refused(HTTPStatus.METHOD_NOT_ALLOWED, "Events are sent with POST", {"allow": "POST, OPTIONS"})

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from gateway.http.identity import caller_of
+from gateway.http.identity import needs
 from pipelines.access.keys import Caller
 from pipelines.events.registry import registry_json
 
@@ -48,5 +48,5 @@ class Registry(BaseModel):
 
 
 @router.get("/functions", response_model=Registry, summary="Which events start what")
-def list_functions(_: Annotated[Caller, Depends(caller_of)]) -> dict[str, Any]:
+def list_functions(_: Annotated[Caller, Depends(needs("events"))]) -> dict[str, Any]:
     return registry_json()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
@@ -126,6 +126,8 @@ def refused(status: int, reason: str, headers: Any = None) -> JSONResponse:
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refusal, "description": HTTPStatus(status).phrase} for status in (400, 401, 403, 404, 429, 503)
 }
+EventId = Annotated[str, Path(alias="eventId", examples=[ULID])]
+RunId = Annotated[str, Path(alias="runId", examples=[ULID])]
 Machine = Annotated[Caller, Depends(machine("events"))]
 router = APIRouter(prefix="/v1", tags=["events"], route_class=Speaking, responses=REFUSALS)
 
@@ -148,31 +150,31 @@ def list_events(
     return Ascii(answer([event_json(event) for event in found], now()))
 
 
-@router.get("/events/{event_id}", response_model=OneEvent, summary="One event")
-def get_event(caller: Machine, services: OurServices, event_id: str) -> Ascii:
+@router.get("/events/{eventId}", response_model=OneEvent, summary="One event")
+def get_event(caller: Machine, services: OurServices, event_id: EventId) -> Ascii:
     return Ascii(answer(event_json(event_of(services, caller, event_id)), now()))
 
 
-@router.get("/events/{event_id}/runs", response_model=Runs, summary="What an event started, and how that went")
-def list_runs_of_event(caller: Machine, services: OurServices, event_id: str) -> Ascii:
+@router.get("/events/{eventId}/runs", response_model=Runs, summary="What an event started, and how that went")
+def list_runs_of_event(caller: Machine, services: OurServices, event_id: EventId) -> Ascii:
     event = event_of(services, caller, event_id)
     return Ascii(
         answer([run_json(run) for run in services.ledger.events.runs(caller.organization_id, event.event_id)], now())
     )
 
 
-@router.get("/runs/{run_id}", response_model=OneRun, summary="One run")
-def get_run(caller: Machine, services: OurServices, run_id: str) -> Ascii:
+@router.get("/runs/{runId}", response_model=OneRun, summary="One run")
+def get_run(caller: Machine, services: OurServices, run_id: RunId) -> Ascii:
     return Ascii(answer(run_json(run_of(services, caller, run_id)), now()))
 
 
 @router.delete(
-    "/runs/{run_id}",
+    "/runs/{runId}",
     status_code=HTTPStatus.NO_CONTENT,
     summary="Cancel a run that waits or is under way",
     responses={409: {"model": Refusal, "description": "It has ended"}},
 )
-def cancel_run(caller: Machine, services: OurServices, run_id: str) -> None:
+def cancel_run(caller: Machine, services: OurServices, run_id: RunId) -> None:
     run = run_of(services, caller, run_id)
     ended = status_of_run(run) in ("Completed", "Failed", "Cancelled")
     if ended or not services.ledger.events.cancel(caller.organization_id, run_id):
@@ -195,7 +197,7 @@ def run_of(services: Services, caller: Caller, run_id: str) -> EventRun:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "Invalid run ID; it is a ULID of 26 letters and digits")
     run = services.ledger.events.run(caller.organization_id, run_id)
     if run is None:
-        raise NotFound(f"There is no run {run_id}")
+        raise NotFound(f"There is no run {runId}")
     return run
 
 

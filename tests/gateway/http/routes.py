@@ -75,6 +75,12 @@ ROUTES = [
         Route(method, "/e/{event_key:path}", None, key_in_path=True, good=405)
         for method in ("GET", "PUT", "PATCH", "DELETE")
     ),
+    Route("GET", "/v1/events", "events"),
+    theirs("GET", "/v1/events/{eventId}", "events"),
+    theirs("GET", "/v1/events/{eventId}/runs", "events"),
+    theirs("GET", "/v1/runs/{runId}", "events"),
+    theirs("DELETE", "/v1/runs/{runId}", "events", good=204),
+    Route("GET", "/functions", "events"),
     # documents
     Route("GET", "/documents", "upload"),
     Route("POST", "/documents", "upload", lambda _: {"files": CSV}, good=201),

@@ -182,7 +182,7 @@ def test_a_key_without_the_role_may_not_poll(client: TestClient, shown_by: Any):
 
 
 def test_the_registry_is_visible(client: TestClient, shown_by: Any):
-    told = client.get("/functions", headers=shown_by("acme", "search")).json()
+    told = client.get("/functions", headers=shown_by("acme", "events")).json()
     functions = {function["name"]: function for app in told["apps"] for function in app["functions"]}
     assert set(functions) == {function.name for function in FUNCTIONS}
     uploaded = functions["document-uploaded"]

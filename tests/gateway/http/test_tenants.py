@@ -95,12 +95,17 @@ def things_of_acme(services: Services) -> dict[str, str]:
     deployment.employees("E1")
     [vector] = deployment.sql("SELECT vector_id::text FROM lineage WHERE position('gold' in content) > 0 LIMIT 1")
     [event] = take_events(services, "acme", json.dumps({"name": "app/x", "data": {"x": SECRET}}).encode())
+    [started] = take_events(
+        services, "acme", json.dumps({"name": "document/process", "data": {"documentId": document}}).encode()
+    )
+    [run] = services.ledger.events.runs("acme", started)
     key = services.ledger.keys.put(mint_key("preview"), "acme", SECRET, frozenset({"search"}))
     return {
         "documentId": document,
         "number": "1",
         "vectorId": vector["vector_id"],
         "eventId": event,
+        "runId": run.run_id,
         "keyId": key.key_id,
         "noticeId": services.ledger.notices.put(NewNotice("acme", "k", "slack", None, SECRET, SECRET)),
     }
