@@ -197,7 +197,7 @@ def run_of(services: Services, caller: Caller, run_id: str) -> EventRun:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "Invalid run ID; it is a ULID of 26 letters and digits")
     run = services.ledger.events.run(caller.organization_id, run_id)
     if run is None:
-        raise NotFound(f"There is no run {runId}")
+        raise NotFound(f"There is no run {run_id}")
     return run
 
 
