@@ -175,9 +175,11 @@ def get_run(caller: Machine, services: OurServices, run_id: RunId) -> Ascii:
     responses={409: {"model": Refusal, "description": "It has ended"}},
 )
 def cancel_run(caller: Machine, services: OurServices, run_id: RunId) -> None:
-    run = run_of(services, caller, run_id)
-    ended = status_of_run(run) in ("Completed", "Failed", "Cancelled")
-    if ended or not services.ledger.events.cancel(caller.organization_id, run_id):
+    """Cancelling twice is cancelling once."""
+    status = status_of_run(run_of(services, caller, run_id))
+    if status == "Cancelled":
+        return
+    if status in ("Completed", "Failed") or not services.ledger.events.cancel(caller.organization_id, run_id):
         raise Conflict(f"Run {run_id} has ended; there is nothing to cancel")
 
 

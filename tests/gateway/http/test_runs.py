@@ -145,9 +145,12 @@ def test_a_waiting_run_is_cancelled_at_once_and_an_ended_one_is_not(events: Even
     run = events.upload("d", "anvil")
     ask(f"/runs/{run}", 204, "DELETE")
     assert ask(f"/runs/{run}")["status"] == "Cancelled"
-    ask(f"/runs/{run}", 409, "DELETE")
+    ask(f"/runs/{run}", 204, "DELETE")
     events.tick()
     assert events.rowline.sql("SELECT * FROM documents") == []
+    failed = events.send("document/process", documentId="nowhere")
+    events.tick()
+    ask(f"/runs/{failed}", 409, "DELETE")
 
 
 def test_a_run_under_way_is_stopped_by_the_next_tick(events: Events, ask: Any):
