@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from gateway.doctor import clocks, configuration, databases, notices, orchestration, outside
+from gateway.doctor import clocks, configuration, databases, doorway, notices, orchestration, outside
 from gateway.doctor.context import Context
 from gateway.doctor.examination import SECONDS, Check
 from resources.settings import EMBEDDER, VECTORS
@@ -15,7 +15,14 @@ MODEL_SECONDS = 40.0  # the local model is loaded from a disk that may be cold a
 
 def checklist(context: Context) -> list[Check]:
     """All checks that make sense for these settings."""
-    return [*_of_settings(context), *_of_the_database(context), *_of_services(context), *_of_notices(), *_of_dagster()]
+    return [
+        *_of_settings(context),
+        *_of_the_gateway(),
+        *_of_the_database(context),
+        *_of_services(context),
+        *_of_notices(),
+        *_of_dagster(),
+    ]
 
 
 def _of_settings(context: Context) -> list[Check]:
@@ -39,6 +46,17 @@ def _of_settings(context: Context) -> list[Check]:
         Check("choice of database", look.embedded_database, remedy, settings=DATABASE),
         Check("choice of objects", look.object_store_kind, remedy, settings=OBJECTS),
         Check("choice of embedder", look.embedder_kind, remedy, settings=EMBEDDER),
+    ]
+
+
+def _of_the_gateway() -> list[Check]:
+    look = doorway
+    remedy = "Correct the settings"
+    return [
+        Check("development login", look.development_login, remedy, settings=("environment",)),
+        Check("origins", look.origins, remedy, settings=("cors_origins",)),
+        Check("gateway address", look.gateway_address, remedy, settings=("gateway_host", "trusted_proxies")),
+        Check("gateway names", look.gateway_names, remedy, settings=("allowed_hosts",)),
     ]
 
 

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 from gateway.doctor.context import Context, password_of
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
 from resources.complaints import Complaint, is_placeholder
+from resources.gateway_settings import SHORTEST
 from resources.outside import is_loopback
 from resources.settings import Settings, misspelt
 
-KEYS = tuple(name for name in Settings.model_fields if name.endswith("_key"))
+KEYS = tuple(name for name in Settings.model_fields if re.search(r"_key(_fallback)?$", name))
 ADDRESSES = ("openai_base_url", "pinecone_controller_host", "pinecone_index_host", "s3_endpoint_url")
 SHORTEST_KEY = 20  # characters; those of the services have 40 and more
 TRIAL = re.compile(r"(^|[-_])(test|demo|dummy|fake|example|sample|stand[-_]?in|dev|local)([-_]|$)", re.IGNORECASE)
@@ -91,10 +92,9 @@ def key(name: str, context: Context) -> Verdict:
     twins = [other.upper() for other in KEYS if other != name and _secret(context.settings, other) == value]
     if twins:
         return context.grave(f"is the same as {' and '.join(twins)}", "Use a key of its own for each purpose")
-    if len(value) < SHORTEST_KEY:
-        return context.grave(
-            f"has {_characters(value)}; keys have {SHORTEST_KEY} and more", "See that it was pasted whole"
-        )
+    shortest = SHORTEST if name.startswith("inngest_") else SHORTEST_KEY
+    if len(value) < shortest:
+        return context.grave(f"has {_characters(value)}; keys have {shortest} and more", "See that it was pasted whole")
     if context.production and TRIAL.search(value):
         return failed("looks like a key for trials", f"Set {name.upper()} to the key of production")
     return fine(f"{_characters(value)}, no placeholder")
