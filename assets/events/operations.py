@@ -14,7 +14,10 @@ class ForgetConfig(dg.Config):
     dry_run: bool = Field(True, description="Count what would go; remove nothing.")
 
 
-@dg.op(retry_policy=RETRIES, description="Events older than EVENT_DAYS of which nothing is under way, forgotten.")
+@dg.op(
+    retry_policy=RETRIES,
+    description="Events and notices older than EVENT_DAYS of which nothing is under way, forgotten.",
+)
 def forgotten_events(
     context: dg.OpExecutionContext,
     config: ForgetConfig,
@@ -23,5 +26,6 @@ def forgotten_events(
 ) -> int:
     with retried():
         gone = ledger.event_runs.forget(settings.event_days, config.dry_run)
-    context.log.info(f"{gone} events {'would be' if config.dry_run else 'are'} forgotten")
+        said = ledger.notices.forget(settings.event_days, config.dry_run)
+    context.log.info(f"{gone} events and {said} notices {'would be' if config.dry_run else 'are'} forgotten")
     return gone

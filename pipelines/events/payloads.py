@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.alias_generators import to_camel
 
 from pipelines.documents.rows import Mode
+from pipelines.notifications.messages import SendNotification
 
 MOST_ID = 200
 
@@ -81,6 +82,10 @@ class SyncRequested(Payload):
     """Ledger and vector store are to be compared (B13)."""
 
     repair: bool = Field(False, description="Restore what is missing, delete what nobody needs; nothing is embedded.")
+
+
+class NotificationSend(SendNotification, Payload):
+    """A message is to be sent: over Slack, by e-mail or to a webhook (A4)."""
 
 
 def schema_of(payload: type[Payload]) -> dict[str, Any]:

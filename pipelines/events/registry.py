@@ -13,6 +13,7 @@ from pipelines.events.payloads import (
     DocumentProcess,
     DocumentRollback,
     DocumentUploaded,
+    NotificationSend,
     Payload,
     SyncRequested,
     schema_of,
@@ -77,6 +78,7 @@ FUNCTIONS = (
         concurrency=50,
     ),
     Function("vector-sync", "vectors", "vectors/sync.requested", SyncRequested, "job", "vector_sync", concurrency=1),
+    Function("send-notification", "notifications", "notification/send", NotificationSend, "notice", "outbox"),
 )
 
 

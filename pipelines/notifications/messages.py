@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
+from pipelines.failures import Misuse
 from pipelines.notifications.recipients import checked_email, checked_webhook
 from pipelines.notifications.templates import rendered
 
@@ -45,32 +46,61 @@ class SendNotification(BaseModel):
 
     channel: Channel = Field(description="How it travels: slack, email or webhook.")
     to: str | None = Field(
-        None, max_length=2000, description="An e-mail address or a webhook's address; Slack has its one channel."
+        None,
+        max_length=2000,
+        validate_default=True,
+        description="An e-mail address or a webhook's address; Slack has its one channel.",
     )
-    subject: str | None = Field(None, max_length=MOST_SUBJECT, description="Of the e-mail; elsewhere its first line.")
+    title: str | None = Field(
+        None, alias="subject", max_length=MOST_SUBJECT, description="Subject of the e-mail; elsewhere its first line."
+    )
     message: str | None = Field(None, max_length=MOST_MESSAGE, description="The text, sent as it stands.")
-    template: str | None = Field(None, max_length=100, description="Name of a template, in place of a message.")
+    template: str | None = Field(
+        None, max_length=100, validate_default=True, description="Name of a template, in place of a message."
+    )
     values: dict[str, Any] = Field(
-        default_factory=dict, description="What the template needs; a webhook is given them as well."
+        default_factory=dict,
+        validate_default=True,
+        description="What the template needs; a webhook is given them as well.",
     )
 
-    @model_validator(mode="after")
-    def whole(self) -> SendNotification:
-        if (self.message is None) == (self.template is None):
-            raise ValueError("needs either message or template")
-        if self.message is not None and not self.message.strip():
-            raise ValueError("message is empty")
-        if self.channel == "slack" and self.to is not None:
-            raise ValueError("slack goes to the channel of SLACK_WEBHOOK_URL; leave `to` out")
-        if self.channel == "email":
-            self.to = checked_email(self.to)
-        elif self.channel == "webhook":
-            self.to = checked_webhook(self.to)
-        return self
+    @field_validator("to")
+    @classmethod
+    def fits_the_channel(cls, to: str | None, others: ValidationInfo) -> str | None:
+        channel = others.data.get("channel")
+        if channel == "slack" and to is not None:
+            raise ValueError("must be left out: slack goes to the channel of SLACK_WEBHOOK_URL")
+        if channel == "email":
+            return checked_email(to)
+        return checked_webhook(to) if channel == "webhook" else to
+
+    @field_validator("message")
+    @classmethod
+    def says_something(cls, message: str | None) -> str | None:
+        if message is not None and not message.strip():
+            raise ValueError("must not be empty")
+        return message
+
+    @field_validator("template")
+    @classmethod
+    def message_or_template(cls, template: str | None, others: ValidationInfo) -> str | None:
+        if "message" in others.data and (others.data["message"] is None) == (template is None):
+            raise ValueError("must be there in place of message, and only then")
+        return template
+
+    @field_validator("values")
+    @classmethod
+    def fill_the_template(cls, values: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
+        if template := others.data.get("template"):
+            try:
+                rendered(template, values)
+            except Misuse as error:
+                raise ValueError(str(error)) from None
+        return values
 
     def notice(self, organization_id: str, key: str) -> NewNotice:
-        """The message as it will be sent. Raises Misuse where the template or one of its values is not there."""
-        subject, message = self.subject or "", self.message or ""
+        """The message as it will be sent."""
+        subject, message = self.title or "", self.message or ""
         if self.template is not None:
             filled = rendered(self.template, self.values)
             subject, message = subject or filled.subject, filled.message

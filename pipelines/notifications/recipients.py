@@ -18,13 +18,13 @@ def checked_email(text: str | None) -> str:
     """One plain address, its domain as mail servers spell it. Raises ValueError, without repeating the address."""
     local, at, domain = (text or "").strip().rpartition("@")
     if not at or not _LOCAL.fullmatch(local) or len(local) > 64:
-        raise ValueError("to must be one plain e-mail address, such as team@example.com")
+        raise ValueError("must be one plain e-mail address, such as team@example.com")
     try:
         spelled = domain.encode("idna").decode("ascii").lower()
     except UnicodeError:
         spelled = ""
     if len(spelled) > 253 or not all(_LABEL.fullmatch(label) for label in spelled.split(".")):
-        raise ValueError("to has no domain that mail can go to after the @")
+        raise ValueError("must have a domain that mail can go to after the @")
     return f"{local}@{spelled}"
 
 
@@ -35,12 +35,12 @@ def checked_webhook(text: str | None) -> str:
         parts = urlsplit(address)
         port = parts.port
     except ValueError:
-        raise ValueError("to must be a whole address, such as https://app.example.com/hooks/rowline") from None
+        raise ValueError("must be a whole address, such as https://app.example.com/hooks/rowline") from None
     plain = address.isascii() and not re.search(r"[\s\\\x00-\x1f]", address)
     if parts.scheme not in ("http", "https") or not parts.hostname or not plain or port == 0:
-        raise ValueError("to must be a whole address, such as https://app.example.com/hooks/rowline")
+        raise ValueError("must be a whole address, such as https://app.example.com/hooks/rowline")
     if parts.username is not None or parts.password is not None or "#" in address:
-        raise ValueError("to may hold neither a user, a password nor a fragment")
+        raise ValueError("must hold neither a user, a password nor a fragment")
     return address
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from pipelines.failures import Conflict, NotFound
 from pipelines.notifications.attempts import Settled, State
 from pipelines.notifications.messages import Channel, NewNotice
 from resources.database.connections import Connection, Database
+from resources.ledger.event_runs import WAITING
 
 NOTICES_CHANNEL = "rowline_notices"
 SENDING = 8  # the kind of lock
@@ -29,6 +30,14 @@ PUT = """
 INSERT INTO notices (notice_id, organization_id, key, channel, recipient, subject, message, "values", about)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, key) DO NOTHING
 """
+
+SAID = """
+UPDATE event_runs r SET state = 'completed', error = NULL, started_at = coalesce(r.started_at, now()), ended_at = now(),
+       output = json_build_object('noticeId', n.notice_id)::text
+  FROM notices n WHERE r.run_id = ANY(%s) AND n.organization_id = r.organization_id AND n.key = r.run_id
+"""
+
+OLD = "FROM notices WHERE state IN ('sent', 'failed', 'unknown') AND settled_at < now() - make_interval(days => %s)"
 
 # One at a time for each recipient of a webhook, so that one that hangs holds up no other.
 DUE = """
@@ -108,6 +117,17 @@ class Notices:
         with connection.cursor() as cursor:
             cursor.executemany(PUT, rows)
         _wake(connection)
+
+    def say(self, said: Mapping[str, NewNotice]) -> None:
+        """Keep the messages of runs of events that still wait, and end these runs, in one transaction.
+
+        A message's key is its run's id. A run that was cancelled says nothing.
+        """
+        with self._database.transaction() as connection:
+            rows = connection.execute(WAITING, (list(said),)).fetchall()
+            waiting = [row["run_id"] for row in rows]
+            self.put_in(connection, [said[run_id] for run_id in waiting])
+            connection.execute(SAID, (waiting,))
 
     # -- being sent -------------------------------------------------------------------------------------------
 
@@ -231,6 +251,15 @@ class Notices:
         if not changed:
             raise Conflict(f"Notice {notice_id} is {found.state}; only one that failed or is unknown can be sent anew")
         return found
+
+    def forget(self, days: int, dry_run: bool = False) -> int:
+        """Delete messages that were settled so many days ago, and alerts that were over then; how many messages."""
+        with self._database.transaction() as connection:
+            if dry_run:
+                row = connection.execute(f"SELECT count(*) AS notices {OLD}", (days,)).fetchone()
+                return int(row["notices"]) if row else 0
+            connection.execute("DELETE FROM alerts WHERE recovered_at < now() - make_interval(days => %s)", (days,))
+            return connection.execute(f"DELETE {OLD}", (days,)).rowcount
 
     def counts(self) -> dict[tuple[Channel, State], int]:
         """How many messages of each channel are in each state."""

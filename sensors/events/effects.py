@@ -10,7 +10,7 @@ from typing import cast
 
 from pipelines.documents.templates import Template
 from pipelines.events.decisions import has_tries_left, most_of_each, pause_after
-from pipelines.events.payloads import DocumentUploaded
+from pipelines.events.payloads import DocumentUploaded, NotificationSend
 from pipelines.events.registry import Effect, Function, function_named, read_payload
 from pipelines.failures import Conflict, PermanentFailure, RowlineFailure
 from resources.event_files import EventFiles
@@ -56,7 +56,7 @@ class Effects:
     def _settle(self, function: Function, runs: Sequence[DueRun], ends: float) -> int:
         if function.effect == "file":
             return self._take_files(function, runs, ends)
-        settle: dict[Effect, Settle] = {"queue": self._queue, "job": self._aim}
+        settle: dict[Effect, Settle] = {"queue": self._queue, "job": self._aim, "notice": self._say}
         try:
             settle[function.effect](function, runs)
         except Exception:  # one of them may be to blame, and the others are not to wait for it
@@ -71,6 +71,14 @@ class Effects:
     def _aim(self, function: Function, runs: Sequence[DueRun]) -> None:
         # what a clean-up that broke off left of a document is cleaned up by the next one
         self.ledger.event_runs.aim([run.run_id for run in runs], removed=function.name == "document-cleanup")
+
+    def _say(self, function: Function, runs: Sequence[DueRun]) -> None:
+        """The run is done when the message is in the outbox; what becomes of it there, the notice tells."""
+        said = {}
+        for run in runs:
+            payload = cast(NotificationSend, read_payload(function, run.data))
+            said[run.run_id] = payload.notice(run.organization_id, run.run_id)
+        self.ledger.notices.say(said)
 
     # -- files ------------------------------------------------------------------------------------------------
 

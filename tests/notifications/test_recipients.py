@@ -39,7 +39,7 @@ def test_an_address_is_spelled_as_mail_servers_do(text: str, spelled: str):
     ],
 )
 def test_anything_else_is_refused_and_not_repeated(text: str | None):
-    with pytest.raises(ValueError, match=r"^to ") as told:
+    with pytest.raises(ValueError, match=r"^must ") as told:
         checked_email(text)
     assert "@exa mple" not in str(told.value)
     assert "Bcc" not in str(told.value)
@@ -95,7 +95,7 @@ def test_what_only_looks_like_it_may_not(address: str):
     ],
 )
 def test_what_is_no_whole_address_is_refused(address: str | None):
-    with pytest.raises(ValueError, match=r"^to "):
+    with pytest.raises(ValueError, match=r"^must "):
         checked_webhook(address)
 
 
@@ -128,5 +128,5 @@ def test_targets_of_alerts_are_read():
     assert target_of("email:ops@example.com").recipient == "ops@example.com"
     assert target_of("webhook:https://a.example/x").recipient == "https://a.example/x"
     for wrong in ("", "slack:general", "email", "email:nobody", "webhook:a", "sms:1", "Slack"):
-        with pytest.raises(ValueError, match=r"must|to has"):
+        with pytest.raises(ValueError, match=r"^must "):
             target_of(wrong)

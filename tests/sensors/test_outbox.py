@@ -301,3 +301,19 @@ def test_they_are_counted_and_listed_in_pages(notices: Notices):
     assert notices.listed("acme", "failed") == []
     assert notices.listed("beta") == []
     assert notices.counts() == {("slack", "waiting"): 5}
+
+
+def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(services: Services, notices: Notices):
+    old, waiting, new = notices.put(said("old")), notices.put(said("waiting")), notices.put(said("new"))
+    with services.database.transaction() as connection:
+        connection.execute(
+            "UPDATE notices SET state = 'sent', settled_at = now() - interval '31 days' WHERE notice_id = %s", (old,)
+        )
+        connection.execute(
+            "UPDATE notices SET created_at = now() - interval '99 days' WHERE notice_id = %s", (waiting,)
+        )
+        connection.execute("UPDATE notices SET state = 'sent', settled_at = now() WHERE notice_id = %s", (new,))
+    assert notices.forget(30, dry_run=True) == 1
+    assert len(notices.listed()) == 3
+    assert notices.forget(30) == 1
+    assert [notice.notice_id for notice in notices.listed()] == [new, waiting]
