@@ -109,7 +109,11 @@ class Settings(GatewaySettings, NoticeSettings, BaseSettings):
         description="How runs are started: forked from a warm process, or by Dagster's own launcher (2 s later each).",
     )
     runs_at_once: int = Field(4, ge=1, le=64, description="Most runs of this deployment at once; others wait.")
-    event_days: int = Field(30, ge=2, description="Days for which events are kept, and what is told of their runs.")
+    event_days: int = Field(
+        30,
+        ge=2,
+        description="Days for which events are kept, with what is told of their runs, and messages that were settled.",
+    )
     event_files: str = Field(
         "{organization}/",
         description="Where in the object storage the files lie that `document/uploaded` may name, by organization.",
