@@ -109,8 +109,9 @@ class Development:
 
             end_abandoned_runs(settings)
             environment = {"DAGSTER_HOME": dagster_home(settings), "ROWLINE_HOME": str(settings.rowline_home)}
-            gateway = the_gateway(settings, listener, lock, environment)
             dagster = the_dagster(settings, lock, environment)
+            links = {"DAGSTER_URL": settings.dagster_url or dagster.url}
+            gateway = the_gateway(settings, listener, lock, environment | links)
             database = () if settings.database_url else (EmbeddedServer.of(settings),)
             programs = (dagster, gateway)
             for program in programs:

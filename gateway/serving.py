@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -65,7 +66,7 @@ def bound(host: str, port: int) -> socket.socket:
 class Worker:
     """One server process over the shared socket. It writes when it is ready and each second after that."""
 
-    def __init__(self, listener: socket.socket, settings: Settings, now: float) -> None:
+    def __init__(self, listener: socket.socket, settings: Settings, now: float, more: dict[str, str]) -> None:
         self.line, far_end = socket.socketpair()
         self.line.setblocking(False)
         self.started = self.heard = now
@@ -76,7 +77,7 @@ class Worker:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "gateway.worker", str(listener.fileno()), str(far_end.fileno())],
                 pass_fds=(listener.fileno(), far_end.fileno()),
-                env=os.environ | _same_code() | {"ROWLINE_HOME": str(settings.rowline_home)},
+                env=os.environ | _same_code() | more | {"ROWLINE_HOME": str(settings.rowline_home)},
                 stdin=subprocess.DEVNULL,
             )
 
@@ -120,6 +121,7 @@ class Supervisor:
         self._retiring: list[Worker] = []
         self._to_replace: list[Worker] = []
         self._successor: Worker | None = None
+        self._counts = tempfile.TemporaryDirectory(prefix="rowline-metrics-")
         self._fresh_deaths = 0
         self._ending = self._replacing = False
 
@@ -157,7 +159,9 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _new(self) -> Worker:
-        return Worker(self._listener, self._settings, self._clock())
+        # where prometheus-client has the workers keep what they count, so that each can tell the sum
+        counts = {"PROMETHEUS_MULTIPROC_DIR": self._counts.name}
+        return Worker(self._listener, self._settings, self._clock(), counts)
 
     def _fill(self) -> None:
         while len(self._serving) < self._settings.gateway_workers:
@@ -227,6 +231,7 @@ class Supervisor:
             with suppress(subprocess.TimeoutExpired):
                 worker.process.wait(max(0.0, worker.leaves_by - self._clock()))
             worker.kill()
+        self._counts.cleanup()
 
 
 def _same_code() -> dict[str, str]:

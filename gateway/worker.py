@@ -15,7 +15,7 @@ from contextlib import suppress
 import uvicorn
 
 from gateway.http.app import app
-from gateway.http.logs import configure
+from gateway.logs import configure
 from gateway.serving import BACKLOG, FINISH_SECONDS
 from resources.settings import load_settings
 

@@ -57,6 +57,11 @@ class GatewaySettings(BaseModel):
     dagster_url: str | None = Field(
         None, description="Where people reach the Dagster UI, for links to runs; unset: DAGSTER_PORT of this computer."
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="What Prometheus shows at `/metrics`, as `Authorization: Bearer …`; unset: an admin key of "
+        "DEFAULT_ORGANIZATION.",
+    )
     session_hours: float = Field(12, gt=0, le=24 * 30, description="How long a browser stays signed in.")
     requests_per_minute: int = Field(
         6_000, gt=0, description="Most requests of one key, in each process of the gateway; then 429."

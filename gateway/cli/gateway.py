@@ -18,7 +18,7 @@ def gateway(
     ] = None,
 ) -> None:
     """Serve the event API, documents and pages over HTTP. SIGHUP replaces its workers without a gap."""
-    from gateway.http.logs import configure
+    from gateway.logs import configure
     from gateway.serving import Supervisor, listening
 
     settings = load_settings()

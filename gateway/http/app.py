@@ -14,6 +14,7 @@ from gateway.http import (
     keys,
     lineage,
     methods,
+    metrics,
     notices,
     openapi,
     problems,
@@ -31,7 +32,7 @@ from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-NOUNS = (health, keys, uploads, documents, versions, search, lineage, events, runs, functions, notices)
+NOUNS = (health, metrics, keys, uploads, documents, versions, search, lineage, events, runs, functions, notices)
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:

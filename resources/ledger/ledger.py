@@ -23,6 +23,7 @@ from resources.ledger.organizations import Organizations
 from resources.ledger.plans import Plans
 from resources.ledger.removals import Removals
 from resources.ledger.sweeps import Sweeps
+from resources.ledger.tallies import Tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Ledger:
     notices: Notices
     groups: Groups
     alerts: Alerts
+    tallies: Tallies
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -73,4 +75,5 @@ class Ledger:
             Notices(database),
             Groups(database),
             Alerts(database, Notices(database)),
+            Tallies(database),
         )
