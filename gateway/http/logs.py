@@ -82,5 +82,5 @@ def about(scope: Scope) -> dict[str, Any]:
     if isinstance(caller, Caller):
         told |= {"organizationId": caller.organization_id, "keyId": caller.key_id}
     params = scope.get("path_params", {})
-    told |= {name: params[key] for key, name in (("document_id", "documentId"), ("run_id", "runId")) if key in params}
+    told |= {name: params[name] for name in ("documentId", "runId", "eventId") if name in params}
     return told

@@ -21,13 +21,13 @@ SELECT 'waiting', 'services', '', count(*) FROM versions WHERE waits_for IS NOT 
 UNION ALL
 SELECT 'waiting', 'uploads', '', count(*) FROM versions WHERE status = 'pending' AND requested_at IS NULL
 UNION ALL
-SELECT 'oldest', 'upload', '', extract(epoch FROM now() - min(uploaded_at)) FROM versions
+SELECT 'oldest', 'uploads', '', extract(epoch FROM now() - min(uploaded_at)) FROM versions
  WHERE status = 'pending' AND requested_at IS NULL
 UNION ALL
-SELECT 'oldest', 'event', '', extract(epoch FROM now() - min(created_at)) FROM event_runs
+SELECT 'oldest', 'events', '', extract(epoch FROM now() - min(created_at)) FROM event_runs
  WHERE state = 'waiting' AND due_at <= now()
 UNION ALL
-SELECT 'oldest', 'notice', '', extract(epoch FROM now() - min(next_attempt_at)) FROM notices
+SELECT 'oldest', 'notices', '', extract(epoch FROM now() - min(next_attempt_at)) FROM notices
  WHERE state = 'waiting' AND next_attempt_at <= now()
 UNION ALL
 SELECT 'waiting', 'events', '', count(*) FROM event_runs WHERE state = 'waiting'
@@ -87,7 +87,7 @@ class Tallies:
         """Make one line of many, where there are many."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT count(*) AS lines FROM (SELECT FROM tallies LIMIT %s) AS some", (MANY_LINES,)
+                "SELECT count(*) AS lines FROM (SELECT FROM tallies LIMIT %s) AS line", (MANY_LINES,)
             ).fetchone()
             if row and row["lines"] >= MANY_LINES:
                 connection.execute(FOLD)
