@@ -11,9 +11,11 @@ import structlog
 
 from resources.settings import Settings
 
-_IN_PATH = re.compile(r"/e/[^\s/?\"'\\]+")
+_IN_PATH = re.compile(r"/e/(?!\{event_key)[^\s/?\"'\\]+")  # a key, not the route's template
 _KEYS = re.compile(
-    r"\b(rl_(?:[a-z]+_)?[a-z2-7]{16})_[A-Za-z0-9]{8,}|\bsignkey-\w+-[0-9a-fA-F]+|(?<=Bearer )[^\s\"'\\]+"
+    r"\b(rl_(?:[a-z]+_)?[a-z2-7]{16})_[A-Za-z0-9]{8,}"  # ours; the id before the secret stays
+    r"|\bsignkey-\w+-[0-9a-fA-F]+"
+    r"|(?<=Bearer )[^\s\"'\\]+"
 )
 HIDDEN = "***"
 SHORTEST = 6  # characters; of a shorter secret the log would be full of holes

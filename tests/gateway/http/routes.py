@@ -58,6 +58,8 @@ ROUTES = [
     Route("GET", "/openapi.json", None),
     Route("GET", "/health", None),
     Route("GET", "/health/live", None),
+    Route("GET", "/health/ready", None, lambda _: {"params": {"part": "database"}}),
+    Route("GET", "/metrics", "admin", good=403, variant="it tells of all organizations"),
     # events
     Route("POST", "/e/{event_key:path}", "events", lambda _: {"json": EVENT}, key_in_path=True, forbidden=401),
     Route(

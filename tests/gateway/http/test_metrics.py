@@ -1,8 +1,10 @@
 """`/metrics`: Prometheus can read it, it says what has happened, and nobody sees it who may not."""
 
+import json
 import re
 
 import pytest
+import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -20,6 +22,8 @@ from tests.laws.deployment import Deployment, items
 
 TOKEN = "t" * 40
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
+# of a deployment that has embedded nothing yet
+NOT_YET = {"rowline_tokens_total", "rowline_cost_usd_total"}
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -191,3 +195,19 @@ def test_a_ledger_that_is_away_is_told_and_the_rest_still_measured(services: Ser
         told = scraped(client)
     assert told["rowline_ledger_up", ()] == 0
     assert any(name == "rowline_http_request_seconds_count" for name, _ in told)
+
+
+def test_dashboard_and_alert_rules_ask_for_what_there_is(client: TestClient) -> None:
+    """Metric names, the route of events, and the labels that are matched."""
+    told = scraped(client)
+    client.post("/e/unknown", json={"name": "a/b"})
+    names = {name for name, _ in told} | {name for name, _ in scraped(client)} | NOT_YET
+    rules = yaml.safe_load((PROJECT_ROOT / "deploy/prometheus/alerts.yml").read_text("utf-8"))
+    board = json.loads((PROJECT_ROOT / "deploy/grafana/rowline.json").read_text("utf-8"))
+    asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    asked += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    assert {name for expression in asked for name in re.findall(r"rowline_\w+", expression)} - names == set()
+    routes = {dict(labels)["route"] for name, labels in scraped(client) if name == "rowline_http_request_seconds_count"}
+    assert {route for expression in asked for route in re.findall(r'route="([^"]+)"', expression)} <= routes
+    outcomes = {dict(labels)["outcome"] for _, labels in told if "outcome" in dict(labels)}
+    assert {one for expression in asked for one in re.findall(r'outcome="(\w+)"', expression)} <= outcomes
