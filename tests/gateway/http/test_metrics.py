@@ -22,8 +22,8 @@ from tests.laws.deployment import Deployment, items
 
 TOKEN = "t" * 40
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
-# of a deployment that has embedded nothing yet
-NOT_YET = {"rowline_tokens_total", "rowline_cost_usd_total"}
+# where nothing was embedded yet, and no daemon has run
+NOT_YET = {"rowline_tokens_total", "rowline_cost_usd_total", "rowline_daemon_heartbeat_age_seconds"}
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
