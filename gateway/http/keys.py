@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from gateway.http.identity import Admin, OurServices
+from gateway.http.problems import told_as
 from pipelines.access.keys import NewKey, Role, checked_rights, mint_key
 from resources.ledger.keys import GRACE, Key
 
@@ -64,7 +65,14 @@ def list_keys(caller: Admin, services: OurServices) -> dict[str, Any]:
     return {"keys": [key.as_json() for key in services.ledger.keys.listed(caller.organization_id)]}
 
 
-@router.post("", response_model=ShownKey, status_code=201, operation_id="createKey", summary="Make a key")
+@router.post(
+    "",
+    response_model=ShownKey,
+    status_code=201,
+    operation_id="createKey",
+    summary="Make a key",
+    responses=told_as(400, 404),
+)
 def create_key(wanted: WantedKey, caller: Admin, services: OurServices) -> dict[str, Any]:
     roles = checked_rights(wanted.roles, wanted.employee_id)
     new = mint_key(services.settings.environment)
@@ -78,6 +86,7 @@ def create_key(wanted: WantedKey, caller: Admin, services: OurServices) -> dict[
     response_model=ShownKey,
     status_code=201,
     operation_id="rotateKey",
+    responses=told_as(404, 409),
     summary="Make a key with the rights of an old one, which goes on for a while",
 )
 def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Rotation | None = None) -> dict[str, Any]:
@@ -87,7 +96,11 @@ def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Ro
 
 
 @router.delete(
-    "/{keyId}", response_model=KnownKey, operation_id="revokeKey", summary="End a key at once, and its sessions"
+    "/{keyId}",
+    response_model=KnownKey,
+    operation_id="revokeKey",
+    summary="End a key at once, and its sessions",
+    responses=told_as(404),
 )
 def revoke_key(key_id: KeyId, caller: Admin, services: OurServices) -> dict[str, Any]:
     return services.ledger.keys.revoke(key_id, caller.organization_id).as_json()

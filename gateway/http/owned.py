@@ -1,9 +1,10 @@
 """What a request is about: documents of the caller's organization, and nothing of anybody else's."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Path
+from pydantic import BeforeValidator, Strict
 
 from gateway.http.identity import OurServices, Uploader
 from pipelines.access.keys import Caller
@@ -20,6 +21,12 @@ def whole_organization(caller: Uploader) -> Caller:
     return caller
 
 
+def as_whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# a number in a JSON body: 2.0 is the whole number 2, "2" and true are none
+Whole = Annotated[int, BeforeValidator(as_whole, json_schema_input_type=int), Strict()]
 Keeper = Annotated[Caller, Depends(whole_organization)]
 DocumentId = Annotated[
     str, Path(alias="documentId", min_length=1, max_length=255, pattern=NO_NUL, description="The document.")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.identity import OurServices, Searcher
-from gateway.http.owned import NO_NUL
+from gateway.http.owned import NO_NUL, Whole
 from gateway.http.problems import told_as, wrong_field
 from gateway.http.shapes import DOCUMENT_ID, Hits
 from pipelines.access.keys import Caller
@@ -25,7 +25,7 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     q: str = Field(min_length=1, max_length=LONG, pattern=NO_NUL, examples=["자전거를 도둑맞았어요"])
-    k: int = Field(10, ge=1, le=MOST_HITS, strict=True, description="Most hits.")
+    k: Whole = Field(10, ge=1, le=MOST_HITS, description="Most hits.")
     documentId: str | None = Field(None, min_length=1, max_length=255, pattern=NO_NUL, examples=[DOCUMENT_ID])
     employeeId: str | None = Field(None, min_length=1, max_length=64, pattern=NO_NUL)
 

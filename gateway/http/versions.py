@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.identity import OurServices
-from gateway.http.owned import MOST_NUMBER, Current
+from gateway.http.owned import MOST_NUMBER, Current, Whole
 from gateway.http.problems import told_as
 from gateway.http.shapes import CleanedUp, Removing, RollingBack
 from gateway.sending import take_events
@@ -29,7 +29,7 @@ class Target(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    targetVersion: int = Field(ge=1, le=MOST_NUMBER, examples=[1], strict=True)
+    targetVersion: Whole = Field(ge=1, le=MOST_NUMBER, examples=[1])
 
 
 @router.post(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 
 def hit_json(vector_id: str, namespace: str, score: float, sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One hit, with the live rows that it comes from."""
+    """One hit, with the live rows that it comes from. A question of no known word is near to nothing: it scores 0."""
     return {
-        "score": round(score, 6),
+        "score": 0.0 if isnan(score) else round(score, 6),
         "text": sources[0]["content"],
         "vectorId": vector_id,
         "namespace": namespace,
