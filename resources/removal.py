@@ -1,6 +1,6 @@
 """What goes with a document: the one account of it, for those who ask first and for those who do it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -17,11 +17,11 @@ class CleanedUp:
 
     document_id: str
     dry_run: bool
-    versions: list[int]
-    vectors_deleted: int
-    namespaces_affected: list[str]
-    embeddings_deleted: int
-    objects_deleted: int
+    versions: list[int] = field(default_factory=list)
+    vectors_deleted: int = 0
+    namespaces_affected: list[str] = field(default_factory=list)
+    embeddings_deleted: int = 0
+    objects_deleted: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {to_camel(name): value for name, value in asdict(self).items()}

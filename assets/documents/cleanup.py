@@ -45,6 +45,7 @@ def clean_up_old_versions(
         keys = [key for n in old for key in objects_of(objects, ledger.documents.at(document_id, n))]
         if dry_run or not old:
             return CleanedUp(document_id, dry_run, old, 0, [], 0, len(keys))
+        ledger.removals.begin_forgetting(document_id, old)  # nobody goes back to what is half gone
         # usually swept long ago; what a crash left over goes now, while the ledger still explains it
         swept = sweep(ledger, vectors, version.organization_id, document_id)
         for key in keys:

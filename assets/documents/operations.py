@@ -1,5 +1,6 @@
 """Operations on documents that exist: Dagster's side of rollback, clean-up, vector-sync. Defaults are harmless."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +13,16 @@ from assets.documents.erasure import Places, erase_employee, erase_organization
 from assets.documents.partitions import vector_store
 from assets.documents.rollback import roll_back
 from assets.documents.steps import RETRIES, retried
-from assets.documents.sync import sync_vectors
+from assets.documents.sync import left_over, sync_vectors
+from assets.documents.troubles import Troubles
 from pipelines.documents import claims
+from pipelines.failures import NotFound
 from resources.dagster_history import forget_document
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
+from resources.removal import CleanedUp
 from resources.vectors.protocol import VectorStore
 
 
@@ -43,7 +47,7 @@ class OldVersionsConfig(dg.Config):
     organization_id: str | None = Field(None, description="Only documents of this organization.")
     keep: int = Field(5, ge=1, description="Completed versions of a document that are kept.")
     dry_run: bool = Field(True, description="Tell what would go; remove nothing.")
-    at_most: int = Field(1000, gt=0, description="Documents looked at in one run, newest first.")
+    at_most: int = Field(1000, gt=0, description="Documents with old versions that are done in one run, oldest first.")
 
 
 class ErasureConfig(dg.Config):
@@ -58,6 +62,7 @@ class SyncConfig(dg.Config):
     """Whether the store is only compared, or repaired as well."""
 
     repair: bool = Field(False, description="Restore what is missing, delete what nobody needs; nothing is embedded.")
+    rewrite: bool = Field(False, description="With `repair`: send every promised vector again, whatever is there.")
 
 
 @dg.op(retry_policy=RETRIES, description="One document back to an older version, from kept embeddings.")
@@ -87,15 +92,21 @@ def removed_documents(
             f"{len(config.document_ids)} documents are more than at_most={config.at_most}; raise it, or name fewer",
             allow_retries=False,
         )
-    told = []
+    told, troubles = [], Troubles()
     with for_event(context, ledger) as event:
         for document_id in config.document_ids:
-            with retried():
-                told.append(clean_up(ledger, vectors, objects, document_id, config.dry_run).as_json())
-            if not config.dry_run:  # so that the list of partitions stays short
-                context.instance.delete_dynamic_partition("documents", document_id)
-            context.log.info(str(told[-1]))
+            with retried(), troubles.of(document_id):
+                try:
+                    one = clean_up(ledger, vectors, objects, document_id, config.dry_run)
+                except NotFound:  # gone already: a try before this one came as far as here
+                    one = CleanedUp(document_id, config.dry_run)
+                if not config.dry_run:  # so that the list of partitions stays short
+                    context.instance.delete_dynamic_partition("documents", document_id)
+                told.append(one.as_json())
+                context.log.info(str(told[-1]))
         event.output = told[0] if len(told) == 1 else {"documents": told}
+        with retried():
+            troubles.tell()
     return told
 
 
@@ -106,15 +117,17 @@ def removed_versions(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
     objects: dg.ResourceParam[ObjectStore],
-) -> list[dict[str, Any]]:
-    told = []
-    for version in ledger.documents.listed(config.organization_id, config.at_most):
-        with retried():
-            one = clean_up_old_versions(ledger, vectors, objects, version.document_id, config.keep, config.dry_run)
-        if one.versions:
-            told.append(one.as_json())
-            context.log.info(str(told[-1]))
-    return told
+) -> dict[str, Any]:
+    told, troubles = [], Troubles()
+    with retried():
+        chosen, number = ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
+        for document_id in chosen:
+            with troubles.of(document_id), suppress(NotFound):  # whoever removed it meanwhile removed them too
+                one = clean_up_old_versions(ledger, vectors, objects, document_id, config.keep, config.dry_run)
+                told.append(one.as_json())
+                context.log.info(str(told[-1]))
+        troubles.tell()
+    return {"documents": told, "remaining": number - len(chosen)}
 
 
 @dg.op(retry_policy=RETRIES, description="An organization, or one employee, out of everything, with a receipt.")
@@ -150,14 +163,14 @@ def synced_vectors(
     vectors: dg.ResourceParam[VectorStore],
 ) -> dict[str, Any]:
     with for_event(context, ledger), retried():  # an event is told no counts: they are of all organizations
-        found = sync_vectors(ledger, vectors, config.repair)
+        found = sync_vectors(ledger, vectors, config.repair, config.rewrite)
+        left = left_over(ledger, vectors, found)
     context.log_event(
         dg.AssetObservation(
             asset_key=vector_store.key,
             metadata={**found.as_json(), "samples": dg.MetadataValue.json(found.samples)},
         )
     )
-    left = sync_vectors(ledger, vectors, repair=False) if found.repaired else found
     verdict = claims.store_matches_ledger(left.as_json(), left.samples)
     context.instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
@@ -168,4 +181,6 @@ def synced_vectors(
             metadata={**verdict.facts, "run": context.run_id},
         )
     )
+    with retried():
+        found.troubles.tell()
     return found.as_json()

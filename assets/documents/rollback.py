@@ -31,6 +31,7 @@ def roll_back(ledger: Ledger, vectors: VectorStore, document_id: str, to_version
     The order is that of the graph: what the version needs is in the store before the flip, what it does not need is
     swept after it. Raises Misuse for a version that cannot be gone back to (`Live.aim`).
     """
+    ledger.live.check_aim(document_id, to_version)  # the claim is held by a run as long as a document takes
     with ledger.documents.claim(document_id):
         version = ledger.live.aim(document_id, to_version)
         vectors.prepare(version.model, version.dimension)

@@ -7,7 +7,9 @@ from heapq import merge
 from itertools import chain, islice
 
 from assets.documents.storing import upsert_vectors
-from pipelines.documents.drift import compared
+from assets.documents.troubles import Troubles
+from pipelines.documents.drift import Side, compared
+from resources.ledger.documents import Version
 from resources.ledger.drift import Unowed
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
@@ -17,34 +19,46 @@ PAGE = 500  # ids looked up and repaired together
 
 @dataclass(slots=True)
 class Drifted:
-    """What a comparison found: `missing` promised ones, `stale` ones of the past, `orphaned` ones of nobody."""
+    """What a comparison found: `missing` promised ones, `stale` ones of the past, `orphaned` ones of nobody.
+
+    `troubles`: documents that could not be repaired.
+    """
 
     checked: int = 0
     missing: int = 0
     orphaned: int = 0
     stale: int = 0
-    repaired: int = 0
+    restored: int = 0
+    removed: int = 0
+    rewritten: int = 0
     samples: dict[str, list[str]] = field(default_factory=dict)
+    troubles: Troubles = field(default_factory=Troubles)
+
+    @property
+    def repaired(self) -> int:
+        return self.restored + self.removed
 
     def as_json(self) -> dict[str, int]:
-        return {
+        told = {
             "missing": self.missing,
             "orphaned": self.orphaned,
             "stale": self.stale,
             "repaired": self.repaired,
             "checked": self.checked,
         }
+        return told | ({"rewritten": self.rewritten} if self.rewritten else {})
 
     def note(self, kind: str, namespace: str, ids: list[str]) -> None:
         told = self.samples.setdefault(kind, [])
         told += [f"{namespace}/{vector_id}" for vector_id in ids[: 20 - len(told)]]
 
 
-def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool) -> Drifted:
+def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool, rewrite: bool = False) -> Drifted:
     """Compare every namespace, in pages; with `repair`, put back what is missing and delete what nobody needs.
 
     Nothing is embedded and nothing paid. A read that fails ends it there: nothing is repaired on the strength of one
-    (law 8). What changes while it runs is looked at again, under the organization's lock, before it is deleted.
+    (law 8). What changes while it runs is looked at again, under the organization's lock, before it is told or changed.
+    Only ids are compared: with `rewrite` as well, what is there is sent again, for a store that holds wrong numbers.
     """
     drifted, models = Drifted(), vectors.models()
     known = set(ledger.drift.namespaces())
@@ -53,11 +67,24 @@ def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool) -> Drifted:
         found = compared(ledger.drift.promised(namespace), held(vectors, models, namespace))
         while page := list(islice(found, PAGE)):
             drifted.checked += len(page)
-            missing = [one.vector_id for one in page if one.side == "missing"]
-            extra = [one.vector_id for one in page if one.side == "extra"]
-            restore(ledger, vectors, namespace, missing, drifted, repair)
-            remove(ledger, vectors, models, namespace, extra, drifted, repair)
+            ids: dict[Side, list[str]] = {"missing": [], "agreed": [], "extra": []}
+            for one in page:
+                ids[one.side].append(one.vector_id)
+            restore(ledger, vectors, namespace, ids["missing"], drifted, repair)
+            if repair and rewrite:
+                send_again(ledger, vectors, namespace, ids["agreed"], drifted)
+            remove(ledger, vectors, models, namespace, ids["extra"], drifted, repair)
     return drifted
+
+
+def left_over(ledger: Ledger, vectors: VectorStore, found: Drifted) -> Drifted:
+    """What is still amiss after a repair: looked at again, or, in a store that lags, judged by what it acknowledged."""
+    if not found.repaired:
+        return found
+    if vectors.consistent:
+        return sync_vectors(ledger, vectors, repair=False)
+    missing = found.missing - found.restored
+    return Drifted(found.checked, missing, samples=found.samples if missing else {})
 
 
 def held(vectors: VectorStore, models: Iterable[str], namespace: str) -> Iterator[str]:
@@ -71,14 +98,31 @@ def restore(
     """Count promised vectors that are not in the store; with `repair`, upsert them from kept embeddings."""
     if not ids:
         return
-    drifted.missing += len(ids)
-    drifted.note("missing", namespace, ids)
-    if not repair:
+    with owners_lock(ledger, namespace):  # what was compared may be a while ago: from here on nothing is deleted
+        for version, owned in owners(ledger, ids):
+            missing = vectors.missing(version.model, namespace, owned) if vectors.consistent else owned
+            drifted.missing += len(missing)
+            drifted.note("missing", namespace, missing)
+            if repair:
+                with drifted.troubles.of(version.document_id):
+                    upsert_vectors(ledger, vectors, version, namespace, missing)
+                    drifted.restored += len(missing)
+
+
+def send_again(ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], drifted: Drifted) -> None:
+    if not ids:
         return
-    with owners_lock(ledger, namespace):  # nobody deletes for good what is sent here, before it was sent
-        for (document_id, number), owned in ledger.drift.owners(ids).items():
-            upsert_vectors(ledger, vectors, ledger.drift.version(document_id, number), namespace, owned)
-            drifted.repaired += len(owned)
+    with owners_lock(ledger, namespace):
+        for version, owned in owners(ledger, ids):
+            with drifted.troubles.of(version.document_id):
+                upsert_vectors(ledger, vectors, version, namespace, owned)
+                drifted.rewritten += len(owned)
+
+
+def owners(ledger: Ledger, ids: list[str]) -> Iterator[tuple[Version, list[str]]]:
+    """Those of the ids that a live version promises now, by version."""
+    for (document_id, number), owned in ledger.drift.owners(ids).items():
+        yield ledger.drift.version(document_id, number), owned
 
 
 def remove(
@@ -102,7 +146,7 @@ def remove(
         if repair:
             for model in models:
                 vectors.delete(model, namespace, [*unowed.stale, *unowed.orphaned])
-            drifted.repaired += len(unowed.stale) + len(unowed.orphaned)
+            drifted.removed += len(unowed.stale) + len(unowed.orphaned)
 
 
 def owners_lock(ledger: Ledger, namespace: str) -> AbstractContextManager[None]:

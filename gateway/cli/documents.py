@@ -23,6 +23,9 @@ STATUS_BADGES = {
     "rolled_back": "↩ rolled back (롤백됨)",
 }
 
+REMOVED = "🗑 being removed: run `rowline cleanup` again"
+MOST = 1000  # documents of one list
+
 
 def register(app: typer.Typer) -> None:
     app.command()(upload)
@@ -61,8 +64,9 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
         for version in taken:
             out.print(uploaded(version), markup=False)
     for version in taken:
-        if version.status == "failed":
-            failures.append(PermanentFailure(f"{version.filename}: {version.error}"))
+        if version.status in {"failed", "rolled_back"}:
+            reason = version.error or f"version {version.version} was rolled back"
+            failures.append(PermanentFailure(f"{version.filename}: {reason}"))
     for failure in failures:
         console.print(f"✗ {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:
@@ -194,12 +198,15 @@ def list_documents(
 ) -> None:
     """All documents with their newest version."""
     with opened() as services:
-        versions = services.ledger.documents.listed(org)
+        versions = services.ledger.documents.listed(org, MOST + 1)
+    if len(versions) > MOST:
+        console.print(f"Only the newest {MOST} are listed; there are more", markup=False)
+        versions = versions[:MOST]
     if as_json:
         print_json({"documents": [document_json(version) for version in versions]})
         return
     for v in versions:
-        badge = in_words(STATUS_BADGES[v.status].split(" (")[0], error_rows(v))
+        badge = in_words(STATUS_BADGES[v.status].split(" (")[0], error_rows(v)) if not v.removed else REMOVED
         live = f"live {v.live_version}" if v.live_version else "not live"
         out.print(
             f"{v.document_id}  {badge}  version {v.version}, {live}  {v.organization_id}  {v.filename}", markup=False

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.output import Json, console, opened, out, print_json
-from pipelines.failures import PermanentFailure
+from pipelines.failures import Misuse, NotFound, PermanentFailure
 
 Document = Annotated[str, typer.Argument(metavar="DOC", help="A document id.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would go; remove nothing.")]
@@ -41,6 +41,8 @@ def cleanup(document: Document, dry_run: DryRun = False, as_json: Json = False) 
     (told,) = run(
         "document_cleanup", "removed_documents", {"document_ids": [document], "dry_run": dry_run}, "Cleaning up…"
     )
+    if not told["versions"]:
+        raise NotFound(f"There is no document {document}; `rowline documents` lists them")
     if as_json:
         print_json(told)
     else:
@@ -57,12 +59,14 @@ def cleanup_versions(
     config = {"keep": keep, "organization_id": org, "dry_run": dry_run}
     told = run("old_versions_cleanup", "removed_versions", config, "Looking for old versions…")
     if as_json:
-        print_json({"documents": told})
+        print_json(told)
         return
-    for one in told:
+    for one in told["documents"]:
         out.print(removed(one), markup=False)
-    if not told:
+    if not told["documents"]:
         out.print(f"No document has versions beyond {keep}.")
+    if told["remaining"]:
+        console.print(f"→ {told['remaining']} more documents have some; run it again", markup=False)
 
 
 def erase(
@@ -103,10 +107,16 @@ def sync_vectors(
     repair: Annotated[
         bool, typer.Option("--repair", help="Restore what is missing, delete what nobody needs; nothing is embedded.")
     ] = False,
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="With --repair: send every vector again, also those that are there.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare ledger and vector store both ways."""
-    told = run("vector_sync", "synced_vectors", {"repair": repair}, "Comparing ledger and store…")
+    if rewrite and not repair:
+        raise Misuse("--rewrite changes the store; give --repair as well")
+    config = {"repair": repair, "rewrite": rewrite}
+    told = run("vector_sync", "synced_vectors", config, "Comparing ledger and store…")
     drifted = told["missing"] + told["orphaned"] + told["stale"]
     if as_json:
         print_json(told)
@@ -114,6 +124,7 @@ def sync_vectors(
         out.print(
             f"{told['checked']} vectors checked: {told['missing']} missing, {told['stale']} of old versions, "
             f"{told['orphaned']} that nothing explains; {told['repaired']} repaired"
+            + (f", {told['rewritten']} sent again" if "rewritten" in told else "")
         )
         if drifted and not repair:
             console.print("→ rowline sync-vectors --repair puts it right; nothing is embedded", markup=False)

@@ -7,6 +7,8 @@ from heapq import merge
 from itertools import groupby
 from typing import Literal, NamedTuple
 
+from pipelines.failures import PermanentFailure
+
 Side = Literal["agreed", "missing", "extra"]
 
 
@@ -20,7 +22,7 @@ class Compared(NamedTuple):
 def compared(promised: Iterable[str], held: Iterable[str]) -> Iterator[Compared]:
     """Both sides in ascending order in, every id once out; repeated ids count once.
 
-    Raises ValueError where a side is not in ascending order: what it told could delete a vector that is promised.
+    Raises PermanentFailure where a side is not in ascending order: what it told could delete a vector that is promised.
     """
     sides = merge(
         ((vector_id, True) for vector_id in ascending(promised)), ((vector_id, False) for vector_id in ascending(held))
@@ -34,6 +36,9 @@ def ascending(ids: Iterable[str]) -> Iterator[str]:
     before = ""
     for vector_id in ids:
         if vector_id < before:
-            raise ValueError(f"ids out of order: {vector_id} after {before}")
+            raise PermanentFailure(
+                f"The ids of vectors come out of order ({vector_id} after {before}), so they cannot be compared and "
+                "nothing more is repaired; see what lists them in another order than their own"
+            )
         before = vector_id
         yield vector_id

@@ -47,6 +47,7 @@ class Version:
     run_id: str | None
     started_at: datetime | None
     completed_at: datetime | None
+    removed: bool  # on its way out
     known: bool = False  # the answer to an upload of what this version holds already
 
     @property
@@ -78,6 +79,7 @@ VERSION = """
 SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.sha256, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
        v.plan_key, v.result, v.uploaded_at, v.economy, v.waits_for, v.run_id, v.started_at, v.completed_at,
+       d.removed_at IS NOT NULL AS removed,
        CASE WHEN d.removed_at IS NULL THEN v.error
             ELSE 'This document is being removed; `rowline cleanup` again ends it' END AS error
   FROM versions v JOIN documents d USING (document_id)
@@ -97,6 +99,9 @@ SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row
                  WHERE document_id = %(document)s AND version = %(version)s) counted) summed
  ORDER BY batch_number
 """
+
+
+THERE = "SELECT 1 FROM documents WHERE document_id = %s AND removed_at IS NULL"
 
 
 class Documents:
@@ -180,16 +185,8 @@ class Documents:
             ).fetchone()
             if newest is None:
                 raise NotFound(f"There is no document {document_id} in the ledger; upload it first")
-            connection.execute(
-                "UPDATE versions SET status = 'failed', completed_at = now(), waits_for = NULL, error = %s "
-                "WHERE document_id = %s "
-                "AND version < %s AND status IN ('pending', 'processing')",
-                (
-                    f"Version {newest['version']} was uploaded before this one was processed",
-                    document_id,
-                    newest["version"],
-                ),
-            )
+            overtaken = f"Version {newest['version']} was uploaded before this one was processed"
+            _fail(connection, overtaken, document_id, before=newest["version"])
             connection.execute(
                 "UPDATE versions v SET run_id = %(run)s, error = NULL, waits_for = NULL, "
                 "started_at = coalesce(started_at, now()), requested_at = coalesce(requested_at, now()), "
@@ -220,6 +217,8 @@ class Documents:
                 "ORDER BY run_id IS NOT DISTINCT FROM %(run)s DESC, status = 'rolled_back', version DESC LIMIT 1",
                 {"document": document_id, "run": run_id},
             ).fetchone()
+            if row is None and not connection.execute(THERE, (document_id,)).fetchone():
+                raise NotFound(f"Document {document_id} was removed; nothing of it is left to be worked on")
             if row is None:
                 raise Misuse(f"Document {document_id} was never processed; materialize the whole group `documents`")
             return read_version(connection, document_id, row["version"])
@@ -241,19 +240,7 @@ class Documents:
         With `run_id`, only the version that this run works on is touched.
         """
         with self._database.transaction() as connection:
-            failed = connection.execute(
-                "UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now(), waits_for = NULL "
-                "WHERE document_id = %(document)s AND status IN ('pending', 'processing') "
-                "AND (%(version)s::int IS NULL OR version = %(version)s) "
-                "AND (%(run)s::text IS NULL OR run_id = %(run)s) RETURNING version",
-                {"reason": reason, "document": document_id, "version": version, "run": run_id},
-            ).fetchall()
-            for row in failed:
-                connection.execute(
-                    "UPDATE batches SET status = 'failed', completed_at = now() "
-                    "WHERE document_id = %s AND version = %s AND status = 'processing'",
-                    (document_id, row["version"]),
-                )
+            _fail(connection, reason, document_id, version=version, run=run_id)
 
     def fail_unstarted(self, document_id: str, version: int, attempt: int, reason: str) -> None:
         """Write why an attempt failed whose run ended before its first step, so that nobody waits for ever."""
@@ -269,17 +256,22 @@ class Documents:
 
         Raises Conflict where the newest version has not failed, NotFound for an unknown document.
         """
-        version = self.newest(document_id)
-        if version.status != "failed":
-            raise Conflict(f"Document {document_id} is {version.status}; only a failed one can be tried again")
         with self._database.transaction() as connection:
             connection.execute(
+                f"{THERE} FOR UPDATE", (document_id,)
+            )  # a rollback that gives it up comes before or after
+            version = self._current(connection, document_id)
+            if version.removed:
+                raise Conflict(f"Document {document_id} is being removed; `rowline cleanup {document_id}` ends it")
+            if version.status != "failed":
+                raise Conflict(f"Document {document_id} is {version.status}; only a failed one can be tried again")
+            connection.execute(
                 "UPDATE versions SET status = 'pending', error = NULL, requested_at = NULL, run_id = NULL, "
-                "attempt = attempt + 1 WHERE document_id = %s AND version = %s AND status = 'failed'",
+                "attempt = attempt + 1 WHERE document_id = %s AND version = %s",
                 (document_id, version.version),
             )
             connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
-        return self.newest(document_id)
+            return read_version(connection, document_id, version.version)
 
     # -- being asked about ------------------------------------------------------------------------------------
 
@@ -297,13 +289,16 @@ class Documents:
     def newest(self, document_id: str) -> Version:
         """The newest version of a document that was not rolled back. Raises NotFound where there is none."""
         with self._database.transaction() as connection:
-            row = connection.execute(
-                f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s",  # noqa: S608
-                (document_id,),
-            ).fetchone()
-            if row is None:
-                raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
-            return read_version(connection, document_id, row["version"])
+            return self._current(connection, document_id)
+
+    def _current(self, connection: Connection, document_id: str) -> Version:
+        row = connection.execute(
+            f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s",  # noqa: S608
+            (document_id,),
+        ).fetchone()
+        if row is None:
+            raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
+        return read_version(connection, document_id, row["version"])
 
     def at(self, document_id: str, version: int) -> Version:
         """One version of a document. Raises NotFound where it does not exist."""
@@ -326,6 +321,33 @@ class Documents:
             return connection.execute(
                 BATCHES, {"document": document_id, "version": version, "errors": MOST_ERRORS}
             ).fetchall()
+
+
+FAIL = """
+UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now(), waits_for = NULL
+ WHERE document_id = %(document)s AND status IN ('pending', 'processing')
+   AND (%(version)s::int IS NULL OR version = %(version)s) AND (%(before)s::int IS NULL OR version < %(before)s)
+   AND (%(run)s::text IS NULL OR run_id = %(run)s)
+RETURNING version
+"""
+
+
+def _fail(
+    connection: Connection,
+    reason: str,
+    document_id: str,
+    *,
+    version: int | None = None,
+    before: int | None = None,
+    run: str | None = None,
+) -> None:
+    """Versions under way fail, and so do their batches that were in work."""
+    at = {"reason": reason, "document": document_id, "version": version, "before": before, "run": run}
+    connection.execute(
+        f"WITH failed AS ({FAIL}) UPDATE batches b SET status = 'failed', completed_at = now() "  # noqa: S608
+        "FROM failed WHERE b.document_id = %(document)s AND b.version = failed.version AND b.status = 'processing'",
+        at,
+    )
 
 
 def read_version(connection: Connection, document_id: str, version: int) -> Version:

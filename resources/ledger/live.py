@@ -184,7 +184,7 @@ class Live:
     def _target(self, connection: Connection, document_id: str, number: int) -> Version:
         known = connection.execute(
             "SELECT version FROM versions WHERE document_id = %s AND status IN ('completed', 'rolled_back') "
-            "AND result IS NOT NULL ORDER BY version",
+            "AND result IS NOT NULL AND forgotten_at IS NULL ORDER BY version",
             (document_id,),
         ).fetchall()
         numbers = [row["version"] for row in known]

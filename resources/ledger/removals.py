@@ -23,13 +23,19 @@ SELECT namespace, count(*) AS vectors FROM mine
  GROUP BY namespace ORDER BY namespace
 """  # noqa: S608 - constants of our own
 
-# Nobody goes back to it by itself, and `keep` newer completed versions are kept.
+# Nobody goes back to it by itself, and `keep` newer completed versions are kept; or it was on its way out before.
 OLD = f"""
-SELECT v.version FROM versions v JOIN documents d USING (document_id)
- WHERE v.document_id = %(document)s AND NOT ({OWED})
-   AND (SELECT count(*) FROM versions newer WHERE newer.document_id = v.document_id AND newer.version > v.version
-           AND newer.status = 'completed') >= %(keep)s
- ORDER BY v.version
+SELECT v.document_id, v.version FROM versions v JOIN documents d USING (document_id)
+ WHERE (%(document)s::text IS NULL OR d.document_id = %(document)s)
+   AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s)
+   AND d.removed_at IS NULL AND NOT ({OWED})
+   AND (v.forgotten_at IS NOT NULL OR (SELECT count(*) FROM versions newer WHERE newer.document_id = v.document_id
+           AND newer.version > v.version AND newer.status = 'completed') >= %(keep)s)
+"""  # noqa: S608
+
+WITH_OLD = f"""
+SELECT document_id, count(*) OVER ()::int AS documents FROM ({OLD}) old
+ GROUP BY document_id ORDER BY document_id LIMIT %(at_most)s
 """  # noqa: S608
 
 WITHDRAW = """
@@ -106,9 +112,26 @@ class Removals:
 
     def old(self, document_id: str, keep: int) -> list[int]:
         """Versions older than the newest `keep` completed ones that nothing needs."""
+        at = {"document": document_id, "organization": None, "keep": keep}
         with self._database.transaction() as connection:
-            rows = connection.execute(OLD, {"document": document_id, "keep": keep}).fetchall()
+            rows = connection.execute(f"{OLD} ORDER BY version", at).fetchall()
         return [row["version"] for row in rows]
+
+    def with_old(self, organization_id: str | None, keep: int, at_most: int) -> tuple[list[str], int]:
+        """Documents with `old` versions, oldest document first, `at_most` so many; and how many there are in all."""
+        at = {"document": None, "organization": organization_id, "keep": keep, "at_most": at_most}
+        with self._database.transaction() as connection:
+            rows = connection.execute(WITH_OLD, at).fetchall()
+        return [row["document_id"] for row in rows], rows[0]["documents"] if rows else 0
+
+    def begin_forgetting(self, document_id: str, versions: Sequence[int]) -> None:
+        """From now on these versions cannot be gone back to, whatever is left of them."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions SET forgotten_at = coalesce(forgotten_at, now()) "
+                "WHERE document_id = %s AND version = ANY(%s)",
+                (document_id, list(versions)),
+            )
 
     def forget(self, organization_id: str, document_id: str, versions: Sequence[int] | None = None) -> Forgotten:
         """Delete these versions (None: the document) with batches, lineage and embeddings that nobody else needs."""

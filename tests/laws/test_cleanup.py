@@ -9,7 +9,7 @@ import pytest
 
 from assets.documents.cleanup import CleanedUp, clean_up, clean_up_old_versions
 from assets.documents.rollback import roll_back
-from pipelines.failures import Misuse, TransientFailure
+from pipelines.failures import Misuse, NotFound, TransientFailure
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
@@ -142,3 +142,34 @@ def test_a_document_on_its_way_out_does_not_come_back(rowline: Deployment):
     assert [*rowline.services.objects.keys("uploads/")] == files
     clean(rowline, document)
     assert set(counts(rowline).values()) == {0}
+
+
+def test_a_version_that_is_half_forgotten_cannot_be_gone_back_to_and_doing_it_again_ends_it(rowline: Deployment):
+    """Its files were gone, and going back to it was allowed."""
+    document = rowline.index(items("anvil")).document_id
+    for name in ("bellows", "chisel"):
+        rowline.index(items(name), document)
+    services = rowline.services
+    failing = FailsAt(1, TransientFailure("the ledger is away"), ["forget"])
+    ledger = watched_ledger(services.ledger, failing, "removals")
+    with pytest.raises(TransientFailure):
+        clean_up_old_versions(ledger, services.vectors, services.objects, document, keep=2, dry_run=False)
+    with pytest.raises(Misuse, match="completed and kept: 2, 3"):
+        roll_back(services.ledger, services.vectors, document, 1)
+    told = clean_up_old_versions(services.ledger, services.vectors, services.objects, document, 9, dry_run=False)
+    assert told.versions == [1], "whatever is to be kept now"
+
+
+def test_a_document_on_its_way_out_says_so(rowline: Deployment):
+    version = rowline.index(items("anvil"))
+    documents = rowline.services.ledger.documents
+    failing = FailsAt(1, TransientFailure("the service is away"), ["superseded"])
+    with pytest.raises(TransientFailure):
+        clean(rowline, version.document_id, ledger=watched_ledger(rowline.services.ledger, failing))
+    assert "is being removed" in documents.newest(version.document_id).error
+    with pytest.raises(Misuse, match=r"is being removed; `rowline cleanup doc_.*` ends it"):
+        documents.retry(version.document_id)
+    assert [one.removed for one in documents.listed()] == [True]
+    clean(rowline, version.document_id)
+    with pytest.raises(NotFound, match="was removed"):  # what a run in its middle is told
+        documents.worked_on(version.document_id, "run")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.rollback import RolledBack, roll_back
 from pipelines.failures import Misuse, TransientFailure
 from tests.laws.deployment import Deployment, items, template
@@ -184,3 +185,44 @@ def test_a_version_that_failed_is_not_taken_for_completed_when_going_forth_again
     go_back(rowline, document, 1)
     go_back(rowline, document, 3)
     assert statuses(rowline, document) == ["completed", "failed", "completed"]
+
+
+def test_a_rollback_that_died_before_its_flip_is_taken_back_by_going_to_what_is_live(rowline: Deployment):
+    """The store held what was aimed at for ever, and a person was told that there is nothing to go back to."""
+    document = three_versions(rowline)
+    with pytest.raises(TransientFailure):
+        go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
+    go_back(rowline, document, 3)
+    assert rowline.stored().keys() == rowline.promised()
+    with pytest.raises(Misuse, match="is live already"):
+        go_back(rowline, document, 3)
+
+
+def test_the_bytes_of_the_version_gone_back_to_are_known(rowline: Deployment):
+    document = three_versions(rowline)
+    go_back(rowline, document, 1)
+    again = rowline.upload(items("anvil", "bellows", "chisel"), document)
+    assert (again.version, again.known) == (1, True)
+
+
+def test_while_a_document_is_on_its_way_back_the_live_bytes_are_an_upload_like_any_other(rowline: Deployment):
+    """Who uploads them now wants them to stay live, and the rollback comes first."""
+    document = three_versions(rowline)
+    with pytest.raises(TransientFailure):
+        go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
+    again = rowline.upload(items("anvil", "easel"), document)
+    assert (again.version, again.known) == (4, False)
+
+
+@pytest.mark.timeout(60)
+def test_while_a_version_is_in_work_nobody_waits_to_be_told_no(rowline: Deployment):
+    """A run holds the document for as long as it takes; what is refused, or only looked at, does not wait for it."""
+    document = three_versions(rowline)
+    rowline.upload(items("new"), document)
+    services = rowline.services
+    with services.ledger.documents.claim(document):
+        with pytest.raises(Misuse, match=r"Version 4 of .* is being processed"):
+            go_back(rowline, document, 1)
+        assert clean_up(services.ledger, services.vectors, services.objects, document).vectors_deleted == 2
+        old = clean_up_old_versions(services.ledger, services.vectors, services.objects, document, keep=1)
+        assert old.versions == [1, 2]

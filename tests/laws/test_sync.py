@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from assets.documents.cleanup import clean_up
 from assets.documents.sync import Drifted, sync_vectors
-from pipelines.failures import TransientFailure
+from pipelines.failures import PermanentFailure, TransientFailure
 from tests.laws.deployment import Deployment, items
-from tests.laws.doubles import failing_store
+from tests.laws.doubles import Watched, failing_store
 
 LOSE = "DELETE FROM vectors WHERE vector_id IN (SELECT vector_id FROM vectors ORDER BY vector_id LIMIT 2)"
 STRANGER = "INSERT INTO vectors SELECT model, namespace, %(id)s, embedding, '{}' FROM vectors LIMIT 1"
@@ -100,3 +101,62 @@ def test_what_lies_in_the_store_is_seen_also_when_no_document_is_left(rowline: D
     )
     assert counts(sync(rowline, repair=True))[2:] == (1, 1)
     assert rowline.stored() == {}
+
+
+def test_a_version_that_goes_live_during_the_comparison_is_not_taken_for_drift(rowline: Deployment):
+    """What the old version promised alone is swept before the store is read: nothing is missing of it."""
+    services = rowline.services
+    document = rowline.index(items("same", "anvil", "bellows")).document_id
+    left = [items("same", "chisel")]
+
+    def before(name: str, _: object) -> None:
+        if name == "id_pages" and left:
+            rowline.index(left.pop(), document)
+
+    found = sync_vectors(services.ledger, Watched(services.vectors, before), repair=True)
+    assert counts(found) == (0, 0, 0, 0)
+
+
+def test_a_document_that_cannot_be_repaired_stops_no_other(rowline: Deployment):
+    """Its embeddings are gone: every repair ended at its first row."""
+    first, second = rowline.index(items("anvil")), rowline.index(items("bellows", "chisel"))
+    hashes = [row["text_hash"] for row in rowline.lineage(first)]
+    rowline.sql("DELETE FROM embeddings WHERE text_hash = ANY(%(hashes)s)", hashes=hashes)
+    rowline.sql("DELETE FROM vectors")
+    found = sync(rowline, repair=True)
+    assert counts(found) == (3, 0, 0, 2)
+    assert len(rowline.stored()) == 2
+    with pytest.raises(PermanentFailure, match=f"{first.document_id}: 1 embeddings of version 1"):
+        found.troubles.tell()
+    assert second.document_id not in found.troubles.reasons
+
+
+def test_wrong_numbers_under_right_ids_are_put_right_by_sending_all_again(rowline: Deployment):
+    rowline.index(items(*"abc"))
+    before = rowline.sql("SELECT vector_id, embedding::text FROM vectors ORDER BY 1")
+    rowline.sql(
+        "UPDATE vectors SET embedding = array_fill(1, ARRAY[64])::halfvec WHERE vector_id = %(i)s",
+        i=before[0]["vector_id"],
+    )
+    services = rowline.services
+    assert counts(sync(rowline, repair=True)) == (0, 0, 0, 0)
+    assert sync_vectors(services.ledger, services.vectors, repair=True, rewrite=True).rewritten == 3
+    assert rowline.sql("SELECT vector_id, embedding::text FROM vectors ORDER BY 1") == before
+
+
+def test_ids_out_of_order_are_told_in_a_sentence(rowline: Deployment):
+    """The store lists them in another order: nothing is deleted on the strength of that."""
+    rowline.index(items(*"abc"))
+    before = rowline.stored()
+
+    class Backwards:
+        def __getattr__(self, name: str) -> object:
+            return getattr(rowline.services.vectors, name)
+
+        def id_pages(self, *place: str) -> Iterator[list[str]]:
+            for page in rowline.services.vectors.id_pages(*place):
+                yield page[::-1]
+
+    with pytest.raises(PermanentFailure, match="out of order"):
+        sync_vectors(rowline.services.ledger, Backwards(), repair=True)  # type: ignore[arg-type]
+    assert rowline.stored() == before
