@@ -8,12 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from gateway.http.identity import Admin, OurServices
+from gateway.http.owned import NO_NUL
 from gateway.http.problems import told_as
 from pipelines.access.keys import NewKey, Role, checked_rights, mint_key
 from resources.ledger.keys import GRACE, Key
 
 router = APIRouter(prefix="/keys", tags=["keys"])
-KeyId = Annotated[str, Path(alias="keyId", description="The key's id, as `GET /keys` names it.", max_length=64)]
+KeyId = Annotated[
+    str,
+    Path(
+        alias="keyId", description="The key's id, as `GET /keys` names it.", min_length=1, max_length=64, pattern=NO_NUL
+    ),
+]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
 
@@ -60,7 +66,7 @@ class KnownKeys(Body):
     keys: list[KnownKey]
 
 
-@router.get("", response_model=KnownKeys, operation_id="listKeys", summary="Keys of the organization")
+@router.get("", response_model=KnownKeys, summary="Keys of the organization")
 def list_keys(caller: Admin, services: OurServices) -> dict[str, Any]:
     return {"keys": [key.as_json() for key in services.ledger.keys.listed(caller.organization_id)]}
 

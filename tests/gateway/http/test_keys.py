@@ -1,5 +1,6 @@
 """Keys over HTTP: made, shown once, rotated, revoked, expired; who signed in with them; and where they open nothing."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -83,6 +84,7 @@ def test_an_admin_reaches_the_keys_of_no_other_organization(
     admin, theirs = shown_by("acme", "admin"), mint_key()
     services.ledger.keys.put(theirs, "globex", "theirs", frozenset({"search"}))
     assert "theirs" not in client.get("/keys", headers=admin).text
+    assert client.delete("/keys/%00", headers=admin).status_code == 422
     for answer in (
         client.delete(f"/keys/{theirs.key_id}", headers=admin),
         client.post(f"/keys/{theirs.key_id}/rotate", headers=admin),
@@ -101,12 +103,15 @@ def test_an_admin_reaches_the_keys_of_no_other_organization(
         ({"roles": ["search"], "employeeId": "E9"}, 404, "Employee E9 is not in the list of acme"),
         ({"roles": ["search"], "label": "x" * 201}, 422, "label"),
         ({"roles": ["search"], "expiresDays": 0}, 422, "expiresDays"),
+        ({"roles": ["search"], "label": "a\x00b"}, 422, "label"),
+        ({"roles": ["search"], "employeeId": "E9", "label": "\ud800"}, 422, "label"),
     ],
 )
 def test_a_wish_that_cannot_be_is_told_by_name(
     client: TestClient, shown_by: MakeKey, services: Services, body: dict[str, Any], status: int, said: str
 ) -> None:
-    told = client.post("/keys", json=body, headers=shown_by("acme", "admin"))
+    admin = {**shown_by("acme", "admin"), "Content-Type": "application/json"}
+    told = client.post("/keys", content=json.dumps(body), headers=admin)
     assert (told.status_code, told.headers["content-type"]) == (status, "application/problem+json")
     assert said in told.json()["detail"]
     assert len(services.ledger.keys.listed()) == 1
