@@ -15,6 +15,7 @@ from contextlib import suppress
 import uvicorn
 
 from gateway.http.app import app
+from gateway.http.heads import BoundedHead
 from gateway.logs import configure
 from gateway.serving import BACKLOG, FINISH_SECONDS
 from resources.settings import load_settings
@@ -36,6 +37,7 @@ def main() -> None:
         uvicorn.Config(
             app,
             factory=True,
+            http=BoundedHead,
             backlog=BACKLOG,
             log_config=None,
             access_log=False,  # ours masks the keys that stand in paths
