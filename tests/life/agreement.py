@@ -91,7 +91,7 @@ def only_what_is_known(model: Model, world: World) -> None:
     keys = [*world.rowline.services.objects.keys("")]
     assert [key for key in keys if key not in known and key.rpartition("/")[0] not in folders] == [], "objects"
     lost = known - {*keys}
-    assert lost <= {v.object_key for d, v in versions if d.unfinished}, "uploaded files"
+    assert lost <= {v.object_key for d, v in versions if d.unfinished or v.forgotten}, "uploaded files"
     kept = {(org, content_hash(text)) for org, texts in model.kept.items() for text in texts}
     assert world.kept() == kept, "kept embeddings"
 

@@ -40,7 +40,8 @@ class Deeds:
             return
         again = document.holds(file)
         version = self.world.upload(file, document.organization, document.document_id)
-        assert version.version == document.latest + (not again), "uploading twice is uploading once"
+        expected = document.current.number if again else document.latest + 1
+        assert version.version == expected, "uploading twice is uploading once"
         if not again:
             document.uploaded(version.version, file, version.object_key)
 
@@ -157,6 +158,7 @@ class Deeds:
     ) -> None:
         """After a crash the document is as it was, or as one of the changes makes it: never in between."""
         facts, planned = self.world.facts(document.document_id), self.world.planned(document.document_id)
+        forgotten = self.world.forgotten(document.document_id)
         states = [document.copy()]
         for change in changes:
             states.append(document.copy())
@@ -165,6 +167,7 @@ class Deeds:
         assert possible, f"half way: {facts} is none of {[state.facts() for state in states]}"
         for version in possible[0].versions.values():
             version.planned = version.number in planned
+            version.forgotten = version.number in forgotten
         possible[0].unfinished = work
         self.model.documents[document.document_id] = possible[0]
 

@@ -20,6 +20,7 @@ class ModelVersion:
     status: str = "pending"
     completed: bool = False  # it was live once
     planned: bool = False  # its rows are in the ledger
+    forgotten: bool = False  # a clean-up that died had begun with it
     outcomes: list[str] | None = None  # of its rows, as they were to be when it was planned
     inputs: int = 0  # texts paid for and kept
 
@@ -60,7 +61,7 @@ class ModelDocument:
     @property
     def completed(self) -> list[int]:
         """What can be gone back to."""
-        return sorted(n for n, v in self.versions.items() if v.completed)
+        return sorted(n for n, v in self.versions.items() if v.completed and not v.forgotten)
 
     def facts(self) -> tuple[int | None, bool, dict[int, str]]:
         return self.live, self.removed, {n: v.status for n, v in sorted(self.versions.items())}
@@ -128,7 +129,9 @@ class ModelDocument:
         """Versions that nobody needs, beyond the newest completed ones."""
         owed = {v.number for v in self.owed()}
         done = [n for n, v in self.versions.items() if v.status == "completed"]
-        return [n for n in self.versions if n not in owed and sum(d > n for d in done) >= keep]
+        return [
+            n for n, v in self.versions.items() if n not in owed and (v.forgotten or sum(d > n for d in done) >= keep)
+        ]
 
     def forgot(self, old: list[int]) -> None:
         for number in old:

@@ -247,6 +247,13 @@ class World:
         )
         return {row["version"] for row in rows}
 
+    def forgotten(self, document_id: str) -> set[int]:
+        """Versions that are on their way out."""
+        rows = self.rowline.sql(
+            "SELECT version FROM versions WHERE document_id = %(d)s AND forgotten_at IS NOT NULL", d=document_id
+        )
+        return {row["version"] for row in rows}
+
     def target(self, document_id: str) -> int | None:
         """The version that the document is to go back to."""
         (row,) = self.rowline.sql("SELECT target_version FROM documents WHERE document_id = %(d)s", d=document_id)
