@@ -1,9 +1,10 @@
 """Object storage in a folder: the embedded default."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ from pipelines.failures import PermanentFailure
 from resources.objects.protocol import StoredObject
 from resources.objects.streams import copied
 
+TRIES = 100
 WRITING = ".writing-"  # begins the name of a file that is no object yet
 MARK = ".rowline"  # lies in a folder that was written to: one without it may be a disk that is not mounted
 
@@ -59,7 +61,11 @@ class FolderObjectStore:
                 raise PermanentFailure(
                     f"Object {key} cannot be deleted: {self._root} holds nothing at all; is its disk mounted?"
                 )
-            self._path(key).unlink(missing_ok=True)
+            path, root = self._path(key), self._root.resolve()
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the first folder that is not empty, or that another deletion took
+                for folder in path.parents[: len(path.relative_to(root).parts) - 1]:
+                    folder.rmdir()
 
     def keys(self, prefix: str) -> Iterator[str]:
         with self._told("Objects cannot be listed in"):
@@ -104,6 +110,17 @@ class FolderObjectStore:
                 f"{tried} {self._root}: {error.strerror or type(error).__name__}; see that it is a folder which this "
                 "user can read and write, with room on its disk"
             ) from error
+
+
+def _temporary(folder: Path) -> Path:
+    """An empty file in a folder, which is made where it is missing, also when a deletion takes it away meanwhile."""
+    for _ in range(TRIES):
+        with suppress(FileNotFoundError):
+            _make_folder(folder)
+            handle, name = tempfile.mkstemp(dir=folder, prefix=WRITING)
+            os.close(handle)
+            return Path(name)
+    raise FileNotFoundError(errno.ENOENT, "its folders are taken away again and again")
 
 
 def _make_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,3 +83,35 @@ def test_a_folder_that_was_emptied_is_ours_all_the_same(tmp_path: Path):
     store.delete("a/b")
     store.delete("a/b")
     assert list(store.keys("")) == []
+
+
+def test_folders_that_a_deletion_leaves_empty_go_as_well(tmp_path: Path):
+    """A hundred thousand documents came and went: each left two empty folders behind."""
+    store = FolderObjectStore(tmp_path / "objects")
+    for key in ("documents/a/1/rows", "documents/a/2/rows", "uploads/x/file"):
+        store.put(key, io.BytesIO(b"x"))
+    store.delete("documents/a/1/rows")
+    assert not (tmp_path / "objects/documents/a/1").exists()
+    assert [*store.keys("documents/")] == ["documents/a/2/rows"]
+    store.delete("documents/a/2/rows")
+    store.delete("uploads/x/file")
+    assert (tmp_path / "objects").is_dir(), "never the store itself"
+    assert not (tmp_path / "objects/documents").exists()
+    assert not (tmp_path / "objects/uploads").exists()
+
+
+def test_a_folder_that_is_taken_away_while_a_file_is_put_into_it_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store = FolderObjectStore(tmp_path / "objects")
+    real, left = tempfile.mkstemp, [True]
+
+    def mkstemp(dir: Path, prefix: str) -> tuple[int, str]:  # noqa: A002 - the name that it has
+        if left:
+            left.pop()
+            dir.rmdir()
+        return real(dir=dir, prefix=prefix)
+
+    monkeypatch.setattr(tempfile, "mkstemp", mkstemp)
+    store.put("uploads/x/file", io.BytesIO(b"x"))
+    assert read(store, "uploads/x/file") == b"x"
