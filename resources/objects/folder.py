@@ -42,11 +42,8 @@ class FolderObjectStore:
     def writing(self, key: str) -> Iterator[Path]:
         target = self._path(key)
         with self._told(f"Object {key} cannot be written in"):
-            _make_folder(target.parent)
+            temporary = _temporary(target.parent)
             (self._root / MARK).touch()
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=WRITING)
-            os.close(handle)
-            temporary = Path(name)
             try:
                 yield temporary
                 _flush(temporary)

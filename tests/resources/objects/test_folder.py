@@ -106,7 +106,7 @@ def test_a_folder_that_is_taken_away_while_a_file_is_put_into_it_is_made_again(
     store = FolderObjectStore(tmp_path / "objects")
     real, left = tempfile.mkstemp, [True]
 
-    def mkstemp(dir: Path, prefix: str) -> tuple[int, str]:  # noqa: A002 - the name that it has
+    def mkstemp(dir: Path, prefix: str) -> tuple[int, str]:
         if left:
             left.pop()
             dir.rmdir()
