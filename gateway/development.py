@@ -121,7 +121,7 @@ class Development:
                     program.start()
                 yield cls(gateway, dagster, (*database, *programs))
             finally:
-                stop(programs, services.ledger.documents.wake_waiting)
+                stop(programs, services.ledger.wake_waiting)
                 services.close()
                 for server in database:
                     server.forget_the_dead()  # else it would wait for those that were killed, and run on

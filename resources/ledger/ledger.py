@@ -77,3 +77,8 @@ class Ledger:
             Alerts(database, Notices(database)),
             Tallies(database),
         )
+
+    def wake_waiting(self) -> None:
+        """Ends every wait for uploads, events and messages: whoever waits is to end."""
+        for noun in (self.documents, self.event_runs, self.notices):
+            noun.wake_waiting()

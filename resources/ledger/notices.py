@@ -142,13 +142,18 @@ class Notices:
     def wait_for_notice(
         self, seconds: float, look_every: float = 2.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Return when a message is due, or after `seconds`. Looks by itself too: time makes messages due as well."""
+        """Return when a message may be due, or after `seconds`. Looks by itself too: time makes messages due."""
         deadline = clock() + seconds
         with self._database.session() as connection:
             connection.execute(f"LISTEN {NOTICES_CHANNEL}")
             while not self.is_due() and (left := deadline - clock()) > 0:
                 for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
-                    pass
+                    return
+
+    def wake_waiting(self) -> None:
+        """Ends every `wait_for_notice` that listens now, as if a message had come."""
+        with self._database.transaction() as connection:
+            _wake(connection)
 
     @contextmanager
     def sending(self) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,6 +16,19 @@ from pipelines.notifications.attempts import SENT, Outcome
 SECONDS = 20.0  # for all of it: name, connection, request and answer
 MOST_ANSWER = 64 * 1024  # bytes that are read of an answer
 AMBIGUOUS = (408, 502, 504)  # a server on the way gave up: the one behind it may have taken the message
+
+
+_secret: ContextVar[bool] = ContextVar("_secret", default=False)
+
+
+class _Discreet(logging.Filter):
+    """httpx writes down each address that it asks; those of Slack and of webhooks are secrets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _secret.get()
+
+
+_DISCREET = _Discreet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,9 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 async def _posted(request: Post, under_way: list[bool], direct: bool) -> Answer:
     import httpx
+
+    _secret.set(True)  # in the context of this task alone
+    logging.getLogger("httpx").addFilter(_DISCREET)
 
     async def trace(event: str, _: Any) -> None:
         # from the first byte of the request on, the service may have all of it

@@ -317,3 +317,19 @@ def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(services: 
     assert len(notices.listed()) == 3
     assert notices.forget(30) == 1
     assert [notice.notice_id for notice in notices.listed()] == [new, waiting]
+
+
+def test_a_wait_is_ended_from_outside_although_nothing_came(services: Services):
+    """`rowline dev` goes down at once: the daemon waits for its sensors, and this one listens."""
+    notices, listening, done = services.ledger.notices, threading.Event(), threading.Event()
+    looked = notices.is_due
+    notices.is_due = lambda: (looked(), listening.set())[0]  # type: ignore[method-assign,misc]
+
+    def wait() -> None:
+        notices.wait_for_notice(60, look_every=60)
+        done.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    assert listening.wait(10)
+    services.ledger.wake_waiting()
+    assert done.wait(10)
