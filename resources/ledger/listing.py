@@ -7,16 +7,23 @@ from pipelines.failures import NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import CURRENT, VERSION, Version, own_id, read_version
 
-# In the order of the index documents_of_organization, newest first: a page costs what it holds, however many there are.
+# First the page, by look-ups that the planner cannot turn round, in the order of the index documents_of_organization:
+# it costs what it holds, however many documents there are. Then what is told of it.
 # Names are compared in one normal form: a Mac writes the letters of Hangul apart.
 PAGE = f"""
-{VERSION} WHERE d.organization_id = %(organization)s AND d.removed_at IS NULL AND v.version = {CURRENT}
-   AND (%(before)s::text IS NULL OR d.document_id < %(before)s)
-   AND (%(status)s::text IS NULL OR v.status = %(status)s)
-   AND (%(filename)s::text IS NULL
-        OR strpos(lower(normalize(v.filename)), lower(normalize(%(filename)s::text))) > 0)
- ORDER BY d.document_id DESC LIMIT %(limit)s
-"""
+WITH page AS MATERIALIZED (
+    SELECT d.document_id, c.version
+      FROM documents d
+      JOIN LATERAL (SELECT version, status, filename FROM versions WHERE document_id = d.document_id
+                     ORDER BY status = 'rolled_back', version DESC LIMIT 1) c ON true
+     WHERE d.organization_id = %(organization)s AND d.removed_at IS NULL
+       AND (%(before)s::text IS NULL OR d.document_id < %(before)s)
+       AND (%(status)s::text IS NULL OR c.status = %(status)s)
+       AND (%(filename)s::text IS NULL
+            OR strpos(lower(normalize(c.filename)), lower(normalize(%(filename)s::text))) > 0)
+     ORDER BY d.document_id DESC LIMIT %(limit)s)
+{VERSION} JOIN page USING (document_id, version) ORDER BY document_id DESC
+"""  # noqa: S608 - a constant of our own
 
 # xmin is the transaction that wrote a row as it stands: equal marks mean that nothing was written in between.
 MARK = """

@@ -228,12 +228,13 @@ class Endless:
             yield b"a" * 2**16
 
 
-async def asked(app: Any, headers: dict[str, str], body: Iterator[bytes]) -> list[dict[str, Any]]:
-    """What the app answers to a body that is handed to it a chunk at a time, as a server does."""
+async def asked(app: Any, headers: dict[str, str], body: Iterator[bytes], last: bytes = b"") -> list[dict[str, Any]]:
+    """What the app answers to a body that is handed to it a chunk at a time, up to `last`, as a server does."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": next(body), "more_body": True}
+        chunk = next(body)
+        return {"type": "http.request", "body": chunk, "more_body": chunk != last}
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -277,3 +278,30 @@ def test_an_announced_length_is_refused_unread(small: TestClient, shown_by: Make
     body = Endless()
     answer = anyio.run(asked, small.app, shown_by("acme", "upload") | more, iter(body))
     assert (answer[0]["status"], body.taken) == (413, 0)
+
+
+@pytest.mark.slow
+def test_a_large_file_is_never_in_memory(services: Services, shown_by: MakeKey) -> None:
+    """128 MB are received, hashed and kept in a few chunks' memory."""
+    import tracemalloc
+
+    import anyio
+
+    headers = shown_by("acme", "upload") | {"Content-Type": BOUNDARY, "Host": "testserver"}
+    end = b"\r\n--b--"
+
+    def body() -> Iterator[bytes]:
+        yield next(iter(Endless()))
+        for _ in range(2048):
+            yield b"a" * 2**16
+        yield end
+
+    app = create_app(services)
+    tracemalloc.start()
+    try:
+        answer = anyio.run(asked, app, headers, body(), end)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer[0]["status"] == 201
+    assert peak < 16 * 2**20
