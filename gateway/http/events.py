@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from gateway.http.identity import SHOW_A_KEY, holder_of, services_of
 from gateway.http.limits import limits_of
-from gateway.http.problems import status_of
+from gateway.http.problems import reason_of, status_of
 from gateway.sending import take_events
 from pipelines.access.keys import Caller
 from pipelines.events.acceptance import NotYours
@@ -115,7 +115,7 @@ async def send_events(request: Request, event_key: str) -> Response:
     except HTTPException as refusal:
         return _refused_holder(refusal)
     except RowlineFailure as failure:
-        return refused(_status(failure), str(failure))
+        return refused(_status(failure), reason_of(request, failure))
     except ClientDisconnect:
         return refused(HTTPStatus.BAD_REQUEST, "The request broke off")
     except Exception:  # the boundary: an SDK that is answered anything but JSON crashes on it

@@ -47,7 +47,6 @@ def caller_of(
         check_same_origin(request)
         caller = found
     request.state.caller = caller  # for the log
-    request.state.caller = caller  # for the log
     limits_of(request).count_request(request, caller)
     return caller
 
@@ -66,6 +65,7 @@ def holder_of(request: Request, services: Services, text: str) -> Caller:
     if (meant := environment_of(text)) != environment:
         raise unauthorized(f"Key {key.key_id} is for {meant}, and this is {environment}; show a key made here")
     limits.remember(text)
+    request.state.caller = key.caller  # for the log, and for what is told of failures
     return key.caller
 
 

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents: one sentence that a person can act on, never a traceback."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from types import MappingProxyType
@@ -24,6 +25,8 @@ STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (
     (TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 TRY_AGAIN_SECONDS = 2
+TO_STRANGERS = "What Rowline needs for this is away or set wrongly; try again, or ask those who run it to see the log"
+log = logging.getLogger("rowline.gateway.http")
 HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(TRY_AGAIN_SECONDS)},
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"Connection": "close"},  # what is still to come is not read
@@ -77,7 +80,7 @@ def problem(
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if errors:
         body["errors"] = list(errors)
-    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body, int(status), headers, media_type=MEDIA_TYPE)
 
 
 def unexpected(request: Request, request_id: str) -> JSONResponse:
@@ -95,10 +98,18 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _wrong_request)
 
 
-def _failure(_: Request, error: Exception) -> JSONResponse:
+def reason_of(request: Request, failure: RowlineFailure) -> str:
+    """What a caller is told. What is ours to mend stands in the log; a stranger learns no names of servers or users."""
+    if status_of(failure) < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return str(failure)
+    log.warning("a request failed: %s", failure)
+    return str(failure) if getattr(request.state, "caller", None) else TO_STRANGERS
+
+
+def _failure(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RowlineFailure)
     status = status_of(error)
-    return problem(status, str(error), HEADERS.get(status))
+    return problem(status, reason_of(request, error), HEADERS.get(status))
 
 
 def _http(request: Request, error: Exception) -> Response:
