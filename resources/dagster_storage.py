@@ -10,6 +10,7 @@ from dagster._config import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from resources.dagster_events import EventLog
 from resources.database.addresses import POOLED, direct_setting, direct_url, sqlalchemy_url
 from resources.database.inspection import Inspection
 from resources.database.troubles import failure_of
@@ -31,6 +32,16 @@ class RowlineDagsterStorage(DagsterPostgresStorage):
         for storage in (self.run_storage, self.event_log_storage, self.schedule_storage):
             storage.optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
 
+    def trust_later_commits(self) -> None:
+        """Return from a commit before it is on the disk, as the ledger's next commit takes it there.
+
+        PostgreSQL writes commits in order, so whatever the ledger knows, Dagster's records of before are safe with it;
+        what a crash of the server takes is what was told to Dagster since.
+        """
+        parts: tuple[Any, ...] = (self.run_storage, self.event_log_storage, self.schedule_storage)
+        for storage in parts:
+            sqlalchemy.event.listen(storage._engine, "connect", _commit_lightly)
+
     @classmethod
     def config_type(cls) -> UserConfigSchema:
         return {}
@@ -42,10 +53,20 @@ class RowlineDagsterStorage(DagsterPostgresStorage):
         url, setting = direct_url(settings), direct_setting(settings)
         if Inspection(url, setting).missing_dagster_tables():
             make_tables(url, setting)
-        storage = cls(sqlalchemy_url(url, "psycopg2"), should_autocreate_tables=False, inst_data=inst_data)
+        address = sqlalchemy_url(url, "psycopg2")
+        storage = cls(address, should_autocreate_tables=False, inst_data=inst_data)
+        storage._event_log_storage = EventLog(address, should_autocreate_tables=False)
         # by default every event of a run opens a connection of its own: a sixth of a small run's time
         storage.optimize_for_webserver(STATEMENT_TIMEOUT_MS, POOL_RECYCLE_SECONDS, MAX_OVERFLOW)
+        storage.trust_later_commits()
         return storage
+
+
+def _commit_lightly(connection: "psycopg2.extensions.connection", _: object) -> None:
+    before, connection.autocommit = connection.autocommit, True
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    connection.autocommit = before
 
 
 def make_tables(url: str, setting: str = POOLED) -> None:

@@ -32,6 +32,7 @@ from resources.settings import Settings
 from resources.vectors.protocol import VectorStore
 
 TOGETHER = 10  # documents that take each step together: their materializations are one write to Dagster's event log
+EVENTS_AT_ONCE = 200  # more than ten documents have checks of one step
 TOLD = 10  # failed documents that the run names
 
 
@@ -177,21 +178,32 @@ class Group:
         """Those of the documents that no blocking check stops."""
         blocking = {spec.name for spec in stage.checked_by.check_specs if spec.blocking}
         targets = self._targets(stage, runs)
-        going = []
+        going: list[RunWanted] = []
+        told: list[dg.AssetCheckEvaluation] = []
         for run in runs:
             with self._alone(run, f"{stage.name}_checks"):
                 version = self.tools.ledger.documents.worked_on(run.document_id, self.context.run_id)
                 stopped = False
                 for found in stage.claims(self.tools, version):
-                    told = _evaluation(stage, found, run.document_id, targets.get(run.document_id))
-                    DagsterEvent.asset_check_evaluation(self.context.get_step_execution_context(), told)
+                    told.append(_evaluation(stage, found, run.document_id, targets.get(run.document_id)))
                     stopped |= not found.passed and found.check_name in blocking
                 if stopped:
                     reason = unexplained_end("failed", [f"{stage.name}_checks"], self.context.run_id)
                     self._fail(run, reason)
                 else:
                     going.append(run)
+        self._judged(told)
         return going
+
+    def _judged(self, evaluations: Sequence[dg.AssetCheckEvaluation]) -> None:
+        """The verdicts of all these documents, in one write where the event log takes that."""
+        step, batch = self.context.get_step_execution_context(), str(uuid4())
+        together = getattr(self.context.instance.event_log_storage, "takes_batches_of_checks", False)
+        for number, one in enumerate(evaluations):
+            part = DagsterEventBatchMetadata(batch, number == len(evaluations) - 1) if together else None
+            words = "passed" if one.passed else "did not pass"
+            message = f"Asset check '{one.check_name}' on {one.asset_key.to_user_string()} {words}: {one.description}"
+            DagsterEvent.from_step(dg.DagsterEventType.ASSET_CHECK_EVALUATION, step, one, message, part)
 
     def _targets(
         self, stage: Stage, runs: Sequence[RunWanted]
@@ -242,11 +254,11 @@ def _evaluation(
 
 
 @contextmanager
-def _written_together(number: int) -> Iterator[None]:
-    """Dagster writes so many events at once where this variable says so, and reads it at each event."""
+def _written_together() -> Iterator[None]:
+    """Dagster writes events at once that are given to it as a batch, where this variable is not 0."""
     name = "DAGSTER_EVENT_BATCH_SIZE"
     before = os.environ.get(name)
-    os.environ[name] = str(number)
+    os.environ[name] = str(EVENTS_AT_ONCE)
     try:
         yield
     finally:
@@ -268,7 +280,7 @@ def processed_documents(
 ) -> None:
     """Each document of the group: all steps and checks of the document graph. Fails where one of them failed."""
     group = Group(context, Tools(ledger, objects, settings, embedder, vectors))
-    with _written_together(TOGETHER):
+    with _written_together():
         group.process([RunWanted.from_key(key) for key in config.runs])
     context.add_output_metadata(group.told())
     if group.failed:

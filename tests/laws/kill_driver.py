@@ -64,10 +64,27 @@ def command(asked: dict[str, Any]) -> None:
     os.dup2(out, 2)
     os.environ.update(asked["environment"])
     set_trap(asked["at"], asked["log"])
+    if asked["arguments"][0] == "group":
+        process_group(asked["arguments"][1:])
+        return
     sys.argv = ["rowline", *asked["arguments"]]
     from gateway.cli.main import main
 
     main()
+
+
+def process_group(runs: list[str]) -> None:
+    """One run for many documents, as a run worker has it."""
+    from pipelines.jobs.document_group import document_group
+    from pipelines.running import instance
+    from resources.processes import PROCESS_TAG, Process
+    from resources.settings import load_settings
+
+    with instance(load_settings()) as dagster:
+        config = {"ops": {"processed_documents": {"config": {"runs": runs}}}}
+        document_group.execute_in_process(
+            instance=dagster, run_config=config, tags={PROCESS_TAG: Process.this().tag}, raise_on_error=False
+        )
 
 
 def preload() -> None:
