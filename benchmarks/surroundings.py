@@ -30,6 +30,8 @@ OURS = (
     "DAGSTER",
     "INNGEST",
     "AWS",
+    "RUN_LAUNCHER",
+    "RUNS_AT_ONCE",
 )
 READY_SECONDS = 30
 

@@ -77,7 +77,8 @@ def test_a_group_killed_anywhere_loses_no_document_and_pays_nothing_twice(
     assert inputs == DOCUMENTS * ROWS
     assert checks_of(calm) == DOCUMENTS * 9, "each of nine verdicts, under each document's partition"
 
-    for point in [*points(moments, KILLS - 2), *(len(moments) * share // 100 for share in (92, 95))]  # where they go live:
+    going_live = [len(moments) * share // 100 for share in (92, 95)]
+    for point in [*points(moments, KILLS - 2), *going_live]:
         here = scenes.again(scene)
         scenes.openai.reset()
         code, reached, output = driver.run(here, "group", *runs, at=point)
