@@ -13,12 +13,13 @@ from resources.ledger.documents import CURRENT, VERSION, Version, own_id, read_v
 PAGE = f"""
 WITH page AS MATERIALIZED (
     SELECT d.document_id, c.version
-      FROM documents d
+      FROM (SELECT document_id FROM documents
+             WHERE organization_id = %(organization)s AND removed_at IS NULL
+               AND (%(before)s::text IS NULL OR document_id < %(before)s)
+             ORDER BY document_id DESC OFFSET 0) d
       JOIN LATERAL (SELECT version, status, filename FROM versions WHERE document_id = d.document_id
                      ORDER BY status = 'rolled_back', version DESC LIMIT 1) c ON true
-     WHERE d.organization_id = %(organization)s AND d.removed_at IS NULL
-       AND (%(before)s::text IS NULL OR d.document_id < %(before)s)
-       AND (%(status)s::text IS NULL OR c.status = %(status)s)
+     WHERE (%(status)s::text IS NULL OR c.status = %(status)s)
        AND (%(filename)s::text IS NULL
             OR strpos(lower(normalize(c.filename)), lower(normalize(%(filename)s::text))) > 0)
      ORDER BY d.document_id DESC LIMIT %(limit)s)
