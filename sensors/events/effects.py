@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import cast
@@ -36,12 +36,13 @@ class Effects:
     files: EventFiles
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
+    most: Callable[[Mapping[str, int]], Mapping[str, int]] = most_of_each
 
     def work(self, seconds: float) -> int:
         """Settle what is due until nothing is, or the time is over; how many runs were settled."""
         ends, number = self.clock() + seconds, 0
         while self.clock() < ends:
-            due = self.ledger.event_runs.due(most_of_each(self.ledger.event_runs.under_way()))
+            due = self.ledger.event_runs.due(self.most(self.ledger.event_runs.under_way()))
             groups: dict[str, list[DueRun]] = {}
             for run in due:
                 groups.setdefault(run.function, []).append(run)

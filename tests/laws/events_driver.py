@@ -1,0 +1,36 @@
+"""The sensor's work on events, over and over, in a process that a test kills; it says when nothing is left.
+
+Without Dagster around it, which would take seconds to import: what is requested of Dagster has tests of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pipelines.failures import TransientFailure
+from resources.services import open_services
+from sensors.events.effects import Effects
+
+MOST = {"document-process": 7}  # small groups, so that a kill falls between two of them
+
+
+def main() -> None:
+    services = open_services()
+    effects = Effects(services.ledger, None, services.event_files, most=lambda _: MOST)  # type: ignore[arg-type]
+    runs = services.ledger.event_runs
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    while True:
+        try:
+            effects.work(10)
+            runs.settle()
+            if not runs.due(MOST) and "--once" in sys.argv:
+                break
+            runs.wait(MOST, 1, look_every=0.1)
+        except TransientFailure:
+            if "--once" in sys.argv:
+                raise
+
+
+if __name__ == "__main__":
+    main()
