@@ -1,5 +1,7 @@
 """Going back to an older version: a move of the ref, and what the older tree needs, from kept embeddings."""
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,18 +21,26 @@ class RolledBack:
     rolled_back_from: int | None
     vectors_restored: int
     vectors_deleted: int
+    live_after_ms: int  # searches show the version from then on; what it no longer needs is swept after that
     embedded_inputs: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {to_camel(name): value for name, value in asdict(self).items()}
 
 
-def roll_back(ledger: Ledger, vectors: VectorStore, document_id: str, to_version: int) -> RolledBack:
+def roll_back(
+    ledger: Ledger,
+    vectors: VectorStore,
+    document_id: str,
+    to_version: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> RolledBack:
     """Make an older version live again (or a newer one that was rolled back). Doing it again after a crash ends it.
 
     The order is that of the graph: what the version needs is in the store before the flip, what it does not need is
     swept after it. Raises Misuse for a version that cannot be gone back to (`Live.aim`).
     """
+    begun = clock()
     ledger.live.check_aim(document_id, to_version)  # the claim is held by a run as long as a document takes
     with ledger.documents.claim(document_id):
         version = ledger.live.aim(document_id, to_version)
@@ -38,5 +48,6 @@ def roll_back(ledger: Ledger, vectors: VectorStore, document_id: str, to_version
         ledger.sweeps.wait(version.organization_id)
         restored = upsert_missing(ledger, vectors, version)
         ledger.live.go_back(version)
+        live_after_ms = round((clock() - begun) * 1000)
         swept = sweep(ledger, vectors, version.organization_id, document_id)
-    return RolledBack(document_id, to_version, version.live_version, restored, swept.vectors)
+    return RolledBack(document_id, to_version, version.live_version, restored, swept.vectors, live_after_ms)

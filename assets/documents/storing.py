@@ -9,7 +9,6 @@ from resources.ledger.ledger import Ledger
 from resources.parallel import in_parallel
 from resources.vectors.protocol import VectorBatch, VectorStore
 
-PAGE = 500  # vectors of one upsert
 WORKERS = 4  # upserts under way
 
 
@@ -35,7 +34,8 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
 
     lineage = ledger.lineage
     known = vectors.consistent
-    pages = lineage.vector_pages(version, PAGE) if known else lineage.unstored_pages(version, vectors.name, PAGE)
+    size = vectors.page
+    pages = lineage.vector_pages(version, size) if known else lineage.unstored_pages(version, vectors.name, size)
     upserted, awaited = 0, lineage.awaited(version, vectors.name)  # a try before may still be waiting
     for namespace, number, position in in_parallel(upsert, pages, WORKERS):
         upserted += number

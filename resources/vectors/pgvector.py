@@ -30,6 +30,7 @@ class PgVectorStore:
     name = "pgvector"
     shared = False
     consistent = True
+    page = 2000
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -38,6 +38,9 @@ class VectorStore(Protocol):
     consistent: bool
     """Whether a read sees every earlier write. Where not, the ledger says what is stored, never the store."""
 
+    page: int
+    """Vectors of one `upsert` that it takes best: many in a database, few over a network."""
+
     @property
     def name(self) -> str:
         """Which store this is, such as `pinecone/` and the index's host: vectors in another one are not here."""

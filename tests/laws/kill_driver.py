@@ -54,6 +54,7 @@ def set_trap(at: int, log: str) -> None:
     trap.around(psycopg.Transaction, "__exit__", "before a commit", "after a commit")
     trap.around(psycopg.Copy, "finish", "before the end of a COPY", "after a COPY, not committed")
     trap.around(os, "replace", "before an object is renamed", "after an object was renamed")
+    trap.around(os, "unlink", "before an object is deleted", "after an object was deleted")
     trap.around(httpx2.Client, "send", "before an embedding request", "after an answer, not kept")
 
 

@@ -338,7 +338,7 @@ def kill_operation(
     files = sorted(path.name for path in Path(calm["ROWLINE_HOME"]).rglob("objects/**/*") if path.is_file())
     scenes.drop(calm)
     lines = []
-    for point in spread(range(1, len(moments) + 1), wanted):
+    for point in points(moments, wanted):
         here = scenes.again(scene)
         scenes.openai.reset()
         assert driver.run(here, *command, at=point)[0] == KILLED, output
@@ -357,7 +357,7 @@ def kill_operation(
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_rollback_cleanup_and_sync_killed_anywhere_end_when_they_are_done_again(
+def test_rollback_cleanup_retention_and_sync_killed_anywhere_end_when_they_are_done_again(
     driver: Driver, scenes: Scenes, with_dagster: str, tell: Callable[[str, str], None]
 ):
     scene, document = prepared(driver, scenes, with_dagster)
@@ -367,6 +367,9 @@ def test_rollback_cleanup_and_sync_killed_anywhere_end_when_they_are_done_again(
     driver.done(scene, "process", document)
     table = ["rollback", *kill_operation(driver, scenes, scene, ["rollback", document, "--to", "1"], 6, whole=True)]
     table += ["cleanup", *kill_operation(driver, scenes, scene, ["cleanup", document], 6, whole=True)]
+    retention = ["cleanup-versions", "--keep", "1"]
+    table += ["retention", *kill_operation(driver, scenes, scene, retention, 6, whole=True)]
+    assert sum("an object" in line for line in table) >= 2, "some died while objects were deleted"
     with psycopg.connect(scene["DATABASE_URL"]) as connection:
         connection.execute(LOST)
         connection.execute(STRANGER)

@@ -226,3 +226,11 @@ def test_while_a_version_is_in_work_nobody_waits_to_be_told_no(rowline: Deployme
         assert clean_up(services.ledger, services.vectors, services.objects, document).vectors_deleted == 2
         old = clean_up_old_versions(services.ledger, services.vectors, services.objects, document, keep=1)
         assert old.versions == [1, 2]
+
+
+def test_it_is_told_when_searches_showed_the_version(rowline: Deployment):
+    """Apart from the sweep after it, which nobody waits for."""
+    document = three_versions(rowline)
+    hours = iter([10.0, 10.25])
+    told = roll_back(rowline.services.ledger, rowline.services.vectors, document, 1, clock=lambda: next(hours))
+    assert told.as_json()["liveAfterMs"] == 250

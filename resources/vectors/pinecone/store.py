@@ -38,6 +38,7 @@ class PineconeVectorStore:
 
     shared = True
     consistent = False
+    page = 500
 
     def __init__(
         self,
