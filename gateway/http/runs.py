@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from gateway.http.identity import OurServices
-from gateway.http.problems import status_of
+from gateway.http.problems import reason_of, status_of
 from gateway.http.signatures import machine
 from pipelines.access.keys import Caller
 from pipelines.events.ids import is_ulid
@@ -114,7 +114,7 @@ class Speaking(APIRoute):
                 told = "; ".join(f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors())
                 return refused(HTTPStatus.BAD_REQUEST, told)
             except RowlineFailure as failure:
-                return refused(status_of(failure), str(failure))
+                return refused(status_of(failure), reason_of(request, failure))
 
         return handler
 
