@@ -160,10 +160,14 @@ class Events:
 
     def runs(self, organization_id: str, event_id: str) -> list[EventRun]:
         """What an event started."""
+        return self.runs_of(organization_id, [event_id])
+
+    def runs_of(self, organization_id: str, event_ids: Sequence[str]) -> list[EventRun]:
+        """What these events started, in the order of arrival."""
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(EventRun)) as cursor:
             return cursor.execute(
-                RUN + "AND r.event_id = %(event)s ORDER BY r.arrival",
-                {"organization": organization_id, "event": event_id},
+                RUN + "AND r.event_id = ANY(%(events)s) ORDER BY r.arrival",
+                {"organization": organization_id, "events": list(event_ids)},
             ).fetchall()
 
     def run(self, organization_id: str, run_id: str) -> EventRun | None:
