@@ -20,13 +20,20 @@ from pipelines.access.keys import Caller
 
 @cache
 def environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("gateway.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["printable"] = printable
+    return made
+
+
+def printable(text: str) -> str:
+    """What apps send may hold what no page can: NUL, and halves of letters."""
+    return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
 
 
 def page(request: Request, template: str, caller: Caller | None, code: int = 200, /, **values: Any) -> HTMLResponse:

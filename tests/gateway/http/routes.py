@@ -140,4 +140,8 @@ ROUTES = [
     page("POST", "/d/{documentId}/delete", "upload", theirs=True, good=303),
     page("GET", "/search", "search", asks=lambda _: {"params": {"q": "treasure"}}),
     page("GET", "/lineage/{vectorId}", "search", theirs=True, as_employee=404),
+    page("GET", "/events", "events"),
+    page("POST", "/events", "events", asks=lambda _: {"data": {"name": "app/unknown.event", "data": "{}"}}, good=303),
+    page("GET", "/events/{eventId}", "events", theirs=True),
+    page("GET", "/functions", "events"),
 ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
 from pipelines.access.keys import mint_key
@@ -25,8 +26,24 @@ if TYPE_CHECKING:
     from tests.laws.deployment import Deployment
 
 __all__ = ("client", "key_of")  # fixtures of next door
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+OURS = {**HTML, "Sec-Fetch-Site": "same-origin"}
 REFUSED = re.compile("responded with a status of 4[0-9][0-9]")  # what a test provokes, and then looks at
 NO_CHROMIUM = "These tests need a browser: on Debian `apt-get install chromium`, elsewhere put `chromium` on the PATH"
+
+
+@pytest.fixture
+def person(client: TestClient, key_of: Callable[..., str]) -> TestClient:
+    """A browser that signed in to acme."""
+    return signed_in(client, key_of("acme", "admin"))
+
+
+def signed_in(client: TestClient, key: str) -> TestClient:
+    client.headers.update(OURS)
+    client.base_url = "http://localhost"  # type: ignore[assignment]
+    answer = client.post("/sign-in", data={"key": key}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    return client
 
 
 @pytest.fixture
@@ -74,6 +91,7 @@ class Visit:
 
 
 Visitor = Callable[..., Visit]
+Processed = Callable[[str], "Version"]
 
 
 @pytest.fixture
@@ -104,7 +122,7 @@ def visitor(browser: Browser, site: str, services: Services) -> Iterator[Visitor
 
 
 @pytest.fixture
-def processed(rowline: Deployment) -> Iterator[Callable[[str], Version]]:
+def processed(rowline: Deployment) -> Iterator[Processed]:
     """Runs a document's graph, in a thread: the browser's event loop sits in this one, and Dagster wants its own."""
     with ThreadPoolExecutor(1) as thread:
         yield lambda document_id: thread.submit(rowline.process, document_id).result()

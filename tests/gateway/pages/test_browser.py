@@ -1,7 +1,7 @@
 """What people do with a browser, in both languages: upload, watch, search, go back, correct, try again."""
 
 import io
-from collections.abc import Callable
+import re
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
@@ -12,15 +12,13 @@ from playwright.sync_api import Page, expect
 from assets.documents.rollback import roll_back
 from gateway.pages.language import Language
 from pipelines.failures import TransientFailure
-from tests.gateway.pages.conftest import Visit, Visitor
+from tests.gateway.pages.conftest import Processed, Visit, Visitor
 from tests.laws.deployment import csv_bytes, items
 from tests.laws.doubles import WordEmbedder
 
 if TYPE_CHECKING:
-    from resources.ledger.documents import Version
     from tests.laws.deployment import Deployment
 
-Process = Callable[[str], "Version"]
 pytestmark = pytest.mark.slow
 LANGUAGES = pytest.mark.parametrize("language", ["ko-KR", "en-US"])
 NAMES = ["사과", "배나무", "포도밭", "감귤", "자두", "복숭아", "살구", "매실", "앵두"]
@@ -49,7 +47,7 @@ def watched(visitor: Visitor, language: str) -> tuple[Visit, Page, Language]:
 
 @LANGUAGES
 def test_a_file_becomes_rows_that_can_be_found(
-    visitor: Visitor, rowline: "Deployment", processed: Process, language: str
+    visitor: Visitor, rowline: "Deployment", processed: Processed, language: str
 ) -> None:
     """Upload → progress → result → search → trace, without one reload of the card."""
     _, page, lang = watched(visitor, language)
@@ -94,7 +92,7 @@ def finds_and_traces(page: Page, lang: Language) -> None:
 
 @LANGUAGES
 def test_wrong_rows_are_named_and_come_back_in_a_workbook(
-    visitor: Visitor, rowline: "Deployment", processed: Process, language: str
+    visitor: Visitor, rowline: "Deployment", processed: Processed, language: str
 ) -> None:
     """Partial success is seen as such: badge, rows, file to correct."""
     version = processed(rowline.upload(items("good", "REFUSED one", "fine"), filename="품목.csv").document_id)
@@ -112,7 +110,7 @@ def test_wrong_rows_are_named_and_come_back_in_a_workbook(
 
 @LANGUAGES
 def test_a_document_goes_back_to_an_older_version(
-    visitor: Visitor, rowline: "Deployment", processed: Process, language: str
+    visitor: Visitor, rowline: "Deployment", processed: Processed, language: str
 ) -> None:
     """Asked in a dialog; kept as an event; the card says when it is done."""
     first = processed(rowline.upload(items("old", "same"), filename="a.csv").document_id)
@@ -141,7 +139,7 @@ def test_a_document_goes_back_to_an_older_version(
 
 
 def test_what_would_go_is_told_before_a_document_is_deleted(
-    visitor: Visitor, rowline: "Deployment", processed: Process
+    visitor: Visitor, rowline: "Deployment", processed: Processed
 ) -> None:
     document = processed(rowline.upload(items("one", "two"), filename="a.csv").document_id).document_id
     visit, page, lang = watched(visitor, "ko-KR")
@@ -156,7 +154,9 @@ def test_what_would_go_is_told_before_a_document_is_deleted(
 
 
 @LANGUAGES
-def test_what_failed_is_tried_again(visitor: Visitor, rowline: "Deployment", processed: Process, language: str) -> None:
+def test_what_failed_is_tried_again(
+    visitor: Visitor, rowline: "Deployment", processed: Processed, language: str
+) -> None:
     embedder = cast(WordEmbedder, rowline.services.embedder)
     embedder.before = refuse_all
     document = rowline.upload(items("one", "two"), filename="b.csv").document_id
@@ -217,3 +217,39 @@ def test_the_time_is_the_readers(visitor: Visitor, rowline: "Deployment") -> Non
     expect(visit.page.locator("h1 + .meta time")).to_have_text(
         Language("ko", ZoneInfo("Asia/Seoul")).moment(version.uploaded_at)
     )
+
+
+@LANGUAGES
+def test_an_event_sent_by_hand_is_followed_to_its_run(
+    visitor: Visitor, rowline: "Deployment", processed: Processed, language: str
+) -> None:
+    """Function → example → event → run (A6); what is wrong with it is said beside the form."""
+    document = rowline.upload(items("one", "two"), filename="a.csv").document_id
+    _, page, lang = watched(visitor, language)
+    page.get_by_role("link", name=lang.say("nav.functions")).click()
+    page.locator("section", has=page.locator("#f-document-process")).get_by_role(
+        "link", name=lang.say("functions.try")
+    ).click()
+    expect(page.locator("#event-name")).to_have_value("document/process")
+    expect(page.locator("#event-data")).to_have_value(f'{{\n  "documentId": "{document}"\n}}')
+    send = page.get_by_role("button", name=lang.say("events.send_now"))
+    page.locator("#event-data").fill('{\n"documentId": 7}')
+    send.click()
+    expect(page.get_by_role("alert")).to_contain_text("data.documentId")
+    page.locator("#event-data").fill("{\nno")
+    send.click()
+    expect(page.get_by_role("alert")).to_have_text(lang.say("events.no_json", line=2))
+    page.locator("#event-data").fill(f'{{"documentId": "{document}"}}')
+    send.click()
+    expect(page.locator("h1")).to_have_text("document/process")
+    expect(page.locator(".event-run .badge")).to_have_text(lang.say("status.scheduled"))
+
+    [due] = rowline.services.ledger.event_runs.due({"document-process": 10})
+    rowline.services.ledger.event_runs.queue([due.run_id])  # as the sensor does
+    assert processed(document).status == "completed"
+    look_again(page)
+    expect(page.locator(".event-run .badge")).to_have_text(lang.say("status.completed"))
+    run = rowline.services.ledger.documents.newest(document).run_id
+    expect(page.get_by_role("link", name=lang.say("card.run"))).to_have_attribute("href", re.compile(f"/runs/{run}$"))
+    page.get_by_role("navigation").get_by_role("link", name=lang.say("nav.events")).click()
+    expect(page.locator("table.events tbody tr")).to_contain_text(lang.say("status.completed"))

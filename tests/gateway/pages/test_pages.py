@@ -8,27 +8,12 @@ from starlette.testclient import TestClient
 
 from gateway.pages.language import preferred
 from gateway.pages.signing import own_page
+from tests.gateway.pages.conftest import HTML, OURS, signed_in
 
 if TYPE_CHECKING:
     from tests.laws.deployment import Deployment
 
 KeyOf = Callable[..., str]
-HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-OURS = {**HTML, "Sec-Fetch-Site": "same-origin"}
-
-
-@pytest.fixture
-def person(client: TestClient, key_of: KeyOf) -> TestClient:
-    """A browser that signed in to acme."""
-    return signed_in(client, key_of("acme", "admin"))
-
-
-def signed_in(client: TestClient, key: str) -> TestClient:
-    client.headers.update(OURS)
-    client.base_url = "http://localhost"  # type: ignore[assignment]
-    answer = client.post("/sign-in", data={"key": key}, follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    return client
 
 
 def test_a_stranger_is_asked_to_sign_in_and_comes_back(client: TestClient) -> None:
