@@ -1,0 +1,102 @@
+"""Every page, in both colour schemes and on a phone, as axe and the browser see it."""
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.gateway.pages.conftest import Processed, Visit, Visitor
+from tests.laws.deployment import items
+
+if TYPE_CHECKING:
+    from tests.laws.deployment import Deployment
+
+pytestmark = pytest.mark.slow
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 800}
+
+
+@pytest.fixture
+def addresses(rowline: "Deployment", processed: Processed) -> dict[str, str]:
+    """Something to see on every page: a partial success, a failure, one in work, hits, an event with a run."""
+    partial = processed(rowline.upload(items("treasure", "REFUSED one", "fine"), filename="품목.csv").document_id)
+    processed(rowline.upload(items("treasure", "more"), partial.document_id, filename="품목.csv").document_id)
+    failed = processed(rowline.upload(b"PK\x03\x04 broken", filename=f"{'긴이름' * 20}.xlsx").document_id)
+    waiting = rowline.upload(items("one", "two"), filename="waiting.csv").document_id
+    rowline.step("parsed_rows", waiting, "a-run")
+    rowline.step("batches", waiting, "a-run")
+    rowline.employees("E1")
+    [hit, *_] = rowline.find("treasure")
+    document = f"/d/{partial.document_id}"
+    return {
+        "documents": "/",
+        "nothing found": "/?name=nothing",
+        "partial": f"{document}?version=1",
+        "completed": document,
+        "failed": f"/d/{failed.document_id}",
+        "in work": f"/d/{waiting}",
+        "rollback": f"{document}/rollback/1",
+        "delete": f"{document}/delete",
+        "search": "/search",
+        "hits": "/search?q=treasure",
+        "trace": f"/lineage/{hit.match.vector_id}",
+        "events": "/events?function=document-rollback",
+        "functions": "/functions",
+        "not found": "/d/doc_nowhere",
+        "sign in": "/sign-in",
+    }
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{one['id']}: {json.dumps([node['html'] for node in one['nodes']])[:300]}" for one in found]
+
+
+def overflow(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("ko-KR", "dark"), ("en-US", "light")])
+def test_nobody_is_kept_out(visitor: Visitor, addresses: dict[str, str], language: str, scheme: str) -> None:
+    """No violation of WCAG 2 A/AA and of axe's good practice, and nothing to scroll sideways on a phone."""
+    visit = visitor(language, viewport=DESK, color_scheme=scheme, reduced_motion="reduce")
+    send_event(visit)
+    wrong: dict[str, list[str]] = {}
+    for name, address in {**addresses, "event": visit.page.url.removeprefix(visit.site)}.items():
+        visit.open(address)
+        wrong[name] = violations(visit.page)
+        visit.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        wrong[f"{name}, phone"] = [f"{wide} pixels too wide"] if (wide := overflow(visit.page)) > 0 else []
+        visit.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def send_event(visit: Visit) -> None:
+    visit.open("/events?function=document-process")
+    visit.page.locator("form[action='/events#send'] button").click()
+    visit.page.wait_for_url("**/events/*")
+
+
+def test_the_proof_can_fail(visitor: Visitor) -> None:
+    """A page without names and contrast is caught."""
+    visit = visitor()
+    visit.page.evaluate("document.querySelector('h1').innerHTML = '<img src=\"/static/rowline.svg\">'")
+    visit.page.evaluate("document.querySelector('main').style.minWidth = '3000px'")
+    assert any(found.startswith("image-alt") for found in violations(visit.page))
+    assert overflow(visit.page) > 0
+
+
+def test_a_page_can_be_used_by_keyboard(visitor: Visitor) -> None:
+    """The first tab leads past the navigation; focus is seen."""
+    visit = visitor()
+    page = visit.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "files"
+    outline = "getComputedStyle(document.querySelector('.drop')).outlineStyle"
+    assert page.evaluate(outline) == "solid"
