@@ -44,11 +44,9 @@ def template_name(version: Version) -> str:
     return "" if version.template == Template() else version.template.name
 
 
-def row_of(services: Services, version: Version) -> Row:
-    unfinished = version.status in UNFINISHED
-    batches = services.ledger.documents.batches(version.document_id, version.version) if unfinished else []
-    done = sum(batch["status"] == "completed" for batch in batches)
-    return Row(version, error_rows(version), done, len(batches))
+def rows_of(services: Services, versions: list[Version]) -> list[Row]:
+    progress = services.ledger.listing.progress([version for version in versions if version.status in UNFINISHED])
+    return [Row(one, error_rows(one), *progress.get(one.document_id, (0, 0))) for one in versions]
 
 
 def templates_of(services: Services, caller: Caller) -> list[str]:
@@ -67,7 +65,7 @@ def documents_page(
     found = services.ledger.listing.page(
         caller.organization_id, PER_PAGE + 1, before, as_status(status), name.strip() or None
     )
-    rows = [row_of(services, version) for version in found[:PER_PAGE]]
+    rows = rows_of(services, found[:PER_PAGE])
     busy = [row for row in rows if row.version.status in UNFINISHED]
     return page(
         request,

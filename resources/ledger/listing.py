@@ -1,5 +1,7 @@
 """What an organization may see of its documents: each by an id, in pages, and whether anything has changed."""
 
+from collections.abc import Sequence
+
 from psycopg.rows import class_row
 
 from pipelines.documents.statuses import Status
@@ -25,6 +27,13 @@ WITH page AS MATERIALIZED (
      ORDER BY d.document_id DESC LIMIT %(limit)s)
 {VERSION} JOIN page USING (document_id, version) ORDER BY document_id DESC
 """  # noqa: S608 - a constant of our own
+
+PROGRESS = """
+SELECT b.document_id, count(*) FILTER (WHERE b.status = 'completed') AS done, count(*) AS total
+  FROM unnest(%(documents)s::text[], %(versions)s::int[]) AS v (document_id, version)
+  JOIN batches b USING (document_id, version)
+ GROUP BY b.document_id
+"""
 
 # xmin is the transaction that wrote a row as it stands: equal marks mean that nothing was written in between.
 MARK = """
@@ -81,6 +90,16 @@ class Listing:
             return cursor.execute(
                 VERSION + "WHERE v.document_id = %s ORDER BY v.version DESC", (version.document_id,)
             ).fetchall()
+
+    def progress(self, versions: Sequence[Version]) -> dict[str, tuple[int, int]]:
+        """Document → batches that are done, and batches in all; one that has no plan yet is not in it."""
+        with self._database.transaction() as connection:
+            at = {
+                "documents": [version.document_id for version in versions],
+                "versions": [version.version for version in versions],
+            }
+            rows = connection.execute(PROGRESS, at).fetchall()
+        return {row["document_id"]: (row["done"], row["total"]) for row in rows}
 
     def mark(self, version: Version) -> str:
         """Changes with everything that the ledger says of the version and its batches, and with nothing else."""

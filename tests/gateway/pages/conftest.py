@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ("client", "key_of")  # fixtures of next door
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 OURS = {**HTML, "Sec-Fetch-Site": "same-origin"}
+Questions = Callable[[str], int]
 REFUSED = re.compile("responded with a status of 4[0-9][0-9]")  # what a test provokes, and then looks at
 NO_CHROMIUM = "These tests need a browser: on Debian `apt-get install chromium`, elsewhere put `chromium` on the PATH"
 
@@ -44,6 +45,24 @@ def signed_in(client: TestClient, key: str) -> TestClient:
     answer = client.post("/sign-in", data={"key": key}, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     return client
+
+
+@pytest.fixture
+def questions(person: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch) -> Questions:
+    """How many transactions a page takes: `questions("/")`."""
+    real, asked = services.database.transaction, []
+
+    def counted(*given: Any, **named: Any) -> Any:
+        asked.append(given)
+        return real(*given, **named)
+
+    def of_page(path: str) -> int:
+        asked.clear()
+        assert person.get(path).status_code == 200
+        return len(asked)
+
+    monkeypatch.setattr(services.database, "transaction", counted)
+    return of_page
 
 
 @pytest.fixture

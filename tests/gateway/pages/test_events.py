@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from gateway.pages.examples import EXAMPLES, example_of, fields_of
 from gateway.sending import take_events
 from pipelines.events.registry import FUNCTIONS, Function, read_payload
+from tests.gateway.pages.conftest import Questions
 from tests.laws.deployment import items
 
 if TYPE_CHECKING:
@@ -97,30 +98,12 @@ def test_a_run_leads_to_its_document(person: TestClient, rowline: "Deployment") 
     assert "totalRows" in page
 
 
-def test_a_page_of_events_costs_no_more_questions_than_one_event(
-    person: TestClient, rowline: "Deployment", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = rowline.services.database
-    real, asked = database.transaction, 0
-
-    def counted(*given: Any, **named: Any) -> Any:
-        nonlocal asked
-        asked += 1
-        return real(*given, **named)
-
-    monkeypatch.setattr(database, "transaction", counted)
-
-    def questions() -> int:
-        nonlocal asked
-        asked = 0
-        assert person.get("/events").status_code == 200
-        return asked
-
+def test_a_page_of_events_costs_no_more_questions_than_one_event(questions: Questions, rowline: "Deployment") -> None:
     sent(rowline, "document/process", documentId="d")
-    few = questions()
+    few = questions("/events")
     for number in range(20):
         sent(rowline, "document/process", documentId=f"d{number}")
-    assert questions() == few > 0
+    assert questions("/events") == few > 0
 
 
 def test_what_apps_send_cannot_break_the_page_nor_write_it(person: TestClient, rowline: "Deployment") -> None:

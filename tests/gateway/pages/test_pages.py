@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 
 from gateway.pages.language import preferred
 from gateway.pages.signing import own_page
-from tests.gateway.pages.conftest import HTML, OURS, signed_in
+from tests.gateway.pages.conftest import HTML, OURS, Questions, signed_in
+from tests.laws.deployment import items
 
 if TYPE_CHECKING:
     from tests.laws.deployment import Deployment
@@ -158,3 +159,23 @@ def test_the_list_is_turned_page_by_page(person: TestClient, rowline: "Deploymen
     assert "file 26.csv" not in second
     assert "file 13.csv" in person.get("/?name=FILE 13&status=").text
     assert "No such document" in person.get("/?name=nothing").text
+
+
+def test_a_page_of_documents_costs_no_more_questions_than_one_document(
+    questions: Questions, rowline: "Deployment"
+) -> None:
+    """It is asked for every two seconds while anything is in work."""
+    rowline.upload([["n"], ["first"]])
+    few = questions("/")
+    for number in range(20):
+        rowline.upload([["n"], [str(number)]])
+    assert questions("/") == few > 0
+
+
+def test_the_list_tells_the_progress_of_what_is_in_work(person: TestClient, rowline: "Deployment") -> None:
+    document = rowline.upload(items(*(f"item {number}" for number in range(12)))).document_id
+    rowline.step("parsed_rows", document, "a-run")
+    rowline.step("batches", document, "a-run")
+    assert "0 / 3 batches" in person.get("/").text
+    rowline.sql("UPDATE batches SET status = 'completed' WHERE batch_number = 1")
+    assert "1 / 3 batches" in person.get("/").text
