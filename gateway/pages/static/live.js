@@ -28,8 +28,8 @@ function put(page) {
   }
   if (now.outerHTML === next.outerHTML) return;
   const focused = document.activeElement?.id;
-  const open = new Set([...now.querySelectorAll("details[open]")].map((one) => one.id));
-  for (const one of next.querySelectorAll("details")) one.open = open.has(one.id);
+  const known = new Map([...now.querySelectorAll("details")].map((one) => [one.id, one.open]));
+  for (const one of next.querySelectorAll("details")) one.open = known.get(one.id) ?? one.open;
   now.replaceWith(document.adoptNode(next));
   if (focused) document.getElementById(focused)?.focus();
 }
