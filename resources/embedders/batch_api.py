@@ -28,7 +28,10 @@ ENDPOINT: Literal["/v1/embeddings"] = "/v1/embeddings"
 KEY = "rowline_order"  # our name for an order, in the metadata of the service's batch
 SKEW = timedelta(hours=1)  # how far the service's clock may be behind the database's
 FILE_SECONDS = 30 * 24 * 3600  # the service deletes our files after that: nobody has to clean up
+UNDER_WAY = ("validating", "in_progress", "finalizing")
+ENDED = ("completed", "expired", "failed", "cancelled")
 PAGE = 100
+FILE_PAGE = 1000
 BUFFER = 2**20
 
 
@@ -82,6 +85,24 @@ class BatchApi:
             self._fetch(state.output, file)
             return _usable(file, self._model.dimension, until_read.pop_all())
 
+    def cancel(self, order_key: str, since: datetime, service_id: str | None) -> bool:
+        """Whether the service has nothing of the order any more.
+
+        A batch is `cancelling` for up to ten minutes before what it had done by then becomes a file.
+        """
+
+        def send(client: openai.OpenAI) -> bool:
+            known = service_id or self._find(client, order_key, since)
+            batch = _stopped(client, known) if known else None
+            ended = batch is None or batch.get("status") in ENDED
+            named = [batch.get(f"{kind}_file_id") for kind in ("input", "output", "error")] if batch else []
+            # also those of a try whose answer was lost, which no batch names
+            found = {*filter(None, named), *_files(client, file_name(order_key), since)}
+            gone = [_deleted(client, file_id) for file_id in sorted(found)]
+            return ended and all(gone)
+
+        return self._call(send)
+
     def _fetch(self, output: str, file: IO[bytes]) -> None:
         try:
             self._wire.call(lambda client: _download(client, output, file), self._model.name)
@@ -116,7 +137,7 @@ class BatchApi:
     def _create(self, client: openai.OpenAI, order_key: str, file: IO[bytes]) -> str:
         file.seek(0)
         uploaded = client.files.with_raw_response.create(
-            file=("texts.jsonl", file),
+            file=(file_name(order_key), file),
             purpose="batch",
             expires_after={"anchor": "created_at", "seconds": FILE_SECONDS},
         )
@@ -138,6 +159,63 @@ class BatchApi:
                 "file again with --no-economy"
             )
         raise absent
+
+
+def file_name(order_key: str) -> str:
+    """By which the texts of an order are found, whatever became of the answer to their upload."""
+    return f"rowline-{order_key.replace(':', '-')}.jsonl"
+
+
+def _stopped(client: openai.OpenAI, service_id: str) -> dict[str, Any] | None:
+    """The batch, cancelled if it was under way; `None` where the service does not know it."""
+    import openai
+
+    def batch() -> dict[str, Any] | None:
+        try:
+            told: dict[str, Any] = _read(client.batches.with_raw_response.retrieve(service_id).content)
+        except (openai.NotFoundError, openai.BadRequestError):
+            return None
+        return told
+
+    known = batch()
+    if known is None or known.get("status") not in UNDER_WAY:
+        return known
+    try:
+        cancelled: dict[str, Any] = _read(client.batches.with_raw_response.cancel(service_id).content)
+    except (openai.ConflictError, openai.BadRequestError):  # it ended in between
+        known = batch()
+        if known and known.get("status") in UNDER_WAY:
+            raise
+        return known
+    return cancelled
+
+
+def _files(client: openai.OpenAI, name: str, since: datetime) -> Iterator[str]:
+    """Ids of our files of this name, newest first."""
+    after: dict[str, str] = {}
+    while True:
+        listed = client.files.with_raw_response.list(purpose="batch", order="desc", limit=FILE_PAGE, **after)  # type: ignore[arg-type]
+        page = _read(listed.content)
+        for file in page["data"]:
+            if file["created_at"] < (since - SKEW).timestamp():
+                return
+            if file.get("filename") == name:
+                yield str(file["id"])
+        if not page.get("has_more"):
+            return
+        after = {"after": page["data"][-1]["id"]}
+
+
+def _deleted(client: openai.OpenAI, file_id: str) -> bool:
+    """Whether the file is gone; one that a batch still reads may be refused."""
+    import openai
+
+    try:
+        return bool(_read(client.files.with_raw_response.delete(file_id).content).get("deleted"))
+    except openai.NotFoundError:
+        return True
+    except (openai.ConflictError, openai.BadRequestError):
+        return False
 
 
 def _read(raw: bytes) -> Any:

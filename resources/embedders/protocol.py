@@ -89,6 +89,14 @@ class Orders(Protocol):
         """
         ...
 
+    def cancel(self, order_key: str, since: datetime, service_id: str | None) -> bool:
+        """Ends an order that is under way, and deletes its texts there and what was made of them.
+
+        Gives whether nothing is left there; where the service takes a while to end it, ask again later. An order that
+        was perhaps placed (`service_id` None) is looked for by its key. Doing it twice is doing it once.
+        """
+        ...
+
 
 class Embedder(Protocol):
     """Turns texts into vectors of one space. Safe to call from several threads at once."""

@@ -2,6 +2,7 @@
 
     server.batches.complete()                    # every batch under way is done; refused lines are in its error file
     server.batches.complete("expired", after=3)  # three lines were done within the 24 hours
+    server.batches.stop(after=3)                 # batches that are `cancelling` are cancelled; three lines were done
 
 Strict where the service is: purpose, file name, size, lines, unique ids, endpoint, metadata.
 """
@@ -20,6 +21,7 @@ from tests.stand_ins.openai_embeddings import Refusal, check, embedding_list
 FILE_BYTES = 200 * 2**20
 FILE_INPUTS = 50_000
 UNDER_WAY = ("validating", "in_progress", "finalizing")
+ENDED = ("completed", "expired", "failed", "cancelled")
 EXPIRED = {"code": "batch_expired", "message": "This request could not be executed before the completion window."}
 
 
@@ -35,10 +37,12 @@ class Batch:
     output_file_id: str | None = None
     error_file_id: str | None = None
     errors: dict[str, Any] | None = None
+    read: bytes = b""  # the service's own copy, once it is cancelled
     request_counts: dict[str, int] = field(default_factory=lambda: {"total": 0, "completed": 0, "failed": 0})
 
     def as_json(self) -> dict[str, Any]:
-        told = {name: getattr(self, name) for name in self.__slots__}
+        """With null where there is no such file."""
+        told = {name: getattr(self, name) for name in self.__slots__ if name != "read"}
         return told | {"object": "batch", "endpoint": "/v1/embeddings", "completion_window": "24h"}
 
 
@@ -51,6 +55,8 @@ class Batches:
     def reset(self) -> None:
         self.file_bytes, self.file_inputs = FILE_BYTES, FILE_INPUTS
         self.files: dict[str, bytes] = {}
+        self.told: dict[str, dict[str, Any]] = {}  # what is said of a file; also of one that was deleted
+        self.holds_input = False  # whether an input file can only be deleted when its batch has ended
         self.all: dict[str, Batch] = {}
         self.inputs = self.tokens = 0
 
@@ -88,8 +94,32 @@ class Batches:
         batch = self._known(batch_id)
         if batch.status not in UNDER_WAY:
             raise Refusal(409, f"Cannot cancel a batch with status '{batch.status}'.")
-        batch.status = "cancelled"
+        batch.status = "cancelling"  # for up to ten minutes
+        batch.read = self.files[batch.input_file_id]
         return batch.as_json()
+
+    def delete(self, file_id: str) -> dict[str, Any]:
+        self.content(file_id)
+        for batch in self.all.values():
+            if batch.input_file_id == file_id and batch.status not in ENDED:
+                if self.holds_input or batch.status != "cancelling":
+                    raise Refusal(409, f"File {file_id} is used by a batch that is {batch.status}.")
+        del self.files[file_id]
+        return {"id": file_id, "object": "file", "deleted": True}
+
+    def file_page(self, purpose: str | None, after: str | None, limit: int) -> dict[str, Any]:
+        """Newest first."""
+        if not 1 <= limit <= 10_000:
+            raise Refusal(400, "Invalid 'limit': must be between 1 and 10000.", param="limit")
+        kept = [self.told[file_id] for file_id in reversed(self.files)]
+        kept = [told for told in kept if purpose in (None, told["purpose"])]
+        ids = [told["id"] for told in kept]
+        if after and after not in self.told:
+            raise Refusal(404, f"No such File object: {after}", param="after")
+        start = ids.index(after) + 1 if after else 0
+        page = kept[start : start + limit]
+        ends = {"first_id": page[0]["id"] if page else None, "last_id": page[-1]["id"] if page else None}
+        return {"object": "list", "data": page, "has_more": start + limit < len(ids), **ends}
 
     def page(self, after: str | None, limit: int) -> dict[str, Any]:
         """Newest first."""
@@ -116,6 +146,14 @@ class Batches:
                 self._work(batch, after)
                 batch.status = status
         return len(under_way)
+
+    def stop(self, after: int = 0) -> int:
+        """Batches that are `cancelling` have ended, with their first `after` lines done; returns how many."""
+        stopping = [batch for batch in self.all.values() if batch.status == "cancelling"]
+        for batch in stopping:
+            self._work(batch, after)
+            batch.status = "cancelled"
+        return len(stopping)
 
     def _work(self, batch: Batch, after: int) -> None:
         done, failed = [], []
@@ -152,7 +190,7 @@ class Batches:
         return wrong
 
     def _lines(self, batch: Batch) -> Iterator[dict[str, Any]]:
-        return map(orjson.loads, self.files[batch.input_file_id].splitlines())
+        return map(orjson.loads, (batch.read or self.files[batch.input_file_id]).splitlines())
 
     def _written(self, lines: list[dict[str, Any]]) -> str | None:
         if not lines:
@@ -163,10 +201,11 @@ class Batches:
         return str(self._file(body, "batch_output", "output.jsonl")["id"])
 
     def _file(self, content: bytes, purpose: str, filename: str) -> dict[str, Any]:
-        file_id = f"file-{len(self.files):04}"
+        file_id = f"file-{len(self.told):04}"
         self.files[file_id] = content
         told = {"id": file_id, "object": "file", "bytes": len(content), "created_at": int(time.time())}
-        return told | {"filename": filename, "purpose": purpose, "status": "processed"}
+        self.told[file_id] = told | {"filename": filename, "purpose": purpose, "status": "processed"}
+        return self.told[file_id]
 
     def _known(self, batch_id: str) -> Batch:
         if batch_id not in self.all:

@@ -97,6 +97,8 @@ class OpenAIServer(Served):
         app = web.Application(client_max_size=256 << 20)
         add = app.router.add_route
         add("POST", "/v1/embeddings", self._faulty("embeddings", self._embeddings))
+        add("GET", "/v1/files", self._faulty("files.list", self._files))
+        add("DELETE", "/v1/files/{id}", self._faulty("files.delete", self._delete))
         add("POST", "/v1/files", self._faulty("files.create", self._upload))
         add("GET", "/v1/files/{id}/content", self._faulty("files.content", self._content))
         add("POST", "/v1/batches", self._faulty("batches.create", self._create))
@@ -188,6 +190,16 @@ class OpenAIServer(Served):
 
     async def _content(self, request: web.Request, _: Fault) -> bytes:
         return self.batches.content(request.match_info["id"])
+
+    async def _files(self, request: web.Request, _: Fault) -> bytes:
+        asked = request.query
+        if asked.get("order", "desc") != "desc":
+            raise Refusal(400, "The stand-in lists the newest first only.", param="order")
+        page = self.batches.file_page(asked.get("purpose"), asked.get("after"), int(asked.get("limit", "10000")))
+        return orjson.dumps(page)
+
+    async def _delete(self, request: web.Request, _: Fault) -> bytes:
+        return orjson.dumps(self.batches.delete(request.match_info["id"]))
 
     async def _create(self, request: web.Request, _: Fault) -> bytes:
         return orjson.dumps(self.batches.create(orjson.loads(await request.read())))
