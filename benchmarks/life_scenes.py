@@ -162,9 +162,9 @@ def cleanup(_: Worker, job: Told) -> Told:
     """Documents one by one, tried first and then removed; then as many in one Dagster job."""
     opened = services()
     ids = sorted(version.document_id for version in opened.ledger.documents.listed(ORGANIZATION, 10**6))
-    size, resources = job["documents"], (opened.ledger, opened.vectors, opened.objects)
-    dry = [timed(clean_up, *resources, d, True) for d in ids[:size]]
-    wet = [timed(clean_up, *resources, d, False) for d in ids[:size]]
+    size = job["documents"]
+    dry = [timed(clean_up, opened.places, d, True) for d in ids[:size]]
+    wet = [timed(clean_up, opened.places, d, False) for d in ids[:size]]
     config = {"document_ids": ids[size : 2 * size], "dry_run": False}
     whole, _ = timed(run_operation, "document_cleanup", "removed_documents", config, opened)
     left = 0

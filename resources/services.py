@@ -13,11 +13,13 @@ from resources.error_workbooks import ErrorWorkbooks
 from resources.event_files import EventFiles
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
+from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
 from resources.notices.channels import Carrier, channels_of
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore
+from resources.removal import Places
 from resources.search import Search
 from resources.settings import Settings, load_settings
 from resources.uploads import Uploads
@@ -113,6 +115,11 @@ class Services:
     def bucket_inbox(self) -> BucketInbox | None:
         """None where the objects lie in a folder: then that has no inbox, and ROWLINE_HOME's is the only one."""
         return BucketInbox(self.objects.bucket, self.uploads) if isinstance(self.objects, S3ObjectStore) else None
+
+    @property
+    def places(self) -> Places:
+        inboxes: list[Inbox] = [self.inbox, *filter(None, [self.bucket_inbox])]
+        return Places(self.ledger, self.vectors, self.objects, inboxes, self.embedder.orders)
 
     @cached_property
     def search(self) -> Search:

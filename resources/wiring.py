@@ -19,6 +19,7 @@ NAMES = (
     "uploads",
     "event_files",
     "channels",
+    "places",
 )
 
 
@@ -30,7 +31,9 @@ def services() -> Services:
 
 def _opened(name: str) -> dg.ResourceDefinition:
     def opened(context: dg.InitResourceContext) -> Any:
-        if name == "ledger" and context.run and context.instance:  # every run asks for it; a sensor has no run
+        if (
+            name in ("ledger", "places") and context.run and context.instance
+        ):  # every run asks for it; a sensor has no run
             context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: Process.this(context.run.run_id).tag})
         return getattr(services(), name)
 

@@ -2,53 +2,62 @@
 
 from contextlib import nullcontext
 
+from assets.documents.ordering import cancelled_orders
 from assets.documents.storing import sweep
 from pipelines.failures import Misuse
-from resources.ledger.ledger import Ledger
-from resources.objects.protocol import ObjectStore
-from resources.removal import CleanedUp, objects_of, parts_of, would_go
-from resources.vectors.protocol import VectorStore
+from resources.removal import CleanedUp, Places, check_known, objects_of, parts_of, taken, would_go
 
 
-def clean_up(
-    ledger: Ledger, vectors: VectorStore, objects: ObjectStore, document_id: str, dry_run: bool = True
-) -> CleanedUp:
+def clean_up(places: Places, document_id: str, dry_run: bool = True) -> CleanedUp:
     """Remove a document whole. Stopped anywhere, it is out of every search, and doing it again ends it.
 
     Raises NotFound for an unknown document.
     """
     if dry_run:
-        return would_go(ledger, objects, document_id)
+        (told,) = would_go(places, document_id)
+        check_known(told.versions, document_id)
+        return told
+    ledger = places.ledger
     with ledger.documents.claim(document_id):
         ledger.removals.withdraw(document_id)  # first: no upload comes after what is listed now
-        versions, keys = parts_of(ledger, objects, document_id)
+        versions, keys = parts_of(places, document_id)
+        check_known(versions, document_id)
         organization, numbers = versions[0].organization_id, [version.version for version in versions]
-        swept = sweep(ledger, vectors, organization, document_id)
+        swept = sweep(ledger, places.vectors, organization, document_id)
         for key in keys:
-            objects.delete(key)
+            places.objects.delete(key)
+        files = taken(places, organization, document_id)
+        orders = cancelled_orders(ledger, places.orders, [document_id])
         forgotten = ledger.removals.forget(organization, document_id)
-    return CleanedUp(document_id, False, numbers, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys))
+    return CleanedUp(
+        *(document_id, False, numbers, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys), files, orders)
+    )
 
 
-def clean_up_old_versions(
-    ledger: Ledger, vectors: VectorStore, objects: ObjectStore, document_id: str, keep: int, dry_run: bool = True
-) -> CleanedUp:
+def clean_up_old_versions(places: Places, document_id: str, keep: int, dry_run: bool = True) -> CleanedUp:
     """Forget versions older than the newest `keep` completed ones; the live one and those on their way always stay.
 
     What is forgotten cannot be gone back to. Raises Misuse where `keep` is less than 1, and for an unknown document.
     """
     if keep < 1:
         raise Misuse(f"{keep} versions to keep are too few: the live one always stays")
+    ledger = places.ledger
     with nullcontext() if dry_run else ledger.documents.claim(document_id):
         version = ledger.documents.newest(document_id)
         old = ledger.removals.old(document_id, keep)
-        keys = [key for n in old for key in objects_of(objects, ledger.documents.at(document_id, n))]
+        keys = [key for n in old for key in objects_of(places.objects, ledger.documents.at(document_id, n))]
         if dry_run or not old:
-            return CleanedUp(document_id, dry_run, old, 0, [], 0, len(keys))
+            (going,) = ledger.removals.going([document_id], old)
+            orders = len(ledger.orders.at_service([document_id], old))
+            counts = sum(going.vectors.values()), [*going.vectors], going.embeddings, len(keys), 0, orders
+            return CleanedUp(document_id, dry_run, old, *counts)
         ledger.removals.begin_forgetting(document_id, old)  # nobody goes back to what is half gone
         # usually swept long ago; what a crash left over goes now, while the ledger still explains it
-        swept = sweep(ledger, vectors, version.organization_id, document_id)
+        swept = sweep(ledger, places.vectors, version.organization_id, document_id)
         for key in keys:
-            objects.delete(key)
+            places.objects.delete(key)
+        orders = cancelled_orders(ledger, places.orders, [document_id], old)
         forgotten = ledger.removals.forget(version.organization_id, document_id, old)
-    return CleanedUp(document_id, False, old, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys))
+    return CleanedUp(
+        *(document_id, False, old, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys), 0, orders)
+    )

@@ -4,7 +4,7 @@ Out of searches first, then out of the store, the object storage and the ledger.
 files too, so they go as well: the documents that shared them keep their other rows, but cannot be read again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,19 +12,16 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from assets.documents.cleanup import clean_up
+from assets.documents.ordering import cancelled_orders
 from pipelines.failures import Conflict, NotFound
-from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
-from resources.removal import objects_of
+from resources.removal import Places, objects_of, taken
 from resources.uploads import begun_before, uploads_folder
 from resources.vectors.protocol import VectorStore
 
 UPLOAD_TAKES = timedelta(hours=1)  # a file without a version that is younger may be one that is just being uploaded
 SHOWN = 5  # documents that a refusal names
-
-# Called with a document before its rows go from the ledger, and after: what else keeps them (runs, partition keys).
-Forget = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -44,24 +41,14 @@ class Receipt:
     namespaces_affected: list[str] = field(default_factory=list)
     embeddings_deleted: int | None = None
     objects_deleted: int | None = None
-    inbox_files_deleted: int | None = None
+    inbox_files_deleted: int = 0
+    orders_cancelled: int = 0
     employees_deleted: int = 0
     templates_deleted: int = 0
     arrived_meanwhile: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {to_camel(name): value for name, value in asdict(self).items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where an owner's data may lie."""
-
-    ledger: Ledger
-    vectors: VectorStore
-    objects: ObjectStore
-    inboxes: Sequence[Inbox] = ()
-    forget: Forget = lambda _: None
 
 
 def erase_organization(places: Places, organization_id: str, now: datetime, dry_run: bool = True) -> Receipt:
@@ -74,24 +61,29 @@ def erase_organization(places: Places, organization_id: str, now: datetime, dry_
         raise NotFound(f"There is no organization {organization_id}; `rowline documents` names those that are here")
     receipt = Receipt(organization_id, None, dry_run, ledger.erasures.documents(organization_id))
     if dry_run:
-        counts = ledger.removals.removable(*receipt.documents)
-        receipt.vectors_deleted, receipt.namespaces_affected = sum(counts.values()), [*counts]
+        counts = [going.vectors for going in ledger.removals.going(receipt.documents)]
+        receipt.vectors_deleted = sum(sum(count.values()) for count in counts)
+        receipt.namespaces_affected = sorted({namespace for count in counts for namespace in count})
+        receipt.inbox_files_deleted = taken(places, organization_id, dry_run=True)
+        receipt.orders_cancelled = len(ledger.orders.at_service(receipt.documents))
         return receipt
     refuse_while_in_work(ledger, organization_id)
     ledger.erasures.forget_events(organization_id)  # first: one that waits would bring a file back
     receipt.embeddings_deleted = receipt.objects_deleted = 0
     for document_id in receipt.documents:
         places.forget(document_id)
-        gone = clean_up(ledger, places.vectors, objects, document_id, dry_run=False)
+        gone = clean_up(places, document_id, dry_run=False)
         places.forget(document_id)
         receipt.vectors_deleted += gone.vectors_deleted
-        receipt.embeddings_deleted += gone.embeddings_deleted or 0
+        receipt.embeddings_deleted += gone.embeddings_deleted
         receipt.objects_deleted += gone.objects_deleted
+        receipt.inbox_files_deleted += gone.inbox_files_deleted
+        receipt.orders_cancelled += gone.orders_cancelled
         receipt.namespaces_affected = sorted({*receipt.namespaces_affected, *gone.namespaces_affected})
     # files whose upload was never recorded
     unnamed = [key for key in objects.keys(uploads_folder(organization_id)) if begun_before(key, now - UPLOAD_TAKES)]
     receipt.objects_deleted += deleted(objects, set(unnamed) - ledger.erasures.named(unnamed))
-    receipt.inbox_files_deleted = sum(inbox.forget(organization_id) for inbox in places.inboxes)
+    receipt.inbox_files_deleted += taken(places, organization_id)
     left = ledger.erasures.erase_organization(organization_id)
     receipt.employees_deleted, receipt.templates_deleted = left["employees"], left["templates"]
     receipt.embeddings_deleted += left["embeddings"]
@@ -117,9 +109,12 @@ def erase_employee(places: Places, organization_id: str, employee_number: str, d
     receipt = Receipt(organization_id, employee_number, dry_run, [*touched], namespaces_affected=sorted(namespaces))
     if dry_run:
         receipt.vectors_deleted = sum(len(held(places.vectors, name, among)) for name, among in namespaces.items())
+        for document_id, numbers in touched.items():
+            receipt.inbox_files_deleted += taken(places, organization_id, document_id, dry_run=True)
+            receipt.orders_cancelled += len(ledger.orders.at_service([document_id], numbers))
         return receipt
     refuse_while_in_work(ledger, organization_id)
-    receipt.embeddings_deleted = receipt.objects_deleted = receipt.inbox_files_deleted = 0
+    receipt.embeddings_deleted = receipt.objects_deleted = 0
     receipt.vectors_deleted = drop(places, organization_id, namespaces)
     for document_id, numbers in touched.items():
         places.forget(document_id)
@@ -128,7 +123,8 @@ def erase_employee(places: Places, organization_id: str, employee_number: str, d
             receipt.objects_deleted += deleted(
                 places.objects, [key for v in versions for key in objects_of(places.objects, v)]
             )
-            receipt.inbox_files_deleted += sum(i.forget(organization_id, document_id) for i in places.inboxes)
+            receipt.inbox_files_deleted += taken(places, organization_id, document_id)
+            receipt.orders_cancelled += cancelled_orders(ledger, places.orders, [document_id], numbers)
             erased = ledger.erasures.erase_rows(
                 organization_id, document_id, numbers, employee_number, list(namespaces)
             )

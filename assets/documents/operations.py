@@ -1,6 +1,7 @@
 """Operations on documents that exist: Dagster's side of rollback, clean-up, vector-sync. Defaults are harmless."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from assets.documents.asked import for_event
 from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.erasure import Places, erase_employee, erase_organization
+from assets.documents.erasure import erase_employee, erase_organization
 from assets.documents.partitions import vector_store
 from assets.documents.rollback import roll_back
 from assets.documents.steps import RETRIES, retried
@@ -18,11 +19,8 @@ from assets.documents.troubles import Troubles
 from pipelines.documents import claims
 from pipelines.failures import NotFound
 from resources.dagster_history import forget_document
-from resources.inbox.bucket import BucketInbox
-from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
-from resources.objects.protocol import ObjectStore
-from resources.removal import CleanedUp
+from resources.removal import CleanedUp, Places, would_go
 from resources.vectors.protocol import VectorStore
 
 
@@ -81,11 +79,7 @@ def rolled_back_document(
 
 @dg.op(retry_policy=RETRIES, description="Documents out of the store, the object storage and the ledger.")
 def removed_documents(
-    context: dg.OpExecutionContext,
-    config: CleanupConfig,
-    ledger: dg.ResourceParam[Ledger],
-    vectors: dg.ResourceParam[VectorStore],
-    objects: dg.ResourceParam[ObjectStore],
+    context: dg.OpExecutionContext, config: CleanupConfig, places: dg.ResourceParam[Places]
 ) -> list[dict[str, Any]]:
     if len(config.document_ids) > config.at_most:
         raise dg.Failure(
@@ -93,15 +87,19 @@ def removed_documents(
             allow_retries=False,
         )
     told, troubles = [], Troubles()
-    with for_event(context, ledger) as event:
-        for document_id in config.document_ids:
+    chosen = [*dict.fromkeys(config.document_ids)]
+    with for_event(context, places.ledger) as event:
+        if config.dry_run:  # all at once: what two of them share goes with the later one
+            with retried():
+                told = [one.as_json() for one in would_go(places, *chosen)]
+            chosen = []
+        for document_id in chosen:
             with retried(), troubles.of(document_id):
                 try:
-                    one = clean_up(ledger, vectors, objects, document_id, config.dry_run)
+                    one = clean_up(places, document_id, dry_run=False)
                 except NotFound:  # gone already: a try before this one came as far as here
-                    one = CleanedUp(document_id, config.dry_run)
-                if not config.dry_run:  # so that the list of partitions stays short
-                    context.instance.delete_dynamic_partition("documents", document_id)
+                    one = CleanedUp(document_id, dry_run=False)
+                context.instance.delete_dynamic_partition("documents", document_id)  # so that their list stays short
                 told.append(one.as_json())
                 context.log.info(str(told[-1]))
         event.output = told[0] if len(told) == 1 else {"documents": told}
@@ -112,18 +110,14 @@ def removed_documents(
 
 @dg.op(retry_policy=RETRIES, description="Versions beyond those that are kept, out of the ledger and object storage.")
 def removed_versions(
-    context: dg.OpExecutionContext,
-    config: OldVersionsConfig,
-    ledger: dg.ResourceParam[Ledger],
-    vectors: dg.ResourceParam[VectorStore],
-    objects: dg.ResourceParam[ObjectStore],
+    context: dg.OpExecutionContext, config: OldVersionsConfig, places: dg.ResourceParam[Places]
 ) -> dict[str, Any]:
     told, troubles = [], Troubles()
     with retried():
-        chosen, number = ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
+        chosen, number = places.ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
         for document_id in chosen:
             with troubles.of(document_id), suppress(NotFound):  # whoever removed it meanwhile removed them too
-                one = clean_up_old_versions(ledger, vectors, objects, document_id, config.keep, config.dry_run)
+                one = clean_up_old_versions(places, document_id, config.keep, config.dry_run)
                 told.append(one.as_json())
                 context.log.info(str(told[-1]))
         troubles.tell()
@@ -132,20 +126,14 @@ def removed_versions(
 
 @dg.op(retry_policy=RETRIES, description="An organization, or one employee, out of everything, with a receipt.")
 def erased_owner(
-    context: dg.OpExecutionContext,
-    config: ErasureConfig,
-    ledger: dg.ResourceParam[Ledger],
-    vectors: dg.ResourceParam[VectorStore],
-    objects: dg.ResourceParam[ObjectStore],
-    inbox: dg.ResourceParam[Inbox],
-    bucket_inbox: dg.ResourceParam[BucketInbox | None],
+    context: dg.OpExecutionContext, config: ErasureConfig, places: dg.ResourceParam[Places]
 ) -> dict[str, Any]:
     organization, employee, dry_run = config.organization_id, config.employee_number, config.dry_run
 
     def forget(document_id: str) -> None:
         forget_document(context.instance, document_id, partition_too=employee is None)
 
-    places = Places(ledger, vectors, objects, [inbox, *filter(None, [bucket_inbox])], forget)
+    places = replace(places, forget=forget)
     with retried():
         if employee is None:
             receipt = erase_organization(places, organization, datetime.now(UTC), dry_run)

@@ -1,6 +1,6 @@
 """Orders of a document: placed by the run that ends waiting, collected by the run that the sensor wakes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -9,7 +9,7 @@ from pipelines.failures import PermanentFailure, RowlineFailure
 from resources.embedders.protocol import Embedder, Ordered, Orders, OrderState, OutcomeGone
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
-from resources.ledger.orders import Order
+from resources.ledger.orders import AtService, Order
 
 KEPT_TOGETHER = 500  # vectors of one transaction
 
@@ -64,6 +64,33 @@ def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, ru
             f"({state.refused}); retry to embed the rest at the usual price"
         )
     return True
+
+
+def cancelled_orders(
+    ledger: Ledger, service: Orders | None, document_ids: Sequence[str], versions: Sequence[int] | None = None
+) -> int:
+    """Orders of documents (of these versions) end at the service, and what it keeps of them is deleted; how many.
+
+    What it needs minutes to end, the sensor `embedding_orders` deletes. Raises PermanentFailure where the settings
+    name no such service any more, and what its methods raise; doing it again ends it.
+    """
+    orders = ledger.orders.at_service(document_ids, versions)
+    for order in orders:
+        if service is None:
+            raise PermanentFailure(
+                f"OpenAI may still keep texts of the order {order.order_key}: do it again with "
+                "EMBEDDING_PROVIDER=openai and the key that it was placed with, or when OpenAI has deleted them by "
+                f"itself, 32 days after {order.created_at:%Y-%m-%d}"
+            )
+        cancel(ledger, service, order)
+    return len(orders)
+
+
+def cancel(ledger: Ledger, service: Orders, order: AtService) -> bool:
+    """One order; gives whether nothing of it is left at the service."""
+    gone = service.cancel(order.order_key, order.created_at, order.service_id)
+    ledger.orders.cancelled(order, gone)
+    return gone
 
 
 def _looked_at(service: Orders, service_id: str) -> tuple[OrderState, Iterator[Ordered]]:

@@ -86,14 +86,16 @@ def erase(
     whose = f"employee {employee} of {org}" if employee else f"organization {org}"
     if dry_run:
         out.print(
-            f"{whose}: {told['vectorsDeleted']} vectors and all else of {len(told['documents'])} documents would go",
+            f"{whose}: {told['vectorsDeleted']} vectors and all else of {len(told['documents'])} documents would go, "
+            f"{told['inboxFilesDeleted']} files of the inbox and {told['ordersCancelled']} orders at OpenAI with it",
             markup=False,
         )
         return
     out.print(
         f"{whose} is erased: {told['vectorsDeleted']} vectors, {told['embeddingsDeleted']} embeddings, "
-        f"{told['objectsDeleted']} files, {told['inboxFilesDeleted']} files of the inbox, {told['rowsErased']} rows of "
-        f"documents that stay, in {len(told['documents'])} documents",
+        f"{told['objectsDeleted']} files, {told['inboxFilesDeleted']} files of the inbox, "
+        f"{told['ordersCancelled']} orders at OpenAI, {told['rowsErased']} rows of documents that stay, "
+        f"in {len(told['documents'])} documents",
         markup=False,
     )
     if told["arrivedMeanwhile"]:
@@ -143,5 +145,7 @@ def removed(told: dict[str, Any]) -> str:
     verb = "would go" if told["dryRun"] else "removed"
     return (
         f"{told['documentId']}: {len(told['versions'])} versions, {told['vectorsDeleted']} vectors "
-        f"in {len(told['namespacesAffected'])} namespaces, {told['objectsDeleted']} files {verb}"
+        f"in {len(told['namespacesAffected'])} namespaces, {told['objectsDeleted'] + told['inboxFilesDeleted']} files"
+        + (f", {told['ordersCancelled']} orders at OpenAI" if told["ordersCancelled"] else "")
+        + f" {verb}"
     )

@@ -150,6 +150,8 @@ class CleanedUp(BaseModel):
     namespacesAffected: list[str]
     embeddingsDeleted: int
     objectsDeleted: int
+    inboxFilesDeleted: int
+    ordersCancelled: int = Field(description="Orders at OpenAI, with the files it keeps of them.")
 
 
 class Removing(CleanedUp):

@@ -66,7 +66,7 @@ def delete_document(
     dry_run: Annotated[bool, Query(alias="dryRun", description="Tell what would go; remove nothing.")] = False,
 ) -> Any:
     """No search shows it from now on; its vectors, files and rows go in a run."""
-    told = would_go(services.ledger, services.objects, version.document_id).as_json()
+    told = would_go(services.places, version.document_id)[0].as_json()
     if dry_run:
         return Response(json.dumps(told, ensure_ascii=False), media_type="application/json")
     check_at_rest(services, version)

@@ -49,7 +49,7 @@ def rollback(current: Current, number: Number, services: OurServices) -> Respons
 @router.get("/d/{documentId}/delete")
 def ask_delete(request: Request, caller: Keeper, current: Current, services: OurServices) -> Response:
     """With the numbers of a dry run."""
-    told = would_go(services.ledger, services.objects, current.document_id)
+    (told,) = would_go(services.places, current.document_id)
     say = language_of(request).say
     return page(
         request,

@@ -57,14 +57,14 @@ class BucketInbox:
             self.bucket.client.put_object(**target, Body=f"{reason}\n".encode(), ContentType="text/plain;charset=utf-8")
         self._move(file, folder)
 
-    def forget(self, organization_id: str, document_id: str | None = None) -> int:
+    def forget(self, organization_id: str, document_id: str | None = None, dry_run: bool = False) -> int:
         if document_id is not None:
             places = [f"{TAKEN}/{organization_id}/{document_id}/"]
         else:
             places = [f"{place}{organization_id}/" for place in (INBOX, f"{TAKEN}/", f"{REFUSED}/")]
         keys = [seen["Key"] for place in places for seen in self.bucket.listed(place)]
         with self.bucket.explained("What was dropped cannot be deleted in"):
-            for key in keys:
+            for key in [] if dry_run else keys:
                 self.bucket.client.delete_object(**self.bucket.under(key))
         return len(keys)
 

@@ -54,13 +54,13 @@ class FolderInbox:
     def refuse(self, file: InboxFile, reason: str) -> None:
         self._move(file, REFUSED, file.mark, reason)
 
-    def forget(self, organization_id: str, document_id: str | None = None) -> int:
+    def forget(self, organization_id: str, document_id: str | None = None, dry_run: bool = False) -> int:
         folder = self.folder / organization_id
         if document_id is not None:
             folder = folder / TAKEN / document_id
         try:
             files = sum(path.is_file() for path in folder.rglob("*"))
-            if folder.exists():
+            if folder.exists() and not dry_run:
                 shutil.rmtree(folder)
         except OSError as error:
             raise TransientFailure(f"{folder} cannot be emptied: {error.strerror}") from error

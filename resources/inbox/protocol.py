@@ -29,7 +29,7 @@ class Inbox(Protocol):
         """Move the file out of the way, with the reason in a text file beside it."""
         ...
 
-    def forget(self, organization_id: str, document_id: str | None = None) -> int:
+    def forget(self, organization_id: str, document_id: str | None = None, dry_run: bool = False) -> int:
         """Delete what was taken for a document, or all that an organization ever dropped; how many files went."""
         ...
 

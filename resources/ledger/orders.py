@@ -1,13 +1,13 @@
 """Orders: which texts were handed to an embedding service to be worked on in its own time, and who waits for them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
-from pipelines.documents.orders import input_name, order_ranges, seconds_to_next_look
+from pipelines.documents.orders import FIRST_LOOK, LONGEST_LOOK, input_name, order_ranges, seconds_to_next_look
 from resources.database.connections import Database
 from resources.ledger.documents import UPLOADS_CHANNEL, Version
 
@@ -35,14 +35,43 @@ UPDATE versions v SET status = 'pending', requested_at = NULL, run_id = NULL, wa
 RETURNING document_id
 """
 
-State = Literal["intended", "placed", "ready", "collected", "refused"]
+# Nothing is asked for older ones: the service deletes our files after 30 days, and works on them for one.
+KEPT_THERE = "(o.state = 'intended' OR o.placed_at > now() - interval '32 days')"
+
+AT_SERVICE = f"""
+SELECT o.order_key, o.service_id, o.created_at FROM embedding_orders o
+ WHERE o.document_id = ANY(%(documents)s) AND (%(versions)s::int[] IS NULL OR o.version = ANY(%(versions)s))
+   AND o.cleared_at IS NULL AND {KEPT_THERE} ORDER BY o.order_key
+"""  # noqa: S608 - constants of this module
+
+# What was cancelled and had not ended; what was read to its end; what a version that was overtaken had ordered.
+UNNEEDED = f"""
+SELECT * FROM (
+    SELECT order_key, service_id, created_at, look_at FROM cancelled_orders
+     WHERE look_at <= now() AND cancelled_at > now() - interval '32 days'
+    UNION ALL
+    SELECT o.order_key, o.service_id, o.created_at, o.look_at
+      FROM embedding_orders o JOIN documents d USING (document_id)
+     WHERE o.cleared_at IS NULL AND o.look_at <= now() AND {KEPT_THERE}
+       AND (o.state IN ('collected', 'refused', 'cancelled') OR o.version < d.live_version)) unneeded
+ ORDER BY look_at LIMIT %(limit)s
+"""  # noqa: S608
+
+STILL_ENDING = """
+INSERT INTO cancelled_orders (order_key, service_id, created_at, look_at)
+VALUES (%(key)s, %(id)s, %(created)s, now() + make_interval(secs => %(after)s))
+    ON CONFLICT (order_key) DO UPDATE SET look_at = excluded.look_at
+"""
+
+State = Literal["intended", "placed", "ready", "collected", "refused", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """One file of texts for the service. `service_id` is the service's name for it, once it is known to be placed.
 
-    intended (recorded, perhaps placed) → placed → ready (the service is done) → collected, or refused.
+    intended (recorded, perhaps placed) → placed → ready (the service is done) → collected, or refused; any of the
+    first three → cancelled.
     """
 
     order_key: str
@@ -54,6 +83,15 @@ class Order:
     state: State
     service_id: str | None
     looks: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AtService:
+    """An order of which the service may still keep texts, or what was made of them."""
+
+    order_key: str
+    service_id: str | None
     created_at: datetime
 
 
@@ -149,9 +187,44 @@ class Orders:
         """The service is done with it, or we are."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE embedding_orders SET state = %s, ended_at = now() WHERE order_key = %s",
+                "UPDATE embedding_orders SET state = %s, ended_at = now(), look_at = now() WHERE order_key = %s",
                 (state, order.order_key),
             )
+
+    # -- what the service keeps -------------------------------------------------------------------------------
+
+    def at_service(self, document_ids: Sequence[str], versions: Sequence[int] | None = None) -> list[AtService]:
+        """Orders of these documents (of these versions only) of which the service may keep anything."""
+        at = {"documents": list(document_ids), "versions": None if versions is None else list(versions)}
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(AtService)) as cursor:
+            return cursor.execute(AT_SERVICE, at).fetchall()
+
+    def unneeded(self, limit: int) -> list[AtService]:
+        """Orders that nobody waits for, of which the service may keep something; those waiting longest first."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(UNNEEDED, {"limit": limit}).fetchall()
+        return [AtService(row["order_key"], row["service_id"], row["created_at"]) for row in rows]
+
+    def cancelled(self, order: AtService, gone: bool) -> None:
+        """Nothing of it is at the service any more (`gone`), or only what it still ends, which is looked at again."""
+        at = {"key": order.order_key, "id": order.service_id, "created": order.created_at, "after": FIRST_LOOK}
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE embedding_orders SET cleared_at = coalesce(cleared_at, now()), "
+                "ended_at = coalesce(ended_at, now()), state = CASE WHEN state IN ('intended', 'placed', 'ready') "
+                "THEN 'cancelled' ELSE state END WHERE order_key = %(key)s",
+                at,
+            )
+            connection.execute("DELETE FROM cancelled_orders WHERE order_key = %(key)s" if gone else STILL_ENDING, at)
+
+    def cancel_later(self, order: AtService) -> None:
+        """The service could not be asked."""
+        with self._database.transaction() as connection:
+            for table in ("embedding_orders", "cancelled_orders"):
+                connection.execute(
+                    f"UPDATE {table} SET look_at = now() + make_interval(secs => %s) WHERE order_key = %s",  # noqa: S608
+                    (LONGEST_LOOK, order.order_key),
+                )
 
     # -- documents that wait ----------------------------------------------------------------------------------
 

@@ -1,27 +1,50 @@
 """Removals: what goes with a document or with its old versions, and that nothing of it is left in the ledger."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version, read_version
 from resources.ledger.live import FLIPPING
 from resources.ledger.sweeps import OF_ROW, OWED
 
-# Vectors in the store that only these documents point at, counted by namespace: what removing them would delete.
+# Who is asked about: documents, one after the other (of each all versions, or these).
+GIVEN = """
+  FROM unnest(%(documents)s::text[]) WITH ORDINALITY AS given (document_id, place)
+  JOIN versions v USING (document_id) JOIN lineage l USING (document_id, version)
+"""
+WANTED = "(%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))"
+OTHERS = "NOT (l.document_id = ANY(%(documents)s) AND (%(versions)s::int[] IS NULL OR l.version = ANY(%(versions)s)))"
+
+# Vectors in the store that only these point at, counted by namespace: each goes with the last of its documents.
 REMOVABLE = f"""
 WITH mine AS MATERIALIZED (
-    SELECT DISTINCT l.namespace, l.vector_id
-      FROM versions v JOIN lineage l USING (document_id, version)
+    SELECT l.namespace, l.vector_id, max(place) AS place {GIVEN}
       JOIN document_namespaces n USING (document_id, version, namespace)
-     WHERE v.document_id = ANY(%(documents)s) AND v.swept_at IS NULL AND l.vector_id IS NOT NULL)
-SELECT namespace, count(*) AS vectors FROM mine
+     WHERE {WANTED} AND v.swept_at IS NULL AND l.vector_id IS NOT NULL GROUP BY l.namespace, l.vector_id)
+SELECT place, namespace, count(*) AS vectors FROM mine
  WHERE NOT EXISTS (
        SELECT 1
          FROM (SELECT document_id, version FROM lineage WHERE vector_id = mine.vector_id OFFSET 0) l {OF_ROW}
-        WHERE l.document_id <> ALL(%(documents)s) AND ({OWED}))
- GROUP BY namespace ORDER BY namespace
+        WHERE {OTHERS} AND ({OWED}))
+ GROUP BY place, namespace ORDER BY namespace
 """  # noqa: S608 - constants of our own
+
+# Kept embeddings that only these need, as `UNNEEDED` will find them.
+FORGETTABLE = f"""
+WITH texts AS MATERIALIZED (
+    SELECT l.organization_id, v.model, l.text_hash, max(place) AS place {GIVEN}
+     WHERE {WANTED} AND l.text_hash IS NOT NULL GROUP BY l.organization_id, v.model, l.text_hash)
+SELECT place, count(*) AS embeddings FROM texts t
+  JOIN LATERAL (SELECT 1 FROM embeddings e WHERE e.organization_id = t.organization_id AND e.model = t.model
+                                            AND e.text_hash = t.text_hash LIMIT 1) e ON true
+ WHERE NOT EXISTS (
+       SELECT 1
+         FROM (SELECT document_id, version, organization_id FROM lineage WHERE text_hash = t.text_hash OFFSET 0) l
+         {OF_ROW}
+        WHERE l.organization_id = t.organization_id AND v.model = t.model AND {OTHERS})
+ GROUP BY place
+"""  # noqa: S608
 
 # Nobody goes back to it by itself, and `keep` newer completed versions are kept; or it was on its way out before.
 OLD = f"""
@@ -64,6 +87,14 @@ DELETE FROM embeddings e USING texts t
 
 
 @dataclass(frozen=True, slots=True)
+class Going:
+    """What would go with a document: vectors by namespace, kept embeddings."""
+
+    vectors: dict[str, int] = field(default_factory=dict)
+    embeddings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """What the ledger no longer holds."""
 
@@ -75,11 +106,17 @@ class Removals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def removable(self, *document_ids: str) -> dict[str, int]:
-        """Vectors that would go with these documents, by namespace."""
+    def going(self, document_ids: Sequence[str], versions: Sequence[int] | None = None) -> list[Going]:
+        """What would go with each of these documents (with these versions of them), were they removed in this order."""
+        at = {"documents": list(document_ids), "versions": None if versions is None else list(versions)}
         with self._database.transaction() as connection:
-            rows = connection.execute(REMOVABLE, {"documents": list(document_ids)}).fetchall()
-        return {row["namespace"]: row["vectors"] for row in rows}
+            vectors = connection.execute(REMOVABLE, at).fetchall()
+            embeddings = connection.execute(FORGETTABLE, at).fetchall()
+        kept = {row["place"]: row["embeddings"] for row in embeddings}
+        return [
+            Going({row["namespace"]: row["vectors"] for row in vectors if row["place"] == place}, kept.get(place, 0))
+            for place in range(1, len(document_ids) + 1)
+        ]
 
     def versions(self, document_id: str) -> list[Version]:
         """All kept versions of a document, oldest first; none where there is no such document."""

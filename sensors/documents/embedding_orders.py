@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from pipelines.failures import PermanentFailure, TransientFailure
-from resources.embedders.protocol import Embedder
+from assets.documents.ordering import cancel
+from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure
+from resources.embedders.protocol import Embedder, Orders
 from resources.ledger.ledger import Ledger
 from resources.ledger.orders import Order
 
@@ -19,6 +20,7 @@ def embedding_orders(
     context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger], embedder: dg.ResourceParam[Embedder]
 ) -> dg.SkipReason:
     """Orders at the embedding service; their documents are put back into the queue, and their runs collect."""
+    cleared = clear(context, ledger, embedder.orders)  # first: what nobody waits for is not looked at below
     under_way = ended = 0
     for order in ledger.orders.due(LOOKS):
         try:
@@ -33,7 +35,23 @@ def embedding_orders(
             ledger.orders.look_later(order)
         ended, under_way = ended + done, under_way + (not done)
     woken = ledger.orders.wake()
-    return dg.SkipReason(f"{under_way} orders are under way, {ended} have ended, {len(woken)} documents go on")
+    told = f"{under_way} orders are under way, {ended} have ended, {len(woken)} documents go on"
+    return dg.SkipReason(told + (f", {cleared} are deleted at the service" if cleared else ""))
+
+
+def clear(context: dg.SensorEvaluationContext, ledger: Ledger, service: Orders | None) -> int:
+    """Take away at the service what nobody waits for: texts are not left there for the 30 days that it keeps them."""
+    if service is None:
+        return 0
+    cleared = 0
+    for order in ledger.orders.unneeded(LOOKS):
+        try:
+            cleared += cancel(ledger, service, order)
+        except RowlineFailure as error:
+            ledger.orders.cancel_later(order)
+            context.log.warning(f"{order.order_key}: {error}")
+            break
+    return cleared
 
 
 def has_ended(embedder: Embedder, order: Order) -> bool:

@@ -28,7 +28,8 @@ def order(patient: Deployment, table: list[list[str]] = TABLE, document: str | N
 
 def tick(patient: Deployment) -> str:
     """The sensor, after all orders have come due; gives what it says."""
-    patient.sql("UPDATE embedding_orders SET look_at = now() - interval '1 s' WHERE state = 'placed'")
+    for table in ("embedding_orders", "cancelled_orders"):
+        patient.sql(f"UPDATE {table} SET look_at = now() - interval '1 s'")
     services = patient.services
     with dg.build_sensor_context(instance=patient.dagster) as context:
         told = embedding_orders(context, ledger=services.ledger, embedder=services.embedder)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from assets.documents.cleanup import CleanedUp, clean_up, clean_up_old_versions
+from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.rollback import roll_back
 from pipelines.failures import Misuse, NotFound, TransientFailure
+from resources.removal import CleanedUp
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
@@ -17,9 +19,7 @@ TABLES = ("documents", "versions", "batches", "lineage", "document_namespaces", 
 
 
 def clean(rowline: Deployment, document_id: str, dry_run: bool = False, **doubles: Any) -> CleanedUp:
-    services = rowline.services
-    resources = {"ledger": services.ledger, "vectors": services.vectors, "objects": services.objects} | doubles
-    return clean_up(resources["ledger"], resources["vectors"], resources["objects"], document_id, dry_run)
+    return clean_up(replace(rowline.services.places, **doubles), document_id, dry_run)
 
 
 def counts(rowline: Deployment) -> dict[str, int]:
@@ -103,10 +103,9 @@ def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deploymen
     for n in (2, 3, 4):
         rowline.index(items(f"v{n}", "always"), document)
     services = rowline.services
-    resources = (services.ledger, services.vectors, services.objects)
-    dry = clean_up_old_versions(*resources, document, keep=2)
+    dry = clean_up_old_versions(services.places, document, keep=2)
     assert (dry.versions, counts(rowline)["versions"]) == ([1, 2], 4)
-    told = clean_up_old_versions(*resources, document, keep=2, dry_run=False)
+    told = clean_up_old_versions(services.places, document, keep=2, dry_run=False)
     assert (told.versions, told.embeddings_deleted) == ([1, 2], 2)
     assert counts(rowline) | {"batches": 0} == {
         "documents": 1,
@@ -121,7 +120,7 @@ def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deploymen
         roll_back(services.ledger, services.vectors, document, 1)
     roll_back(services.ledger, services.vectors, document, 3)
     assert rowline.stored().keys() == rowline.promised()
-    assert clean_up_old_versions(*resources, document, keep=1, dry_run=False).versions == []
+    assert clean_up_old_versions(services.places, document, keep=1, dry_run=False).versions == []
 
 
 def test_a_document_on_its_way_out_does_not_come_back(rowline: Deployment):
@@ -153,10 +152,10 @@ def test_a_version_that_is_half_forgotten_cannot_be_gone_back_to_and_doing_it_ag
     failing = FailsAt(1, TransientFailure("the ledger is away"), ["forget"])
     ledger = watched_ledger(services.ledger, failing, "removals")
     with pytest.raises(TransientFailure):
-        clean_up_old_versions(ledger, services.vectors, services.objects, document, keep=2, dry_run=False)
+        clean_up_old_versions(replace(services.places, ledger=ledger), document, keep=2, dry_run=False)
     with pytest.raises(Misuse, match="completed and kept: 2, 3"):
         roll_back(services.ledger, services.vectors, document, 1)
-    told = clean_up_old_versions(services.ledger, services.vectors, services.objects, document, 9, dry_run=False)
+    told = clean_up_old_versions(services.places, document, 9, dry_run=False)
     assert told.versions == [1], "whatever is to be kept now"
 
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from assets.documents.erasure import Places, Receipt, erase_employee, erase_organization
+from assets.documents.erasure import Receipt, erase_employee, erase_organization
 from pipelines.documents.employees import Employee
 from pipelines.failures import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
 from resources.ledger.erasures import ERASED, HOLDERS
-from resources.services import Services
+from resources.removal import Places
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
@@ -37,12 +37,8 @@ def split(rowline: Deployment) -> str:
     return document
 
 
-def places(services: Services) -> Places:
-    return Places(services.ledger, services.vectors, services.objects, [services.inbox])
-
-
 def forget_employee(rowline: Deployment, number: str, dry_run: bool = False) -> Receipt:
-    return erase_employee(places(rowline.services), "acme", number, dry_run)
+    return erase_employee(rowline.services.places, "acme", number, dry_run)
 
 
 def test_an_employee_is_gone_and_the_others_stay(rowline: Deployment):
@@ -71,7 +67,7 @@ def test_an_organization_is_gone_and_its_neighbour_stays(rowline: Deployment):
     rowline.services.ledger.organizations.put_template("acme", STAFF)
     rowline.index(items("anvil"), organization="rival")
     services = rowline.services
-    receipt = erase_organization(places(services), "acme", NOW, dry_run=False)
+    receipt = erase_organization(services.places, "acme", NOW, dry_run=False)
     assert (len(receipt.documents), receipt.employees_deleted, receipt.templates_deleted) == (2, 2, 1)
     assert receipt.vectors_deleted == 5
     assert "acme" not in text_of_everything(rowline)
@@ -98,7 +94,7 @@ def test_stopped_anywhere_doing_it_again_ends_it(rowline: Deployment, point: int
 
 
 def erase_acme(rowline: Deployment, dry_run: bool = False) -> Receipt:
-    return erase_organization(places(rowline.services), "acme", NOW, dry_run)
+    return erase_organization(rowline.services.places, "acme", NOW, dry_run)
 
 
 def test_every_table_that_names_an_organization_is_emptied_with_it(rowline: Deployment):
@@ -175,7 +171,7 @@ def test_what_is_uploaded_while_an_organization_goes_is_whole_and_told(rowline: 
         if not late:
             late.append(rowline.upload(items("bolt")))
 
-    hooked = replace(places(services), ledger=watched_ledger(services.ledger, upload_once, "removals"))
+    hooked = replace(services.places, ledger=watched_ledger(services.ledger, upload_once, "removals"))
     receipt = erase_organization(hooked, "acme", NOW, dry_run=False)
     assert receipt.arrived_meanwhile == [late[0].document_id]
     assert rowline.process(late[0].document_id).status == "completed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,9 +69,7 @@ def test_vectors_that_sync_restores_go_with_a_document_that_is_being_removed(row
     services = rowline.services
     document = rowline.index(items("anvil", "bellows")).document_id
     rowline.sql("DELETE FROM vectors")
-    removal = threading.Thread(
-        target=clean_up, args=(services.ledger, services.vectors, services.objects, document, False)
-    )
+    removal = threading.Thread(target=clean_up, args=(services.places, document, False))
 
     def remove() -> None:
         removal.start()
@@ -86,5 +85,5 @@ def test_a_file_that_comes_while_its_document_is_being_removed_goes_with_it(rowl
     services = rowline.services
     document = rowline.index(items("anvil")).document_id
     ledger = watched_ledger(services.ledger, at_first("withdraw", lambda: rowline.upload(items("bellows"), document)))
-    clean_up(ledger, services.vectors, services.objects, document, dry_run=False)
+    clean_up(replace(services.places, ledger=ledger), document, dry_run=False)
     assert [*services.objects.keys("")] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ import pytest
 from assets.documents.cleanup import clean_up
 from pipelines.failures import PermanentFailure, TransientFailure
 from pipelines.jobs import maintenance
+from resources.removal import Places
 from resources.wiring import NAMES
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
@@ -17,6 +19,8 @@ from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 def work(rowline: Deployment, job: str, op: str, config: dict[str, Any], **doubles: Any) -> dg.ExecuteInProcessResult:
     resources = {name: getattr(rowline.services, name) for name in NAMES} | doubles
+    held = {field.name for field in fields(Places)}
+    resources["places"] = replace(resources["places"], **{n: d for n, d in doubles.items() if n in held})
     definitions = dg.Definitions(jobs=[getattr(maintenance, job)], resources=resources)
     return definitions.resolve_job_def(job).execute_in_process(
         instance=rowline.dagster,
@@ -98,7 +102,7 @@ def test_a_document_that_is_removed_meanwhile_does_not_end_retention(rowline: De
 
     def before(name: str, _: tuple[Any, ...]) -> None:
         if name == "claim" and left:
-            clean_up(services.ledger, services.vectors, services.objects, left.pop(), dry_run=False)
+            clean_up(services.places, left.pop(), dry_run=False)
 
     ledger = watched_ledger(services.ledger, before, "documents")
     assert forgotten(rowline, at_most=9, ledger=ledger) == ([documents[1]], 0)

@@ -223,8 +223,8 @@ def test_while_a_version_is_in_work_nobody_waits_to_be_told_no(rowline: Deployme
     with services.ledger.documents.claim(document):
         with pytest.raises(Misuse, match=r"Version 4 of .* is being processed"):
             go_back(rowline, document, 1)
-        assert clean_up(services.ledger, services.vectors, services.objects, document).vectors_deleted == 2
-        old = clean_up_old_versions(services.ledger, services.vectors, services.objects, document, keep=1)
+        assert clean_up(services.places, document).vectors_deleted == 2
+        old = clean_up_old_versions(services.places, document, keep=1)
         assert old.versions == [1, 2]
 
 

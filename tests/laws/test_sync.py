@@ -94,7 +94,7 @@ def test_what_lies_in_the_store_is_seen_also_when_no_document_is_left(rowline: D
     rowline.sql("INSERT INTO vectors SELECT 'test/gone/64', namespace, %(i)s, embedding, '{}' FROM vectors", i=uuid4())
     rowline.sql(STRANGER, id=uuid4())
     services = rowline.services
-    clean_up(services.ledger, services.vectors, services.objects, document, dry_run=False)
+    clean_up(services.places, document, dry_run=False)
     rowline.sql(
         "INSERT INTO vectors SELECT 'test/gone/64', 'org_gone', %(i)s, array_fill(1, ARRAY[64])::halfvec, '{}'",
         i=uuid4(),

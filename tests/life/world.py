@@ -15,6 +15,7 @@ from assets.documents.rollback import roll_back
 from assets.documents.sync import Drifted, sync_vectors
 from pipelines.failures import TransientFailure
 from resources.ledger.documents import Version
+from resources.removal import Places
 from resources.search import Scope, Search
 from tests.laws.deployment import Deployment
 from tests.laws.doubles import DIMENSION, FailsAt, Watched, WordEmbedder, watched_ledger
@@ -169,14 +170,14 @@ class World:
 
     def clean_up(self, document_id: str, crash: Crash | None = None) -> bool:
         return self._attempt(
-            crash, lambda ledger, vectors, objects, **_: clean_up(ledger, vectors, objects, document_id, dry_run=False)
+            crash, lambda ledger, vectors, objects, **_: clean_up(Places(ledger, vectors, objects), document_id, False)
         )
 
     def clean_up_old(self, document_id: str, keep: int, crash: Crash | None = None) -> bool:
         return self._attempt(
             crash,
             lambda ledger, vectors, objects, **_: clean_up_old_versions(
-                ledger, vectors, objects, document_id, keep, dry_run=False
+                Places(ledger, vectors, objects), document_id, keep, dry_run=False
             ),
         )
 

@@ -11,7 +11,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from assets.documents.erasure import Places, erase_organization
+from assets.documents.erasure import erase_organization
 from assets.events.operations import ForgetConfig, forgotten_events
 from sensors.events import new_events
 from sensors.events.effects import Effects
@@ -239,9 +239,7 @@ def test_an_erased_organization_leaves_no_event_behind(events: Events):
     events.send_all([{"name": "other", "id": "1", "data": {"about": "Kim"}}])
     events.send("document/process", "umbrella", documentId="x")
     services = events.services
-    erase_organization(
-        Places(services.ledger, services.vectors, services.objects), "acme", datetime.now(UTC), dry_run=False
-    )
+    erase_organization(services.places, "acme", datetime.now(UTC), dry_run=False)
     events.tick()
     left = [row["organization_id"] for row in events.rowline.sql("SELECT * FROM events")]
     assert left == ["umbrella"]

@@ -101,9 +101,9 @@ class Batches:
     def delete(self, file_id: str) -> dict[str, Any]:
         self.content(file_id)
         for batch in self.all.values():
-            if batch.input_file_id == file_id and batch.status not in ENDED:
-                if self.holds_input or batch.status != "cancelling":
-                    raise Refusal(409, f"File {file_id} is used by a batch that is {batch.status}.")
+            let_go = batch.status in ENDED or (batch.status == "cancelling" and not self.holds_input)
+            if batch.input_file_id == file_id and not let_go:
+                raise Refusal(409, f"File {file_id} is used by a batch that is {batch.status}.")
         del self.files[file_id]
         return {"id": file_id, "object": "file", "deleted": True}
 
