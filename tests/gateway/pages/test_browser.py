@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,26 @@ def watched(visitor: Visitor, language: str) -> tuple[Visit, Page, Language]:
     visit.page.clock.install()
     visit.open("/")
     return visit, visit.page, Language(language[:2])
+
+
+@LANGUAGES
+def test_who_shows_a_key_is_let_in_and_a_wrong_one_is_told(
+    visitor: Visitor, key_of: Callable[..., str], language: str
+) -> None:
+    visit = visitor(language, organization=None)
+    page, lang = visit.page, Language(language[:2])
+    visit.open("/sign-in?next=/search")
+    for key in ("rl_wrong", key_of("acme", "search")):
+        page.get_by_label(lang.say("sign_in.key"), exact=True).fill(key)
+        page.get_by_role("button", name=lang.say("sign_in.enter")).click()
+        if key == "rl_wrong":
+            expect(page.get_by_role("alert")).to_have_text(lang.say("sign_in.refused"))
+    page.wait_for_url("**/search")
+    expect(page.locator(".organization")).to_have_text("acme")
+    page.get_by_role("button", name=lang.say("nav.other_language")).click()
+    expect(page.locator("html")).to_have_attribute("lang", lang.other)
+    page.get_by_role("button", name=Language(lang.other).say("nav.sign_out")).click()
+    expect(page.locator("h1")).to_have_text(Language(lang.other).say("sign_in.title"))
 
 
 @LANGUAGES
@@ -92,10 +113,10 @@ def finds_and_traces(page: Page, lang: Language) -> None:
 
 @LANGUAGES
 def test_wrong_rows_are_named_and_come_back_in_a_workbook(
-    visitor: Visitor, rowline: "Deployment", processed: Processed, language: str
+    visitor: Visitor, rowline: "Deployment", language: str
 ) -> None:
     """Partial success is seen as such: badge, rows, file to correct."""
-    version = processed(rowline.upload(items("good", "REFUSED one", "fine"), filename="품목.csv").document_id)
+    version = rowline.quick(rowline.upload(items("good", "REFUSED one", "fine"), filename="품목.csv").document_id)
     visit, page, lang = watched(visitor, language)
     expect(page.locator(".badge.partial")).to_contain_text(lang.say("status.with_errors", n=1))
     visit.open(f"/d/{version.document_id}")
@@ -109,12 +130,10 @@ def test_wrong_rows_are_named_and_come_back_in_a_workbook(
 
 
 @LANGUAGES
-def test_a_document_goes_back_to_an_older_version(
-    visitor: Visitor, rowline: "Deployment", processed: Processed, language: str
-) -> None:
+def test_a_document_goes_back_to_an_older_version(visitor: Visitor, rowline: "Deployment", language: str) -> None:
     """Asked in a dialog; kept as an event; the card says when it is done."""
-    first = processed(rowline.upload(items("old", "same"), filename="a.csv").document_id)
-    processed(rowline.upload(items("new", "same"), first.document_id, filename="a.csv").document_id)
+    first = rowline.quick(rowline.upload(items("old", "same"), filename="a.csv").document_id)
+    rowline.quick(rowline.upload(items("new", "same"), first.document_id, filename="a.csv").document_id)
     visit, page, lang = watched(visitor, language)
     visit.open(f"/d/{first.document_id}")
     versions = page.locator("section[aria-labelledby=versions] tbody tr")
@@ -138,10 +157,8 @@ def test_a_document_goes_back_to_an_older_version(
     expect(versions.nth(1)).to_contain_text(lang.say("versions.live"))
 
 
-def test_what_would_go_is_told_before_a_document_is_deleted(
-    visitor: Visitor, rowline: "Deployment", processed: Processed
-) -> None:
-    document = processed(rowline.upload(items("one", "two"), filename="a.csv").document_id).document_id
+def test_what_would_go_is_told_before_a_document_is_deleted(visitor: Visitor, rowline: "Deployment") -> None:
+    document = rowline.quick(rowline.upload(items("one", "two"), filename="a.csv").document_id).document_id
     visit, page, lang = watched(visitor, "ko-KR")
     visit.open(f"/d/{document}")
     page.get_by_role("link", name=lang.say("delete.action")).click()
