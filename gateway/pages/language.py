@@ -18,6 +18,7 @@ LANGUAGE_COOKIE = "rowline_language"
 ZONE_COOKIE = "rowline_zone"  # written by zone.js: HTTP does not tell it
 PLURALS = {"one", "other"}
 STEP = 1024
+MINUTE = 59_950  # milliseconds that would be written as 60.0 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,13 @@ class Language:
         return str(numbers.format_decimal(value, "0.00", locale=self.code))
 
     def seconds(self, milliseconds: float) -> str:
-        return self.say("units.seconds", s=numbers.format_decimal(milliseconds / 1000, "#,##0.0", locale=self.code))
+        """A span of time: to the tenth of a second, after a minute in minutes, after an hour in hours."""
+        if milliseconds < MINUTE:
+            return self.say("units.seconds", s=numbers.format_decimal(milliseconds / 1000, "0.0", locale=self.code))
+        minutes, rest = divmod(round(milliseconds / 1000), 60)
+        if minutes < 60:
+            return self.say("units.minutes", m=minutes, s=rest)
+        return self.say("units.hours", h=minutes // 60, m=minutes % 60)
 
     def money(self, dollars: float) -> str:
         return str(numbers.format_currency(dollars, "USD", "¤#,##0.0000", locale=self.code, currency_digits=False))

@@ -90,7 +90,7 @@ def test_a_run_is_told_with_its_end_its_output_and_its_place_in_dagster(
 
 
 def test_a_run_leads_to_its_document(person: TestClient, rowline: "Deployment") -> None:
-    document = rowline.index(items("one")).document_id
+    document = rowline.quick(rowline.upload(items("one")).document_id).document_id
     event_id = sent(rowline, "document/process", documentId=document)
     set_run(rowline, event_id, state="following", document_id=document, version=1)
     page = person.get(f"/events/{event_id}").text

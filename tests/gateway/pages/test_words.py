@@ -67,6 +67,20 @@ def test_plurals_follow_the_language() -> None:
     assert Language("ko").say("errors.title", n=1) == "오류 1행"
 
 
+@pytest.mark.parametrize(
+    ("milliseconds", "ko", "en"),
+    [
+        (40, "0.0초", "0.0 s"),
+        (59_940, "59.9초", "59.9 s"),
+        (59_960, "1분 0초", "1 min 0 s"),
+        (754_000, "12분 34초", "12 min 34 s"),
+        (90_000_000, "25시간 0분", "25 h 0 min"),
+    ],
+)
+def test_times_are_written_in_units_that_fit(milliseconds: float, ko: str, en: str) -> None:
+    assert (Language("ko").seconds(milliseconds), Language("en").seconds(milliseconds)) == (ko, en)
+
+
 def test_scripts_hold_no_words() -> None:
     """Words come to them in `data-` attributes; nothing else is ever shown."""
     for script in static_folder().glob("*.js"):
