@@ -12,12 +12,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.documents.cleanup import clean_up
+from assets.documents.erasure import erase_organization
 from pipelines.documents.arrivals import InboxFile
 from pipelines.failures import RowlineFailure, TransientFailure, WrongSetting
 from resources.inbox.bucket import BucketInbox
 from resources.settings import Settings
 from sensors.documents.inbox import TICK_SECONDS, bucket_files, emptied
 from tests.laws.deployment import Deployment, csv_bytes, items, template
+from tests.laws.doubles import FailsAt, Watched
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.s3_server import BUCKET, S3Server
 
@@ -358,3 +361,37 @@ def test_a_deployment_without_a_bucket_has_no_inbox_there(rowline: Deployment):
         told = bucket_files(context)
     assert isinstance(told, dg.SkipReason)
     assert told.skip_message == "OBJECT_STORE is no bucket"
+
+
+def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deployment, s3: S3Server, tick: Tick):
+    """As in the folder; a life-cycle rule that nobody set kept all of it for ever."""
+    for path in ("acme/items.csv", "acme/other.csv", "acme/wrong/items.csv"):
+        s3.drop(f"rowline/inbox/{path}", csv_bytes(items(path)))
+    tick()
+    documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.listed()}
+    kept = f"acme/{documents['other.csv']}/other.csv"
+    assert len(under(s3, ".refused")) == 2
+    places = rowline.services.places
+    dry = clean_up(places, documents["items.csv"])
+    assert (dry.inbox_files_deleted, len(under(s3, ".taken"))) == (1, 2)
+    assert clean_up(places, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
+    assert under(s3, ".taken") == [kept]
+    rowline.process(documents["other.csv"])  # nobody is erased from under a document that waits
+    dry_receipt = erase_organization(places, "acme", NOON)
+    receipt = erase_organization(places, "acme", NOON, dry_run=False)
+    assert (dry_receipt.inbox_files_deleted, receipt.inbox_files_deleted) == (3, 3)
+    assert s3.stored() == []
+
+
+def test_where_a_bucket_cannot_be_asked_the_document_stays_known_and_clean_up_is_done_again(
+    rowline: Deployment, s3: S3Server, tick: Tick
+):
+    s3.drop("rowline/inbox/acme/items.csv", ANVIL)
+    tick()
+    (document,) = rowline.services.ledger.documents.listed()
+    bucket = Watched(rowline.services.bucket_inbox, FailsAt(1, TransientFailure("the bucket is away"), ["forget"]))
+    with pytest.raises(TransientFailure):
+        clean_up(replace(rowline.services.places, inboxes=[bucket]), document.document_id, dry_run=False)
+    assert len(under(s3, ".taken")) == 1
+    assert clean_up(rowline.services.places, document.document_id, dry_run=False).inbox_files_deleted == 1
+    assert s3.stored() == []

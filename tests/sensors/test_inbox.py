@@ -6,18 +6,22 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from assets.documents.cleanup import clean_up
+from assets.documents.erasure import erase_organization
 from pipelines.failures import TransientFailure
 from resources.inbox.folder import FolderInbox
 from sensors.documents.inbox import inbox_files
 from tests.laws.deployment import Deployment, csv_bytes, items, template
 from tests.laws.doubles import FailsAt, Watched
 
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 Tick = Callable[..., None]
 
 
@@ -287,3 +291,26 @@ def test_an_inbox_that_is_no_folder_is_told(rowline: Deployment, folder: Path):
     folder.write_text("a file")
     with pytest.raises(TransientFailure, match=r"The inbox .* cannot be read: File exists"):
         rowline.services.inbox.files()
+
+
+def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deployment, folder: Path, tick: Tick):
+    """The file itself lay there for ever; what was refused is no document's, and goes with its organization."""
+    for path in ("acme/items.csv", "acme/other.csv", "acme/wrong/items.csv"):
+        drop(folder, path, csv_bytes(items(path)))
+    tick()
+    tick()
+    documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.listed()}
+    kept = folder / "acme" / ".taken" / documents["other.csv"] / "other.csv"
+    refused = [path.name for path in (folder / "acme" / ".refused").rglob("*") if path.is_file()]
+    assert sorted(refused) == ["items.csv", "reason.txt"]
+    places = rowline.services.places
+    dry = clean_up(places, documents["items.csv"])
+    assert (dry.inbox_files_deleted, (folder / "acme/.taken" / documents["items.csv"]).exists()) == (1, True)
+    assert clean_up(places, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
+    left = {path for path in (folder / "acme/.taken").rglob("*") if path.is_file()}
+    assert left == {kept}
+    rowline.process(documents["other.csv"])  # nobody is erased from under a document that waits
+    dry_receipt = erase_organization(places, "acme", NOON)
+    receipt = erase_organization(places, "acme", NOON, dry_run=False)
+    assert (dry_receipt.inbox_files_deleted, receipt.inbox_files_deleted) == (3, 3)
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
