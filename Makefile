@@ -25,10 +25,10 @@ dev: setup ## database, Dagster UI and daemon; Ctrl-C stops all of it
 browser:
 	@.ci/browser
 
-test: setup browser ## everything but the longest grids, on a real PostgreSQL
+test: browser setup ## everything but the longest grids, on a real PostgreSQL
 	$(RUN)/python -m pytest -n 2 -m "not long"
 
-test-long: setup browser ## every cell of every grid, and 500 lives of documents
+test-long: browser setup ## every cell of every grid, and 500 lives of documents
 	$(RUN)/python -m pytest -n 2
 	$(RUN)/python -m tests.life --sequences 500
 

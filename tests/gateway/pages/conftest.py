@@ -30,7 +30,7 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 OURS = {**HTML, "Sec-Fetch-Site": "same-origin"}
 Questions = Callable[[str], int]
 REFUSED = re.compile("responded with a status of 4[0-9][0-9]")  # what a test provokes, and then looks at
-NO_CHROMIUM = "These tests need a browser: on Debian `apt-get install chromium`, elsewhere put `chromium` on the PATH"
+NO_CHROMIUM = "These tests need a browser: `make browser` installs one, or says what to do"
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def browser() -> Iterator[Browser]:
 
     Of a module, not of the session: while it is open, an event loop runs in this thread, which Dagster cannot bear.
     """
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
     assert path, NO_CHROMIUM
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
