@@ -232,3 +232,10 @@ def test_the_workspace_points_at_the_definitions() -> None:
     module = importlib.import_module(entry["python_module"]["module_name"])
     assert isinstance(module.defs, dg.Definitions)
     assert entry["python_module"]["location_name"] == "rowline"
+
+
+def test_no_run_is_ended_for_its_age(instance_settings: dict[str, Any], defs: dg.Definitions) -> None:
+    """A living run of a large document is not dead (ADR 0014): `stuck_runs` ends those that are."""
+    assert not {name for name in instance_settings["run_monitoring"] if "max_runtime" in name}
+    tagged = [job.name for job in defs.resolve_all_job_defs() if any("max_runtime" in tag for tag in job.tags)]
+    assert tagged == []

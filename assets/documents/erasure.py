@@ -16,7 +16,7 @@ from assets.documents.ordering import cancelled_orders
 from pipelines.failures import Conflict, NotFound
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
-from resources.removal import Places, objects_of, taken
+from resources.removal import CleanedUp, Places, objects_of, taken
 from resources.uploads import begun_before, uploads_folder
 from resources.vectors.protocol import VectorStore
 
@@ -43,9 +43,20 @@ class Receipt:
     objects_deleted: int | None = None
     inbox_files_deleted: int = 0
     orders_cancelled: int = 0
+    events_deleted: int | None = None
+    notices_deleted: int | None = None
     employees_deleted: int = 0
     templates_deleted: int = 0
     arrived_meanwhile: list[str] = field(default_factory=list)
+
+    def add(self, gone: CleanedUp) -> None:
+        """What went with one document of an organization."""
+        self.vectors_deleted += gone.vectors_deleted
+        self.embeddings_deleted = (self.embeddings_deleted or 0) + gone.embeddings_deleted
+        self.objects_deleted = (self.objects_deleted or 0) + gone.objects_deleted
+        self.inbox_files_deleted += gone.inbox_files_deleted
+        self.orders_cancelled += gone.orders_cancelled
+        self.namespaces_affected = sorted({*self.namespaces_affected, *gone.namespaces_affected})
 
     def as_json(self) -> dict[str, Any]:
         return {to_camel(name): value for name, value in asdict(self).items()}
@@ -68,18 +79,14 @@ def erase_organization(places: Places, organization_id: str, now: datetime, dry_
         receipt.orders_cancelled = len(ledger.orders.at_service(receipt.documents))
         return receipt
     refuse_while_in_work(ledger, organization_id)
-    ledger.erasures.forget_events(organization_id)  # first: one that waits would bring a file back
+    receipt.events_deleted = ledger.erasures.forget_events(
+        organization_id
+    )  # first: one that waits would bring a file back
     receipt.embeddings_deleted = receipt.objects_deleted = 0
     for document_id in receipt.documents:
         places.forget(document_id)
-        gone = clean_up(places, document_id, dry_run=False)
+        receipt.add(clean_up(places, document_id, dry_run=False))
         places.forget(document_id)
-        receipt.vectors_deleted += gone.vectors_deleted
-        receipt.embeddings_deleted += gone.embeddings_deleted
-        receipt.objects_deleted += gone.objects_deleted
-        receipt.inbox_files_deleted += gone.inbox_files_deleted
-        receipt.orders_cancelled += gone.orders_cancelled
-        receipt.namespaces_affected = sorted({*receipt.namespaces_affected, *gone.namespaces_affected})
     # files whose upload was never recorded
     unnamed = [key for key in objects.keys(uploads_folder(organization_id)) if begun_before(key, now - UPLOAD_TAKES)]
     receipt.objects_deleted += deleted(objects, set(unnamed) - ledger.erasures.named(unnamed))
@@ -87,6 +94,8 @@ def erase_organization(places: Places, organization_id: str, now: datetime, dry_
     left = ledger.erasures.erase_organization(organization_id)
     receipt.employees_deleted, receipt.templates_deleted = left["employees"], left["templates"]
     receipt.embeddings_deleted += left["embeddings"]
+    receipt.events_deleted += left["events"]
+    receipt.notices_deleted = left["notices"]
     receipt.arrived_meanwhile = ledger.erasures.documents(organization_id)
     return receipt
 
@@ -95,7 +104,8 @@ def erase_employee(places: Places, organization_id: str, employee_number: str, d
     """Everything of one employee, in every version of every document.
 
     The employee leaves the list last, so that doing it again after a crash ends it. Rows are known to be
-    theirs by the template's employee column: a company-wide row that mentions them is not found.
+    theirs by the template's employee column: a company-wide row that mentions them is not found. Of what apps sent, an
+    event goes where a value in it is their number or their name, a message where its text has the name too.
     Raises NotFound for one who is not in the list, Conflict while a document of the organization is worked on.
     """
     ledger = places.ledger
@@ -132,7 +142,8 @@ def erase_employee(places: Places, organization_id: str, employee_number: str, d
         receipt.rows_erased += erased.rows
         receipt.embeddings_deleted += erased.embeddings
     drop(places, organization_id, namespaces)  # what a vector-sync brought back before the rows were gone
-    ledger.erasures.erase_employee(organization_id, employee_number)
+    named = ledger.erasures.erase_employee(organization_id, employee_number)
+    receipt.events_deleted, receipt.notices_deleted = named["events"], named["notices"]
     receipt.employees_deleted = 1
     return receipt
 

@@ -94,7 +94,8 @@ def erase(
     out.print(
         f"{whose} is erased: {told['vectorsDeleted']} vectors, {told['embeddingsDeleted']} embeddings, "
         f"{told['objectsDeleted']} files, {told['inboxFilesDeleted']} files of the inbox, "
-        f"{told['ordersCancelled']} orders at OpenAI, {told['rowsErased']} rows of documents that stay, "
+        f"{told['ordersCancelled']} orders at OpenAI, {told['eventsDeleted']} events, {told['noticesDeleted']} "
+        f"messages, {told['rowsErased']} rows of documents that stay, "
         f"in {len(told['documents'])} documents",
         markup=False,
     )

@@ -1,5 +1,6 @@
 """Erasures: everything that names an organization, or one of its employees, out of the ledger."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,6 +83,22 @@ UPDATE batches b SET processed_rows = s.processed, errors = s.errors
  WHERE b.document_id = %(document)s AND b.version = s.version AND b.batch_number = s.batch_number
    AND b.status = 'completed'
 """  # noqa: S608
+# An event's run that followed the version holds a copy of what it gave.
+TOLD = """
+UPDATE event_runs r SET output = (r.output::jsonb || jsonb_build_object('result', v.result))::text FROM versions v
+ WHERE v.document_id = %(document)s AND r.document_id = v.document_id AND r.version = v.version
+   AND v.result IS NOT NULL AND r.output IS NOT NULL
+"""
+# What apps sent is theirs to shape: an employee is found where a value is their number or name, and nothing else.
+NAMED_IN_EVENTS = """
+DELETE FROM events WHERE organization_id = %(organization)s
+   AND EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN content) > 0)
+"""
+NAMED_IN_NOTICES = """
+DELETE FROM notices WHERE (organization_id = %(organization)s OR %(organization)s = ANY(about))
+   AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN "values") > 0)
+        OR position(%(name)s::text IN subject || ' ' || message) > 0)
+"""
 REACHED = """
 DELETE FROM document_namespaces n WHERE n.document_id = %(document)s AND n.namespace = ANY(%(namespaces)s)
    AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.document_id = n.document_id AND l.version = n.version
@@ -198,24 +215,38 @@ class Erasures:
             connection.execute(REACHED, at)
             connection.execute(BATCHES, at)
             connection.execute(RESULTS, at)
+            connection.execute(TOLD, at)
             connection.execute(FILES, at)
             return ErasedRows(rows, connection.execute(UNNEEDED, at).rowcount)
 
-    def erase_employee(self, organization_id: str, employee_number: str) -> None:
+    def erase_employee(self, organization_id: str, employee_number: str) -> dict[str, int]:
+        """Out of the list, with their keys, and with events and messages that name them; how many of those."""
+        at = {"organization": organization_id, "employee": employee_number}
         with self._database.transaction() as connection:
+            row = connection.execute(
+                "DELETE FROM employees WHERE organization_id = %(organization)s AND employee_number = %(employee)s "
+                "RETURNING name",
+                at,
+            ).fetchone()
             connection.execute(
-                "DELETE FROM employees WHERE organization_id = %s AND employee_number = %s",
-                (organization_id, employee_number),
+                "DELETE FROM keys WHERE organization_id = %(organization)s AND employee_id = %(employee)s", at
             )
-            connection.execute(
-                "DELETE FROM keys WHERE organization_id = %s AND employee_id = %s", (organization_id, employee_number)
-            )
+            name = (row and row["name"]) or employee_number
+            named = at | {
+                "name": name if row and len(name) > 1 else None,  # a single letter would be found in every text
+                "quoted": [json.dumps(employee_number), json.dumps(name)],
+            }
+            return {
+                "events": connection.execute(NAMED_IN_EVENTS, named).rowcount,
+                "notices": connection.execute(NAMED_IN_NOTICES, named).rowcount,
+            }
 
-    def forget_events(self, organization_id: str) -> None:
-        """What apps sent, and what of it still waits to start something."""
+    def forget_events(self, organization_id: str) -> int:
+        """What apps sent, and what of it still waits to start something; how many events."""
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,))
+            gone = connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,)).rowcount
             connection.execute("DELETE FROM event_keys WHERE organization_id = %s", (organization_id,))
+        return gone
 
     def erase_organization(self, organization_id: str) -> dict[str, int]:
         """What an organization has beside its documents, which are gone; how much of each.
@@ -226,14 +257,15 @@ class Erasures:
             connection.execute(FORGETTING, {"organization": organization_id})
             if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
                 return dict.fromkeys(HOLDERS, 0)
-            _erase_alerts(connection, organization_id)
-            return {
+            about_it = _erase_alerts(connection, organization_id)
+            gone = {
                 table: connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = %s",  # noqa: S608 - names of our own
                     (organization_id,),
                 ).rowcount
                 for table in HOLDERS
             }
+            return gone | {"notices": gone["notices"] + about_it}
 
     def named(self, keys: list[str]) -> set[str]:
         """Of these object keys, those that a version names."""
@@ -242,16 +274,20 @@ class Erasures:
         return {row["object_key"] for row in rows}
 
 
-def _erase_alerts(connection: Connection, organization_id: str) -> None:
-    """What the operator was told of the organization; an alert that is about others too stays, without it."""
+def _erase_alerts(connection: Connection, organization_id: str) -> int:
+    """What the operator was told of the organization: how many messages.
+
+    An alert that is about others too stays, without it.
+    """
     at = {"organization": organization_id}
-    connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", at)
+    told = connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", at).rowcount
     connection.execute("DELETE FROM alerts WHERE organizations = ARRAY[%(organization)s::text]", at)
     connection.execute(
         "UPDATE alerts SET organizations = array_remove(organizations, %(organization)s) "
         "WHERE %(organization)s = ANY(organizations)",
         at,
     )
+    return told
 
 
 def unknown(employee_number: str) -> str:

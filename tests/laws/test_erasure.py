@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from assets.documents.erasure import Receipt, erase_employee, erase_organization
+from gateway.sending import take_events
+from pipelines.access.keys import mint_key
 from pipelines.documents.employees import Employee
 from pipelines.failures import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
+from pipelines.notifications.messages import NewNotice
 from resources.ledger.erasures import ERASED, HOLDERS
 from resources.removal import Places
+from resources.services import Services
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
@@ -190,3 +196,85 @@ def test_a_dry_run_counts_what_several_documents_share(rowline: Deployment):
 def test_an_organization_that_nobody_knows_is_not_erased(rowline: Deployment):
     with pytest.raises(NotFound, match="There is no organization acme"):
         erase_acme(rowline)
+
+
+def sign_in(services: Services, organization: str, employee: str | None = None) -> str:
+    """A key with a session; its id."""
+    made = mint_key()
+    services.ledger.keys.put(made, organization, "a person", frozenset({"search"}), employee)
+    services.ledger.keys.open_session(f"session of {made.key_id}", made.key_id, timedelta(hours=1))
+    return made.key_id
+
+
+def send(services: Services, organization: str, **data: Any) -> None:
+    take_events(services, organization, json.dumps({"name": "invoice/paid", "id": organization, "data": data}).encode())
+
+
+def test_nothing_of_an_organization_is_left_in_events_messages_alerts_keys_and_sessions(rowline: Deployment):
+    services = rowline.services
+    for organization in ("acme", "rival"):
+        rowline.index(items("anvil"), organization=organization)
+        sign_in(services, organization)
+        send(services, organization, about=f"a secret of {organization}")
+        services.ledger.notices.put(NewNotice(organization, "k", "slack", None, "", f"hello {organization}"))
+        services.ledger.notices.put(
+            NewNotice("operator", organization, "slack", None, "", f"{organization} failed", about=(organization,))
+        )
+        rowline.sql(
+            "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, told_at, opened_at) VALUES "
+            "(%(id)s, %(id)s, 'document_failed', %(reason)s, ARRAY[%(org)s], 1, now(), now())",
+            id=f"alert of {organization}",
+            reason=f"{organization}.csv: no table",
+            org=organization,
+        )
+    receipt = erase_acme(rowline)
+    assert (receipt.events_deleted, receipt.notices_deleted) == (1, 2)
+    assert "acme" not in text_of_everything(rowline)
+    counts = {t: len(rowline.sql(f"SELECT 1 FROM {t}")) for t in ("events", "event_keys", "keys", "sessions", "alerts")}
+    assert counts == {"events": 1, "event_keys": 1, "keys": 1, "sessions": 1, "alerts": 1}
+    assert len(rowline.sql("SELECT 1 FROM notices")) == 2
+
+
+def test_of_what_apps_sent_that_goes_which_names_the_employee(rowline: Deployment):
+    """A value that is their number or their name; what only holds those letters is about something else."""
+    split(rowline)
+    services = rowline.services
+    kept = [("E2", "Name of E2"), ("E11", "E1 and others"), ("weld", "nobody")]
+    for number, (who, note) in enumerate([("E1", "sick"), ("x", "Name of E1"), *kept]):
+        event = {"name": "leave/asked", "id": f"{number}", "data": {"who": who, "deep": [{"note": note}]}}
+        take_events(services, "acme", json.dumps(event).encode())
+    send(services, "rival", who="E1")
+    for number, text in enumerate(("Name of E1 is ill", "nothing to tell", "E1")):
+        services.ledger.notices.put(NewNotice("acme", f"{number}", "slack", None, "", text, {"who": text}))
+    mine, other = sign_in(services, "acme", "E1"), sign_in(services, "acme", "E2")
+
+    receipt = forget_employee(rowline, "E1")
+    assert (receipt.events_deleted, receipt.notices_deleted) == (2, 2)
+    left = rowline.sql("SELECT organization_id, content FROM events ORDER BY received_at, event_id")
+    assert len(left) == len(kept) + 1
+    assert [row["message"] for row in rowline.sql("SELECT message FROM notices")] == ["nothing to tell"]
+    assert [row["key_id"] for row in rowline.sql("SELECT key_id FROM keys")] == [other]
+    assert [row["key_id"] for row in rowline.sql("SELECT key_id FROM sessions")] == [other]
+    assert mine not in text_of_everything(rowline)
+
+
+def test_the_run_of_an_event_forgets_what_its_document_forgot(rowline: Deployment):
+    """It holds a copy of the result, with the errors of rows."""
+    send(rowline.services, "acme", about="nothing")
+    version = rowline.services.ledger.documents.newest(split(rowline))
+    (event,) = rowline.sql("SELECT event_id FROM events")
+    rowline.employees("E9")
+    rowline.sql(
+        "INSERT INTO event_runs (run_id, organization_id, event_id, function, state, document_id, version, output) "
+        "VALUES ('r', 'acme', %(event)s, 'processed_document', 'completed', %(document)s, 2, %(output)s)",
+        event=event["event_id"],
+        document=version.document_id,
+        output=json.dumps({"effect": "done", "result": version.result}),
+    )
+    assert "employee E9" in str(rowline.sql("SELECT output FROM event_runs"))
+    forget_employee(rowline, "E9")
+    (run,) = rowline.sql("SELECT output FROM event_runs")
+    told = json.loads(run["output"])
+    assert told["effect"] == "done"
+    assert told["result"] == rowline.services.ledger.documents.newest(version.document_id).result
+    assert "employee E9" not in text_of_everything(rowline)
