@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from gateway.http.identity import OurServices
 from gateway.http.operators import check_operator
+from gateway.http.problems import told_as
 from pipelines.documents.costs import cost_usd
 from pipelines.events.registry import FUNCTIONS
 from pipelines.failures import RowlineFailure
@@ -48,7 +49,9 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
     HTTP.labels(method if method in METHODS else OTHER, route, f"{status // 100}xx").observe(seconds)
 
 
-@router.get("/metrics", response_class=Response, dependencies=[Depends(check_operator)])
+@router.get(
+    "/metrics", response_class=Response, dependencies=[Depends(check_operator)], responses=told_as(401, 403, 429, 503)
+)
 def metrics(request: Request, services: OurServices) -> Response:
     """Figures of the whole deployment, in Prometheus' text format or OpenMetrics."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))

@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -43,10 +44,24 @@ class EmbeddedServer:
         """Start it again after it was killed; connections that were open are lost, nothing that was committed is."""
         server = self._opened()
         with _starting, server._lock:
+            self._forget_a_zombie()
             try:
                 server.ensure_postgres_running()
             except (OSError, RuntimeError, AssertionError) as error:
                 raise self._failure(error) from error
+
+    def _forget_a_zombie(self) -> None:
+        """A server that was killed, and whose parent never asked how it ended, still counts as running."""
+        import psutil
+
+        lock = self.folder / "postmaster.pid"
+        with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+            process = psutil.Process(int(lock.read_text("utf-8").split()[0]))
+            if process.status() != psutil.STATUS_ZOMBIE:
+                return
+            lock.unlink()
+            for socket in self.folder.glob(".s.PGSQL.*"):
+                socket.unlink()
 
     def forget_the_dead(self) -> None:
         """Its last process stops it; one that was killed would stand in the list for ever, and nobody be the last."""

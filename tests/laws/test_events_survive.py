@@ -131,7 +131,8 @@ class Deployment:
     def kill_all(self) -> None:
         """kill -9 of every process at once; the database and its children too."""
         roots = [process.pid for process in (self.gateway, self.sensor) if process]
-        roots.append(int((self.home / "pg" / "postmaster.pid").read_text("utf-8").split()[0]))
+        with suppress(FileNotFoundError):
+            roots.append(int((self.home / "pg" / "postmaster.pid").read_text("utf-8").split()[0]))
         doomed = [psutil.Process(pid) for pid in roots if psutil.pid_exists(pid)]
         doomed += [child for process in list(doomed) for child in process.children(recursive=True)]
         for process in doomed:
@@ -146,8 +147,6 @@ class Deployment:
         while any(map(lives, doomed)):
             assert time.monotonic() < deadline
             breath()
-        # nobody may have asked yet how it ended, and then its number still counts as taken
-        (self.home / "pg" / "postmaster.pid").unlink(missing_ok=True)
         self.gateway = self.sensor = None
 
 

@@ -23,6 +23,7 @@ NAMES = st.sampled_from(list(TEMPLATES))
 MODES = st.sampled_from(["company_wide", "employee_split"])
 Change = tuple[str, int, Cells]
 CHANGES: st.SearchStrategy[Change] = st.tuples(st.sampled_from(EDITS), st.integers(0, 11), ROWS)
+LOSSES: st.SearchStrategy[Change] = st.tuples(st.sampled_from(["changed", "halved"]), st.integers(0, 11), ROWS)
 FILES = st.builds(File, TABLES, NAMES, MODES, st.just(False))
 PICKS = st.integers(0, 11)
 CRASHES = st.none() | st.builds(Crash, at=st.integers(1, 40), for_good=st.booleans())
@@ -105,11 +106,15 @@ class Life(RuleBasedStateMachine):
         self.deeds.retry(self.pick(number))
 
     @precondition(lambda self: self.documents)
-    @rule(number=PICKS, to=st.integers(0, 8), crash=CRASHES)
-    def roll_back(self, number: int, to: int, crash: Crash | None) -> None:
-        """To a version that can be gone back to, as a rule; where there is none, to any."""
+    @rule(number=PICKS, to=st.integers(0, 8), change=LOSSES, crash=CRASHES)
+    def roll_back(self, number: int, to: int, change: Change, crash: Crash | None) -> None:
+        """To a version that can be gone back to, which is made first, as a rule; else to any."""
         document = self.pick(number)
-        choices = [n for n in document.completed if n != document.live]
+        if to and not document.others_completed:
+            self.deeds.process(document)
+            self._upload(document, change)
+            self.deeds.process(document)
+        choices = document.others_completed
         self.deeds.roll_back(document, choices[to % len(choices)] if choices else to, crash)
 
     @precondition(lambda self: self.documents)
@@ -140,9 +145,14 @@ class Life(RuleBasedStateMachine):
         self.deeds.sync_while_removing(self.pick(number))
 
     @precondition(lambda self: len(self.documents) > 1)
-    @rule(number=PICKS, crash=CRASHES)
-    def clean_up(self, number: int, crash: Crash | None) -> None:
-        self.deeds.clean_up(self.pick(number), crash)
+    @rule(number=PICKS, shared=st.booleans(), crash=CRASHES)
+    def clean_up(self, number: int, shared: bool, crash: Crash | None) -> None:
+        """Where `shared`, its rows are another document's first."""
+        document = self.pick(number)
+        if shared:
+            self.deeds.process(document)
+            self.deeds.process(self.deeds.upload(document.current.file, document.organization))
+        self.deeds.clean_up(document, crash)
 
     @precondition(lambda self: self.documents)
     @rule(number=PICKS, keep=st.integers(1, 3), crash=CRASHES)

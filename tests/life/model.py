@@ -63,6 +63,10 @@ class ModelDocument:
         """What can be gone back to."""
         return sorted(n for n, v in self.versions.items() if v.completed and not v.forgotten)
 
+    @property
+    def others_completed(self) -> list[int]:
+        return [n for n in self.completed if n != self.live]
+
     def facts(self) -> tuple[int | None, bool, dict[int, str]]:
         return self.live, self.removed, {n: v.status for n, v in sorted(self.versions.items())}
 

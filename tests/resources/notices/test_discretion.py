@@ -62,6 +62,6 @@ def test_the_log_of_httpx_would_have_told_it(slack: SlackServer, caplog: pytest.
     """A proof that cannot fail is none: what others ask by httpx is still written down."""
     import httpx
 
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, "httpx"):
         httpx.post(slack.url, json={"text": "hello"})
     assert "never-shown-secret" in caplog.text
