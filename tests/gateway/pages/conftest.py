@@ -119,6 +119,8 @@ def visitor(browser: Browser, site: str, services: Services) -> Iterator[Visitor
     visits: list[Visit] = []
 
     def visited(language: str = "en-US", organization: str | None = "acme", **more: object) -> Visit:
+        # a small window that stands still: most of these tests' time goes into painting
+        more = {"viewport": {"width": 800, "height": 600}, "reduced_motion": "reduce", **more}
         context = browser.new_context(locale=language, timezone_id="Asia/Seoul", base_url=site, **more)  # type: ignore[arg-type]
         context.set_default_timeout(10_000)
         visit = Visit(context, context.new_page(), site)
