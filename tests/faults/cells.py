@@ -52,9 +52,9 @@ class Cell:
     @property
     def is_long(self) -> bool:
         """Left to `make test-long`: kinds that end as others do."""
-        if self.kind in ("server_error", "unavailable"):
-            return True  # as rate_limit
-        return not self.always and self.kind in ("reset_before", "truncated")  # as reset_after and garbage
+        if self.kind in ("server_error", "unavailable", "reset_before", "truncated"):
+            return True  # as rate_limit, reset_after and garbage
+        return not self.always and self.kind in FOR_GOOD  # nothing tries again
 
     @property
     def ends(self) -> str:

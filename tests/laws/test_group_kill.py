@@ -27,7 +27,7 @@ from tests.laws.test_kill import (
 )
 
 __all__ = ["driver", "scenes"]  # fixtures
-DOCUMENTS, ROWS, KILLS = 4, 9, 6
+DOCUMENTS, ROWS = 4, 9
 
 
 def uploaded(driver: Driver, scenes: Scenes, scene: dict[str, str]) -> list[str]:
@@ -60,12 +60,14 @@ def found_dead(scene: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[s
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("kills", [2, pytest.param(6, marks=pytest.mark.long)])
 def test_a_group_killed_anywhere_loses_no_document_and_pays_nothing_twice(
     driver: Driver,
     scenes: Scenes,
     with_dagster: str,
     monkeypatch: pytest.MonkeyPatch,
     tell: Callable[[str, str], None],
+    kills: int,
 ):
     scene = scenes.environment(scenes.copy(with_dagster), scenes.home / "scene")
     runs = uploaded(driver, scenes, scene)
@@ -78,7 +80,7 @@ def test_a_group_killed_anywhere_loses_no_document_and_pays_nothing_twice(
     assert checks_of(calm) == DOCUMENTS * 9, "each of nine verdicts, under each document's partition"
 
     going_live = [len(moments) * share // 100 for share in (92, 95)]
-    for point in [*points(moments, KILLS - 2), *going_live]:
+    for point in [*points(moments, kills), *going_live]:
         here = scenes.again(scene)
         scenes.openai.reset()
         code, reached, output = driver.run(here, "group", *runs, at=point)
