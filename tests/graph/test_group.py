@@ -54,7 +54,7 @@ def materialized(rowline: Deployment, asset: str) -> list[str | None]:
 
 def test_each_document_of_a_group_is_searchable_and_has_its_history_under_its_partition(rowline: Deployment):
     """What the UI shows of a document is what it shows after a run of its own: materializations, checks, metadata."""
-    alone = rowline.index(items("chisel"))
+    alone = rowline.process(rowline.upload(items("chisel")).document_id)
     versions = uploaded(rowline, "anvil", "bellows", "clamp")
     result = process(rowline, versions)
     assert result.success

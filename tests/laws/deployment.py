@@ -108,7 +108,9 @@ class Deployment:
 
     def index(self, table: Table | bytes, document: str | SameName | None = None, **upload: Any) -> Version:
         """Upload and do what a run does, which must succeed: a document to begin with, without Dagster's records."""
-        version = self.quick(self.upload(table, document, **upload).document_id)
+        document_id = self.upload(table, document, **upload).document_id
+        self.dagster.add_dynamic_partitions("documents", [document_id])
+        version = self.quick(document_id)
         assert (version.error, version.status) == (None, "completed")
         return version
 

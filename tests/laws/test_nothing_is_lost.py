@@ -58,7 +58,7 @@ def emptied(rowline: Deployment) -> Callable[[], Deployment]:
     return empty
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(versions=st.lists(ROWS, min_size=1, max_size=3), skip=st.booleans())
 def test_the_counts_of_any_table_and_its_versions_add_up(
     emptied: Callable[[], Deployment], versions: list[list[tuple[str, str, str]]], skip: bool
