@@ -13,6 +13,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 
 from gateway.http.identity import SHOW_A_KEY, holder_of, services_of
@@ -29,9 +30,18 @@ log = logging.getLogger(__name__)
 router = APIRouter(tags=["events"])
 
 SEED_HEADER = "x-inngest-event-id-seed"
-PATH = "/e/{event_key:path}"
+PATH = "/e/{event_key:anything}"
 HEADERS = {"x-inngest-server-kind": "cloud"}  # those of CORS are `gateway/http/security.py`'s, on every answer here
 MOST_AT_ONCE = 100  # requests whose bodies a process holds; more are told to come again, as their SDKs do
+
+
+class Anything(StringConvertor):
+    """As `path`, with line breaks: whatever stands for a key is answered as a key."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("anything", Anything())
 
 
 class Sent(BaseModel):

@@ -61,10 +61,10 @@ ROUTES = [
     Route("GET", "/health/ready", None, lambda _: {"params": {"part": "database"}}),
     theirs("GET", "/metrics", "admin", elsewhere=403),  # of DEFAULT_ORGANIZATION, which acme is here
     # events
-    Route("POST", "/e/{event_key:path}", "events", lambda _: {"json": EVENT}, key_in_path=True, forbidden=401),
+    Route("POST", "/e/{event_key:anything}", "events", lambda _: {"json": EVENT}, key_in_path=True, forbidden=401),
     Route(
         "POST",
-        "/e/{event_key:path}",
+        "/e/{event_key:anything}",
         "events",
         lambda _: {"json": {"name": "document/cleanup", "data": {"documentId": _["documentId"], "tenantId": "acme"}}},
         theirs=True,
@@ -74,7 +74,7 @@ ROUTES = [
         variant="of a tenant that is named",
     ),
     *(
-        Route(method, "/e/{event_key:path}", None, key_in_path=True, good=405)
+        Route(method, "/e/{event_key:anything}", None, key_in_path=True, good=405)
         for method in ("GET", "PUT", "PATCH", "DELETE")
     ),
     Route("GET", "/v1/events", "events"),

@@ -221,6 +221,14 @@ def test_without_any_key_nothing_is_taken(with_team_key: Any):
     assert answer.json()["error"].startswith("Event keys are required to process events securely")
 
 
+@pytest.mark.parametrize("key", ["%0A", "a%0A%0Ab", "a/b", "%00", "%ED%A0%80", "%EC%97%B4%EC%87%A0"])
+def test_whatever_stands_for_a_key_is_answered_as_a_wrong_one(client: TestClient, key_of: Any, key: str):
+    key_of("acme", "events")
+    answer = client.post(f"/e/{key}", content=b'{"name":"a"}')
+    assert (answer.status_code, answer.json()["status"]) == (401, 401)
+    assert answer.json()["error"]
+
+
 # -- methods, sizes, hostile ------------------------------------------------------------------------------------
 
 
