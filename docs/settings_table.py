@@ -1,4 +1,4 @@
-"""The table of settings in README, made from the settings class.
+"""The table of settings in docs/settings.md, made from the settings class.
 
 `python -m docs.settings_table` prints it; `--write` puts it between `<!-- settings -->` and `<!-- /settings -->`.
 """
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from resources.settings import PROJECT_ROOT, Settings
 
-README = PROJECT_ROOT / "README.md"
+PAGE = PROJECT_ROOT / "docs" / "settings.md"
 START, END = "<!-- settings -->", "<!-- /settings -->"
 
 
@@ -26,12 +26,12 @@ def settings_table() -> str:
     return "\n".join(lines)
 
 
-def with_table(readme: str) -> str:
-    """The README with the table of today. Raises ValueError where its two marks are not there, once, in order."""
-    before, start, rest = readme.partition(START)
+def with_table(page: str) -> str:
+    """The page with the table of today. Raises ValueError where its two marks are not there, once, in order."""
+    before, start, rest = page.partition(START)
     _, end, after = rest.partition(END)
     if not start or not end or START in after or END in before + after:
-        raise ValueError(f"README needs one line {START} and, below it, one line {END}")
+        raise ValueError(f"docs/settings.md needs one line {START} and, below it, one line {END}")
     return f"{before}{START}\n{settings_table()}\n{END}{after}"
 
 
@@ -62,7 +62,7 @@ def _choices(annotation: Any) -> list[str]:
 
 def main(arguments: list[str]) -> None:
     if arguments == ["--write"]:
-        README.write_text(with_table(README.read_text("utf-8")), "utf-8")
+        PAGE.write_text(with_table(PAGE.read_text("utf-8")), "utf-8")
     elif arguments:
         sys.exit(f"docs.settings_table knows --write only, not {' '.join(arguments)}")
     else:

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from docs.lineage_picture import PICTURE, drawing
-from docs.settings_table import END, START, settings_table, with_table
+from docs.settings_table import END, PAGE, START, settings_table, with_table
 from gateway.cli.main import app
 from resources.settings import PROJECT_ROOT, Settings
 
@@ -63,11 +63,11 @@ def test_every_make_target_that_is_promised_exists() -> None:
     assert {"setup", "demo", "dev", "test", "test-fast", "check", "checks", "bench"} <= targets
 
 
-def test_the_settings_table_of_the_readme_is_the_settings_class() -> None:
+def test_the_table_of_settings_is_the_settings_class() -> None:
     """Renew with `python -m docs.settings_table --write`."""
-    readme = README.read_text("utf-8")
-    assert START in readme
-    assert with_table(readme) == readme, "run `python -m docs.settings_table --write`"
+    page = PAGE.read_text("utf-8")
+    assert START in page
+    assert with_table(page) == page, "run `python -m docs.settings_table --write`"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -84,9 +84,9 @@ def test_the_settings_table_is_the_same_on_every_computer() -> None:
     assert str(Path.home()) + "/" not in settings_table()
 
 
-def test_a_readme_without_the_marks_is_refused_and_not_overwritten() -> None:
+def test_a_page_without_the_marks_is_refused_and_not_overwritten() -> None:
     for broken in ("no marks", START, f"{END}\n{START}", f"{START}{END}{START}{END}"):
-        with pytest.raises(ValueError, match="README needs one line"):
+        with pytest.raises(ValueError, match="needs one line"):
             with_table(broken)
 
 
