@@ -26,6 +26,7 @@ def dev() -> None:
             out.print(f"               {settings.object_store.rstrip('/')}/inbox/<organization>/", markup=False)
         out.print(f"  Data         {settings.rowline_home}", markup=False)
         out.print(f"  Logs         {running.gateway.log}, {running.dagster.log.name}", markup=False)
-        out.print("  Try          rowline upload FILE --org acme --wait", markup=False)
+        organization = settings.default_organization  # the one that the pages show
+        out.print(f"  Try          rowline upload FILE --org {organization} --wait", markup=False)
         running.keep(lambda line: console.print(f"! {line}", markup=False, soft_wrap=True))
     out.print("Rowline is down.")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from gateway.http import (
@@ -25,6 +25,7 @@ from gateway.http import (
 )
 from gateway.http.limits import Limits
 from gateway.http.logs import RequestLog
+from gateway.http.parameters import only_known
 from gateway.http.security import GuardedApp, guard
 from gateway.pages import register as pages
 from gateway.pages.errors import ErrorPages
@@ -32,7 +33,8 @@ from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-NOUNS = (health, metrics, keys, uploads, documents, versions, search, lineage, events, runs, functions, notices)
+NOUNS = (keys, uploads, documents, versions, search, lineage, notices)
+THEIRS = (health, metrics, events, runs, functions)  # probes and SDKs may add parameters of their own
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
@@ -52,6 +54,8 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     problems.register(app)
     pages.register(app)
     for noun in NOUNS:
+        app.include_router(noun.router, dependencies=[Depends(only_known)], responses=problems.told_as(422))
+    for noun in THEIRS:
         app.include_router(noun.router)
     openapi.describe(app)
     app.add_middleware(methods.Heads)

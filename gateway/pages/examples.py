@@ -15,7 +15,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "filePath": f"{FOLDER}premiums.xlsx",
     },
     "document/process": {"documentId": DOCUMENT},
-    "document/cleanup": {"documentId": DOCUMENT},
+    "document/cleanup": {"documentId": "doc_0"},  # which one goes for ever, a person has to say
     "document/rollback": {"documentId": DOCUMENT, "targetVersion": 1},
     "vectors/sync.requested": {"repair": False},
     "notification/send": {"channel": "email", "to": "team@example.com", "subject": "Rowline", "message": "Test"},

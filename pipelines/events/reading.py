@@ -12,6 +12,7 @@ from pipelines.failures import Misuse
 
 MOST_EVENTS = 5000
 EVENT_BYTES = 3 * 2**20
+MOST_LEVELS = 500  # who reads it back may stand deep in a stack of its own
 RESERVED = "inngest/"
 YEAR_1980, YEAR_2100 = 315_532_800_000, 4_102_444_800_000  # milliseconds
 FIELDS: tuple[tuple[str, type, str], ...] = (
@@ -50,13 +51,31 @@ def read_events(body: bytes) -> list[Event]:
 def parsed(text: str) -> Any:
     """JSON as the standard has it: no NaN, nothing beyond a double, no more levels than can be read back."""
     try:
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        found = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        if text.count("[") + text.count("{") > MOST_LEVELS and levels(found) > MOST_LEVELS:
+            raise RecursionError
+        return found
     except RecursionError:
         raise Misuse("The body is nested too deeply to be read") from None
     except ValueError as error:
         raise Misuse(
             f"The body is not JSON: {str(error).replace(' - use sys.set_int_max_str_digits() to', ';')}"
         ) from None
+
+
+def levels(found: Any) -> int:
+    """How deeply lists and objects of JSON are nested."""
+    number, layer = 0, [found]
+    while layer:
+        number += 1
+        layer = [
+            child
+            for one in layer
+            if isinstance(one, dict | list)
+            for child in (one.values() if isinstance(one, dict) else one)
+            if isinstance(child, dict | list)
+        ]
+    return number
 
 
 def _no_number(text: str) -> float:

@@ -68,7 +68,7 @@ class EmbeddedServer:
         import psutil
 
         server = self._opened()
-        with server._lock:
+        with _starting, server._lock:  # that lock is one for all threads of a process, and made for one
             listed = server.global_process_id_list._get()
             living = [process for process in listed if psutil.pid_exists(process)]
             if living != listed:

@@ -87,6 +87,11 @@ def test_any_json_is_accepted_or_refused(value: Any):
         assert is_ulid(kept.event_id)
 
 
+def test_many_things_beside_each_other_are_not_deep():
+    body = b'{"name":"a","data":{"a":[' + b"[{}]," * 1000 + b"[" * 490 + b"]" * 490 + b"]}}"
+    assert len(read_events(body)) == 1
+
+
 @given(st.text(st.characters(codec=None)))
 def test_any_text_has_an_ascii_spelling(text: str):
     assert ascii_of(text).isascii()
@@ -103,6 +108,7 @@ def test_any_text_has_an_ascii_spelling(text: str):
         (b"file=1&name=a", "The body is not JSON"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
         (b'{"name":"a","data":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, "nested too deeply"),
+        (b'{"name":"a","data":{"a":' + b"[" * 500 + b"]" * 500 + b"}}", "nested too deeply"),
         (b'{"name":"a","data":{"n":1e400}}', "too large for a double"),
         (b'{"name":"a","data":{"n":NaN}}', "NaN is not a number of JSON"),
         (b'{"name":"a","data":{"n":-Infinity}}', "-Infinity is not a number of JSON"),

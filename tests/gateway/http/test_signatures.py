@@ -72,6 +72,9 @@ def test_without_a_body_what_is_asked_is_signed(with_key: TestClient) -> None:
         assert with_key.get("/machines?limit=1", headers=look).status_code == 200
     assert with_key.get("/machines?limit=2", headers=look).status_code == 401
     assert with_key.delete("/machines?limit=1", headers=look).status_code == 401
+    ours = {HEADER: signed(BODY, KEY, time.time())}  # as on a webhook that we have sent somebody
+    for method in ("GET", "DELETE"):
+        assert with_key.request(method, "/machines", content=BODY, headers=ours).status_code == 401
     change = {HEADER: signed(request_without_body("DELETE", "/machines"), KEY, time.time())}
     assert [with_key.delete("/machines", headers=change).status_code for _ in range(2)] == [200, 401]
 

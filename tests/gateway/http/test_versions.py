@@ -83,6 +83,15 @@ def test_a_dry_run_tells_what_would_go_and_touches_nothing(ask: Ask, rowline: De
     assert ask("GET", f"/documents/{document}").status_code == 200
 
 
+@pytest.mark.parametrize("misspelt", ["dry_run=true", "DryRun=true", "dryrun=1&dryRun=false"])
+def test_a_parameter_that_is_not_known_stops_a_removal(ask: Ask, rowline: Deployment, misspelt: str) -> None:
+    document = rowline.index(items("anvil")).document_id
+    refused = ask("DELETE", f"/documents/{document}?{misspelt}")
+    assert refused.status_code == 422
+    assert "no such query parameter; there are: dryRun" in refused.text
+    assert ask("GET", f"/documents/{document}").status_code == 200
+
+
 def test_a_deleted_document_is_gone_for_everybody_at_once(ask: Ask, rowline: Deployment) -> None:
     """The rest goes in a run; what it takes away is what was told."""
     document = indexed(rowline, items("anvil", "bellows")).document_id
