@@ -10,8 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.problems import MEDIA_TYPE
+from gateway.pages.menu import menu_of
 from gateway.pages.negotiation import wants_page
 from gateway.pages.rendering import page
+from pipelines.access.keys import Caller
 
 KNOWN = (400, 403, 404, 405, 409, 413, 422, 429, 500, 503)
 OF_THE_DOCUMENT = ("content-type", "content-length")
@@ -64,5 +66,8 @@ def error_page(request: Request, status: int, problem: dict[str, Any]) -> Respon
     if status == 401:
         going = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
         return RedirectResponse(f"/sign-in?next={quote(going if request.method == 'GET' else '/')}", 303)
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if status == 403 and request.url.path == "/" and (menu := menu_of(caller)):
+        return RedirectResponse(menu[0].address, 303)  # the start of who has not the role of the documents
     known = str(status) if status in KNOWN else "other"
-    return page(request, "error.html", None, status, status=status, known=known, detail=problem["detail"])
+    return page(request, "error.html", caller, status, status=status, known=known, detail=problem["detail"])

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from gateway.pages.language import language_of
+from gateway.pages.menu import menu_of
 from pipelines.access.keys import Caller
 
 
@@ -47,6 +48,7 @@ def page(request: Request, template: str, caller: Caller | None, code: int = 200
             lang=language,
             t=language.say,
             caller=caller,
+            menu=menu_of(caller),
             here=here,
             path=request.url.path,
             asset=asset,

@@ -82,10 +82,17 @@ def test_a_key_of_one_employee_searches_and_sees_no_documents(
 ) -> None:
     rowline.employees("E1")
     person = signed_in(client, key_of("acme", "search", employee="E1"))
-    assert person.get("/").status_code == 403
     page = person.get("/search")
     assert page.status_code == 200
     assert 'href="/events"' not in page.text
+    refused = person.get("/events")
+    assert refused.status_code == 403
+    assert 'action="/sign-out"' in refused.text, "no dead end"
+
+
+@pytest.mark.parametrize(("role", "start"), [("search", "/search"), ("events", "/events"), ("upload", "/")])
+def test_everybody_begins_where_their_key_opens(client: TestClient, key_of: KeyOf, role: str, start: str) -> None:
+    assert signed_in(client, key_of("acme", role)).get("/").url.path == start
 
 
 def test_the_language_is_the_browsers_until_one_is_chosen(person: TestClient) -> None:
