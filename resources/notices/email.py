@@ -38,9 +38,7 @@ class Email:
                 _expect(server.docmd("DATA"), 354)
                 handed_over = True
                 server.send(_stuffed(message_of(notice, self.sender).as_bytes(policy=SMTP)))
-                answer = server.getreply()
-                handed_over = False  # whatever it says, it is an answer
-                _expect(answer, 250)
+                _expect_taken(server.getreply()[0])
         except _Refusal as error:
             return error.outcome
         except smtplib.SMTPResponseException as error:
@@ -118,6 +116,14 @@ def _expect(answer: tuple[int, bytes], *good: int) -> None:
         if answer[0] == -1:
             raise smtplib.SMTPServerDisconnected("closed")
         raise _Refusal(answer[0])
+
+
+def _expect_taken(code: int) -> None:
+    """The answer to the text: only a refusal says that it was not taken; anything else but a yes says nothing."""
+    if 400 <= code < 600:
+        raise _Refusal(code)
+    if not 200 <= code < 300:
+        raise smtplib.SMTPServerDisconnected("no answer")
 
 
 def message_of(notice: Notice, sender: str) -> EmailMessage:

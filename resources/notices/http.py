@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from pipelines.notifications.attempts import SENT, Outcome
 
 SECONDS = 20.0  # for all of it: name, connection, request and answer
+NOT_TAKEN = (425, 429, 503)  # certainly not, by what these mean (RFC 9110, 8470, 6585)
 MOST_ANSWER = 64 * 1024  # bytes that are read of an answer
-AMBIGUOUS = (408, 502, 504)  # a server on the way gave up: the one behind it may have taken the message
 
 
 _secret: ContextVar[bool] = ContextVar("_secret", default=False)
@@ -69,10 +69,10 @@ def judged(answer: Answer, service: str, why: str = "") -> Outcome:
     said = f"{service} answered {answer.status}{f': {why}' if why else ''}"
     if 300 <= answer.status < 400:
         return Outcome("refused", f"{said}, a redirect, which is not followed; name the address itself")
-    if answer.status in AMBIGUOUS:
-        return Outcome("lost", said)
-    if answer.status in (425, 429) or answer.status >= 500:
+    if answer.status in NOT_TAKEN:
         return Outcome("later", said, retry_after(answer.headers, datetime.now(UTC)))
+    if answer.status == 408 or answer.status >= 500:  # it broke, or one on the way gave up: it may have been taken
+        return Outcome("lost", said)
     return Outcome("refused", said)
 
 

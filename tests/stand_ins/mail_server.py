@@ -113,6 +113,8 @@ class MailServer:
             server.transport.abort()
         if fault.kind == "hang":
             await asyncio.sleep(3600)
+        if fault.kind == "garbage":
+            return "taken, I think"
         return "250 OK"
 
     async def _trouble(self, server: SMTP, operation: str) -> str | None:
