@@ -29,4 +29,5 @@ def dev() -> None:
         organization = settings.default_organization  # the one that the pages show
         out.print(f"  Try          rowline upload FILE --org {organization} --wait", markup=False)
         running.keep(lambda line: console.print(f"! {line}", markup=False, soft_wrap=True))
+        console.print("Stopping…", markup=False)
     out.print("Rowline is down.")

@@ -112,9 +112,14 @@ document.addEventListener("drop", (event) => {
   mark(null);
   const row = event.target.closest?.("tr[data-document]");
   const files = [...event.dataTransfer.files];
+  if (row && !confirm(sure(files[0], row))) return;
   const one = row || form.elements.documentId; // a version is one file
   sendAll(one ? files.slice(0, 1) : files, row);
+  if (one) for (const file of files.slice(1)) ended(lineOf(file), "bad", form.dataset.oneFile);
 });
+
+const sure = (file, row) =>
+  form.dataset.sure.replace("{file}", file.name).replace("{filename}", row.dataset.filename);
 
 function mark(element) {
   for (const marked of document.querySelectorAll(".dropping")) if (marked !== element) marked.classList.remove("dropping");

@@ -202,9 +202,9 @@ def test_a_refused_file_is_said_beside_it_and_the_others_go_on(visitor: Visitor,
     expect(page.locator("table.documents tbody tr")).to_have_count(1)
 
 
-DROP = """([selector, name, text]) => {
+DROP = """([selector, text, ...names]) => {
   const data = new DataTransfer();
-  data.items.add(new File([text], name));
+  for (const name of names) data.items.add(new File([text], name));
   for (const type of ["dragover", "drop"]) {
     const event = new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
     document.querySelector(selector).dispatchEvent(event);
@@ -215,11 +215,16 @@ DROP = """([selector, name, text]) => {
 def test_a_file_dropped_on_a_document_is_its_next_version(visitor: Visitor, rowline: "Deployment") -> None:
     document = rowline.upload(items("one", "two"), filename="a.csv").document_id
     _, page, _ = watched(visitor, "en-US")
-    page.evaluate(DROP, [f"tr[data-document={document}]", "b.csv", "item,colour\none,red\n"])
-    expect(page.locator(".sendings .good")).to_be_visible()
+    asked: list[str] = []
+    for answer in ("dismiss", "accept"):
+        page.once("dialog", lambda dialog, answer=answer: (asked.append(dialog.message), getattr(dialog, answer)()))
+        page.evaluate(DROP, [f"tr[data-document={document}]", "item,colour\none,red\n", "b.csv", "more.csv"])
+    assert asked == ["Upload b.csv as the new version of a.csv?"] * 2
+    expect(page.locator(".sendings .good")).to_have_count(1)
+    expect(page.locator(".sendings .bad")).to_contain_text("more.csv")
     expect(page.locator("table.documents tbody tr")).to_have_count(1)
     expect(page.locator("table.documents tbody tr")).to_contain_text("Version 2")
-    page.evaluate(DROP, [".drop", "c.csv", "item,colour\none,red\n"])
+    page.evaluate(DROP, [".drop", "item,colour\none,red\n", "c.csv"])
     expect(page.locator("table.documents tbody tr")).to_have_count(2)
 
 
