@@ -12,7 +12,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.documents.reading.model import Limits
-from pipelines.failures import WrongSetting
+from pipelines.events.paths import folder_of_each
+from pipelines.failures import Misuse, WrongSetting
 from resources.complaints import Complaint, DoNotFit, is_real
 from resources.database.spelling import check_spelling
 from resources.gateway_settings import GatewaySettings
@@ -116,7 +117,8 @@ class Settings(GatewaySettings, NoticeSettings, BaseSettings):
     )
     event_files: str = Field(
         "{organization}/",
-        description="Where in the object storage the files lie that `document/uploaded` may name, by organization.",
+        description="Folder of the object storage with the files that `document/uploaded` may name; `{organization}` "
+        "is a whole part of it.",
     )
     dagster_port: int = Field(3000, ge=1, le=65_535, description="Port of the Dagster UI on 127.0.0.1.")
 
@@ -148,6 +150,14 @@ class Settings(GatewaySettings, NoticeSettings, BaseSettings):
         if value and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?", value):
             raise ValueError("must be the name of an index: lower-case letters, digits and hyphens, 45 at most")
         return value
+
+    @field_validator("event_files")
+    @classmethod
+    def folder_for_each(cls, value: str) -> str:
+        try:
+            return folder_of_each(value)
+        except Misuse as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:
