@@ -9,6 +9,7 @@ from pipelines.documents.arrivals import RunWanted
 from pipelines.documents.statuses import unexplained_end
 from resources.ledger.ledger import Ledger
 
+WILL_RETRY_TAG = "dagster/will_retry"  # Dagster sets it with the failure
 PARTITION_TAG = "dagster/partition"
 RUN_KEY_TAG = "dagster/run_key"  # of runs that the sensor new_uploads asked for
 
@@ -19,7 +20,12 @@ RUN_KEY_TAG = "dagster/run_key"  # of runs that the sensor new_uploads asked for
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def failed_runs(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
-    """Runs that failed without having written why: their process died, or a check or step broke unexpectedly."""
+    """Runs that failed without having written why: their process died, or a check or step broke unexpectedly.
+
+    One that Dagster runs again goes on as it is: its next run decides. Of a group, each document is tried alone.
+    """
+    if context.dagster_run.tags.get(WILL_RETRY_TAG) == "true" and not group_of(context.dagster_run):
+        return
     steps = [event.step_key or "" for event in context.get_step_failure_events()]
     _end(context, ledger, unexplained_end("failed", steps, context.dagster_run.run_id))
 

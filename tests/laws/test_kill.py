@@ -271,7 +271,7 @@ def prepared(driver: Driver, scenes: Scenes, template: str) -> tuple[dict[str, s
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("kills", [(6, 8), pytest.param((14, 20), marks=pytest.mark.long)], ids=["few", "many"])
+@pytest.mark.parametrize("kills", [(4, 6), pytest.param((14, 20), marks=pytest.mark.long)], ids=["few", "many"])
 def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_happened(
     driver: Driver,
     scenes: Scenes,
@@ -363,7 +363,7 @@ def kill_operation(
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("kills", [3, pytest.param(6, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [2, pytest.param(6, marks=pytest.mark.long)])
 def test_rollback_cleanup_retention_and_sync_killed_anywhere_end_when_they_are_done_again(
     driver: Driver, scenes: Scenes, with_dagster: str, tell: Callable[[str, str], None], kills: int
 ):

@@ -68,6 +68,20 @@ def test_a_run_that_died_before_its_first_step_is_told_too(rowline: Deployment, 
     assert (after.status, (after.error or "")[: len(told)]) == ("failed", told)
 
 
+def test_a_run_that_dagster_runs_again_fails_no_document(rowline: Deployment):
+    """After a restart, say. Told `failed`, a person would press retry while the next run is at work."""
+    version = rowline.upload(items("anvil"))
+    first = a_run(rowline, version, **{"dagster/will_retry": "true"})
+    rowline.step("parsed_rows", version.document_id, first.run_id)
+    ended(rowline, first, failed_runs, "report_run_failed")
+    newest = rowline.services.ledger.documents.newest
+    assert newest(version.document_id).status == "processing"
+    last = a_run(rowline, version, **{"dagster/will_retry": "false"})
+    rowline.step("parsed_rows", version.document_id, last.run_id)
+    ended(rowline, last, failed_runs, "report_run_failed")
+    assert newest(version.document_id).status == "failed"
+
+
 def test_the_late_news_of_an_old_run_does_not_touch_the_retry(rowline: Deployment):
     """The document was put back into the queue meanwhile; its new attempt is not failed by the old run."""
     version = rowline.upload(items("anvil"))

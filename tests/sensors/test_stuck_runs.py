@@ -149,7 +149,7 @@ def test_checks_claim_the_document_as_steps_do(rowline: Deployment):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("resources.ledger.documents.Documents.worked_on", watched("worked_on"))
-        rowline.index(items("anvil"))
+        rowline.process(rowline.upload(items("anvil")).document_id)
     assert held == {"worked_on": True}
 
 
