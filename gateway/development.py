@@ -233,7 +233,7 @@ def stop(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """End them all, with all their children: asked first, then told, then killed.
+    """End them all, with all their children: asked first, then told, then killed; sooner by another Ctrl-C.
 
     The daemon ends when its sensors do, and each of them may be waiting for an upload, now or in a moment: `wake` ends
     that wait.
@@ -242,10 +242,11 @@ def stop(
         for program in programs:
             program.tell(number)
         deadline = clock() + STOP_SECONDS
-        while any(program.lives() for program in programs) and clock() < deadline:
-            with suppress(RowlineFailure):  # a database that is away has nobody waiting
-                wake()
-            sleep(LOOK_SECONDS)
+        with suppress(KeyboardInterrupt):
+            while any(program.lives() for program in programs) and clock() < deadline:
+                with suppress(RowlineFailure):  # a database that is away has nobody waiting
+                    wake()
+                sleep(LOOK_SECONDS)
     for program in programs:
         program.tell(signal.SIGKILL)  # a grandchild that outlived its parent
 

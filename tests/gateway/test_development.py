@@ -135,6 +135,26 @@ def test_what_does_not_listen_is_killed_with_its_children(tmp_path: Path) -> Non
     assert len(woken) > 20, "sensors that wait are woken as long as anything lives"
 
 
+def test_an_impatient_person_is_obeyed(tmp_path: Path) -> None:
+    """Each further Ctrl-C is the next, harsher word; nothing is left."""
+    program = Program("Stubborn", [sys.executable, "-c", STUBBORN], tmp_path / "log", "", "")
+    program.start()
+    wait_for(lambda: program.log.read_text("utf-8").endswith("\n"), "its child's number")
+    child = psutil.Process(int(program.log.read_text("utf-8")))
+    pressed: list[float] = []
+
+    def sleep(_: float) -> None:
+        if len(pressed) < 2:
+            pressed.append(0.0)
+            raise KeyboardInterrupt
+
+    stop([program], lambda: None, lambda: 0.0, sleep)
+    assert program.process is not None
+    program.process.wait(PATIENCE)
+    assert psutil.wait_procs([child], timeout=PATIENCE)[1] == []
+    assert len(pressed) == 2
+
+
 # -- the real command -----------------------------------------------------------------------------------------------
 
 
