@@ -52,6 +52,8 @@ def _refusals(operation: dict[str, Any]) -> dict[str, Any]:
     if not operation.get("security"):
         return {}
     statuses = [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE]
+    if "application/json" in operation.get("requestBody", {}).get("content", {}):
+        statuses.append(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     return {str(int(status)): told for status, told in told_as(*statuses, 429).items()}
 
 

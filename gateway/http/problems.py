@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from gateway.http.methods import allowed
+from gateway.http.wording import name_of_field, reason_of_field
 from pipelines.failures import Conflict, Misuse, NotFound, RowlineFailure, TooLarge, TransientFailure, UnreadableFile
 
 # the first that fits
@@ -25,6 +26,7 @@ STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (
     (TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 TRY_AGAIN_SECONDS = 2
+MOST_TOLD = 200  # letters of an address that is not there
 TO_STRANGERS = "What Rowline needs for this is away or set wrongly; try again, or ask those who run it to see the log"
 log = logging.getLogger("rowline.gateway.http")
 HEADERS = {
@@ -38,7 +40,7 @@ class WrongField(BaseModel):
     """A field of the request and what is wrong with it."""
 
     field: str = Field(examples=["query.limit"])
-    reason: str = Field(examples=["Input should be less than or equal to 200"])
+    reason: str = Field(examples=["is more than 200"])
 
 
 class Problem(BaseModel):
@@ -116,6 +118,8 @@ def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _other_method(request)
+    if error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase:  # the router's
+        return problem(HTTPStatus.NOT_FOUND, f"There is nothing at {request.scope['path'][:MOST_TOLD]}")
     return problem(error.status_code, str(error.detail), error.headers)
 
 
@@ -130,6 +134,8 @@ def _other_method(request: Request) -> Response:
 def _wrong_request(_: Request, error: Exception) -> JSONResponse:
     """Input values may be secrets: only the place and the reason are told."""
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": ".".join(map(str, wrong["loc"])), "reason": wrong["msg"]} for wrong in error.errors()]
+    if isinstance(error.body, bytes):  # FastAPI leaves a body of another type as it came
+        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body as JSON, with Content-Type: application/json")
+    errors = [{"field": name_of_field(wrong), "reason": reason_of_field(wrong)} for wrong in error.errors()]
     told = "; ".join(f"{wrong['field']}: {wrong['reason']}" for wrong in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is wrong: {told}", errors=errors)

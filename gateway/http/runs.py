@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from gateway.http.identity import OurServices
 from gateway.http.problems import reason_of, status_of
 from gateway.http.signatures import machine
+from gateway.http.wording import reason_of_field
 from pipelines.access.keys import Caller
 from pipelines.events.ids import is_ulid
 from pipelines.events.telling import Status, answer, event_json, run_json
@@ -111,7 +112,7 @@ class Speaking(APIRoute):
             except HTTPException as error:
                 return refused(error.status_code, str(error.detail), error.headers)
             except RequestValidationError as error:
-                told = "; ".join(f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors())
+                told = "; ".join(f"{wrong['loc'][-1]}: {reason_of_field(wrong)}" for wrong in error.errors())
                 return refused(HTTPStatus.BAD_REQUEST, told)
             except RowlineFailure as failure:
                 return refused(status_of(failure), reason_of(request, failure))

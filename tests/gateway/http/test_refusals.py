@@ -1,0 +1,91 @@
+"""What a refusal says: a sentence of ours for each kind of mistake, not a library's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from gateway.http.wording import PATTERNS, WORDS
+from tests.gateway.http.conftest import MakeKey
+
+Ask = Callable[..., Any]
+LIBRARYS = ("Input should", "Field required", "parse", "String", "Extra inputs", "decode", "^")
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def ask(client: TestClient, shown_by: MakeKey) -> Ask:
+    shown = shown_by("acme", "admin")
+    return lambda method, address, headers=JSON, **more: client.request(
+        method, address, headers={**shown, **headers}, **more
+    )
+
+
+MISTAKES = [
+    ("GET", "/documents?limit=abc", "", "query.limit: is no whole number"),
+    ("GET", "/documents?limit=0", "", "query.limit: is less than 1"),
+    ("GET", "/documents?limit=500", "", "query.limit: is more than 200"),
+    ("GET", "/documents/a%00b", "", "path.documentId: holds a NUL"),
+    ("GET", "/search", "", "query.q: is missing"),
+    ("GET", "/search?q=", "", "query.q: is empty"),
+    ("POST", "/search", "{bad", "body: is no JSON, at letter 2"),
+    ("POST", "/search", "[]", "body: is no JSON object"),
+    ("POST", "/search", "", "body: is missing"),
+    ("POST", "/search", '{"q": 1, "color": "red"}', "body.q: is no text; body.color: is not known here; leave it away"),
+    ("POST", "/search", '{"q": "a", "k": "1"}', "body.k: is no whole number"),
+    ("POST", "/keys", '{"roles": []}', "body.roles: is empty"),
+    ("POST", "/keys", '{"roles": "all"}', "body.roles: is no list"),
+    (
+        *("POST", "/keys", '{"roles": ["king"]}'),
+        "body.roles.0: is none of 'events', 'upload', 'search' or 'admin'",
+    ),
+    ("POST", "/keys", '{"roles": ["search"], "label": "a\\nb"}', "body.label: holds a control letter, such as"),
+    ("POST", "/keys/x/rotate", '{"graceHours": "long"}', "body.graceHours: is no number"),
+    ("POST", "/notices/x/retry", "", "path.noticeId: is no id of a message"),
+]
+
+
+@pytest.mark.parametrize(("method", "address", "body", "reason"), MISTAKES)
+def test_a_mistake_is_told_in_a_sentence(ask: Ask, method: str, address: str, body: str, reason: str) -> None:
+    told = ask(method, address, content=body.encode()).json()
+    assert (told["status"], told["detail"].startswith(f"The request is wrong: {reason}")) == (422, True), told
+    assert not any(word in told["detail"] for word in LIBRARYS)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_of_another_type_is_told_which_to_send(ask: Ask, kind: str) -> None:
+    answer = ask("POST", "/search", headers={"Content-Type": kind}, content=b'{"q": "a"}')
+    assert (answer.status_code, answer.json()["detail"]) == (
+        415,
+        "Send the body as JSON, with Content-Type: application/json",
+    )
+    answer = ask("POST", "/search", headers={"Content-Type": "application/problem+json"}, content=b'{"q": "a"}')
+    assert answer.status_code == 200
+
+
+def test_an_address_that_is_not_there_is_named(ask: Ask) -> None:
+    assert ask("GET", "/nosuch/한글").json()["detail"] == "There is nothing at /nosuch/한글"
+    assert len(ask("GET", "/" + "x" * 5000).json()["detail"]) < 250
+
+
+def test_the_rest_api_of_events_tells_it_in_the_same_words(ask: Ask) -> None:
+    told = ask("GET", "/v1/events?limit=abc&received_after=today").json()
+    assert told["error"] == "limit: is no whole number; received_after: is no time, as 2026-11-21T09:00:00Z is"
+
+
+def test_every_limit_that_the_description_names_has_words(client: TestClient) -> None:
+    """A field with a new pattern would be refused with the pattern itself."""
+    for schema in found(client.app.openapi()):
+        assert schema.get("pattern", next(iter(PATTERNS))) in PATTERNS, schema
+    assert all(words[0].islower() and not words.endswith(".") for words in WORDS.values())
+
+
+def found(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a description, however deep."""
+    if isinstance(node, dict):
+        yield node
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from found(value)
