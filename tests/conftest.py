@@ -36,6 +36,17 @@ TABLE = "table"  # a report's property: (title, line), shown when the session en
 _numbers = count(1)
 
 
+WHOLE = {"rowline", "rowline_command", "s3"}  # documents are processed whole, or every request is signed
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What works on a whole deployment is no quick test."""
+    for item in items:
+        if not WHOLE.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tables that the tests of this session told, by title; a report carries them out of a worker's process."""
     told: dict[str, list[str]] = {}
