@@ -228,28 +228,33 @@ class EventRuns:
         """The orchestrator has taken the requests of these runs."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE event_runs SET state = 'requested' WHERE run_id = ANY(%s) AND state = 'requesting'",
+                "UPDATE event_runs SET state = 'requested', requested_at = now() "
+                "WHERE run_id = ANY(%s) AND state = 'requesting'",
                 (list(run_ids),),
             )
 
-    def started(self, run_id: str, dagster_run_id: str) -> None:
-        """The job of a run has begun, which says too that it was taken."""
+    def started(self, run_id: str, dagster_run_id: str) -> bool:
+        """The job of a run has begun, which says too that it was taken; False where the run has ended before."""
         with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE event_runs SET state = 'requested', dagster_run_id = %s, started_at = now() "
+            begun = connection.execute(
+                "UPDATE event_runs SET state = 'requested', dagster_run_id = %s, started_at = now(), "
+                "requested_at = coalesce(requested_at, now()) "
                 "WHERE run_id = %s AND state IN ('requesting', 'requested')",
                 (dagster_run_id, run_id),
             )
+        return bool(begun.rowcount)
 
     # -- ending -----------------------------------------------------------------------------------------------
 
-    def requested(self, limit: int = 1000) -> list[str]:
-        """Runs whose job was taken and has not said that it ended."""
+    def requested(self, limit: int = 1000) -> dict[str, timedelta]:
+        """Runs whose job was taken and has not said that it ended, and how long ago it was taken."""
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT run_id FROM event_runs WHERE state = 'requested' ORDER BY arrival LIMIT %s", (limit,)
+                "SELECT run_id, clock_timestamp() - coalesce(requested_at, created_at) AS ago FROM event_runs "
+                "WHERE state = 'requested' ORDER BY arrival LIMIT %s",
+                (limit,),
             ).fetchall()
-        return [row["run_id"] for row in rows]
+        return {row["run_id"]: row["ago"] for row in rows}
 
     def settle(self) -> int:
         """End the runs whose version has ended; how many."""

@@ -1,8 +1,11 @@
 """How runs of events end that Dagster works on: failed jobs are told, and what somebody cancelled is stopped."""
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 
 import dagster as dg
+from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from assets.documents.asked import EVENT_RUN_TAG
 from resources.ledger.event_runs import CancelledRun
@@ -10,24 +13,44 @@ from resources.ledger.ledger import Ledger
 
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 CANCELLED = "Cancelled on request"
+RETRY_SECONDS = 600.0  # how long a retry that Dagster announced is waited for; one that comes later does nothing
+GONE_AFTER = timedelta(minutes=5)
+GONE = "Dagster has no run of this job any more: it was deleted; send the event again"
 
 
-def end_jobs(dagster: dg.DagsterInstance, ledger: Ledger) -> int:
-    """End the runs whose job has ended without saying so: it failed, was stopped, or its process died. How many."""
+def end_jobs(dagster: dg.DagsterInstance, ledger: Ledger, clock: Callable[[], float] = time.time) -> int:
+    """End the runs whose job has ended without saying so: it failed, was stopped, or its run was deleted. How many.
+
+    A job whose process died goes on where Dagster starts it again: what waits for it must not begin before that.
+    """
     asked = ledger.event_runs.requested()
     if not asked:
         return 0
-    seen: set[str] = set()
+    newest: dict[str, dg.RunRecord] = {}
+    for known in dagster.get_run_records(dg.RunsFilter(tags={EVENT_RUN_TAG: list(asked)})):  # newest first
+        newest.setdefault(known.dagster_run.tags[EVENT_RUN_TAG], known)
     ended = 0
-    for run in dagster.get_runs(dg.RunsFilter(tags={EVENT_RUN_TAG: asked})):  # newest first: a retried run counts
-        run_id = run.tags[EVENT_RUN_TAG]
-        if run_id in seen:
+    for run_id, ago in asked.items():
+        record = newest.get(run_id)
+        if record is None and ago > GONE_AFTER:
+            ledger.event_runs.end(run_id, "failed", GONE)
+        elif record is not None and record.dagster_run.status in ENDED and not _goes_on(dagster, record, clock()):
+            _end(dagster, ledger, run_id, record.dagster_run)
+        else:
             continue
-        seen.add(run_id)
-        if run.status in ENDED:
-            _end(dagster, ledger, run_id, run)
-            ended += 1
+        ended += 1
     return ended
+
+
+def _goes_on(dagster: dg.DagsterInstance, record: dg.RunRecord, now: float) -> bool:
+    """Whether Dagster is about to start a failed run again. It writes the tag a moment after the failure."""
+    run = record.dagster_run
+    if run.status is not dg.DagsterRunStatus.FAILURE or not dagster.run_retries_enabled:
+        return False
+    return (
+        run.tags.get(WILL_RETRY_TAG, "true") == "true"
+        and now - (record.end_time or record.update_timestamp.timestamp()) < RETRY_SECONDS
+    )
 
 
 def _end(dagster: dg.DagsterInstance, ledger: Ledger, run_id: str, run: dg.DagsterRun) -> None:
