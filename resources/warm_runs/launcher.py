@@ -25,6 +25,7 @@ from resources.settings import load_settings
 from resources.warm_runs.parent import Parent, ParentGone
 
 STOP_SECONDS = 20.0  # for a run that was told to stop, before it is killed
+MOST_PAUSE = 15.0  # between tries to write how a run ended; run monitoring looks as often
 TRIES = 3  # of code that changes while it is loaded, and of fork parents that die
 log = logging.getLogger("rowline.warm_runs")
 
@@ -38,7 +39,7 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         self._warm, self._at_most = settings.run_launcher == "warm", settings.runs_at_once
         self._plain: Any = DefaultRunLauncher()
         self._parent: Parent | None = None
-        self._lock = threading.Lock()
+        self._lock, self._disposed = threading.Lock(), threading.Event()
         self.on_end: Callable[[], None] = lambda: None  # somebody may wait for a place
         super().__init__()  # type: ignore[no-untyped-call]
 
@@ -106,13 +107,18 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             self._parent = Parent.started(self._definitions, self._at_most, self._ended, self._lost)
         return self._parent
 
-    def _lost(self, unbegun: dict[str, str]) -> None:
-        """A fork parent died with runs that waited in it for a place."""
-        for run_id, args in unbegun.items():
-            try:
-                self._begin(run_id, args)
-            except ParentGone as error:
-                self._fail(run_id, f"The run was not begun: {error}")
+    def _lost(self, run_id: str, args: str) -> None:
+        """A fork parent died with this run, which waited in it for a place."""
+        self._until_done(self._begin_again, run_id, args)
+
+    def _begin_again(self, run_id: str, args: str) -> None:
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:  # somebody has ended it meanwhile
+            return
+        try:
+            self._begin(run_id, args)
+        except ParentGone as error:
+            self._fail(run_id, f"The run was not begun: {error}")
 
     # -- ending -----------------------------------------------------------------------------------------------
 
@@ -120,7 +126,23 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         self.on_end()
         if code:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            self._fail(run_id, f"The run's process {how} before it could say how the run ended.")
+            self._until_done(self._fail, run_id, f"The run's process {how} before it could say how the run ended.")
+
+    def _until_done(self, call: Callable[[str, str], None], run_id: str, more: str) -> None:
+        """Again and again while it fails, as it does while the database is away; in a thread of its own (Parent)."""
+        from tenacity import RetryCallState, Retrying, sleep_using_event, stop_when_event_set, wait_exponential
+
+        def told(state: RetryCallState) -> None:
+            reason = type(state.outcome.exception()).__name__ if state.outcome else "?"  # its text may hold an address
+            log.warning("What became of run %s cannot be written (%s); it is tried again", run_id, reason)
+
+        Retrying(
+            wait=wait_exponential(max=MOST_PAUSE),
+            sleep=sleep_using_event(self._disposed),
+            stop=stop_when_event_set(self._disposed),
+            before_sleep=told,
+            retry_error_callback=lambda _: None,  # the launcher ends: run monitoring finds the run
+        )(call, run_id, more)
 
     def _fail(self, run_id: str, reason: str) -> None:
         run = self._instance.get_run_by_id(run_id)
@@ -158,6 +180,7 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             self._fail(run_id, f"The run's process did not stop in {STOP_SECONDS:.0f} s and was killed.")
 
     def dispose(self) -> None:
+        self._disposed.set()
         with self._lock:
             parent, self._parent = self._parent, None
         if parent:

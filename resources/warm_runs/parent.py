@@ -27,18 +27,19 @@ class ParentGone(TransientFailure):
 
 @dataclass(eq=False)
 class Parent:
-    """One fork parent. `ended` hears (run, exit code) of each child; `lost` the runs that it had not begun when it
-    died. Both are called in a thread of their own.
+    """One fork parent. `ended` hears (run, exit code) of each child; `lost` (run, arguments) of each that it had not
+    begun when it died. Each call has a thread of its own: whatever it waits for, the next answer is heard.
     """
 
     process: subprocess.Popen[bytes]
     control: socket.socket
     ended: Callable[[str, int], None]
-    lost: Callable[[dict[str, str]], None]
+    lost: Callable[[str, str], None]
     _ready: Future[bool] = field(default_factory=Future)
     _answers: dict[str, Future[bool]] = field(default_factory=dict)
     _unbegun: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _sending: threading.Lock = field(default_factory=threading.Lock)  # lines of several threads would mix
     _let_go: bool = False
 
     @classmethod
@@ -47,7 +48,7 @@ class Parent:
         definitions: str,
         at_most: int,
         ended: Callable[[str, int], None],
-        lost: Callable[[dict[str, str]], None],
+        lost: Callable[[str, str], None],
     ) -> Self:
         """A fresh process that loads the definitions of a module; returns before it is ready."""
         ours, its = socket.socketpair()
@@ -73,7 +74,8 @@ class Parent:
         with self._lock:
             self._answers[run_id], self._unbegun[run_id] = answer, args
         try:
-            self.control.sendall(json.dumps({"run": run_id, "args": args}).encode() + b"\n")
+            with self._sending:
+                self.control.sendall(json.dumps({"run": run_id, "args": args}).encode() + b"\n")
             return self._wait(answer, ANSWER_SECONDS)
         except OSError as error:
             raise ParentGone(f"The fork parent (process {self.process.pid}) is gone") from error
@@ -87,7 +89,7 @@ class Parent:
     def let_go(self) -> None:
         """It takes no more runs, and ends with the last one it has."""
         self._let_go = True
-        with suppress(OSError):
+        with suppress(OSError), self._sending:
             self.control.sendall(b'{"retire": true}\n')
 
     def stop(self) -> None:
@@ -120,8 +122,8 @@ class Parent:
         for future in (self._ready, *asked.values()):
             if not future.done():
                 future.set_exception(gone)
-        if unbegun and not self._let_go:
-            self.lost(unbegun)
+        for run, args in unbegun.items() if not self._let_go else ():
+            _aside(self.lost, run, args)
         self.control.close()
 
     def _heard(self, message: dict[str, Any]) -> None:
@@ -131,7 +133,7 @@ class Parent:
             with self._lock:
                 self._unbegun.pop(message["began"], None)
         elif "ended" in message:
-            self.ended(message["ended"], message["code"])
+            _aside(self.ended, message["ended"], message["code"])
         else:
             taken = "taken" in message
             run_id = message["taken" if taken else "refused"]
@@ -141,3 +143,7 @@ class Parent:
                     self._unbegun.pop(run_id, None)
             if answer and not answer.done():
                 answer.set_result(taken)
+
+
+def _aside(call: Callable[..., None], *args: Any) -> None:
+    threading.Thread(target=call, args=args, name="warm-runs-told", daemon=True).start()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
 import yaml
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableRepository
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from resources.processes import Process
 from resources.warm_runs.launcher import WarmRunLauncher
@@ -107,3 +113,25 @@ def instance(
 @pytest.fixture
 def warm_runs(instance: dg.DagsterInstance) -> WarmRuns:
     return WarmRuns(instance)
+
+
+@pytest.fixture
+def away(instance: dg.DagsterInstance, server_url: str) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """The database is away for the block: it hangs up on everybody and lets nobody in."""
+    name = conninfo_to_dict(os.environ["DATABASE_URL"])["dbname"]
+    switch = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        with psycopg.connect(server_url, autocommit=True) as server:
+            server.execute(switch.format(sql.Identifier(str(name)), sql.Literal(False)))
+            try:
+                server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+                yield
+            finally:
+                server.execute(switch.format(sql.Identifier(str(name)), sql.Literal(True)))
+
+    yield away
+    storages: tuple[Any, ...] = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
+    for storage in storages:  # Dagster meets a connection that died when it uses it next, which another test would
+        storage._engine.dispose()

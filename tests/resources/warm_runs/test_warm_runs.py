@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +20,9 @@ from tests.resources.warm_runs.conftest import AT_MOST, WarmRuns, until
 
 pytestmark = pytest.mark.slow
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
+
+TRIED_AGAIN = "cannot be written"
+Away = Callable[[], AbstractContextManager[None]]
 
 
 def children(warm_runs: WarmRuns) -> list[int]:
@@ -101,6 +106,36 @@ def test_a_fork_parent_that_dies_is_replaced_and_loses_no_run(warm_runs: WarmRun
     assert warm_runs.parent != first
     (tmp_path / "go").touch()
     assert [warm_runs.ended(run_id) for run_id in runs] == [SUCCESS] * len(runs)
+
+
+def test_a_run_that_dies_while_the_database_is_away_is_failed_when_it_is_back(
+    warm_runs: WarmRuns, tmp_path: Path, away: Away, caplog: pytest.LogCaptureFixture
+):
+    """The launcher listened no more: each later run had its fork parent killed after 30 s without an answer."""
+    run_id = warm_runs.launch(tmp_path, held=True)
+    pid, parent = warm_runs.began(run_id, tmp_path)
+    with away():
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: TRIED_AGAIN in caplog.text)
+    assert warm_runs.ended(run_id) is FAILURE
+    again = warm_runs.launch(tmp_path)
+    assert warm_runs.ended(again) is SUCCESS
+    assert warm_runs.began(again, tmp_path)[1] == parent, "the same one answers"
+    assert "@" not in "".join(record.getMessage() for record in caplog.records if record.name == "rowline.warm_runs")
+
+
+def test_a_run_that_was_not_begun_is_begun_when_the_database_is_back(
+    warm_runs: WarmRuns, tmp_path: Path, away: Away, caplog: pytest.LogCaptureFixture
+):
+    runs = [warm_runs.launch(tmp_path, held=True) for _ in range(AT_MOST + 1)]
+    until(lambda: len(list(tmp_path.glob("*.began"))) == AT_MOST)
+    [waiting] = [run_id for run_id in runs if not (tmp_path / f"{run_id}.began").exists()]
+    with away():
+        os.kill(warm_runs.parent, signal.SIGKILL)
+        until(lambda: TRIED_AGAIN in caplog.text)
+        assert warm_runs.launcher._parent is None or not warm_runs.launcher._parent.alive()
+    (tmp_path / "go").touch()
+    assert warm_runs.ended(waiting) is SUCCESS
 
 
 def test_a_run_has_the_code_that_is_on_disk(warm_runs: WarmRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
