@@ -1,6 +1,7 @@
 """What people do with a browser, in both languages: upload, watch, search, go back, correct, try again."""
 
 import io
+import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
@@ -11,7 +12,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from assets.documents.rollback import roll_back
+from gateway.pages.events import PER_PAGE
 from gateway.pages.language import Language
+from gateway.sending import take_events
 from pipelines.failures import TransientFailure
 from tests.gateway.pages.conftest import Processed, Visit, Visitor
 from tests.laws.deployment import csv_bytes, items
@@ -186,6 +189,42 @@ def test_what_failed_is_tried_again(
     assert processed(document).status == "completed"
     look_again(page)
     expect(page.locator(".status .badge")).to_have_text(lang.say("status.completed"))
+
+
+def test_lists_where_nothing_is_in_work_show_what_comes(visitor: Visitor, rowline: "Deployment") -> None:
+    """The log of events is left open to see them come. Nobody asks for a page that nobody looks at."""
+    rowline.quick(rowline.upload(items("one", "two"), filename="a.csv").document_id)
+    take_events(rowline.services, "acme", b'{"name": "app/first"}')
+    visit, page, _ = watched(visitor, "en-US")
+    for path, table, come in (
+        ("/", "table.documents", lambda: rowline.upload(items("three"), filename="b.csv")),
+        ("/events", "table.events", lambda: take_events(rowline.services, "acme", b'{"name": "app/second"}')),
+    ):
+        visit.open(path)
+        rows, asked = page.locator(f"{table} tbody tr"), []
+        page.on("request", lambda sent, asked=asked, path=path: sent.url.endswith(path) and asked.append(sent))
+        page.locator(f"{table} a.title").focus()
+        come()
+        hide(page, True)
+        page.clock.fast_forward(60_000)
+        assert asked == []
+        hide(page, False)
+        look_again(page)
+        expect(rows).to_have_count(2)
+        expect(rows.nth(1).locator("a.title")).to_be_focused()
+    take_events(rowline.services, "acme", json.dumps([{"name": "app/third"}] * PER_PAGE).encode())
+    older = take_events(rowline.services, "acme", b'{"name": "app/last"}')[0]
+    visit.open(f"/events?cursor={older}")
+    expect(page.locator("#live")).to_have_attribute("data-live", "off")  # what is older has come already
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """As another tab in front of it does."""
+    page.evaluate(
+        "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+        "document.dispatchEvent(new Event('visibilitychange')) }",
+        hidden,
+    )
 
 
 def test_a_refused_file_is_said_beside_it_and_the_others_go_on(visitor: Visitor, rowline: "Deployment") -> None:

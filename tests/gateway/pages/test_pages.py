@@ -184,3 +184,12 @@ def test_the_list_tells_the_progress_of_what_is_in_work(person: TestClient, rowl
     assert "0 / 3 batches" in person.get("/").text
     rowline.sql("UPDATE batches SET status = 'completed' WHERE batch_number = 1")
     assert "1 / 3 batches" in person.get("/").text
+
+
+def test_a_developer_finds_the_way_to_the_other_organizations(client: TestClient, person: TestClient) -> None:
+    """The developer's pages show one organization; who signed in with a key has a button to leave."""
+    link = '<a class="organization" href="/sign-in"'
+    assert link not in person.get("/").text
+    person.cookies.clear()
+    with TestClient(client.app, base_url="http://localhost", headers=OURS, client=("127.0.0.1", 1)) as developer:
+        assert link in developer.get("/").text
