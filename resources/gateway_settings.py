@@ -70,7 +70,7 @@ class GatewaySettings(BaseModel):
         120_000, gt=0, description="Most sends of one key to `/e`, in each process; then 503, which SDKs repeat."
     )
     guesses_per_minute: int = Field(
-        30, gt=0, description="Most wrong keys from one address, in each process; then 429 to whatever is not known."
+        30, gt=0, description="Most wrong keys from one address, in each process; then 429 to wrong ones."
     )
     event_request_bytes: int = Field(
         16 * 2**20, ge=2**20, description="Largest request of events that is accepted; an event may have 3 MiB."

@@ -53,18 +53,15 @@ def caller_of(
 
 def holder_of(request: Request, services: Services, text: str) -> Caller:
     """Who holds this key. Answers 401 with the reason, and 429 to an address that has shown too many wrong ones."""
-    limits = limits_of(request)
-    limits.check_address(request, text)
     key = services.ledger.keys.shown(text)
     environment = services.settings.environment
     if key is None:
-        limits.count_wrong_key(request)
+        limits_of(request).count_wrong_key(request)
         raise unauthorized(SHOW_A_KEY)
     if not key.is_good:
         raise unauthorized(f"Key {key.key_id} is {key.state}; ask for a new one")
     if (meant := environment_of(text)) != environment:
         raise unauthorized(f"Key {key.key_id} is for {meant}, and this is {environment}; show a key made here")
-    limits.remember(text)
     request.state.caller = key.caller  # for the log, and for what is told of failures
     return key.caller
 

@@ -1,7 +1,6 @@
 """How much one key may ask, and how often one address may guess: counted in each process of the gateway."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from http import HTTPStatus
 from math import ceil
@@ -11,10 +10,8 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from pipelines.access.keys import Caller, digest_of
+from pipelines.access.keys import Caller
 from resources.settings import Settings
-
-REMEMBERED = 10_000  # keys that were good here; a digest each
 
 
 class Limits:
@@ -26,7 +23,6 @@ class Limits:
         self._requests = RateLimitItemPerMinute(settings.requests_per_minute, namespace="requests")
         self._events = RateLimitItemPerMinute(settings.sends_per_minute, namespace="events")
         self._wrong_keys = RateLimitItemPerMinute(settings.guesses_per_minute, namespace="wrong")
-        self._good: OrderedDict[bytes, None] = OrderedDict()
 
     def count_request(self, request: Request, caller: Caller) -> None:
         """Answers 429 to a key that asks too often. What is left is told in the headers of every answer."""
@@ -36,23 +32,17 @@ class Limits:
         """The same for a send of events, which is refused with 503: SDKs give up at 429, and repeat a 503."""
         self._count(request, self._events, caller, HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def check_address(self, request: Request, text: str) -> None:
-        """Answers 429 to an address that has shown too many wrong keys, unless this key has been good here before."""
-        if digest_of(text) not in self._good and not self._limiter.test(self._wrong_keys, address_of(request)):
+    def count_wrong_key(self, request: Request) -> None:
+        """Answers 429 to an address that has shown too many wrong keys.
+
+        A key is looked at first: it is random, so nobody guesses one by asking often, and somebody else's wrong keys
+        from the same address never shut its holder out.
+        """
+        if not self._limiter.hit(self._wrong_keys, address_of(request)):
             wait = self._headers(self._wrong_keys, address_of(request))
             raise HTTPException(
                 HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong keys came from this address; try again in a minute", wait
             )
-
-    def count_wrong_key(self, request: Request) -> None:
-        self._limiter.hit(self._wrong_keys, address_of(request))
-
-    def remember(self, text: str) -> None:
-        """That a key is good: somebody else's guesses from the same address do not shut its holder out."""
-        self._good[digest_of(text)] = None
-        self._good.move_to_end(digest_of(text))
-        if len(self._good) > REMEMBERED:
-            self._good.popitem(last=False)
 
     def _count(
         self,

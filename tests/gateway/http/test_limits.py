@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
 from gateway.http.limits import Limits
+from pipelines.access import signatures
 from pipelines.access.keys import mint_key
 from resources.services import Services
 from resources.settings import Settings
@@ -108,11 +110,10 @@ def test_events_are_told_to_come_again(limited: Limited, key_of: Callable[..., s
     assert int(answers[-1].headers["retry-after"]) >= 1
 
 
-def test_guessing_slows_down_for_whoever_guesses(limited: Limited, shown_by: MakeKey, clock: Clock) -> None:
-    """Bearers, event keys, signatures and the sign-in page are one count; a key that was good here goes on."""
+def test_guessing_slows_down_for_whoever_guesses(limited: Limited, key_of: Callable[..., str], clock: Clock) -> None:
+    """Bearers, event keys, signatures and the sign-in page are one count."""
     client = limited(guesses_per_minute=4)
-    holder, newcomer = shown_by("acme", "admin"), shown_by("acme", "admin")
-    assert statuses(client, 1, holder) == [200]
+    key_of("acme", "events")  # without any, senders are told to make one
     guess = mint_key().text
     tries = [
         client.get("/keys", headers={"Authorization": f"Bearer {guess}"}),
@@ -126,11 +127,27 @@ def test_guessing_slows_down_for_whoever_guesses(limited: Limited, shown_by: Mak
     assert client.post(f"/e/{guess}", json=EVENT).status_code == 503
     again = client.post("/sign-in", data={"key": guess}, headers={"Sec-Fetch-Site": "same-origin"})
     assert again.status_code == 429
-    assert statuses(client, 1, newcomer) == [429], "also a right key, else guessing would go on"
-    assert statuses(client, 1, holder) == [200], "known to be good: an office shares its address"
-    assert statuses(limited("10.0.0.10", beside=client), 1, newcomer) == [200]
+    assert client.get("/v1/events", headers={signatures.HEADER: "t=1&s=0"}).status_code == 429
+    elsewhere = limited("10.0.0.10", beside=client)
+    assert elsewhere.get("/keys", headers={"Authorization": f"Bearer {guess}"}).status_code == 401
     clock.now += 61
-    assert statuses(client, 1, newcomer) == [200]
+    assert client.get("/keys", headers={"Authorization": f"Bearer {guess}"}).status_code == 401
+
+
+def test_wrong_keys_of_others_shut_no_good_one_out(limited: Limited, key_of: Callable[..., str]) -> None:
+    """An office, or a proxy that TRUSTED_PROXIES does not name, is one address; SDKs give up after 2 s of 503."""
+    signing = "signkey-test-" + "ab12" * 16
+    client = limited(guesses_per_minute=4, inngest_signing_key=signing)
+    assert statuses(client, 9, {"Authorization": f"Bearer {mint_key().text}"}) == [401] * 4 + [429] * 5
+
+    new = key_of("acme", "admin", "events")  # this process has never seen it
+    assert client.post(f"/e/{new}", json=EVENT).status_code == 200
+    assert statuses(client, 1, {"Authorization": f"Bearer {new}"}) == [200]
+    signed = signatures.signed(signatures.request_without_body("GET", "/v1/events"), signing, time.time())
+    assert client.get("/v1/events", headers={signatures.HEADER: signed}).status_code == 200
+    page = {"Sec-Fetch-Site": "same-origin"}
+    assert client.post("/sign-in", data={"key": new}, headers=page, follow_redirects=False).status_code == 303
+    assert statuses(client, 1, {"Authorization": f"Bearer {mint_key().text}"}) == [429], "the guesser waits on"
 
 
 def test_the_defaults_are_far_from_normal_work() -> None:
