@@ -130,7 +130,7 @@ ROUTES = [
     page("POST", "/sign-in", None, good=401),
     page("POST", "/sign-out", None, good=303),
     page("POST", "/language", None, asks=lambda _: {"data": {"language": "ko"}}, good=303),
-    page("GET", "/", "upload"),
+    page("GET", "/", "upload", forbidden=303),  # to where the key begins
     page("POST", "/upload", "upload", asks=lambda _: {"files": CSV}, good=303),
     page("GET", "/d/{documentId}", "upload", theirs=True),
     page("POST", "/d/{documentId}/retry", "upload", theirs=True, good=409),
