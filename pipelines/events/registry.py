@@ -76,6 +76,7 @@ FUNCTIONS = (
         "job",
         "document_rollback",
         concurrency=50,
+        cancel_on=("document/cleanup",),
     ),
     Function("vector-sync", "vectors", "vectors/sync.requested", SyncRequested, "job", "vector_sync", concurrency=1),
     Function("send-notification", "notifications", "notification/send", NotificationSend, "notice", "outbox"),

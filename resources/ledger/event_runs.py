@@ -14,16 +14,17 @@ from resources.database.connections import Connection, Database
 from resources.ledger.documents import CURRENT, UPLOADS_CHANNEL
 from resources.ledger.events import EVENTS_CHANNEL
 
-# Of each function as many as it settles at once. What is about a subject waits until what came before it has ended,
-# or follows its document: else an older file could become the newer version, or a clean-up take a later upload along.
+# What is about a subject waits until what came before it has ended, or follows its document: else an older file could
+# become the newer version, or a clean-up take a later upload along. What waits for a time of its own holds up nothing.
 DUE = """
 SELECT due.* FROM unnest(%(functions)s::text[], %(limits)s::int[]) AS f (name, most) CROSS JOIN LATERAL (
     SELECT r.run_id, r.organization_id, r.event_id, r.function, r.subject, r.attempts, e.content
       FROM event_runs r JOIN events e USING (organization_id, event_id)
      WHERE r.state = 'waiting' AND r.function = f.name AND r.due_at <= now() AND NOT EXISTS (
            SELECT 1 FROM event_runs b
-            WHERE b.organization_id = r.organization_id AND b.subject = r.subject AND b.arrival < r.arrival
-              AND b.state IN ('waiting', 'requesting', 'requested'))
+            WHERE b.organization_id = r.organization_id AND b.subject = r.subject
+              AND b.state IN ('waiting', 'requesting', 'requested')
+              AND (b.state <> 'waiting' OR (b.arrival < r.arrival AND (b.due_at <= now() OR b.attempts > 0))))
      ORDER BY r.due_at, r.arrival LIMIT f.most) due
 """
 WAITING = "SELECT run_id FROM event_runs WHERE run_id = ANY(%s) AND state = 'waiting' ORDER BY run_id FOR UPDATE"
@@ -40,10 +41,12 @@ UPDATE versions v SET status = 'pending', error = NULL, requested_at = NULL, run
   FROM (SELECT DISTINCT * FROM unnest(%(documents)s::text[], %(versions)s::int[]) AS a (document_id, version)) a
  WHERE v.document_id = a.document_id AND v.version = a.version AND v.status = 'failed'
 """
-# The document's own id by the id in the event; one that is on its way out only where nothing else has the name.
+# The document's own id: by that id, where the event named it so, else by the name; one that is on its way out only
+# where nothing else has the name.
 NAMED = """
 SELECT r.run_id, (SELECT d.document_id FROM documents d WHERE d.organization_id = r.organization_id
-                     AND (d.document_id = r.subject OR d.external_id = r.subject)
+                     AND (d.document_id = coalesce(r.document_id, r.subject)
+                          OR (r.document_id IS NULL AND d.external_id = r.subject))
                      AND (d.removed_at IS NULL OR %(removed)s)
                    ORDER BY d.removed_at IS NOT NULL, d.document_id <> r.subject LIMIT 1) AS document_id
   FROM event_runs r WHERE r.run_id = ANY(%(runs)s)
@@ -302,7 +305,7 @@ def _documents(connection: Connection, run_ids: Sequence[str], removed: bool = F
     found = {row["run_id"]: row["document_id"] for row in rows}
     connection.execute(
         "UPDATE event_runs SET state = 'failed', ended_at = now(), "
-        "error = 'Organization ' || organization_id || ' has no document ' || subject "
+        "error = 'Organization ' || organization_id || ' has no document ' || coalesce(document_id, subject) "
         "WHERE run_id = ANY(%s) AND subject IS NOT NULL",
         ([run_id for run_id, document_id in found.items() if document_id is None],),
     )

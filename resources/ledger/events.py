@@ -33,16 +33,24 @@ SELECT %(organization)s, event_id, name, content
 RETURNING event_id
 """
 RUNS = """
-INSERT INTO event_runs (run_id, organization_id, event_id, function, subject, due_at)
-SELECT run_id, %(organization)s, event_id, function, subject, greatest(now(), to_timestamp(ts / 1000.0))
-  FROM unnest(%(runs)s::text[], %(ids)s::text[], %(functions)s::text[], %(subjects)s::text[], %(times)s::bigint[])
-       WITH ORDINALITY AS r (run_id, event_id, function, subject, ts, place)
+INSERT INTO event_runs (run_id, organization_id, event_id, function, document_id, subject, due_at)
+SELECT run_id, %(organization)s, event_id, function, document, subject, greatest(now(), to_timestamp(ts / 1000.0))
+  FROM unnest(%(runs)s::text[], %(ids)s::text[], %(functions)s::text[], %(documents)s::text[], %(subjects)s::text[],
+              %(times)s::bigint[])
+       WITH ORDINALITY AS r (run_id, event_id, function, document, subject, ts, place)
  ORDER BY place
 """
 CANCEL = """
 UPDATE event_runs SET state = 'cancelled', ended_at = now(), error = %(reason)s
  WHERE organization_id = %(organization)s AND subject = %(subject)s AND function = ANY(%(functions)s)
    AND state = 'waiting' AND event_id <> %(event)s
+"""
+# What an app calls the documents that events name by our id. Its name is the one spelling that all events about a
+# document share: it is known before the document is there, and a document that is gone leaves it to the next one.
+CALLED = """
+SELECT document_id, external_id FROM documents
+ WHERE organization_id = %(organization)s AND document_id = ANY(%(subjects)s)
+   AND external_id IS NOT NULL AND removed_at IS NULL
 """
 EVENT = "SELECT event_id, name AS spelt, content, received_at FROM events WHERE organization_id = %(organization)s "
 RUN = """
@@ -238,13 +246,16 @@ def _keep(connection: Connection, organization_id: str, fresh: Sequence[Accepted
 
 def _start(connection: Connection, organization_id: str, kept: Sequence[Accepted]) -> None:
     runs = [(one, run) for one in kept for run in one.runs]
-    for one in kept:
-        if one.cancels:
-            at = {"organization": organization_id, "subject": one.subject, "functions": list(one.cancels)}
-            reason = f"Cancelled by the event {one.event.name}"
-            connection.execute(CANCEL, at | {"event": one.event_id, "reason": reason})
+    called = _called(connection, organization_id, [run.subject for _, run in runs if run.subject is not None])
+    # sorted, so that two requests that end each other's runs wait for each other and never in a circle
+    for one in sorted(kept, key=lambda one: one.subject or ""):
+        if one.cancels and one.subject is not None:
+            at = {"organization": organization_id, "functions": list(one.cancels), "event": one.event_id}
+            at |= {"subject": called.get(one.subject, one.subject)}
+            connection.execute(CANCEL, at | {"reason": f"Cancelled by the event {one.event.name}"})
     if not runs:
         return
+    subjects = [run.subject for _, run in runs]
     connection.execute(
         RUNS,
         {
@@ -252,8 +263,18 @@ def _start(connection: Connection, organization_id: str, kept: Sequence[Accepted
             "runs": [run.run_id for _, run in runs],
             "ids": [one.event_id for one, _ in runs],
             "functions": [run.function for _, run in runs],
-            "subjects": [run.subject for _, run in runs],
+            # a document named by our id is that one, whichever has its name by the time that the run begins
+            "documents": [subject if subject in called else None for subject in subjects],
+            "subjects": [subject and called.get(subject, subject) for subject in subjects],
             "times": [one.event.ts or 0 for one, _ in runs],
         },
     )
     connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))
+
+
+def _called(connection: Connection, organization_id: str, subjects: Sequence[str]) -> dict[str, str]:
+    """Our id of a document → what the app calls it, of those of the subjects that are documents with such a name."""
+    if not subjects:
+        return {}
+    rows = connection.execute(CALLED, {"organization": organization_id, "subjects": list(subjects)}).fetchall()
+    return {row["document_id"]: row["external_id"] for row in rows}
