@@ -115,7 +115,7 @@ class Development:
             database = () if settings.database_url else (EmbeddedServer.of(settings),)
             programs = (dagster, gateway)
             for program in programs:
-                program.log.unlink(missing_ok=True)  # a log of this time only
+                keep_one_older(program.log)
             try:
                 for program in programs:
                     program.start()
@@ -156,6 +156,12 @@ class Development:
                     if not part.lives():
                         revive(part, deaths[part.name], clock(), say)
                 sleep(LOOK_SECONDS)
+
+
+def keep_one_older(log: Path) -> None:
+    """A log is of this time only; the one before it, which may tell of a crash, becomes `.log.1`."""
+    with suppress(FileNotFoundError):
+        log.replace(log.with_name(f"{log.name}.1"))
 
 
 def revive(part: Part, deaths: deque[float], now: float, say: Callable[[str], None]) -> None:

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -17,6 +17,7 @@ _KEYS = re.compile(
     r"|\bsignkey-\w+-[0-9a-fA-F]+"
     r"|(?<=Bearer )[^\s\"'\\]+"
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but line breaks and tabs, which tracebacks have
 HIDDEN = "***"
 SHORTEST = 6  # characters; of a shorter secret the log would be full of holes
 TALKATIVE = (
@@ -67,13 +68,23 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
 def _rendering(settings: Settings, stream: TextIO) -> list[Any]:
     if settings.environment == "development":
         return [
-            structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+            structlog.processors.format_exc_info,
+            escaped,
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback),
         ]
     return [
         structlog.processors.EventRenamer("message"),
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(ensure_ascii=False),
     ]
+
+
+def escaped(_logger: Any, _method: str, told: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Control letters that came in from outside, as text: one NUL makes a log a binary file, others move the cursor."""
+    for name, value in told.items():
+        if isinstance(value, str):
+            told[name] = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+    return told
 
 
 def secrets_of(settings: Settings) -> list[str]:

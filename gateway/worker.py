@@ -5,6 +5,7 @@ ends too: a worker that nobody replaces would keep the port.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -18,10 +19,11 @@ from gateway.http.app import app
 from gateway.http.heads import BoundedHead
 from gateway.logs import configure
 from gateway.serving import BACKLOG, FINISH_SECONDS
-from resources.settings import load_settings
+from resources.settings import Settings, load_settings
 
 LINGER_SECONDS = 0.1  # for the first request of a connection that was taken a moment ago
 KEEP_ALIVE_SECONDS = 30
+log = logging.getLogger("rowline.gateway")
 
 
 def main() -> None:
@@ -29,7 +31,11 @@ def main() -> None:
     settings = load_settings()
     configure(settings)
 
+    warming = threading.Thread(target=warm, args=(settings,), daemon=True)
+
     async def heartbeat() -> None:
+        if warming.ident is None:
+            warming.start()
         with suppress(OSError):
             line.send(b".")
 
@@ -68,6 +74,19 @@ class Server(uvicorn.Server):
             server.close()
         await asyncio.sleep(LINGER_SECONDS)
         await super().shutdown(sockets)
+
+
+def warm(settings: Settings) -> None:
+    """Load the embedder's model while nobody waits for it: else the first search of each worker would, for seconds."""
+    if settings.embedding_provider != "local":
+        return
+    try:
+        from resources.embedders.local import LocalEmbedder
+
+        LocalEmbedder().warm()
+        log.info("the model for searches is loaded")
+    except Exception:  # the boundary of a thread: a search meets the same trouble, and tells it to who asks
+        log.exception("the model for searches cannot be loaded; all else goes on")
 
 
 def end_with(line: socket.socket) -> None:

@@ -56,7 +56,9 @@ class RequestLog:
                 observe(scope["method"], route_of(scope), status, spent)
                 level = logging.ERROR if status >= 500 else logging.DEBUG if is_quiet(scope) else logging.INFO
                 log.log(
-                    level, "request", extra={**about(scope), "status": status, "milliseconds": round(spent * 1000, 1)}
+                    level,
+                    "request",
+                    extra={**about(scope), "status": int(status), "milliseconds": round(spent * 1000, 1)},
                 )
 
 
@@ -82,5 +84,7 @@ def about(scope: Scope) -> dict[str, Any]:
     if isinstance(caller, Caller):
         told |= {"organizationId": caller.organization_id, "keyId": caller.key_id}
     params = scope.get("path_params", {})
+    if made := scope.get("state", {}).get("document_id"):  # of an upload, whose path names none
+        told["documentId"] = made
     told |= {name: params[name] for name in ("documentId", "runId", "eventId") if name in params}
     return told

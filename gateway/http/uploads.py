@@ -162,6 +162,7 @@ def checked(form: FormData) -> Form:
     },
 )
 def upload_document(
+    request: Request,
     form: Annotated[Form, Depends(received)],
     caller: Keeper,
     services: OurServices,
@@ -173,6 +174,7 @@ def upload_document(
     One request is one file: its key, its address and a refusal are the file's own.
     """
     version = taken(services, form, caller.organization_id, key)
+    request.state.document_id = version.document_id  # for the log
     response.headers["Location"] = f"/documents/{version.document_id}"
     if version.known:
         response.status_code = HTTPStatus.OK

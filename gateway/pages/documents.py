@@ -103,7 +103,10 @@ def said_of(request: Request, rows: list[Row]) -> str:
 
 
 @router.post("/upload")
-def upload(form: Annotated[Form, Depends(received)], caller: Keeper, services: OurServices) -> Response:
+def upload(
+    request: Request, form: Annotated[Form, Depends(received)], caller: Keeper, services: OurServices
+) -> Response:
     """What upload.js sends to `/documents`, as a plain form; a refusal is a page that says why."""
     version = taken(services, form, caller.organization_id)
+    request.state.document_id = version.document_id  # for the log
     return RedirectResponse(f"/d/{version.document_id}", 303)

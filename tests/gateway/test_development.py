@@ -24,6 +24,7 @@ from gateway.development import (
     Development,
     Program,
     free_listener,
+    keep_one_older,
     log_tail,
     revive,
     stop,
@@ -71,6 +72,17 @@ def test_deaths_far_apart_are_no_reason_to_give_up(tmp_path: Path) -> None:
     for death in range(20):
         revive(part, deaths, death * QUICK_SECONDS, lambda _: None)
     assert part.starts == 20
+
+
+def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
+    """Who starts again after a crash still finds why."""
+    log = tmp_path / "gateway.log"
+    for said in ("first", "second", "third"):
+        keep_one_older(log)
+        log.write_text(said, "utf-8")
+    keep_one_older(log)
+    assert [path.name for path in tmp_path.iterdir()] == ["gateway.log.1"]
+    assert (tmp_path / "gateway.log.1").read_text("utf-8") == "third"
 
 
 def test_a_log_that_is_not_there_is_no_second_trouble(tmp_path: Path) -> None:

@@ -18,9 +18,12 @@ import psutil
 import pytest
 
 from gateway.serving import bound, listening
+from gateway.worker import warm
 from pipelines.failures import WrongSetting
+from resources.embedders.local import LocalEmbedder
 from resources.settings import PROJECT_ROOT, Settings
 
+LOADED = "the model for searches is loaded"
 RETRY_SECONDS = 1.9  # how long the JavaScript SDK tries
 PATIENCE = 60.0
 
@@ -169,6 +172,32 @@ def test_asked_to_end_it_finishes_what_is_under_way(start: Callable[..., Gateway
     assert answer.startswith(b"HTTP/1.1 200")
     assert gateway.process.wait(PATIENCE) == 0
     assert not any(psutil.pid_exists(worker) for worker in workers)
+
+
+@pytest.mark.slow
+def test_each_worker_loads_the_model_before_anybody_searches(start: Callable[..., Gateway]) -> None:
+    """Else the first search of each waits seconds for it."""
+    gateway = start()
+    gateway.until(lambda: gateway.log.read_text("utf-8").count(LOADED) == 2)
+    assert len(gateway.workers()) == 2
+
+
+def test_a_model_that_cannot_be_loaded_ends_no_worker(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is one loaded that is not the embedder's."""
+    asked: list[object] = []
+
+    def no_memory(embedder: LocalEmbedder) -> None:
+        asked.append(embedder)
+        raise MemoryError
+
+    monkeypatch.setattr(LocalEmbedder, "warm", no_memory)
+    warm(settings.model_copy(update={"embedding_provider": "openai"}))
+    assert asked == []
+    warm(settings.model_copy(update={"embedding_provider": "local"}))
+    assert "MemoryError" in caplog.text
+    assert LOADED not in caplog.text
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.logs import configure
 from resources.services import Services
 
 SECRET = "a-very-secret-value"
+ITEMS = ("items.csv", b"item,colour\nanvil,grey\n")
 EVENT_KEY = "event-key-of-the-team-0123456789abcdef"
 
 
@@ -87,6 +89,23 @@ def test_a_request_has_one_line_that_says_who_and_what(client: TestClient, logge
         "keyId": key.split("_")[-2],
         "status": 404,
     }
+
+
+@pytest.mark.parametrize(("address", "code"), [("/documents", 201), ("/documents", 200), ("/upload", 303)])
+def test_the_line_of_an_upload_says_which_document_it_made(
+    client: TestClient, logged: io.StringIO, key_of, address: str, code: int
+) -> None:
+    headers = {"Authorization": f"Bearer {key_of('acme', 'upload')}"}
+    again = {"documentId": made(client, headers)} if code == 200 else {}
+    answer = client.post(address, headers=headers, files={"file": ITEMS}, data=again, follow_redirects=False)
+    assert answer.status_code == code
+    place = answer.headers["Location"].rpartition("/")[2]
+    assert requests(logged)[-1]["documentId"] == place
+
+
+def made(client: TestClient, headers: dict[str, str]) -> str:
+    told = client.post("/documents", headers=headers, files={"file": ITEMS}).json()
+    return str(told["documents"][0]["documentId"])
 
 
 @pytest.mark.parametrize("offered", ["", "two words", "x" * 129, "가", "a\tb"])
@@ -165,15 +184,25 @@ def test_probes_do_not_fill_the_log(client: TestClient, logged: io.StringIO) -> 
     assert requests(logged) == []
 
 
-def test_in_development_a_person_can_read_it(services: Services, client: TestClient) -> None:
+def test_in_development_a_person_can_read_it(services: Services, client: TestClient, key_of) -> None:
+    """Status as a number, and no letter that a terminal acts on or that makes the log a binary file."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
     configure(services.settings, stream)
+    shown = {"Authorization": f"Bearer {key_of('acme', 'upload')}"}
     try:
         client.get("/documents", headers={"X-Request-Id": "readable"})
+        client.get("/documents/a%00%1B[2Jb", headers=shown)
+        client.get("/broken/c%00d")
+        client.post("/e/some-key", content=b"{")
     finally:
         root.handlers[:] = before
         root.setLevel(level)
-    assert "requestId=readable" in stream.getvalue()
-    assert not stream.getvalue().startswith("{")
+    written = stream.getvalue()
+    assert "requestId=readable" in written
+    assert not written.startswith("{")
+    assert r"documentId=a\x00\x1b[2Jb" in written
+    assert r"ZeroDivisionError: c\x00d" in written
+    assert all(letter.isprintable() or letter in "\n\t" for letter in written)
+    assert len(re.findall(r"status=\d{3}\b", written)) == 4, written
