@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -111,7 +112,7 @@ class SendNotification(BaseModel):
             self.to,
             one_line(subject)[:MOST_SUBJECT],
             storable(message)[:MOST_MESSAGE],
-            self.values or None,
+            json.loads(storable(json.dumps(self.values, ensure_ascii=False))) or None,  # a webhook sends it as UTF-8
         )
 
 

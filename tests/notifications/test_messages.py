@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from pipelines.failures import Misuse
 from pipelines.notifications.messages import SendNotification, one_line, storable
 from pipelines.notifications.templates import BUILT_IN, rendered
+from resources.notices.http import as_json
 
 GOOD: dict[str, Any] = {"channel": "email", "to": "anna@corp.example", "message": "안녕하세요"}
 
@@ -97,3 +99,14 @@ def test_one_line_is_one_line_that_can_be_kept(text: str):
 
 def test_what_no_database_holds_is_replaced():
     assert storable("a\x00b\ud800c😀") == "a�b�c😀"
+
+
+def test_half_a_surrogate_in_the_values_is_replaced():
+    """They were taken, and then every try to send them to a webhook broke on it."""
+    body = b'{"channel":"webhook","to":"https://app.example/h","message":"m","values":%s}'
+    given = (
+        b'{"who\\udc00":["\\ud800","\\ud83d\\ude00","\\u0000","\xea\xb9\x80"],"n":1001,"deep":{"x":[null,true,1.5]}}'
+    )
+    notice = SendNotification.model_validate(json.loads(body % given)).notice("acme", "k")
+    assert notice.values == {"who�": ["�", "😀", "\0", "김"], "n": 1001, "deep": {"x": [None, True, 1.5]}}
+    assert json.loads(as_json(notice.values)) == notice.values
