@@ -79,6 +79,34 @@ def test_nobody_is_kept_out(visitor: Visitor, addresses: dict[str, str]) -> None
     assert {name: found for name, found in wrong.items() if found} == {}
 
 
+LINES = """elements => elements.map((element) => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  return [element.textContent, new Set([...range.getClientRects()].map((one) => Math.round(one.top))).size];
+})"""
+
+
+def test_no_word_is_cut_on_a_phone_while_there_is_room(visitor: Visitor, rowline: "Deployment") -> None:
+    """The state took half of each line beside `departments_ko.xlsx`, and a header read Emplo-yee."""
+    for name in ("departments_ko.xlsx", "entity_bomb.xlsx"):
+        rowline.quick(rowline.upload(items("treasure", f"of {name}"), filename=name).document_id)
+    rowline.quick(rowline.upload(items("REFUSED one"), filename="wrong.csv").document_id)  # a wide state
+    visit = visitor("en-US", viewport={"width": 390, "height": 740})
+    visit.open("/")
+    assert visit.page.locator("a.title span").evaluate_all(LINES) == [
+        ["wrong.csv", 1],
+        ["entity_bomb.xlsx", 1],
+        ["departments_ko.xlsx", 1],
+    ]
+    visit.open("/search?q=treasure")
+    headers = visit.page.locator(".sources").first.locator("th")
+    for size in (visit.page.viewport_size, PHONE):
+        visit.page.set_viewport_size(size)  # type: ignore[arg-type]
+        told = dict(headers.evaluate_all(LINES))
+        assert told == {"Document": 1, "Sheet": 1, "Row": 1, "Version": 1, "Employee": 1}
+        assert overflow(visit.page) == []
+
+
 @pytest.mark.long
 def test_nobody_is_kept_out_in_english(visitor: Visitor, addresses: dict[str, str]) -> None:
     """Longer words: the same pages once more, in the dark with all rules."""
