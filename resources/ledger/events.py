@@ -40,10 +40,17 @@ SELECT run_id, %(organization)s, event_id, function, document, subject, greatest
        WITH ORDINALITY AS r (run_id, event_id, function, document, subject, ts, place)
  ORDER BY place
 """
+# Before any of it is cancelled, in the order in which the sensor locks too: else a request and the sensor, or two
+# requests with the same documents in another order, would each hold what the other wants, and one of them be refused.
+CANCELLABLE = """
+SELECT run_id FROM event_runs
+ WHERE organization_id = %(organization)s AND subject = ANY(%(subjects)s) AND state = 'waiting'
+ ORDER BY run_id FOR UPDATE
+"""
 CANCEL = """
 UPDATE event_runs SET state = 'cancelled', ended_at = now(), error = %(reason)s
  WHERE organization_id = %(organization)s AND subject = %(subject)s AND function = ANY(%(functions)s)
-   AND state = 'waiting' AND event_id <> %(event)s
+   AND state = 'waiting' AND event_id <> %(event)s AND run_id = ANY(%(locked)s)
 """
 # What an app calls the documents that events name by our id. Its name is the one spelling that all events about a
 # document share: it is known before the document is there, and a document that is gone leaves it to the next one.
@@ -247,12 +254,15 @@ def _keep(connection: Connection, organization_id: str, fresh: Sequence[Accepted
 def _start(connection: Connection, organization_id: str, kept: Sequence[Accepted]) -> None:
     runs = [(one, run) for one in kept for run in one.runs]
     called = _called(connection, organization_id, [run.subject for _, run in runs if run.subject is not None])
-    # sorted, so that two requests that end each other's runs wait for each other and never in a circle
-    for one in sorted(kept, key=lambda one: one.subject or ""):
-        if one.cancels and one.subject is not None:
-            at = {"organization": organization_id, "functions": list(one.cancels), "event": one.event_id}
-            at |= {"subject": called.get(one.subject, one.subject)}
-            connection.execute(CANCEL, at | {"reason": f"Cancelled by the event {one.event.name}"})
+    cancelling = [
+        (one, called.get(one.subject, one.subject)) for one in kept if one.cancels and one.subject is not None
+    ]
+    about = {"organization": organization_id, "subjects": [subject for _, subject in cancelling]}
+    locked = [row["run_id"] for row in connection.execute(CANCELLABLE, about).fetchall()] if cancelling else []
+    for one, subject in cancelling:
+        at = {"organization": organization_id, "subject": subject, "functions": list(one.cancels), "locked": locked}
+        reason = f"Cancelled by the event {one.event.name}"
+        connection.execute(CANCEL, at | {"event": one.event_id, "reason": reason})
     if not runs:
         return
     subjects = [run.subject for _, run in runs]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway.http.versions import send
 from resources.database.schema import migrating, upgrade
+from resources.ledger.event_runs import WAITING
 from sensors.events import new_events
 from tests.events.sender import Events
 from tests.laws.deployment import Deployment
@@ -163,3 +166,26 @@ def test_requests_that_clean_up_the_same_documents_in_other_orders_all_succeed(e
 
     with ThreadPoolExecutor(3) as pool:
         assert sum(pool.map(sent, orders)) == 24 * 10
+
+
+def test_a_clean_up_and_the_sensor_wait_for_each_other_in_no_circle(events: Events):
+    """The sensor has the first of two runs that a request cancels, and then wants the second."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    events.send_all([{"name": "document/process", "data": {"documentId": name}} for name in ("a", "b")])
+    events.rowline.sql(
+        "UPDATE event_runs SET run_id = CASE subject WHEN 'b' THEN 'run 1' ELSE 'run 2' END"
+    )  # else random
+    runs = ["run 1", "run 2"]
+    cleaning = [{"name": "document/cleanup", "data": {"documentId": name}} for name in ("a", "b")]
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as pool:
+        with events.services.database.transaction() as sensor:
+            sensor.execute(WAITING, (runs[:1],))
+            request = pool.submit(events.send_all, cleaning)
+            deadline = time.monotonic() + 30
+            while not events.rowline.sql(waits):
+                assert time.monotonic() < deadline
+            sensor.execute(WAITING, (runs[1:],))
+        assert len(request.result()) == 2
+    assert [events.run(run)["state"] for run in runs] == ["cancelled"] * 2
