@@ -73,7 +73,7 @@ class RowError(BaseModel):
 
 
 class Batch(BaseModel):
-    """One unit of progress (B3)."""
+    """One unit of progress."""
 
     batchNumber: int
     totalBatches: int
@@ -103,7 +103,7 @@ class Progress(BaseModel):
 
 
 class Result(BaseModel):
-    """What came of a version (B10); the first 100 wrong rows are named."""
+    """What came of a version; the first 100 wrong rows are named."""
 
     totalRows: int
     processedRows: int
@@ -122,7 +122,7 @@ class Result(BaseModel):
 
 
 class DocumentStatus(Uploaded):
-    """Where a version stands (B15)."""
+    """Where a version stands."""
 
     liveVersion: int | None = Field(None, description="There only where searches show another version.")
     progress: Progress
@@ -141,7 +141,7 @@ class RollingBack(BaseModel):
 
 
 class CleanedUp(BaseModel):
-    """What went, or would go in a dry run (B11)."""
+    """What went, or would go in a dry run."""
 
     documentId: str
     dryRun: bool

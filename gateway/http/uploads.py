@@ -129,7 +129,12 @@ def checked(form: FormData) -> Form:
         raise RequestValidationError([{**wrong, "loc": ("body", *wrong["loc"])} for wrong in error.errors()]) from None
     if fields.documentId and fields.sameName:
         raise wrong_field("body.sameName", "looks for the document that documentId names; send one of them")
-    return Form(file.file, PurePath((file.filename or "upload").replace("\\", "/")).name or "upload", fields)
+    return Form(file.file, name_of(file.filename), fields)
+
+
+def name_of(sent: str | None) -> str:
+    """The file's name without folders. Browsers write a quotation mark in it as %22, as HTML has it."""
+    return PurePath((sent or "").replace("\\", "/")).name.replace("%22", '"') or "upload"
 
 
 @router.post(

@@ -1,7 +1,6 @@
 """Examples of events, one for each function, with what the organization has; and what a payload's fields mean."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,8 +31,8 @@ def example_of(function: Function, document: str, folder: str) -> str:
 
 
 def meaning_of(function: Function) -> str:
-    """What the event says, without the number that the requirement has among developers."""
-    return re.sub(r" \([A-Z]\d+\)", "", (function.payload.__doc__ or "").strip())
+    """What the event says."""
+    return (function.payload.__doc__ or "").strip()
 
 
 def fields_of(function: Function) -> list[dict[str, Any]]:

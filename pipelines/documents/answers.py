@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
+from pipelines.times import told_time
+
 
 def hit_json(vector_id: str, namespace: str, score: float, sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One hit, with the live rows that it comes from. A question of no known word is near to nothing: it scores 0."""
@@ -37,7 +39,7 @@ def trace_json(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "contentHash": first["content_hash"].hex(),
         "model": first["model"],
         "dimension": first["dimension"],
-        "embeddedAt": first["embedded_at"].isoformat() if first["embedded_at"] else None,
+        "embeddedAt": told_time(first["embedded_at"]),
         "text": first["content"],
         "rows": [
             {

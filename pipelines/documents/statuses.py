@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from pipelines.times import told_time
+
 Status = Literal["pending", "processing", "completed", "failed", "rolled_back"]
 BATCH_FIELDS = (
     "batchNumber",
@@ -122,7 +124,7 @@ def document_json(version: Listed) -> dict[str, Any]:
         "mode": version.mode,
         "template": version.template_json["name"],
         "byteSize": version.byte_size,
-        "uploadedAt": version.uploaded_at.isoformat(),
+        "uploadedAt": told_time(version.uploaded_at),
         **({"errorRows": errors} if errors else {}),
         **({"error": {"message": version.error}} if version.error else {}),
     }

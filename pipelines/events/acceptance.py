@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.events.ids import Seed, run_id_of
-from pipelines.events.reading import Event
+from pipelines.events.reading import Event, place_of
 from pipelines.events.registry import cancelled_by, functions_of, read_payload
 from pipelines.failures import Misuse
 
@@ -40,7 +40,7 @@ class Accepted:
 def accepted(events: Sequence[Event], organization_id: str, seed: Seed) -> list[Accepted]:
     """All events of a request, with the ids of its seed. Raises Misuse where one of them must not be kept."""
     return [
-        _accepted(event, organization_id, seed.id_of(number), f" (event {number} of {len(events)})")
+        _accepted(event, organization_id, seed.id_of(number), place_of(number, len(events)))
         for number, event in enumerate(events, 1)
     ]
 

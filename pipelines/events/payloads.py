@@ -51,7 +51,7 @@ class DocumentPayload(Payload):
 
 
 class DocumentUploaded(DocumentPayload):
-    """A file lies in the object store and is to become a document, or the next version of one (A1)."""
+    """A file lies in the object store and is to become a document, or the next version of one."""
 
     filename: Text = Field(description="The file's name, as a person knows it.")
     file_path: Text = Field(description="Where it lies: a key of the object store, or s3://bucket/key in its bucket.")
@@ -65,27 +65,27 @@ class DocumentUploaded(DocumentPayload):
 
 
 class DocumentProcess(DocumentPayload):
-    """A document is to be processed; a failed one is tried again (B1)."""
+    """A document is to be processed; a failed one is tried again."""
 
 
 class DocumentCleanup(DocumentPayload):
-    """A document is to be removed whole (B11)."""
+    """A document is to be removed whole."""
 
 
 class DocumentRollback(DocumentPayload):
-    """A document is to go back to an older version (B12)."""
+    """A document is to go back to an older version."""
 
     target_version: int = Field(ge=1, lt=2**31, description="The completed version that is to be live again.")
 
 
 class SyncRequested(Payload):
-    """Ledger and vector store are to be compared (B13)."""
+    """Ledger and vector store are to be compared."""
 
     repair: bool = Field(False, description="Restore what is missing, delete what nobody needs; nothing is embedded.")
 
 
 class NotificationSend(SendNotification, Payload):
-    """A message is to be sent: over Slack, by e-mail or to a webhook (A4)."""
+    """A message is to be sent: over Slack, by e-mail or to a webhook."""
 
 
 def schema_of(payload: type[Payload]) -> dict[str, Any]:

@@ -45,7 +45,12 @@ def read_events(body: bytes) -> list[Event]:
         return [read_event(found)]
     if len(found) > MOST_EVENTS:
         raise Misuse(f"Cannot have more than {MOST_EVENTS} events in a batch")
-    return [read_event(one, f" (event {number} of {len(found)})") for number, one in enumerate(found, 1)]
+    return [read_event(one, place_of(number, len(found))) for number, one in enumerate(found, 1)]
+
+
+def place_of(number: int, all_of_them: int) -> str:
+    """Which event of a request is meant; needless where it has one."""
+    return f" (event {number} of {all_of_them})" if all_of_them > 1 else ""
 
 
 def parsed(text: str) -> Any:

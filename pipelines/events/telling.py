@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from pipelines.times import told_time
+
 Status = Literal["Scheduled", "Running", "Completed", "Failed", "Cancelled"]
 STATUSES: dict[str, Status] = {
     "waiting": "Scheduled",
@@ -87,13 +89,13 @@ def run_json(run: Told) -> dict[str, Any]:
     ended = run.ended_at or (run.version_ended_at if status in ("Completed", "Failed") else None)
     return {
         "run_id": run.run_id,
-        "run_started_at": time_of(run.started_at or run.created_at),
+        "run_started_at": told_time(run.started_at or run.created_at),
         "function_id": run.function,
         "function_version": 1,
         "environment_id": run.organization_id,
         "event_id": run.event_id,
         "status": status,
-        "ended_at": time_of(ended),
+        "ended_at": told_time(ended),
         "output": output_of(run, status),
     }
 
@@ -123,14 +125,10 @@ def event_json(event: Kept) -> dict[str, Any]:
         "user": fields.get("user", {}),
         "ts": fields.get("ts") or int(event.received_at.timestamp() * 1000),
         "v": fields.get("v", ""),
-        "received_at": time_of(event.received_at),
+        "received_at": told_time(event.received_at),
     }
 
 
 def answer(data: Any, now: datetime) -> dict[str, Any]:
     """Around what is told: when it was looked up. Nothing is cached."""
-    return {"data": data, "metadata": {"fetched_at": time_of(now), "cached_until": time_of(now)}}
-
-
-def time_of(at: datetime | None) -> str | None:
-    return at.isoformat().replace("+00:00", "Z") if at else None
+    return {"data": data, "metadata": {"fetched_at": told_time(now), "cached_until": told_time(now)}}

@@ -39,7 +39,7 @@ class NewNotice:
 
 
 class SendNotification(BaseModel):
-    """Payload of `notification/send` (A4): a message, or the name of a template and the values that it needs."""
+    """Payload of `notification/send`: a message, or the name of a template and the values that it needs."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="ignore", hide_input_in_errors=True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
+from pipelines.times import told_time
+
 
 class Told(Protocol):
     """A notice as it is told."""
@@ -47,11 +49,7 @@ def notice_json(notice: Told) -> dict[str, Any]:
         "state": notice.state,
         "attempts": notice.attempts,
         "error": notice.error,
-        "createdAt": _shown(notice.created_at),
-        "nextAttemptAt": _shown(notice.next_attempt_at) if notice.state == "waiting" else None,
-        "settledAt": _shown(notice.settled_at),
+        "createdAt": told_time(notice.created_at),
+        "nextAttemptAt": told_time(notice.next_attempt_at) if notice.state == "waiting" else None,
+        "settledAt": told_time(notice.settled_at),
     }
-
-
-def _shown(time: datetime | None) -> str | None:
-    return time.isoformat() if time else None

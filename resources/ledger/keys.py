@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 
 from pipelines.access.keys import Caller, NewKey, Role, digest_of, is_same, key_id_of
 from pipelines.failures import Conflict, NotFound
+from pipelines.times import told_time
 from resources.database.connections import Connection, Database
 
 GRACE = timedelta(days=1)  # of an old key beside its successor
@@ -61,11 +62,11 @@ class Key:
             "roles": sorted(self.roles),
             "employeeId": self.employee_id,
             "state": self.state,
-            "createdAt": _told(self.created_at),
-            "expiresAt": _told(self.expires_at),
-            "revokedAt": _told(self.revoked_at),
+            "createdAt": told_time(self.created_at),
+            "expiresAt": told_time(self.expires_at),
+            "revokedAt": told_time(self.revoked_at),
             "replacedBy": self.replaced_by,
-            "lastUsedAt": _told(self.last_used_at),
+            "lastUsedAt": told_time(self.last_used_at),
         }
 
 
@@ -198,10 +199,6 @@ class Keys:
                 (signature, lasts),
             )
             return first.rowcount == 1
-
-
-def _told(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
 
 
 def _all(connection: Connection, where: str, **values: object) -> list[Key]:

@@ -10,6 +10,7 @@ from pipelines.access.signatures import HEADER, canonical, signed
 from pipelines.failures import PermanentFailure, TransientFailure
 from pipelines.notifications.attempts import Outcome
 from pipelines.notifications.recipients import is_allowed, is_named
+from pipelines.times import told_time
 from resources.ledger.notices import Notice
 from resources.notices.http import SECONDS, Post, as_json, judged, post
 
@@ -77,5 +78,5 @@ def document_of(notice: Notice) -> dict[str, object]:
         "subject": notice.subject,
         "message": notice.message,
         "values": notice.values,
-        "createdAt": notice.created_at.astimezone(UTC).isoformat(),
+        "createdAt": told_time(notice.created_at),
     }

@@ -142,6 +142,8 @@ def test_one_wrong_event_refuses_all_of_its_request(send: Any, rowline: Deployme
         "error": "document/process: data.documentId: Field required (event 2 of 2)",
     }
     assert kept(rowline) == []
+    for alone in ({"name": "document/process", "data": {}}, [{"name": ""}]):
+        assert "(event" not in send(alone, 400)["error"]
 
 
 def test_an_event_of_another_tenant_is_forbidden(send: Any):

@@ -1,8 +1,9 @@
 """Keys over HTTP: made, shown once, rotated, revoked, expired; who signed in with them; and where they open nothing."""
 
 import json
+import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
 from pipelines.access.keys import environment_of, mint_key
+from pipelines.times import told_time
 from resources.ledger.keys import Key
 from resources.services import Services
 from tests.gateway.http.conftest import MakeKey
@@ -59,6 +61,17 @@ def test_rotating_leaves_the_old_key_its_grace(client: TestClient, shown_by: Mak
     told = client.get("/keys", headers=bearer(old["key"]))
     assert (told.status_code, told.json()["detail"]) == (401, f"Key {old['keyId']} is expired; ask for a new one")
     assert client.get("/keys", headers=bearer(new["key"])).status_code == 200
+
+
+def test_times_are_told_as_everywhere_else(client: TestClient, key_of: Callable[..., str]) -> None:
+    """In UTC with a Z, whatever zone the database's session has."""
+    admin = bearer(key_of("acme", "admin"))
+    client.post("/keys", json={"roles": ["search"], "expiresDays": 1}, headers=admin)
+    times = re.findall(r'"\w+At":"([^"]*)"', client.get("/keys", headers=admin).text)
+    assert len(times) >= 3
+    assert [time for time in times if not time.endswith("Z")] == []
+    seoul = datetime(2026, 11, 21, 9, tzinfo=timezone(timedelta(hours=9)))
+    assert (told_time(seoul), told_time(None)) == ("2026-11-21T00:00:00Z", None)
 
 
 def test_rotating_without_grace_ends_the_old_key_at_once(client: TestClient, shown_by: MakeKey) -> None:

@@ -5,6 +5,7 @@ Routes come from the description itself, so one that is added is tested as soon 
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,12 @@ def test_the_description_is_served_in_a_stable_order(client: TestClient, service
     served = client.get("/openapi.json")
     assert served.status_code == 200
     assert served.text == TestClient(create_app(services)).get("/openapi.json").text
+
+
+def test_no_number_of_a_requirement_leaves_the_house(client: TestClient, shown_by: MakeKey) -> None:
+    """`(B3)` says something to who built it only."""
+    told = client.get("/functions", headers=shown_by("acme", "events")).text
+    assert re.findall(r"\([A-Z]\d+\)", client.get("/openapi.json").text + told) == []
 
 
 def test_every_path_names_its_methods(client: TestClient) -> None:

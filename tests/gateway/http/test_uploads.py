@@ -51,6 +51,14 @@ def test_a_form_says_how_the_file_is_to_be_read(upload: Upload, rowline: Deploym
     assert (named["documentId"], named["version"]) == (first["documentId"], 3)
 
 
+def test_a_quotation_mark_in_a_name_is_one_again(client: TestClient, shown_by: MakeKey) -> None:
+    """Browsers send it as %22, and folders with it where they know them."""
+    body = part(b"file", b"item\na\n", "C:\\폴더\\한글 %22이름%22.csv".encode()) + b"--b--"
+    headers = {**shown_by("acme", "upload"), "Content-Type": BOUNDARY}
+    [made] = client.post("/documents", content=body, headers=headers).json()["documents"]
+    assert made["filename"] == '한글 "이름".csv'
+
+
 def test_the_same_file_again_is_known_and_no_second_version(upload: Upload, rowline: Deployment) -> None:
     first = upload(csv_bytes(items("a")))
     again = upload(csv_bytes(items("a")), documentId=first.json()["documents"][0]["documentId"])
