@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from pipelines.times import told_time
 from resources.notices.webhook import Webhook
 from resources.services import Services
 from tests.resources.notices.conftest import Outbox, Put
@@ -28,7 +29,7 @@ def test_an_app_is_given_the_message_under_its_key_signed(outbox: Outbox, put: P
             "subject": "완료",
             "message": "보험료 처리 완료",
             "values": {},
-            "createdAt": outbox.one(notice).created_at.isoformat(),
+            "createdAt": told_time(outbox.one(notice).created_at),
         }
     }
 
