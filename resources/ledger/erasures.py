@@ -1,6 +1,7 @@
 """Erasures: everything that names an organization, or one of its employees, out of the ledger."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,15 +91,25 @@ UPDATE event_runs r SET output = (r.output::jsonb || jsonb_build_object('result'
    AND v.result IS NOT NULL AND r.output IS NOT NULL
 """
 # What apps sent is theirs to shape: an employee is found where a value is their number or name, and nothing else.
-NAMED_IN_EVENTS = """
-DELETE FROM events WHERE organization_id = %(organization)s
-   AND EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN content) > 0)
+# Looked for as a JSON number where no string can hold it. Any count may be the same number, so what is not done yet
+# is left alone then: an event that was taken, or a message, would be lost without a trace.
+AS_NUMBER = """
+CASE WHEN position(%(digits)s::text IN {text}) > 0
+     THEN regexp_replace({text}, '"(?:\\\\.|[^"\\\\])*"', '""', 'g') ~ %(number)s::text ELSE false END
 """
-NAMED_IN_NOTICES = """
+NAMED_IN_EVENTS = f"""
+DELETE FROM events e WHERE organization_id = %(organization)s
+   AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN content) > 0)
+        OR ({AS_NUMBER.format(text="content")}) AND NOT EXISTS (
+            SELECT FROM event_runs r WHERE r.organization_id = e.organization_id AND r.event_id = e.event_id
+                                       AND r.state NOT IN ('completed', 'failed', 'cancelled')))
+"""  # noqa: S608
+NAMED_IN_NOTICES = f"""
 DELETE FROM notices WHERE (organization_id = %(organization)s OR %(organization)s = ANY(about))
    AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN "values") > 0)
-        OR position(%(name)s::text IN subject || ' ' || message) > 0)
-"""
+        OR position(%(name)s::text IN subject || ' ' || message) > 0
+        OR ({AS_NUMBER.format(text='"values"')}) AND settled_at IS NOT NULL)
+"""  # noqa: S608
 REACHED = """
 DELETE FROM document_namespaces n WHERE n.document_id = %(document)s AND n.namespace = ANY(%(namespaces)s)
    AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.document_id = n.document_id AND l.version = n.version
@@ -235,6 +246,7 @@ class Erasures:
             named = at | {
                 "name": name if row and len(name) > 1 else None,  # a single letter would be found in every text
                 "quoted": [json.dumps(employee_number), json.dumps(name)],
+                **as_number(employee_number),
             }
             return {
                 "events": connection.execute(NAMED_IN_EVENTS, named).rowcount,
@@ -294,3 +306,10 @@ def unknown(employee_number: str) -> str:
     """A LIKE pattern for what is told of a row whose employee is not in the list."""
     escaped = employee_number.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"employee {escaped} (column %"
+
+
+def as_number(employee_number: str) -> dict[str, str | None]:
+    """What finds it as a value that is a JSON number; nothing where no number is spelt so, as in 007 or E1."""
+    if not re.fullmatch(r"0|[1-9][0-9]*", employee_number):
+        return {"digits": None, "number": None}
+    return {"digits": employee_number, "number": rf"[\[:,]\s*{employee_number}(?:\.0+)?\s*[],}}]"}

@@ -258,6 +258,41 @@ def test_of_what_apps_sent_that_goes_which_names_the_employee(rowline: Deploymen
     assert mine not in text_of_everything(rowline)
 
 
+def test_a_number_of_json_that_is_the_employees_number_goes_too(rowline: Deployment):
+    """Found with {"employeeNumber": 1001}. Counts look the same, so what still waits to be done is left alone."""
+    services = rowline.services
+    services.ledger.organizations.put_employees("acme", [Employee("1001", "김철수", None), Employee("007", "이", None)])
+    theirs = [
+        '{"employeeNumber":1001}',
+        '{"who":["1001"]}',
+        "[0,1001]",
+        '{"n":[1, 1001.0 ],"s":"\\"x\\\\"}',
+        '{"김":{"no":1001}}',
+    ]
+    kept = [
+        '{"n":[10010,-1001,1001.5,7,11001]}',
+        '{"text":"no, 1001, is ill [1001]"}',
+        '{"s":"\\",1001,"}',
+        '{"n":1001e2}',
+    ]
+    for data in theirs + kept:
+        take_events(services, "acme", f'{{"name":"hr/changed","data":{{"given":{data}}}}}'.encode())
+        notice = services.ledger.notices.put(
+            NewNotice("acme", data, "slack", None, "", "m", json.loads(f'{{"v":{data}}}'))
+        )
+        rowline.sql("UPDATE notices SET state = 'sent', settled_at = now() WHERE notice_id = %(id)s", id=notice)
+    waiting = {"documentId": "d", "targetVersion": 1001}
+    take_events(services, "acme", json.dumps({"name": "document/rollback", "data": waiting}).encode())
+    services.ledger.notices.put(NewNotice("acme", "waits", "slack", None, "", "m", {"version": 1001}))
+
+    receipt = forget_employee(rowline, "1001")
+    assert (receipt.events_deleted, receipt.notices_deleted) == (len(theirs), len(theirs))
+    left = [json.loads(row["content"])["data"] for row in rowline.sql("SELECT content FROM events ORDER BY event_id")]
+    assert sorted(map(str, left)) == sorted(map(str, [{"given": json.loads(data)} for data in kept] + [waiting]))
+    assert {row["key"] for row in rowline.sql("SELECT key FROM notices")} == {*kept, "waits"}
+    assert forget_employee(rowline, "007").events_deleted == 0, "no number is spelt so"
+
+
 def test_the_run_of_an_event_forgets_what_its_document_forgot(rowline: Deployment):
     """It holds a copy of the result, with the errors of rows."""
     send(rowline.services, "acme", about="nothing")
