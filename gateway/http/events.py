@@ -67,7 +67,7 @@ EVENT = {
     "properties": {
         "name": {"type": "string", "minLength": 1, "example": "document/process"},
         "data": {"type": ["object", "null"], "example": {"documentId": "order-2026-11"}},
-        "id": {"type": ["string", "null"], "description": "Honoured once in 24 hours."},
+        "id": {"type": ["string", "null"], "description": "Honoured once in 24 hours, for each name."},
         "ts": {
             "type": ["integer", "null"],
             "description": "Milliseconds since 1970; what starts waits for it.",
@@ -102,7 +102,7 @@ class Refused(Exception):
 async def send_events(request: Request, event_key: str) -> Response:
     """One event as a JSON object, or up to 5,000 as an array, whatever the content type says.
 
-    Answers 200 with their ids once they are kept; all of a request are, or none. The same event `id` within 24 hours,
+    Answers 200 with their ids once they are kept; all of a request are, or none. The same `id` of a name in 24 hours,
     and the same `x-inngest-event-id-seed`, have one effect.
     """
     services, held = services_of(request), request.app.state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An event that may be kept. `digest`: of the id that its sender gave it, where it gave one."""
+    """An event that may be kept. `digest`: of its name and the id that its sender gave it, if any."""
 
     event_id: str
     event: Event
@@ -57,9 +58,10 @@ def _accepted(event: Event, organization_id: str, event_id: str, where: str) -> 
         subject = payload.subject
         runs.append(PlannedRun(run_id_of(organization_id, event_id, function.name), function.name, subject))
     cancels = cancelled_by(event.name) if subject is not None else []
-    return Accepted(event_id, event, digest_of_id(event.id), runs, cancels, subject)
+    return Accepted(event_id, event, digest_of_id(event.name, event.id), runs, cancels, subject)
 
 
-def digest_of_id(text: str | None) -> bytes | None:
-    """Ids may be any text of any length; a digest is what an index takes."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() if text is not None else None
+def digest_of_id(name: str, text: str | None) -> bytes | None:
+    """An id is its function's, as in the event engine; here an event's name starts one function at most, so it stands
+    for it. Both may be any text of any length; a digest is what an index takes."""
+    return hashlib.sha256(json.dumps([name, text]).encode()).digest() if text is not None else None

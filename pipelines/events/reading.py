@@ -68,6 +68,22 @@ def parsed(text: str) -> Any:
         ) from None
 
 
+def kept_data(content: str) -> dict[str, Any]:
+    """The data of a kept event. Raises Misuse for one that was taken when events nested more deeply."""
+    try:
+        return dict(parsed(content)["data"])
+    except Misuse as error:
+        raise Misuse(str(error).replace("The body", "The event", 1)) from None
+
+
+def kept_fields(name: str, content: str) -> dict[str, Any]:
+    """All that was kept of an event; of one that cannot be read any more, why, in place of its data."""
+    try:
+        return dict(parsed(content))
+    except Misuse as error:
+        return {"name": name, "data": {"error": str(error).replace("The body", "The event", 1)}}
+
+
 def levels(found: Any) -> int:
     """How deeply lists and objects of JSON are nested."""
     number, layer = 0, [found]

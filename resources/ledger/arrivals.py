@@ -79,7 +79,8 @@ class Arrivals:
         with self._database.transaction() as connection:
             version = self._recorded(connection, upload, document)
             if isinstance(document, ExternalId) and document.event_run:
-                follow(connection, document.event_run, version.document_id, version.version)
+                effect = "none: its bytes are known" if version.known else None
+                follow(connection, document.event_run, version.document_id, version.version, effect)
             return version
 
     def _recorded(self, connection: Connection, upload: Upload, document: Continued) -> Version:

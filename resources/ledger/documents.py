@@ -202,7 +202,7 @@ class Documents:
     def resume(self, document_id: str, run_id: str) -> Version:
         """The version that a later step works on: the one its run began with, else the newest one ever begun.
 
-        Raises Misuse where none was, PermanentFailure where a newer version has overtaken the run's.
+        Raises Misuse where none was, PermanentFailure where the run's has failed: overtaken, or cancelled.
         """
         with self._database.transaction() as connection:
             bound = self._bound(connection, document_id, run_id)
@@ -224,13 +224,11 @@ class Documents:
             return read_version(connection, document_id, row["version"])
 
     def _bound(self, connection: Connection, document_id: str, run_id: str) -> Version | None:
-        """The version that the run began with. Raises PermanentFailure where a newer one has overtaken it."""
+        """The version that the run began with. Raises PermanentFailure where that was overtaken, or cancelled."""
         row = connection.execute(
-            "SELECT v.version, v.version < d.latest_version AND v.status = 'failed' AS overtaken, v.error "
-            "FROM versions v JOIN documents d USING (document_id) WHERE document_id = %s AND run_id = %s",
-            (document_id, run_id),
+            "SELECT version, status, error FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
         ).fetchone()
-        if row and row["overtaken"]:
+        if row and row["status"] == "failed":
             raise PermanentFailure(row["error"])
         return read_version(connection, document_id, row["version"]) if row else None
 

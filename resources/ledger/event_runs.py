@@ -2,30 +2,49 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from psycopg.rows import class_row
 
+from pipelines.events.reading import kept_data
 from pipelines.failures import Conflict
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import CURRENT, UPLOADS_CHANNEL
 from resources.ledger.events import EVENTS_CHANNEL
 
+TOGETHER_BYTES = 16 * 2**20  # of one function, contents that are read at once; what is over waits for the next look
+
 # What is about a subject waits until what came before it has ended, or follows its document: else an older file could
 # become the newer version, or a clean-up take a later upload along. What waits for a time of its own holds up nothing.
-DUE = """
-SELECT due.* FROM unnest(%(functions)s::text[], %(limits)s::int[]) AS f (name, most) CROSS JOIN LATERAL (
-    SELECT r.run_id, r.organization_id, r.event_id, r.function, r.subject, r.attempts, e.content
-      FROM event_runs r JOIN events e USING (organization_id, event_id)
+BEGINNING = """
+  FROM unnest(%(functions)s::text[], %(limits)s::int[]) AS f (name, most) CROSS JOIN LATERAL (
+    SELECT r.run_id, r.organization_id, r.event_id, r.function, r.subject, r.attempts, r.due_at, r.arrival
+      FROM event_runs r
      WHERE r.state = 'waiting' AND r.function = f.name AND r.due_at <= now() AND NOT EXISTS (
            SELECT 1 FROM event_runs b
             WHERE b.organization_id = r.organization_id AND b.subject = r.subject
               AND b.state IN ('waiting', 'requesting', 'requested')
               AND (b.state <> 'waiting' OR (b.arrival < r.arrival AND (b.due_at <= now() OR b.attempts > 0))))
      ORDER BY r.due_at, r.arrival LIMIT f.most) due
+"""
+# As much of it as fits into memory: an event may have 3 MiB. The size of a content is known without reading it.
+DUE = f"""
+SELECT run_id, organization_id, event_id, function, subject, attempts, content FROM (
+    SELECT due.*, e.content, octet_length(e.content) AS size,
+           sum(octet_length(e.content)) OVER (PARTITION BY function ORDER BY due_at, arrival) AS together
+      {BEGINNING} JOIN events e USING (organization_id, event_id)) sized
+ WHERE together - size < %(bytes)s ORDER BY due_at, arrival
+"""  # noqa: S608 - a constant of our own
+REQUESTING = """
+SELECT run_id, function, document_id, content FROM (
+    SELECT r.run_id, r.function, r.document_id, r.arrival, e.content, octet_length(e.content) AS size,
+           sum(octet_length(e.content)) OVER (ORDER BY r.arrival) AS together
+      FROM event_runs r JOIN events e USING (organization_id, event_id) WHERE r.state = 'requesting'
+     ORDER BY r.arrival LIMIT %(limit)s) sized
+ WHERE together - size < %(bytes)s ORDER BY arrival
 """
 WAITING = "SELECT run_id FROM event_runs WHERE run_id = ANY(%s) AND state = 'waiting' ORDER BY run_id FOR UPDATE"
 # Locked in one order. A failed newest version is tried again; any other one is followed as it is.
@@ -84,7 +103,7 @@ class DueRun:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        return dict(json.loads(self.content)["data"])
+        return kept_data(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +117,15 @@ class JobRun:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        return dict(json.loads(self.content)["data"])
+        return kept_data(self.content)
 
 
 @dataclass(frozen=True, slots=True)
 class CancelledRun:
-    """A run that somebody wants to be ended, with the version that it follows, if any."""
+    """A run that somebody wants to be ended, with the version that it follows, if any.
+
+    `only_follows`: the event had no effect, so what becomes of the version is not its to say.
+    """
 
     run_id: str
     state: str
@@ -111,6 +133,7 @@ class CancelledRun:
     version: int | None
     dagster_run_id: str | None
     requested: bool | None
+    only_follows: bool
 
 
 class EventRuns:
@@ -120,10 +143,17 @@ class EventRuns:
     # -- waiting ----------------------------------------------------------------------------------------------
 
     def due(self, most: Mapping[str, int]) -> list[DueRun]:
-        """Of each function, at most so many runs that may begin now, the longest due first."""
-        at = {"functions": list(most), "limits": list(most.values())}
+        """Of each function, at most so many runs that may begin now, the longest due first, and no more than fit."""
+        at = {"functions": list(most), "limits": list(most.values()), "bytes": TOGETHER_BYTES}
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(DueRun)) as cursor:
             return cursor.execute(DUE, at).fetchall()
+
+    def is_any_due(self, functions: Iterable[str]) -> bool:
+        """Whether a run of one of them may begin now."""
+        names = list(functions)
+        at = {"functions": names, "limits": [1] * len(names)}
+        with self._database.transaction() as connection:
+            return connection.execute(f"SELECT 1 {BEGINNING} LIMIT 1", at).fetchone() is not None
 
     def under_way(self) -> dict[str, int]:
         """Function → how many of its jobs have been asked for and have not ended."""
@@ -145,7 +175,7 @@ class EventRuns:
         deadline = clock() + seconds
         with self._database.session() as connection:
             connection.execute(f"LISTEN {EVENTS_CHANNEL}")
-            while not self.due(most) and not self.to_cancel() and (left := deadline - clock()) > 0:
+            while not self.is_any_due(most) and not self.to_cancel() and (left := deadline - clock()) > 0:
                 for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
                     return
 
@@ -218,14 +248,9 @@ class EventRuns:
             )
 
     def requesting(self, limit: int = 500) -> list[JobRun]:
-        """Runs whose job was not yet taken by the orchestrator, as far as is known."""
+        """Runs whose job was not yet taken by the orchestrator, as far as is known; no more of them than fit."""
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(JobRun)) as cursor:
-            return cursor.execute(
-                "SELECT r.run_id, r.function, r.document_id, e.content FROM event_runs r "
-                "JOIN events e USING (organization_id, event_id) WHERE r.state = 'requesting' "
-                "ORDER BY r.arrival LIMIT %s",
-                (limit,),
-            ).fetchall()
+            return cursor.execute(REQUESTING, {"limit": limit, "bytes": TOGETHER_BYTES}).fetchall()
 
     def mark_requested(self, run_ids: Sequence[str]) -> None:
         """The orchestrator has taken the requests of these runs."""
@@ -271,7 +296,9 @@ class EventRuns:
         ):
             return found.execute(
                 "SELECT r.run_id, r.state, r.document_id, r.version, coalesce(r.dagster_run_id, v.run_id) AS "
-                "dagster_run_id, v.requested_at IS NOT NULL AS requested FROM event_runs r LEFT JOIN versions v "
+                "dagster_run_id, v.requested_at IS NOT NULL AS requested, "
+                "CASE WHEN r.state = 'following' THEN coalesce(r.output::jsonb ->> 'effect' LIKE 'none:%', false) "
+                "ELSE false END AS only_follows FROM event_runs r LEFT JOIN versions v "
                 "ON v.document_id = r.document_id AND v.version = r.version "
                 "WHERE r.state IN ('requesting', 'requested', 'following') AND r.cancel_requested ORDER BY r.arrival "
                 "LIMIT 100"
@@ -287,12 +314,12 @@ class EventRuns:
             return connection.execute(f"DELETE {OLD}", (days,)).rowcount
 
 
-def follow(connection: Connection, run_id: str, document_id: str, version: int) -> None:
+def follow(connection: Connection, run_id: str, document_id: str, version: int, effect: str | None = None) -> None:
     """From now on the run is what becomes of the version. Raises Conflict where it waits no more."""
     followed = connection.execute(
-        "UPDATE event_runs SET state = 'following', document_id = %s, version = %s, error = NULL "
+        "UPDATE event_runs SET state = 'following', document_id = %s, version = %s, output = %s, error = NULL "
         "WHERE run_id = %s AND state = 'waiting'",
-        (document_id, version, run_id),
+        (document_id, version, effect and json.dumps({"effect": effect}), run_id),
     ).rowcount
     if not followed:
         raise Conflict(f"Run {run_id} waits no more: it was cancelled, or somebody else has done it")

@@ -1,6 +1,5 @@
 """Events: kept before they are answered, once however often they are sent; and what is told of them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from pipelines.events.acceptance import Accepted
-from pipelines.events.reading import ascii_of, text_of
+from pipelines.events.reading import ascii_of, kept_fields, text_of
 from resources.database.connections import Connection, Database
 
 EVENTS_CHANNEL = "rowline_events"
@@ -90,7 +89,7 @@ class KeptEvent:
     @property
     def fields(self) -> dict[str, Any]:
         """name, data, id, ts, v, user and meta, as far as the sender gave them."""
-        return dict(json.loads(self.content))
+        return kept_fields(self.name, self.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,12 +71,14 @@ class Live:
     def make_live(self, version: Version, price_per_million_tokens: float | None) -> dict[str, Any]:
         """Flip the live version and write the result (B10), in one transaction; returns the result.
 
-        Raises Misuse for a version whose earlier steps are not done: going live empty would lose the live rows.
+        Raises Misuse for a version whose earlier steps are not done: going live empty would lose the live rows;
+        Conflict where somebody has ended it (or has it tried again) since the step began.
         A version that is older than the live one is completed but not made live.
         """
         at = {"document": version.document_id, "version": version.version}
         with self._database.transaction() as connection:
             connection.execute("SELECT 1 FROM documents WHERE document_id = %(document)s FOR UPDATE", at)
+            self._check_in_work(connection, version)
             ready = connection.execute(READY, at).fetchone()
             if not ready or not ready["ready"]:
                 raise Misuse(
@@ -125,6 +127,18 @@ class Live:
             ).fetchone()
             assert written is not None  # the version exists: a run holds it
             return dict(written["result"])
+
+    def _check_in_work(self, connection: Connection, version: Version) -> None:
+        row = connection.execute(
+            "SELECT status, run_id, error FROM versions WHERE document_id = %s AND version = %s FOR UPDATE",
+            (version.document_id, version.version),
+        ).fetchone()
+        if row and (row["status"], row["run_id"]) != (version.status, version.run_id):
+            why = f": {row['error']}" if row["error"] else ""
+            raise Conflict(
+                f"Version {version.version} of {version.document_id} is {row['status']} by now "
+                f"and is not made live{why}"
+            )
 
     # -- searching meanwhile ----------------------------------------------------------------------------------
 

@@ -79,6 +79,9 @@ def carry_out_cancellations(dagster: dg.DagsterInstance, ledger: Ledger) -> int:
 
 
 def _cancel(dagster: dg.DagsterInstance, ledger: Ledger, run: CancelledRun) -> bool:
+    if run.only_follows:  # somebody else's upload, or an earlier event's, goes on
+        ledger.event_runs.end(run.run_id, "cancelled", CANCELLED)
+        return True
     under_way = [found for found in _runs_of(dagster, run) if found.status not in ENDED]
     if not under_way and run.requested and run.dagster_run_id is None:
         return False  # asked for, and not seen yet: the next tick finds it

@@ -1,6 +1,7 @@
 """New events: waits on the ledger, has their functions' effects, and asks for the jobs among them."""
 
 import json
+import logging
 from typing import Any
 
 import dagster as dg
@@ -10,13 +11,15 @@ from assets.documents.asked import EVENT_RUN_TAG
 from pipelines.events.decisions import most_of_each
 from pipelines.events.payloads import DocumentRollback, SyncRequested
 from pipelines.events.registry import function_named, read_payload
+from pipelines.failures import PermanentFailure
 from resources.event_files import EventFiles
 from resources.ledger.event_runs import JobRun
 from resources.ledger.ledger import Ledger
 from resources.uploads import Uploads
-from sensors.events.effects import Effects
+from sensors.events.effects import UNEXPECTED, Effects
 from sensors.events.endings import carry_out_cancellations, end_jobs
 
+log = logging.getLogger(__name__)
 LOOK_SECONDS = 20.0  # a tick may take 60 s; the daemon looks again at once
 WORK_SECONDS = 20.0
 JOBS = ("document_rollback", "document_cleanup", "vector_sync")
@@ -40,21 +43,35 @@ def new_events(
     ended = end_jobs(context.instance, ledger) + ledger.event_runs.settle()
     ended += carry_out_cancellations(context.instance, ledger)
     settled = effects.work(WORK_SECONDS)
-    wanted = ledger.event_runs.requesting()
-    if not (settled or wanted or ended):
+    requests = requests_for(ledger)
+    if not (settled or requests or ended):
         ledger.event_runs.wait(most_of_each(ledger.event_runs.under_way()), LOOK_SECONDS)
         settled = effects.work(WORK_SECONDS)
-        wanted = ledger.event_runs.requesting()
-    if not wanted:
+        requests = requests_for(ledger)
+    if not requests:
         context.update_cursor("[]")
         return dg.SkipReason(f"{settled} runs of events were settled, {ended} have ended")
     return dg.SensorResult(
-        run_requests=[request_of(run) for run in wanted], cursor=json.dumps([run.run_id for run in wanted])
+        run_requests=requests, cursor=json.dumps([request.tags[EVENT_RUN_TAG] for request in requests])
     )
 
 
 # By name, as `job_name` would have one of them: of jobs themselves Dagster makes a copy, with a warning of a beta.
 new_events._targets = [AutomationTarget(resolvable_to_job=job) for job in JOBS]
+
+
+def requests_for(ledger: Ledger) -> list[dg.RunRequest]:
+    """The jobs that are to be asked for. A run whose job cannot be told fails, and holds up no other."""
+    requests = []
+    for run in ledger.event_runs.requesting():
+        try:
+            requests.append(request_of(run))
+        except PermanentFailure as error:
+            ledger.event_runs.end(run.run_id, "failed", str(error))
+        except Exception:
+            log.exception("The job of run %s of %s cannot be told", run.run_id, run.function)
+            ledger.event_runs.end(run.run_id, "failed", UNEXPECTED)
+    return requests
 
 
 def request_of(run: JobRun) -> dg.RunRequest:

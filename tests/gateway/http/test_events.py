@@ -109,6 +109,16 @@ def test_an_id_counts_once_in_24_hours_in_an_organization(
     assert len(rowline.sql("SELECT * FROM event_runs WHERE organization_id = 'acme'")) == 2
 
 
+def test_the_same_id_under_another_name_is_another_event(send: Any, rowline: Deployment):
+    """An id is its function's: an order's number may name its upload, and later its clean-up."""
+    upload = {"name": "document/uploaded", "id": "7", "data": UPLOADED["data"] | {"filename": "a", "filePath": "a"}}
+    cleanup = {"name": "document/cleanup", "id": "7", "data": UPLOADED["data"]}
+    ids = send([{"name": "order/made", "id": "7"}, upload, cleanup])["ids"]
+    assert len(set(ids)) == 3
+    assert send([cleanup, upload])["ids"] == [ids[2], ids[1]]
+    assert len(rowline.sql("SELECT * FROM event_runs")) == 2
+
+
 def test_the_same_id_twice_in_a_request_is_one_event(send: Any, rowline: Deployment):
     ids = send([{**UPLOADED, "id": "i"}, {**UPLOADED, "id": "i"}])["ids"]
     assert ids[0] == ids[1]
