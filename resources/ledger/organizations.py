@@ -35,7 +35,10 @@ class Organizations:
                 "SELECT definition FROM templates WHERE organization_id = %s AND name = %s", (organization_id, name)
             ).fetchone()
         if row is None:
-            raise Misuse(f"Organization {organization_id} has no template {name}; put it with `rowline template put`")
+            raise Misuse(
+                f"Organization {organization_id} has no template {name}; "
+                "who runs Rowline puts one with `rowline template put`"
+            )
         return template_of(row["definition"])
 
     def templates(self, organization_id: str) -> list[dict[str, Any]]:

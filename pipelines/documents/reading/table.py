@@ -14,7 +14,7 @@ from pipelines.documents.reading.trouble import NoTable, TooLarge
 TAIL_ROWS = 50  # the most rows held back to see whether they are notes below the table
 BATCH_CHARS = 2_000_000
 QUOTE_CHARS = 160
-GIVE_HEADER_ROW = "give the row number of the header in the template (headerRow)"
+GIVE_HEADER_ROW = "give the row number of the header in the template (headerRow; who runs Rowline stores it)"
 
 
 class Notices:

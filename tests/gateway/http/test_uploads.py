@@ -150,7 +150,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(upload: Upload) -> None:
     assert told(documentId="doc_0") == (404, "There is no document doc_0")
     assert told(template="none") == (
         422,
-        "Organization acme has no template none; put it with `rowline template put`",
+        "Organization acme has no template none; who runs Rowline puts one with `rowline template put`",
     )
     assert told(mode="employee_split")[0] == 422
     assert told(economy="true")[0] == 422

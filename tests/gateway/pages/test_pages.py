@@ -193,3 +193,20 @@ def test_a_developer_finds_the_way_to_the_other_organizations(client: TestClient
     person.cookies.clear()
     with TestClient(client.app, base_url="http://localhost", headers=OURS, client=("127.0.0.1", 1)) as developer:
         assert link in developer.get("/").text
+
+
+def test_a_file_that_could_not_be_read_is_to_be_corrected_rather_than_tried_again(
+    person: TestClient, rowline: "Deployment"
+) -> None:
+    """The same bytes fail in the same words; once rows were planned, it was something else that failed."""
+    retry, correct = 'class="primary" id="retry"', '<a class="button primary" href="#next-version">'
+    unread = rowline.upload(b"PK\x03\x04 broken", filename="cut.xlsx").document_id
+    assert rowline.process(unread).status == "failed"
+    page = person.get(f"/d/{unread}").text
+    assert (retry in page, 'id="retry"' in page, correct in page) == (False, True, True)
+    planned = rowline.upload(items("one", "two"), filename="a.csv").document_id
+    rowline.step("parsed_rows", planned, "a-run")
+    rowline.step("batches", planned, "a-run")
+    rowline.services.ledger.documents.fail(planned, 1, "the service is away")
+    page = person.get(f"/d/{planned}").text
+    assert (retry in page, correct in page) == (True, False)
