@@ -40,8 +40,9 @@ def versions_section(told: Told) -> Section:
             )
     note = (
         "Seconds of each turn: until searches show the version, and with the sweep after it; as a job: the same as a "
-        "run of Dagster in the same process. Inputs: texts that the embeddings endpoint was asked for. Wrong: vectors whose numbers are not those first seen under their id, and "
-        f"texts that live rows say too much or too little. Load {told['load']:.1f} on {os.cpu_count()} cores."
+        "run of Dagster in the same process. Inputs: texts that the embeddings endpoint was asked for. Wrong: vectors "
+        f"whose numbers are not those first seen under their id, and texts that live rows say too much or too "
+        f"little. Load {told['load']:.1f} on {os.cpu_count()} cores."
     )
     columns = ("", "live after s", "whole s", "as a job s", "inputs", "stale / missing / wrong", "target")
     return Section(f"Versions and rollback, {told['rows']:,} rows", columns, rows, note)

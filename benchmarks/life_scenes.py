@@ -143,7 +143,7 @@ def fill(warm: Worker, job: Told) -> Told:
 def sync(_: Worker, job: Told) -> Told:
     """Compare; lose some, compare and repair. Memory is the first comparison's: later ones hide in freed memory."""
     opened, counter = services(), Counter(job["endpoint"])
-    opened.ledger.drift.models()  # opens what is opened at first use
+    next(opened.ledger.drift.namespaces(), None)  # opens what is opened at first use
     idle = megabytes("VmRSS")
     forget_peak()
     seconds, found = timed(synced, opened, False)
