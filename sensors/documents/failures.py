@@ -8,8 +8,8 @@ from assets.documents.group import processed_documents
 from pipelines.documents.arrivals import RunWanted
 from pipelines.documents.statuses import unexplained_end
 from resources.ledger.ledger import Ledger
+from sensors.retries import is_to_be_retried
 
-WILL_RETRY_TAG = "dagster/will_retry"  # Dagster sets it with the failure
 PARTITION_TAG = "dagster/partition"
 RUN_KEY_TAG = "dagster/run_key"  # of runs that the sensor new_uploads asked for
 
@@ -24,7 +24,7 @@ def failed_runs(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Le
 
     One that Dagster runs again goes on as it is: its next run decides. Of a group, each document is tried alone.
     """
-    if context.dagster_run.tags.get(WILL_RETRY_TAG) == "true" and not group_of(context.dagster_run):
+    if is_to_be_retried(context.instance, context.dagster_run) and not group_of(context.dagster_run):
         return
     steps = [event.step_key or "" for event in context.get_step_failure_events()]
     _end(context, ledger, unexplained_end("failed", steps, context.dagster_run.run_id))

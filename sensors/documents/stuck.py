@@ -13,6 +13,7 @@ from pipelines.documents.stuck import Seen, Signs, dead, without_life
 from resources.ledger.ledger import Ledger
 from resources.processes import Process
 from sensors.documents.failures import PARTITION_TAG, RUN_KEY_TAG, group_of
+from sensors.retries import goes_on
 
 # a run that is starting has no process yet, and Dagster's own run monitoring watches it
 UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -73,8 +74,12 @@ def _of_ledger(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
     in_work = ledger.documents.in_work(AT_MOST)
     if not in_work:
         return []
-    runs = dagster.get_runs(dg.RunsFilter(run_ids=list(in_work)))
-    going = {run.run_id for run in runs if run.status not in ENDED_BADLY}
+    records = dagster.get_run_records(dg.RunsFilter(run_ids=list(in_work)))
+    going = {
+        record.dagster_run.run_id
+        for record in records
+        if record.dagster_run.status not in ENDED_BADLY or goes_on(dagster, record)
+    }
     return [
         Suspect(run_id, document_id)
         for run_id, document_id in in_work.items()
@@ -83,17 +88,25 @@ def _of_ledger(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
 
 
 def _end(dagster: dg.DagsterInstance, ledger: Ledger, suspect: Suspect) -> str:
-    """Fail the version and then the run, each only if it is still under way; what was told."""
+    """Fail the run, and the version unless Dagster runs it again, each only if it is still under way; what was told.
+
+    Where we die between the two, the sensor `failed_runs` does the second.
+    """
     where = f" on {suspect.process.host} (process {suspect.process.pid})" if suspect.process else ""
     reason = gone(suspect.run_id, where)
     now = dagster.get_run_by_id(suspect.run_id)
-    if group := group_of(now) if now else []:
+    told = f"{suspect.document_id or suspect.run_id}: {reason}"
+    group = group_of(now) if now else []
+    if group:
         ledger.groups.put_back(group, suspect.run_id)
-    elif suspect.document_id:
-        ledger.documents.fail(suspect.document_id, None, reason, suspect.run_id)
-    if suspect.run and not group and (run_key := suspect.run.tags.get(RUN_KEY_TAG)):
-        wanted = RunWanted.from_key(run_key)
-        ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)
     if now and now.status in UNDER_WAY:
         dagster.report_run_failed(now, reason)
-    return f"{suspect.document_id or suspect.run_id}: {reason}"
+    record = dagster.get_run_record_by_id(suspect.run_id)
+    if group or (record and goes_on(dagster, record)):
+        return told
+    if suspect.document_id:
+        ledger.documents.fail(suspect.document_id, None, reason, suspect.run_id)
+    if suspect.run and (run_key := suspect.run.tags.get(RUN_KEY_TAG)):
+        wanted = RunWanted.from_key(run_key)
+        ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)
+    return told

@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from assets.documents.asked import EVENT_RUN_TAG
 from resources.ledger.event_runs import CancelledRun
 from resources.ledger.ledger import Ledger
+from sensors.retries import goes_on
 
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 CANCELLED = "Cancelled on request"
-RETRY_SECONDS = 600.0  # how long a retry that Dagster announced is waited for; one that comes later does nothing
 GONE_AFTER = timedelta(minutes=5)
 GONE = "Dagster has no run of this job any more: it was deleted; send the event again"
 
@@ -34,23 +33,12 @@ def end_jobs(dagster: dg.DagsterInstance, ledger: Ledger, clock: Callable[[], fl
         record = newest.get(run_id)
         if record is None and ago > GONE_AFTER:
             ledger.event_runs.end(run_id, "failed", GONE)
-        elif record is not None and record.dagster_run.status in ENDED and not _goes_on(dagster, record, clock()):
+        elif record is not None and record.dagster_run.status in ENDED and not goes_on(dagster, record, clock):
             _end(dagster, ledger, run_id, record.dagster_run)
         else:
             continue
         ended += 1
     return ended
-
-
-def _goes_on(dagster: dg.DagsterInstance, record: dg.RunRecord, now: float) -> bool:
-    """Whether Dagster is about to start a failed run again. It writes the tag a moment after the failure."""
-    run = record.dagster_run
-    if run.status is not dg.DagsterRunStatus.FAILURE or not dagster.run_retries_enabled:
-        return False
-    return (
-        run.tags.get(WILL_RETRY_TAG, "true") == "true"
-        and now - (record.end_time or record.update_timestamp.timestamp()) < RETRY_SECONDS
-    )
 
 
 def _end(dagster: dg.DagsterInstance, ledger: Ledger, run_id: str, run: dg.DagsterRun) -> None:

@@ -27,14 +27,17 @@ def a_run(rowline: Deployment, version: Version, **tags: str) -> dg.DagsterRun:
 
 def ended(rowline: Deployment, run: dg.DagsterRun, sensor: Any, report: str) -> None:
     event = getattr(rowline.dagster, report)(run)
+    told = rowline.dagster.get_run_by_id(run.run_id)
+    assert told
     context = dg.build_run_status_sensor_context(
-        sensor_name=sensor.name, dagster_event=event, dagster_instance=rowline.dagster, dagster_run=run
+        sensor_name=sensor.name, dagster_event=event, dagster_instance=rowline.dagster, dagster_run=told
     )
     if sensor is failed_runs:
         context = context.for_run_failure()
     sensor(context, ledger=rowline.services.ledger)
 
 
+RETRIES = {"run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}}
 FAILED = (failed_runs, "report_run_failed", "The run failed; run")
 STOPPED = (canceled_runs, "report_run_canceled", "The run was stopped; run")
 
@@ -70,16 +73,18 @@ def test_a_run_that_died_before_its_first_step_is_told_too(rowline: Deployment, 
 
 def test_a_run_that_dagster_runs_again_fails_no_document(rowline: Deployment):
     """After a restart, say. Told `failed`, a person would press retry while the next run is at work."""
-    version = rowline.upload(items("anvil"))
-    first = a_run(rowline, version, **{"dagster/will_retry": "true"})
-    rowline.step("parsed_rows", version.document_id, first.run_id)
-    ended(rowline, first, failed_runs, "report_run_failed")
-    newest = rowline.services.ledger.documents.newest
-    assert newest(version.document_id).status == "processing"
-    last = a_run(rowline, version, **{"dagster/will_retry": "false"})
-    rowline.step("parsed_rows", version.document_id, last.run_id)
-    ended(rowline, last, failed_runs, "report_run_failed")
-    assert newest(version.document_id).status == "failed"
+    with dg.DagsterInstance.ephemeral(settings=RETRIES) as dagster:
+        rowline = Deployment(rowline.services, dagster)
+        version = rowline.upload(items("anvil"))
+        first = a_run(rowline, version)
+        rowline.step("parsed_rows", version.document_id, first.run_id)
+        ended(rowline, first, failed_runs, "report_run_failed")
+        newest = rowline.services.ledger.documents.newest
+        assert newest(version.document_id).status == "processing"
+        last = a_run(rowline, version, **{"dagster/max_retries": "0"})
+        rowline.step("parsed_rows", version.document_id, last.run_id)
+        ended(rowline, last, failed_runs, "report_run_failed")
+        assert newest(version.document_id).status == "failed"
 
 
 def test_the_late_news_of_an_old_run_does_not_touch_the_retry(rowline: Deployment):

@@ -20,6 +20,7 @@ from sensors.documents.stuck import Seen, looked, stuck_runs
 from tests.laws.deployment import Deployment, items
 
 Child = subprocess.Popen[bytes]
+RETRIES = {"run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}}
 
 
 @pytest.fixture
@@ -88,6 +89,22 @@ def test_a_killed_process_is_found_told_and_can_be_retried_at_once(rowline: Depl
     rowline.services.ledger.documents.retry(version.document_id)
     assert rowline.process(version.document_id).status == "completed"
     assert watch(rowline) == []
+
+
+def test_a_document_whose_run_dagster_starts_again_is_not_failed(rowline: Deployment, child: Child):
+    with dg.DagsterInstance.ephemeral(settings=RETRIES) as dagster:
+        rowline = Deployment(rowline.services, dagster)
+        version = rowline.upload(items("anvil", "bellows"))
+        dead = process_of(child)
+        child.kill()
+        child.wait()
+        run = started(rowline, version, dead)
+        assert watch(rowline) == [30.0]
+        assert (run_status(rowline, run), status(rowline, version)) == ("FAILURE", "processing")
+        assert watch(rowline) == []
+        again = started(rowline, version, dead, **{"dagster/max_retries": "0"})
+        assert watch(rowline) == [30.0]
+        assert (run_status(rowline, again), status(rowline, version)) == ("FAILURE", "failed")
 
 
 def process_of_here() -> str:
