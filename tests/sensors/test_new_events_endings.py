@@ -12,6 +12,7 @@ import pytest
 from pipelines.definitions import defs
 from resources.services import Services
 from sensors.events import endings, new_events
+from sensors.retries import RETRY_SECONDS
 from tests.events.sender import Events
 from tests.laws.deployment import Deployment, items
 
@@ -102,7 +103,7 @@ def test_a_retry_of_what_has_ended_meanwhile_does_nothing(events: Events, how: s
         assert events.services.ledger.events.cancel("acme", run)
         events.tick()
     else:
-        late = time.time() + endings.RETRY_SECONDS
+        late = time.time() + RETRY_SECONDS
         assert endings.end_jobs(events.rowline.dagster, events.services.ledger, lambda: late) == 1
     assert events.run(run)["state"] == ("cancelled" if how == "cancelled" else "failed")
     later = events.upload("d", "bellows")
