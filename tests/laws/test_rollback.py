@@ -10,6 +10,7 @@ import pytest
 from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.rollback import RolledBack, roll_back
 from pipelines.failures import Misuse, TransientFailure
+from tests.grids import moments
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
@@ -135,7 +136,7 @@ def test_split_by_employee_and_with_metadata(rowline: Deployment):
     assert sorted(meta["no"] for meta in rowline.stored().values()) == ["E1", "E2"]
 
 
-@pytest.mark.parametrize("point", range(1, 13))
+@pytest.mark.parametrize("point", moments(range(1, 13)))
 def test_failed_anywhere_a_rollback_ends_when_it_is_done_again(rowline: Deployment, point: int):
     document = three_versions(rowline)
     ledger = rowline.services.ledger

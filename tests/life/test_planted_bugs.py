@@ -104,9 +104,13 @@ BUGS: dict[Plant, str] = {
     equal_rows_are_looked_up_by_their_text: "rows",
 }
 
+LONG: dict[Plant, list[pytest.MarkDecorator]] = {a_shared_row_goes_with_its_first_owner: [pytest.mark.long]}  # 20 s
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
+@pytest.mark.parametrize(
+    "plant", [pytest.param(plant, marks=LONG.get(plant, [])) for plant in BUGS], ids=lambda plant: plant.__name__
+)
 def test_the_machine_finds(plant: Plant, world: World, monkeypatch: pytest.MonkeyPatch):
     plant(monkeypatch, world)
     with pytest.raises((AssertionError, dg.Failure), match=BUGS[plant]):

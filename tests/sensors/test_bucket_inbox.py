@@ -19,6 +19,7 @@ from pipelines.failures import RowlineFailure, TransientFailure, WrongSetting
 from resources.inbox.bucket import BucketInbox
 from resources.settings import Settings
 from sensors.documents.inbox import TICK_SECONDS, bucket_files, emptied
+from tests.grids import kinds
 from tests.laws.deployment import Deployment, csv_bytes, items, template
 from tests.laws.doubles import FailsAt, Watched
 from tests.stand_ins.faults import Fault
@@ -258,7 +259,7 @@ def test_a_crash_between_upload_and_move_takes_the_object_once(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["rate_limit", "server_error", "reset_before", "reset_after", "truncated", "garbage", "altered"]
+    "kind", kinds(["rate_limit", "server_error", "reset_before", "reset_after", "truncated", "garbage", "altered"])
 )
 @pytest.mark.parametrize("operation", ["list", "get", "put", "copy", "delete"])
 def test_one_fault_at_any_request_costs_at_most_a_tick(

@@ -22,7 +22,7 @@ from tests.gateway.http.conftest import MakeKey
 from tests.laws.deployment import Deployment, items
 
 METHODS = ("get", "put", "post", "patch", "delete")
-PLACES = 25  # requests of one operation
+PLACES = 15  # requests of one operation
 DESCRIPTION = create_app(Services(Settings(_env_file=None))).openapi()
 OPERATIONS = [
     (method, path) for path, operations in DESCRIPTION["paths"].items() for method in operations if method in METHODS

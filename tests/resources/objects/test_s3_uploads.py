@@ -14,6 +14,7 @@ import pytest
 from pipelines.failures import Misuse, PermanentFailure, TransientFailure
 from resources.objects.s3 import S3ObjectStore
 from resources.settings import PROJECT_ROOT
+from tests.grids import kinds
 from tests.resources.objects.bad_days import FEW, LARGE, failure, hurried, read, written
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.s3_server import BUCKET, S3Server
@@ -39,7 +40,9 @@ def test_sizes_around_a_part_are_stored_whole(store: S3ObjectStore, s3: S3Server
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["server_error", "reset_before", "reset_after", "truncated", "timeout", "quota_full"])
+@pytest.mark.parametrize(
+    "kind", kinds(["server_error", "reset_before", "reset_after", "truncated", "timeout", "quota_full"])
+)
 @pytest.mark.parametrize("operation", ["create_upload", "part", "complete"])
 def test_an_upload_in_parts_that_fails_leaves_no_part_and_no_object(
     store: S3ObjectStore, s3: S3Server, kind: str, operation: str
@@ -56,7 +59,7 @@ def test_an_upload_in_parts_that_fails_leaves_no_part_and_no_object(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["server_error", "reset_before", "reset_after", "truncated", "timeout"])
+@pytest.mark.parametrize("kind", kinds(["server_error", "reset_before", "reset_after", "truncated", "timeout"]))
 @pytest.mark.parametrize("operation", ["create_upload", "part", "complete"])
 def test_an_upload_in_parts_survives_one_fault(store: S3ObjectStore, s3: S3Server, kind: str, operation: str):
     """Also the lost answer to the last request: the second try finds nothing left to complete."""
@@ -117,6 +120,7 @@ def test_a_full_temporary_folder_is_told(store: S3ObjectStore, monkeypatch: pyte
 MEASURE = """
 import io, json, resource, sys
 from resources.objects.s3 import S3ObjectStore
+from tests.grids import kinds
 
 class Stream(io.RawIOBase):
     left = 160
