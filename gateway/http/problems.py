@@ -26,7 +26,6 @@ STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (
     (TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 TRY_AGAIN_SECONDS = 2
-MOST_TOLD = 200  # letters of an address that is not there
 TO_STRANGERS = "What Rowline needs for this is away or set wrongly; try again, or ask those who run it to see the log"
 log = logging.getLogger("rowline.gateway.http")
 HEADERS = {
@@ -119,7 +118,7 @@ def _http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _other_method(request)
     if error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase:  # the router's
-        return problem(HTTPStatus.NOT_FOUND, f"There is nothing at {request.scope['path'][:MOST_TOLD]}")
+        return problem(HTTPStatus.NOT_FOUND, "There is nothing at this address")  # it may hold a key
     return problem(error.status_code, str(error.detail), error.headers)
 
 

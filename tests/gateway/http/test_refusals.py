@@ -67,7 +67,7 @@ def test_a_body_of_another_type_is_told_which_to_send(ask: Ask, kind: str) -> No
 
 
 def test_an_address_that_is_not_there_is_named(ask: Ask) -> None:
-    assert ask("GET", "/nosuch/한글").json()["detail"] == "There is nothing at /nosuch/한글"
+    assert ask("GET", "/nosuch/한글").json()["detail"] == "There is nothing at this address"
     assert len(ask("GET", "/" + "x" * 5000).json()["detail"]) < 250
 
 
