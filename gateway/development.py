@@ -124,7 +124,8 @@ class Development:
                 stop(programs, services.ledger.wake_waiting)
                 services.close()
                 for server in database:
-                    server.forget_the_dead()  # else it would wait for those that were killed, and run on
+                    # else it would wait for those that were killed, and run on
+                    server.forget_the_dead([program.process.pid for program in programs if program.process])
 
     def wait_until_ready(
         self, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
@@ -173,7 +174,8 @@ def revive(part: Part, deaths: deque[float], now: float, say: Callable[[str], No
             f"{log_tail(part.log)}"
         )
     say(f"{part.name} ended by itself and is started again; its log is {part.log}")
-    part.start()
+    with suppress(PermanentFailure):  # that is one more death
+        part.start()
 
 
 def the_dagster(settings: Settings, lock: int, environment: dict[str, str]) -> Program:

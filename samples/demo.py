@@ -160,14 +160,18 @@ def _where_next(services: Services) -> None:
     _title("Where to look next")
     rowline = _rowline()
     for line, why in (
-        (f"{rowline} dev", f"everything up; Dagster's UI is then at http://127.0.0.1:{services.settings.dagster_port}"),
+        (
+            f"DEFAULT_ORGANIZATION={ORGANIZATION} {rowline} dev",
+            f"everything up: pages with these documents at http://127.0.0.1:{services.settings.gateway_port}, "
+            f"Dagster's UI at http://127.0.0.1:{services.settings.dagster_port}",
+        ),
         (f"{rowline} documents --org {ORGANIZATION}", "the documents of this demo"),
         (f"{rowline} status DOC", "one of them: batches, counts, error rows"),
         (f"{rowline} search QUESTION --org {ORGANIZATION}", "your own question"),
         (f"{rowline} upload FILE --org {ORGANIZATION}", "your own workbook"),
         ("README.md, docs/, samples/README.md", "how it works, how to run it, what these files hold"),
     ):
-        out.print(f"  {line:<46}  {why}", markup=False)
+        out.print(f"  {line:<52}  {why}", markup=False)
 
 
 def _title(text: str) -> None:

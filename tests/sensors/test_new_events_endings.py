@@ -45,20 +45,9 @@ def retried(events: Events, request: dg.RunRequest) -> dg.ExecuteInProcessResult
     return events.launch(request.with_replaced_attrs(tags={**request.tags, "dagster/retry_number": "1"}))
 
 
-def cleaning_up(events: Events) -> tuple[str, str, dg.RunRequest]:
-    """A document of the app's that is searchable, and the job that is to remove it."""
-    events.upload("d", "anvil")
-    events.tick()
-    document = events.services.ledger.documents.own_id("acme", "d")
-    events.rowline.process(document)
-    run = events.send("document/cleanup", documentId="d")
-    (request,) = events.requests()
-    return document, run, request
-
-
 def test_a_job_that_died_goes_on_when_dagster_starts_it_again(events: Events):
     """What is about the same document waits for that: else the clean-up would take a later upload along."""
-    document, run, request = cleaning_up(events)
+    document, run, request = events.cleaning_up()
     later = events.upload("d", "bellows")
     killed(events, request)
     for _ in range(2):
@@ -74,7 +63,7 @@ def test_a_job_that_died_goes_on_when_dagster_starts_it_again(events: Events):
 
 
 def test_a_job_whose_retry_died_too_has_failed(events: Events):
-    _, run, request = cleaning_up(events)
+    _, run, request = events.cleaning_up()
     first = killed(events, request)
     events.tick()
     dagster = events.rowline.dagster
@@ -96,7 +85,7 @@ def test_a_job_whose_retry_died_too_has_failed(events: Events):
 
 @pytest.mark.parametrize("how", ["cancelled", "given up"])
 def test_a_retry_of_what_has_ended_meanwhile_does_nothing(events: Events, how: str):
-    document, run, request = cleaning_up(events)
+    document, run, request = events.cleaning_up()
     killed(events, request)
     events.tick()
     if how == "cancelled":

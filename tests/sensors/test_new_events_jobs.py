@@ -53,12 +53,7 @@ def test_an_unknown_version_is_a_failed_run_with_the_sentence(events: Events):
 
 
 def test_a_cleanup_removes_and_says_what(events: Events):
-    events.upload("d", "anvil")
-    events.tick()
-    document = events.services.ledger.documents.own_id("acme", "d")
-    events.rowline.process(document)
-    run = events.send("document/cleanup", documentId="d")
-    (request,) = events.requests()
+    _, run, request = events.cleaning_up()
     assert request.run_config["ops"]["removed_documents"]["config"]["dry_run"] is False
     assert events.launch(request).success
     told = json.loads(events.run(run)["output"])

@@ -185,7 +185,7 @@ def test_an_unknown_key_is_told_before_the_body_is_read(client: TestClient, key:
         raise AssertionError("the body was read")
         yield b""
 
-    for wrong in ("nonsense", key[:-1] + "x", "%00", "a/b", "한글", "rl_" + "a" * 16):
+    for wrong in ("nonsense", key[:-1] + ("y" if key[-1] == "x" else "x"), "%00", "a/b", "한글", "rl_" + "a" * 16):
         answer = client.post(f"/e/{wrong}", content=b"{")
         assert (answer.status_code, answer.json()) == (
             401,
