@@ -203,7 +203,7 @@ def test_killed_parts_come_back_and_nothing_is_left(home: Path, clean_environmen
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=keep_zombies,
+            preexec_fn=keep_zombies,  # noqa: PLW1509 - no thread of ours holds a lock that it wants
         )
     try:
         wait_for(lambda: "is up" in said.read_text("utf-8"), "`rowline dev`", said)
