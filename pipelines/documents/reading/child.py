@@ -1,14 +1,13 @@
-"""The child process: one file, one reader, no secrets, hard limits. Started by sandbox.py, speaks wire.py."""
+"""The child process: one file, one reader, no secrets, hard limits. Forked by fork_server.py, speaks wire.py."""
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pipelines.documents.reading.guards import check_package, check_size
 from pipelines.documents.reading.model import Layout, Limits, Notice, RowBatch, SheetHeader
@@ -75,11 +74,11 @@ def _send_all(items: Iterator[RowBatch | Notice], limits: Limits, send: Send) ->
         send(frame)
 
 
-def main() -> None:
-    """Every end is one frame: end, trouble (a verdict on the file) or failed (this reader only)."""
-    job = json.loads(sys.argv[1])
+def read(job: dict[str, Any], parent: int) -> NoReturn:
+    """All that this process does. Every end is one frame: end, trouble (a verdict on the file) or failed (this reader
+    only)."""
     limits = Limits(**job["limits"])
-    confine(limits, job["parent"])
+    confine(limits, parent)
     try:
         work(job, limits, lambda frame: write_all(1, frame))
     except UnreadableFile as error:
@@ -93,7 +92,3 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001
         write_all(1, pack_fact("failed", "reader", f"{type(error).__name__}: {error}"[:500]))
     os._exit(0)  # tearing down a million cells takes longer than the kernel does
-
-
-if __name__ == "__main__":
-    main()

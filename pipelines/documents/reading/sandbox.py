@@ -1,27 +1,29 @@
-"""Running the child and listening to it: a wall clock on its silence, and always an end to it."""
+"""Running a child and listening to it: a wall clock on its silence, and always an end to it."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import fcntl
-import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from pipelines.documents.reading.model import Layout, Limits
+from pipelines.documents.reading.server import Server
 from pipelines.documents.reading.trouble import Damaged, ReaderFailed, TooLarge
 from pipelines.documents.reading.wire import frames
+from pipelines.failures import TransientFailure
 
-MODULE = "pipelines.documents.reading.child"
 ROOT = Path(__file__).resolve().parents[3]
+MOST_IDLE = 2
 PIPE_BYTES = 2**20  # lets the child work ahead by some batches
 READ_BYTES = 2**18
 TOO_LONG = "reading the file takes too long; split it into smaller files, or save it again in Excel without its formats"
@@ -36,7 +38,8 @@ def run(
 ) -> Iterator[tuple[bytes, bytes]]:
     """The frames of one child, which is dead when this generator is.
 
-    Raises ReaderFailed when the child died of its reader, TooLarge when it ran out of time.
+    Raises ReaderFailed when the child died of its reader, TooLarge when it ran out of time, TransientFailure when the
+    server that forked it was killed.
     """
     job = {
         "path": str(path.resolve()),
@@ -45,30 +48,52 @@ def run(
         "header_row": layout.header_row,
         "limits": dataclasses.asdict(limits),
         "batch_rows": batch_rows,
-        "parent": os.getpid(),
     }
-    child = subprocess.Popen(
-        [sys.executable, "-S", "-X", "utf8", "-m", MODULE, json.dumps(job)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_environment(),
-        cwd="/",
-        bufsize=0,
-    )
-    assert child.stdout is not None
+    server, output = _begun(job)
     try:
         with contextlib.suppress(OSError):  # a smaller pipe is only slower
-            fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        try:
-            yield from frames(_listener(child.stdout, limits.wall_seconds))
-        except ValueError as error:
-            raise Damaged("the file is damaged in a way that confuses its reader; save it again and send it") from error
-        _judge_death(child.wait())
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        yield from frames(_listener(output, limits.wall_seconds))
+    except ValueError as error:
+        raise Damaged("the file is damaged in a way that confuses its reader; save it again and send it") from error
     finally:
-        child.kill()
-        child.stdout.close()
-        child.wait()
+        os.close(output)
+        code = server.end()
+        if code is None or len(_idle) == MOST_IDLE:
+            server.close()
+        else:
+            _idle.append(server)
+    _judge_death(code)
+
+
+def _begun(job: dict[str, Any]) -> tuple[Server, int]:
+    """A server at work on the job, and the pipe with the frames of its child: one that is idle, or a new one."""
+    while _idle:
+        server = _idle.pop()
+        with contextlib.suppress(OSError):  # it died meanwhile
+            return server, server.begin(job)
+        server.close()
+    server = Server(_environment())
+    return server, server.begin(job)
+
+
+_idle: deque[Server] = deque()  # of this process; one server hears one process only
+
+
+def _close_idle() -> None:
+    while _idle:
+        _idle.pop().close()
+
+
+def _leave_idle() -> None:
+    """They are the parent's: of two processes that speak to one server, each would hear the other's answers."""
+    while _idle:
+        _idle.pop().leave()
+
+
+atexit.register(_close_idle)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_idle)
 
 
 def _environment() -> dict[str, str]:
@@ -77,9 +102,8 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(here), "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _listener(stream: IO[bytes], patience: float) -> Callable[[int], bytes]:
+def _listener(descriptor: int, patience: float) -> Callable[[int], bytes]:
     """read(n) over a pipe. Only waiting counts against the child's patience, not what the caller does in between."""
-    descriptor = stream.fileno()
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     buffer = bytearray()
@@ -100,9 +124,11 @@ def _listener(stream: IO[bytes], patience: float) -> Callable[[int], bytes]:
     return read
 
 
-def _judge_death(code: int) -> None:
+def _judge_death(code: int | None) -> None:
     """A child that ended by itself said why. One that was killed did not: SIGXCPU and SIGKILL come from its limits,
     SIGABRT mostly from a Rust allocation over its memory."""
+    if code is None:
+        raise TransientFailure("the process that starts readers was killed; try again")
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise TooLarge(TOO_LONG)
     if code == -signal.SIGABRT:

@@ -16,12 +16,27 @@ import xlsxwriter
 from pipelines.documents.reading.model import Limits
 from pipelines.documents.reading.sandbox import _environment
 from pipelines.documents.reading.workbook import RowBatch, read_workbook
+from pipelines.failures import TransientFailure
+from resources.database.embedded import runs
 
 ROOT = Path(__file__).parents[3]
 
 
+def servers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "reading.fork_server" in " ".join(child.cmdline())]
+
+
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "reading.child" in " ".join(child.cmdline())]
+    return [child for server in servers() for child in server.children()]
+
+
+def small_csv(path: Path) -> Path:
+    path.write_text("name,city\nKim,Seoul\n")
+    return path
+
+
+def read(path: Path) -> int:
+    return sum(len(batch.rows) for batch in read_workbook(path, path.name) if isinstance(batch, RowBatch))
 
 
 def long_csv(path: Path, rows: int = 400_000) -> Path:
@@ -53,12 +68,12 @@ def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
         "import os, sys, psutil; from pathlib import Path\n"
         "from pipelines.documents.reading.workbook import read_workbook\n"
         f"batches = read_workbook(Path({str(tmp_path / 'a.csv')!r}), 'a.csv'); next(batches)\n"
-        "print(psutil.Process().children()[0].pid, flush=True); os._exit(0)"
+        "print(psutil.Process().children()[0].children()[0].pid, flush=True); os._exit(0)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     for _attempt in range(50):
-        if not psutil.pid_exists(int(done.stdout)) or psutil.Process(int(done.stdout)).status() == "zombie":
+        if not runs(int(done.stdout)):
             return
         time.sleep(0.05)
     pytest.fail("the child outlives its parent")
@@ -81,6 +96,63 @@ def test_batches_hold_as_many_rows_as_asked_for(tmp_path: Path) -> None:
     path = long_csv(tmp_path / "a.csv", 250)
     batches = [batch for batch in read_workbook(path, "a.csv", batch_rows=100) if isinstance(batch, RowBatch)]
     assert [len(batch.rows) for batch in batches] == [100, 100, 50]
+
+
+def test_one_server_serves_file_after_file_and_each_has_a_child_of_its_own(tmp_path: Path) -> None:
+    read(small_csv(tmp_path / "a.csv"))
+    before = servers()
+    seen = set()
+    for number in range(3):
+        batches = read_workbook(long_csv(tmp_path / f"{number}.csv", 20_000), "a.csv")
+        next(batches)
+        seen |= {child.pid for child in children()}
+        assert sum(len(batch.rows) for batch in batches if isinstance(batch, RowBatch)) == 19_000
+    assert (servers(), len(seen)) == (before, 3)
+
+
+def test_files_that_are_read_at_once_have_servers_of_their_own(tmp_path: Path) -> None:
+    both = [read_workbook(long_csv(tmp_path / f"{number}.csv", 20_000), "a.csv") for number in range(2)]
+    for batches in both:
+        next(batches)
+    assert len({server.pid for server in servers() if server.children()}) == 2
+    for batches in both:
+        assert sum(len(batch.rows) for batch in batches if isinstance(batch, RowBatch)) == 19_000
+
+
+def test_a_server_that_died_while_idle_is_replaced(tmp_path: Path) -> None:
+    path = small_csv(tmp_path / "a.csv")
+    assert read(path) == 1
+    idle = servers()
+    for server in idle:
+        server.kill()
+        server.wait()
+    assert read(path) == 1
+    assert servers()
+    assert not set(servers()) & set(idle)
+
+
+def test_a_server_that_dies_at_work_is_no_verdict_on_the_file(tmp_path: Path) -> None:
+    """Its child dies with it."""
+    batches = read_workbook(long_csv(tmp_path / "a.csv"), "a.csv")
+    next(batches)
+    (child,) = children()
+    child.parent().kill()  # type: ignore[union-attr]
+    with pytest.raises(TransientFailure, match="try again"):
+        list(batches)
+    assert not runs(child.pid)
+    assert read(small_csv(tmp_path / "b.csv")) == 1
+
+
+def test_a_fork_of_ours_has_a_server_of_its_own(tmp_path: Path) -> None:
+    path = small_csv(tmp_path / "a.csv")
+    assert read(path) == 1
+    ours = servers()
+    fork = os.fork()
+    if fork == 0:
+        os._exit(0 if read(path) == 1 and not set(servers()) & set(ours) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
+    assert read(path) == 1
+    assert servers() == ours
 
 
 @pytest.mark.slow

@@ -1,0 +1,64 @@
+"""The reading server, as the process that reads files knows it: started clean, asked for one child at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from pipelines.documents.reading.wire import DONE, ENDED
+
+MODULE = "pipelines.documents.reading.fork_server"
+
+
+class Server:
+    """A running fork_server.py."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._control, its = socket.socketpair()
+        with its:
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-X", "utf8", "-m", MODULE, str(its.fileno())],
+                pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                cwd="/",
+            )
+
+    def begin(self, job: Mapping[str, Any]) -> int:
+        """Have a child forked for the job; the pipe that its frames come through. Raises OSError where we are dead."""
+        frames, of_child = os.pipe()
+        try:
+            socket.send_fds(self._control, [json.dumps(job).encode() + b"\n"], [of_child])
+        except OSError:
+            os.close(frames)
+            raise
+        finally:
+            os.close(of_child)
+        return frames
+
+    def end(self) -> int | None:
+        """Kill the child, unless it has ended; how it ended, as subprocess tells it. None where the server is dead."""
+        with suppress(OSError):
+            self._control.sendall(DONE)
+            answer = self._control.recv(ENDED.size, socket.MSG_WAITALL)
+            if len(answer) == ENDED.size:
+                return int(ENDED.unpack(answer)[0])
+        return None
+
+    def close(self) -> None:
+        """It ends when it has nobody to listen to, and its child with it."""
+        self._control.close()
+        self._process.wait()
+
+    def leave(self) -> None:
+        """In a fork: it is the parent's."""
+        self._control.close()
+        self._process.returncode = 0  # not our child
