@@ -3,7 +3,7 @@
 Blocking where the next step would spread the damage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 
@@ -25,6 +25,8 @@ from resources.vectors.protocol import VectorStore
 
 # Vectors looked at per run; vector-sync looks at all of them. A service lists a hundred ids a request.
 EXPLAINED_AT_MOST, EXPLAINED_BY_SERVICE = 10_000, 1_000
+# Model and namespaces → what was found there, for documents of a group that are checked together.
+Explained = dict[tuple[str, tuple[str, ...]], Verdict]
 
 
 @contextmanager
@@ -187,13 +189,22 @@ def lineage_checks(
         yield from of_lineage(ledger, vectors, version)
 
 
-def of_lineage(ledger: Ledger, vectors: VectorStore, version: Version) -> Iterator[dg.AssetCheckResult]:
+def of_lineage(
+    ledger: Ledger, vectors: VectorStore, version: Version, explained: Explained | None = None
+) -> Iterator[dg.AssetCheckResult]:
     yield _result(claims.version_live(version.version, version.live_version), "version_live")
-    namespaces = ledger.lineage.namespaces(version)
-    pages = (page for namespace in namespaces for page in vectors.id_pages(version.model, namespace))
+    explained = {} if explained is None else explained
+    namespaces = tuple(ledger.lineage.namespaces(version))
+    if (version.model, namespaces) not in explained:
+        explained[version.model, namespaces] = _explained(ledger, vectors, version.model, namespaces)
+    yield _result(explained[version.model, namespaces], "vectors_explained")
+
+
+def _explained(ledger: Ledger, vectors: VectorStore, model: str, namespaces: Sequence[str]) -> Verdict:
+    pages = (page for namespace in namespaces for page in vectors.id_pages(model, namespace))
     held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.consistent else EXPLAINED_BY_SERVICE))
     unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.consistent)
-    yield _result(claims.vectors_explained(len(held), unexplained), "vectors_explained")
+    return claims.vectors_explained(len(held), unexplained)
 
 
 @dg.asset_check(

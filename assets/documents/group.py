@@ -8,7 +8,7 @@ again by a run of its own.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import dagster as dg
@@ -49,6 +49,7 @@ class Tools:
     settings: Settings
     embedder: Embedder
     vectors: VectorStore
+    explained: checks.Explained = field(default_factory=dict)  # by the documents that are checked together
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ STAGES = (
         graph.lineage,
         checks.lineage_checks,
         lambda t, version, _: stages.make_live(t.ledger, t.vectors, t.embedder, version),
-        lambda t, version: checks.of_lineage(t.ledger, t.vectors, version),
+        lambda t, version: checks.of_lineage(t.ledger, t.vectors, version, t.explained),
     ),
 )
 
@@ -178,13 +179,14 @@ class Group:
         """Those of the documents that no blocking check stops."""
         blocking = {spec.name for spec in stage.checked_by.check_specs if spec.blocking}
         targets = self._targets(stage, runs)
+        tools = replace(self.tools, explained={})
         going: list[RunWanted] = []
         told: list[dg.AssetCheckEvaluation] = []
         for run in runs:
             with self._alone(run, f"{stage.name}_checks"):
                 version = self.tools.ledger.documents.worked_on(run.document_id, self.context.run_id)
                 stopped = False
-                for found in stage.claims(self.tools, version):
+                for found in stage.claims(tools, version):
                     told.append(_evaluation(stage, found, run.document_id, targets.get(run.document_id)))
                     stopped |= not found.passed and found.check_name in blocking
                 if stopped:
