@@ -1,5 +1,7 @@
 """Connections to the ledger: a small pool for transactions, and a few of their own for locks and LISTEN."""
 
+import math
+import select
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,12 +19,19 @@ from resources.database.troubles import told
 
 T = TypeVar("T")
 ANSWER_SECONDS = 900.0  # longer than any statement of ours; a server that hangs is left after it
+FRESH_SECONDS = 0.5  # who answered so lately is not asked whether it lives, which would be a quarter of all round trips
+TRANSACTION_TIMEOUT_SINCE = 170_000
 
 
 class Connection(psycopg.Connection[DictRow]):
     """A connection that does not wait for ever: libpq itself has no time limit for an answer."""
 
     answer_seconds: float | None = None
+    answered_at: float = -math.inf
+
+    def has_something_to_say(self) -> bool:
+        """Between two transactions that is its end, or a warning of it; seen without a round trip."""
+        return self.closed or _readable(self.fileno())
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         try:
@@ -36,11 +45,19 @@ class Connection(psycopg.Connection[DictRow]):
             raise
 
 
-# a lock may be waited for and held, and a cursor read, as long as a document takes, whatever the server's defaults are
-NO_TIME_LIMIT = (
-    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN "
-    "('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
-)
+def _readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def without_time_limit(connection: Connection) -> None:
+    """For this transaction: a lock may be waited for and held, and a cursor read, as long as a document takes, whatever
+    the server's defaults are."""
+    limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+    if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+        limits.append("transaction_timeout")
+    connection.execute("; ".join(f"SET LOCAL {limit} = 0" for limit in limits))
 
 
 @contextmanager
@@ -103,7 +120,7 @@ class Database:
         No time limit of the server's ends it; a server that hangs is left after `answer_seconds` all the same.
         """
         with self.transaction() as connection:
-            connection.execute(NO_TIME_LIMIT)
+            without_time_limit(connection)
             yield connection
 
     @contextmanager
@@ -119,6 +136,7 @@ class Database:
             ) from error
         try:
             yield connection
+            connection.answered_at = self._clock()
         finally:
             self._pool.putconn(connection)
 
@@ -127,6 +145,8 @@ class Database:
         deadline = self._clock() + self._pool_seconds
         while True:
             connection = self._pool.getconn(deadline - self._clock())
+            if self._clock() - connection.answered_at < FRESH_SECONDS and not connection.has_something_to_say():
+                return connection
             connection.answer_seconds = self._pool_seconds
             try:
                 ConnectionPool.check_connection(connection)
@@ -147,7 +167,7 @@ class Database:
         It belongs to a transaction, not to a session, so PgBouncer may stand in between.
         """
         with connect(self.direct_url, self._direct_setting) as connection, connection.transaction():
-            connection.execute(NO_TIME_LIMIT)
+            without_time_limit(connection)
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (name, kind))
             yield
 
@@ -155,7 +175,7 @@ class Database:
     def locks(self, kind: int, names: Sequence[str]) -> Iterator[set[str]]:
         """Those of the locks that nobody holds now, held together for the block; nobody is waited for."""
         with connect(self.direct_url, self._direct_setting) as connection, connection.transaction():
-            connection.execute(NO_TIME_LIMIT)
+            without_time_limit(connection)
             rows = connection.execute(
                 "SELECT name FROM unnest(%s::text[]) AS name "
                 "WHERE pg_try_advisory_xact_lock(hashtextextended(name, %s))",

@@ -58,7 +58,7 @@ SELECT DISTINCT ON (o.text_hash) o.nth, o.text_hash, l.batch_number
   LEFT JOIN lineage l ON l.document_id = %(document)s AND l.version = %(version)s
                      AND l.row_position = o.row_position AND l.text_hash = o.text_hash
  WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.organization_id = %(organization)s AND e.model = %(model)s
-                                                AND e.text_hash = o.text_hash)
+                                                AND e.text_hash = o.text_hash OFFSET 0)
  ORDER BY o.text_hash
 """
 
@@ -68,7 +68,8 @@ UPDATE batches b SET processed_rows = s.processed, vectors_created = s.created, 
  WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = s.batch_number
 """  # noqa: S608
 
-# LIMIT 1 keeps the look-up by key: just after a bulk load the planner knows no sizes and would scan every vector
+# LIMIT 1 keeps the look-up by key, as OFFSET 0 does within EXISTS: just after a bulk load the planner knows no sizes
+# and would scan every vector
 PROMISED = """
 SELECT e.embedding
   FROM (SELECT DISTINCT text_hash FROM lineage
@@ -130,8 +131,8 @@ class Embeddings:
                 "SELECT l.content, l.text_hash, l.batch_number FROM lineage l WHERE l.document_id = %(document)s "
                 "AND l.version = %(version)s AND l.batch_number = ANY(%(batches)s) AND l.needs_embedding "
                 "AND l.outcome <> 'error' AND NOT EXISTS (SELECT 1 FROM embeddings e "
-                "WHERE e.organization_id = l.organization_id AND e.model = %(model)s AND e.text_hash = l.text_hash) "
-                "ORDER BY l.row_position",
+                "WHERE e.organization_id = l.organization_id AND e.model = %(model)s AND e.text_hash = l.text_hash "
+                "OFFSET 0) ORDER BY l.row_position",
                 {
                     "document": version.document_id,
                     "version": version.version,

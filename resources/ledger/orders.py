@@ -22,7 +22,7 @@ UNPAID = """
  WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.row_position BETWEEN %(first)s AND %(last)s
    AND l.needs_embedding AND l.outcome <> 'error'
    AND NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.organization_id = l.organization_id AND e.model = v.model
-                                                AND e.text_hash = l.text_hash)
+                                                AND e.text_hash = l.text_hash OFFSET 0)
  ORDER BY l.row_position
 """
 LAST_ROW = 2**31 - 1

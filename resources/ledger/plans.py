@@ -49,6 +49,8 @@ SELECT DISTINCT a.vector_id
  WHERE a.nth = 1 AND l.document_id <> %(document)s
 """
 
+# OFFSET 0 keeps the look-up by key: while embeddings are many and young, the planner takes them for two, and would read
+# all of the organization's for each row
 LINEAGE = """
 INSERT INTO lineage (document_id, version, row_position, sheet, row_number, batch_number, organization_id, employee_id,
                      namespace, outcome, error, needs_embedding, vector_id, content_hash, text_hash, row_key, content,
@@ -69,7 +71,7 @@ SELECT %(document)s, %(version)s, s.row_position, s.sheet, s.row_number, s.batch
   LEFT JOIN (SELECT min(t.row_position) AS row_position FROM staged t
               WHERE t.error IS NULL AND NOT EXISTS (
                     SELECT 1 FROM embeddings e WHERE e.organization_id = %(organization)s AND e.model = %(model)s
-                                                 AND e.text_hash = t.text_hash)
+                                                 AND e.text_hash = t.text_hash OFFSET 0)
               GROUP BY t.text_hash) first_text
     ON first_text.row_position = s.row_position
  ORDER BY s.row_position

@@ -117,7 +117,8 @@ class PostgresProxy:
 
     def _call(self, action: Any) -> None:
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (action(), done.set()))
+        # the loop closes what was aborted in its next round
+        self._loop.call_soon_threadsafe(lambda: (action(), self._loop.call_soon(done.set)))
         done.wait(10)
 
     def _run(self) -> None:

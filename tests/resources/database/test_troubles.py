@@ -177,7 +177,7 @@ def test_a_user_who_may_not_create_the_extension(team_server: str, empty_databas
 
 
 def test_a_pool_whose_connections_are_all_busy_says_so(database_url: str):
-    database = Database(database_url, pool_size=1, pool_seconds=0.1)
+    database = Database(database_url, pool_size=1, pool_seconds=1)
     with (
         database.transaction(),
         pytest.raises(TransientFailure, match=r"All 1 connections .* stayed busy; .* raise DATABASE_POOL_SIZE"),
