@@ -131,13 +131,20 @@ class Group:
         going = [run for run in runs if run.document_id in waiting]
         for stage in STAGES:
             done: dict[RunWanted, Metadata] = {}
+            bound = {} if stage is STAGES[0] else self._bound(going)
             for run in going:
                 with self._alone(run, stage.name):
-                    find = documents.begin if stage is STAGES[0] else documents.resume
-                    done[run] = stage.work(self.tools, find(run.document_id, run_id), run_id)
+                    version = bound.get(run.document_id)
+                    if version is None or version.status == "failed":  # taken from this run meanwhile: that is told
+                        find = documents.begin if stage is STAGES[0] else documents.resume
+                        version = find(run.document_id, run_id)
+                    done[run] = stage.work(self.tools, version, run_id)
             self._materialized(stage, done)
             going = self._checked(stage, list(done))
         self.completed += len(going)
+
+    def _bound(self, runs: Sequence[RunWanted]) -> dict[str, Version]:
+        return self.tools.ledger.groups.bound([run.document_id for run in runs], self.context.run_id) if runs else {}
 
     @contextmanager
     def _alone(self, run: RunWanted, step: str) -> Iterator[None]:
@@ -179,12 +186,12 @@ class Group:
         """Those of the documents that no blocking check stops."""
         blocking = {spec.name for spec in stage.checked_by.check_specs if spec.blocking}
         targets = self._targets(stage, runs)
-        tools = replace(self.tools, explained={})
+        tools, documents, bound = replace(self.tools, explained={}), self.tools.ledger.documents, self._bound(runs)
         going: list[RunWanted] = []
         told: list[dg.AssetCheckEvaluation] = []
         for run in runs:
             with self._alone(run, f"{stage.name}_checks"):
-                version = self.tools.ledger.documents.worked_on(run.document_id, self.context.run_id)
+                version = bound.get(run.document_id) or documents.worked_on(run.document_id, self.context.run_id)
                 stopped = False
                 for found in stage.claims(tools, version):
                     told.append(_evaluation(stage, found, run.document_id, targets.get(run.document_id)))

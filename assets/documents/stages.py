@@ -44,8 +44,9 @@ def rows_key(version: Version) -> str:
 def read(ledger: Ledger, objects: ObjectStore, settings: Settings, version: Version) -> Metadata:
     """The rows of the uploaded file, into object storage."""
     template = version.template
+    organization_id, split = version.organization_id, version.mode == "employee_split"
     owner = Owner(
-        version.organization_id, version.mode, ledger.organizations.employee_namespaces(version.organization_id)
+        organization_id, version.mode, ledger.organizations.employee_namespaces(organization_id) if split else {}
     )
     reading = Reading()
     with objects.local(version.file) as source, objects.writing(rows_key(version)) as target:

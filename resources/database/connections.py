@@ -114,6 +114,20 @@ class Database:
             yield connection
 
     @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """For a single read, which the server makes a transaction of its own: one round trip instead of three.
+
+        Raises what `transaction` does.
+        """
+        with told(self.url), self._pooled() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction for a long read by a cursor: it is idle for as long as somebody else works on a page.
 
@@ -185,7 +199,7 @@ class Database:
 
     def is_locked(self, kind: int, name: str) -> bool:
         """Whether somebody holds that `lock` now. Looking holds it for no longer than a moment, shared."""
-        with self.transaction() as connection:
+        with self.statement() as connection:
             row = connection.execute(
                 "SELECT pg_try_advisory_xact_lock_shared(hashtextextended(%s, %s)) AS free", (name, kind)
             ).fetchone()

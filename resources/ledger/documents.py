@@ -112,7 +112,7 @@ class Documents:
 
     def waiting(self, limit: int = 500) -> list[Version]:
         """Pending versions for which no run was requested yet, oldest first."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
             return cursor.execute(
                 VERSION + "WHERE v.status = 'pending' AND v.requested_at IS NULL "
                 "AND v.version = d.latest_version ORDER BY v.uploaded_at LIMIT %s",
@@ -161,7 +161,7 @@ class Documents:
 
     def in_work(self, limit: int) -> dict[str, str]:
         """Run → document of the versions in work that wait for no service, the longest under way first."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT run_id, document_id FROM versions WHERE status = 'processing' AND waits_for IS NULL "
                 "AND run_id IS NOT NULL ORDER BY started_at LIMIT %s",
@@ -185,8 +185,9 @@ class Documents:
             ).fetchone()
             if newest is None:
                 raise NotFound(f"There is no document {document_id} in the ledger; upload it first")
-            overtaken = f"Version {newest['version']} was uploaded before this one was processed"
-            _fail(connection, overtaken, document_id, before=newest["version"])
+            if newest["version"] > 1:
+                overtaken = f"Version {newest['version']} was uploaded before this one was processed"
+                _fail(connection, overtaken, document_id, before=newest["version"])
             connection.execute(
                 "UPDATE versions v SET run_id = %(run)s, error = NULL, waits_for = NULL, "
                 "started_at = coalesce(started_at, now()), requested_at = coalesce(requested_at, now()), "
@@ -278,7 +279,7 @@ class Documents:
 
         Raises NotFound, for a document of another organization too.
         """
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             found = own_id(connection, organization_id, name)
         if found is None:
             raise NotFound(f"Organization {organization_id} has no document {name}")
@@ -300,12 +301,12 @@ class Documents:
 
     def at(self, document_id: str, version: int) -> Version:
         """One version of a document. Raises NotFound where it does not exist."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             return read_version(connection, document_id, version)
 
     def listed(self, organization_id: str | None = None, limit: int = 1000) -> list[Version]:
         """The current version of each document, newest document first."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
             return cursor.execute(
                 VERSION + f"WHERE v.version = {CURRENT} "
                 "AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s) "
@@ -315,7 +316,7 @@ class Documents:
 
     def batches(self, document_id: str, version: int) -> list[dict[str, Any]]:
         """The batch records of a version (B3), in order: each counts its error rows, and the first 100 are told."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             return connection.execute(
                 BATCHES, {"document": document_id, "version": version, "errors": MOST_ERRORS}
             ).fetchall()

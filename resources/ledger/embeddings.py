@@ -126,7 +126,7 @@ class Embeddings:
 
     def group(self, version: Version, batch_numbers: list[int]) -> Group:
         """What these batches still have to embed; what another document paid for meanwhile is left out."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT l.content, l.text_hash, l.batch_number FROM lineage l WHERE l.document_id = %(document)s "
                 "AND l.version = %(version)s AND l.batch_number = ANY(%(batches)s) AND l.needs_embedding "
@@ -234,13 +234,14 @@ class Embeddings:
     def recount(self, version: Version) -> None:
         """Tell batches that ended before one of their texts was refused in another batch (law 3)."""
         at = {"document": version.document_id, "version": version.version}
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             told = connection.execute(
                 "SELECT DISTINCT batch_number FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
                 "AND starts_with(error, %(refused)s)",
                 at | {"refused": REFUSED},
             ).fetchall()
-            if told:
+        if told:
+            with self._database.transaction() as connection:
                 connection.execute(RECOUNT, at | {"batches": [row["batch_number"] for row in told]})
 
     def vectors(
@@ -250,7 +251,7 @@ class Embeddings:
 
         Without `with_source` the cells of the row are left out: they are most of what would be read.
         """
-        with self._database.transaction() as connection, connection.cursor(binary=True) as cursor:
+        with self._database.statement() as connection, connection.cursor(binary=True) as cursor:
             rows = cursor.execute(
                 VECTORS,
                 {

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from psycopg.rows import class_row
+
 from resources.database.connections import Database
-from resources.ledger.documents import CLAIM, UPLOADS_CHANNEL
+from resources.ledger.documents import CLAIM, UPLOADS_CHANNEL, VERSION, Version
 
 Wanted = Sequence[tuple[str, int, int]]  # (document, version, attempt)
 
@@ -36,9 +38,17 @@ class Groups:
 
     def still_waiting(self, wanted: Wanted) -> set[str]:
         """Documents whose wanted version still waits for its run: the others were overtaken, done or taken away."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(STILL_WAITING, _columns(wanted)).fetchall()
         return {row["document_id"] for row in rows}
+
+    def bound(self, documents: Sequence[str], run_id: str) -> dict[str, Version]:
+        """By document, the version that the run began with, in whatever state it is by now."""
+        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+            found = cursor.execute(
+                VERSION + "WHERE v.run_id = %s AND v.document_id = ANY(%s)", (run_id, list(documents))
+            ).fetchall()
+        return {version.document_id: version for version in found}
 
     def put_back(self, wanted: Wanted, run_id: str) -> int:
         """Have those that the run has not ended tried again, each by a run of its own; returns how many."""

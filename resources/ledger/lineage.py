@@ -72,7 +72,7 @@ class Lineage:
     # -- which vectors a version needs ------------------------------------------------------------------------
 
     def namespaces(self, version: Version) -> list[str]:
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT namespace FROM lineage WHERE document_id = %s AND version = %s "
                 "AND vector_id IS NOT NULL ORDER BY namespace",
@@ -110,7 +110,7 @@ class Lineage:
 
     def awaited(self, version: Version, store: str) -> dict[str, int]:
         """Namespace → position in this store's log that searches had not reached when it was last looked at."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             row = connection.execute(
                 "SELECT awaited FROM versions WHERE document_id = %s AND version = %s AND stored_in = %s",
                 (version.document_id, version.version, store),
@@ -143,7 +143,7 @@ class Lineage:
 
     def errors(self, version: Version, beginning: str = "") -> list[dict[str, Any]]:
         """The first 100 error rows whose message has this beginning, in reading order (B10)."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             return connection.execute(
                 ERRORS, {"document": version.document_id, "version": version.version, "beginning": beginning}
             ).fetchall()
@@ -161,7 +161,7 @@ class Lineage:
 
     def error_count(self, version: Version, beginning: str = "") -> int:
         """How many error rows there are whose message has this beginning."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             row = connection.execute(
                 "SELECT count(*) AS errors FROM lineage WHERE document_id = %s AND version = %s AND outcome = 'error' "
                 "AND starts_with(error, %s)",
@@ -180,7 +180,7 @@ class Lineage:
         document_id: str | None = None,
     ) -> dict[str, list[dict[str, Any]]]:
         """Live rows behind each vector, within the caller's scope; a vector without any is not in the answer."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 SOURCES,
                 {
@@ -199,14 +199,14 @@ class Lineage:
         self, vector_id: str, organization_id: str | None = None, employee_id: str | None = None
     ) -> list[dict[str, Any]]:
         """Every row of every kept version that points at a vector, within the caller's scope, newest version first."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             return connection.execute(
                 TRACE, {"vector": vector_id, "organization": organization_id, "employee": employee_id}
             ).fetchall()
 
     def elsewhere(self, organization_id: str, model: str, store: str) -> list[str]:
         """Live documents of the organization that another model embedded, or that are in another store."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT d.document_id FROM documents d JOIN versions v ON v.document_id = d.document_id "
                 "AND v.version = d.live_version WHERE d.organization_id = %s "
@@ -220,7 +220,7 @@ class Lineage:
 
         `lately`: also a version that was live once explains a vector, as a store that lags may still show it.
         """
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 UNEXPLAINED,
                 {"ids": list(vector_ids), "namespaces": list(namespaces), "lately": lately},

@@ -93,16 +93,16 @@ class Live:
                 "FROM batches WHERE document_id = %(document)s AND version = %(version)s",
                 at,
             ).fetchone()
-            errors = connection.execute(ERRORS, at | {"beginning": ""}).fetchall()
             assert rows is not None  # an aggregate always answers
             assert paid is not None
+            errors = connection.execute(ERRORS, at | {"beginning": ""}).fetchall() if rows["error_rows"] else []
             connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %(document)s", at)  # noqa: S608
             connection.execute(
                 "UPDATE documents SET live_version = %(version)s, target_version = NULL "
                 "WHERE document_id = %(document)s AND coalesce(live_version, 0) <= %(version)s",
                 at,
             )
-            gone = superseded_count(connection, version.document_id)
+            gone = superseded_count(connection, version.document_id) if version.version > 1 else 0
             result = {
                 "totalRows": rows["total_rows"],
                 "processedRows": rows["processed_rows"],
@@ -145,7 +145,7 @@ class Live:
     def state(self, organization_id: str, document_id: str | None = None) -> int:
         """A number that tells which versions of the organization (or of one document) are live: equal before and after
         means that all the while the same ones were."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             row = connection.execute(STATE, {"organization": organization_id, "document": document_id}).fetchone()
         assert row is not None  # an aggregate always answers
         return int(row["state"])

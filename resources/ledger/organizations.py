@@ -30,7 +30,7 @@ class Organizations:
 
     def template(self, organization_id: str, name: str) -> Template:
         """Raises Misuse where the organization has no template of that name."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             row = connection.execute(
                 "SELECT definition FROM templates WHERE organization_id = %s AND name = %s", (organization_id, name)
             ).fetchone()
@@ -42,7 +42,7 @@ class Organizations:
         return template_of(row["definition"])
 
     def templates(self, organization_id: str) -> list[dict[str, Any]]:
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT definition FROM templates WHERE organization_id = %s ORDER BY name", (organization_id,)
             ).fetchall()
@@ -75,7 +75,7 @@ class Organizations:
                     raise Misuse(f"Namespace {namespace} of employee {employee.employee_number} is taken") from error
 
     def employees(self, organization_id: str) -> list[dict[str, Any]]:
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             return connection.execute(
                 'SELECT employee_number AS "employeeNumber", name, namespace FROM employees '
                 "WHERE organization_id = %s ORDER BY employee_number",
@@ -90,7 +90,7 @@ class Organizations:
         self, organization_id: str, employee_id: str | None = None, document_id: str | None = None
     ) -> list[str]:
         """Namespaces that hold live rows of the organization, or of one of its employees or documents."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT n.namespace FROM document_namespaces n JOIN documents d "
                 "ON d.document_id = n.document_id AND d.live_version = n.version "
@@ -103,7 +103,7 @@ class Organizations:
 
     def document_vectors(self, document_id: str) -> list[str]:
         """Ids of the vectors that the live version of a document points at."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT unnest(n.vector_ids)::text AS vector_id FROM document_namespaces n JOIN documents d "
                 "ON d.document_id = n.document_id AND d.live_version = n.version WHERE n.document_id = %s",

@@ -136,7 +136,8 @@ class Plans:
         A plan that was made from the same rows (`plan_key`) stays, with all its finished batches; so does one
         whose vectors may be in the store already: replaced, it could not explain them any more (law 1).
         """
-        if version.plan_key == plan_key or self._reached_store(version):
+        planned = version.plan_key is not None
+        if planned and (version.plan_key == plan_key or self._reached_store(version)):
             return
         at = {
             "document": version.document_id,
@@ -150,13 +151,14 @@ class Plans:
         with self._database.transaction() as connection:
             # what is found to be embedded already must not be forgotten before this plan says that it needs it
             connection.execute(PLANNING, at)
-            for table in ("batches", "lineage", "document_namespaces"):
-                connection.execute(
-                    sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(
-                        sql.Identifier(table)
-                    ),
-                    at,
-                )
+            if planned:  # a plan is written whole or not at all
+                for table in ("batches", "lineage", "document_namespaces"):
+                    connection.execute(
+                        sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(
+                            sql.Identifier(table)
+                        ),
+                        at,
+                    )
             connection.execute(STAGED)
             _copy(connection, rows)
             connection.execute("ANALYZE staged (row_position, vector_id, text_hash)")
@@ -174,7 +176,7 @@ class Plans:
             )
 
     def _reached_store(self, version: Version) -> bool:
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             row = connection.execute(
                 "SELECT EXISTS (SELECT 1 FROM document_namespaces WHERE document_id = %s AND version = %s) AS reached",
                 (version.document_id, version.version),
@@ -193,7 +195,7 @@ class Plans:
 
     def unfinished(self, version: Version) -> list[PlannedBatch]:
         """Batches that are still to be embedded, in order."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT batch_number, planned_inputs, planned_bytes FROM batches WHERE document_id = %s "
                 "AND version = %s AND status <> 'completed' ORDER BY batch_number",

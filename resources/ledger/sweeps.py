@@ -64,6 +64,9 @@ SELECT 1 FROM documents d JOIN versions v USING (document_id)
 """  # noqa: S608 - constants of this module
 
 
+SWEEP = 2  # the kind of lock
+
+
 class Sweeps:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -71,13 +74,14 @@ class Sweeps:
     @contextmanager
     def sweeping(self, organization_id: str) -> Iterator[None]:
         """Held while vectors are found unowned and deleted, so that nobody comes to rely on them in between."""
-        with self._database.lock(2, organization_id):
+        with self._database.lock(SWEEP, organization_id):
             yield
 
     def wait(self, organization_id: str) -> None:
         """Until sweeps that began before this call are over; later ones see the caller's lineage."""
-        with self.sweeping(organization_id):
-            return
+        if self._database.is_locked(SWEEP, organization_id):  # looking costs no connection of its own
+            with self.sweeping(organization_id):
+                return
 
     def begin(self, document_id: str) -> list[int]:
         """The versions to be swept now. From here on nobody takes what they point at for stored."""

@@ -44,7 +44,7 @@ class PgVectorStore:
 
     def missing(self, model: str, namespace: str, ids: Sequence[str]) -> list[str]:
         # by the list itself: joined to it, the planner reads the whole namespace for every page
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT vector_id FROM vectors WHERE model = %s AND namespace = %s AND vector_id = ANY(%s::uuid[])",
                 (model, namespace, list(ids)),
@@ -82,7 +82,7 @@ class PgVectorStore:
     def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
         after = UUID(int=0)
         while True:  # a look-up by key per page: the caller may take its time, no transaction stays open
-            with self._database.transaction() as connection:
+            with self._database.statement() as connection:
                 rows = connection.execute(
                     "SELECT vector_id FROM vectors WHERE model = %s AND namespace = %s AND vector_id > %s "
                     "ORDER BY vector_id LIMIT %s",
@@ -103,7 +103,7 @@ class PgVectorStore:
         among: Sequence[str] | None = None,
     ) -> list[Match]:
         probe = "[" + ",".join(f"{number:.8g}" for number in vector) + "]"  # one vector: text is fine here
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT vector_id, namespace, 1 - (embedding <=> %(probe)s::halfvec) AS score FROM vectors "
                 "WHERE model = %(model)s AND namespace = ANY(%(namespaces)s) "
