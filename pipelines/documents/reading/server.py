@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.reduction import send_handle
 from typing import Any
-
-from pipelines.documents.reading.wire import DONE, ENDED
 
 MODULE = "pipelines.documents.reading.fork_server"
 
@@ -20,7 +19,7 @@ class Server:
     """A running fork_server.py."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._control, its = socket.socketpair()
+        self._control, its = Pipe()
         with its:
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-X", "utf8", "-m", MODULE, str(its.fileno())],
@@ -36,7 +35,8 @@ class Server:
         """Have a child forked for the job; the pipe that its frames come through. Raises OSError where we are dead."""
         frames, of_child = os.pipe()
         try:
-            socket.send_fds(self._control, [json.dumps(job).encode() + b"\n"], [of_child])
+            self._control.send_bytes(json.dumps(job).encode())
+            send_handle(self._control, of_child, self._process.pid)
         except OSError:
             os.close(frames)
             raise
@@ -46,11 +46,9 @@ class Server:
 
     def end(self) -> int | None:
         """Kill the child, unless it has ended; how it ended, as subprocess tells it. None where the server is dead."""
-        with suppress(OSError):
-            self._control.sendall(DONE)
-            answer = self._control.recv(ENDED.size, socket.MSG_WAITALL)
-            if len(answer) == ENDED.size:
-                return int(ENDED.unpack(answer)[0])
+        with suppress(OSError, EOFError):
+            self._control.send_bytes(b"end")
+            return int(self._control.recv_bytes())
         return None
 
     def close(self) -> None:

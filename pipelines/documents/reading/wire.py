@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,8 +16,6 @@ from pipelines.documents.reading.model import RowBatch, SheetHeader
 MAX_FRAME_BYTES = 64 * 2**20
 ROWS = b"R"
 FACT = b"F"
-DONE = b"."  # to the server: nobody reads its child's frames any more
-ENDED = struct.Struct("=i")  # its answer: how the child ended
 _ROW, _CELL = "\x1e", "\x1f"
 
 
