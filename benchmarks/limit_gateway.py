@@ -29,7 +29,7 @@ async def serve(port: int, url: str) -> None:
                     ids = [uuid4().hex for _ in events]
                     async with pool.connection() as connection, connection.cursor() as cursor:
                         await cursor.execute(
-                            "INSERT INTO limit_events SELECT * FROM unnest(%s::text[], %s::text[])",
+                            "INSERT INTO limit_events SELECT * FROM unnest(%b::text[], %b::text[])",
                             (ids, [json.dumps(event) for event in events]),
                         )
                     body = json.dumps({"ids": ids, "status": 200}).encode()

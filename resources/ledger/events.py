@@ -23,10 +23,11 @@ SELECT %(organization)s, digest, event_id FROM unnest(%(digests)s::bytea[], %(id
  WHERE event_keys.received_at < now() - %(honoured)s
 RETURNING digest
 """
+# %b: as text, every quotation mark of the contents would be escaped by a regular expression
 EVENTS = """
 INSERT INTO events (organization_id, event_id, name, content)
 SELECT %(organization)s, event_id, name, content
-  FROM unnest(%(ids)s::text[], %(names)s::text[], %(contents)s::text[]) AS e (event_id, name, content)
+  FROM unnest(%(ids)b::text[], %(names)b::text[], %(contents)b::text[]) AS e (event_id, name, content)
  ORDER BY event_id
     ON CONFLICT (organization_id, event_id) DO NOTHING
 RETURNING event_id
@@ -140,7 +141,7 @@ class Events:
     # -- being asked about ------------------------------------------------------------------------------------
 
     def event(self, organization_id: str, event_id: str) -> KeptEvent | None:
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(KeptEvent)) as cursor:
+        with self._database.statement() as connection, connection.cursor(row_factory=class_row(KeptEvent)) as cursor:
             return cursor.execute(
                 EVENT + "AND event_id = %(event)s", {"organization": organization_id, "event": event_id}
             ).fetchone()
@@ -163,7 +164,7 @@ class Events:
             "cursor": cursor,
             "limit": limit,
         }
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(KeptEvent)) as found:
+        with self._database.statement() as connection, connection.cursor(row_factory=class_row(KeptEvent)) as found:
             return found.execute(
                 EVENT + "AND (%(name)s::text IS NULL OR name = %(name)s) "
                 "AND (%(after)s::timestamptz IS NULL OR received_at > %(after)s) "
@@ -207,7 +208,7 @@ class Events:
 
     def states(self, organization_id: str, event_ids: Sequence[str]) -> dict[str, list[str]]:
         """Event → states of what it started; an event that started nothing is not in it."""
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             rows = connection.execute(RUN_STATES, (organization_id, list(event_ids))).fetchall()
         return {row["event_id"]: row["states"] for row in rows}
 

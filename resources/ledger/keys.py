@@ -94,11 +94,12 @@ class Keys:
         key_id = key_id_of(text)
         if key_id is None:
             return None
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             key = _found(connection, "WHERE key_id = %(key)s", key=key_id)
-            if key is None or not is_same(text, key.digest):
-                return None
-            if key.use_is_news and key.is_good:
+        if key is None or not is_same(text, key.digest):
+            return None
+        if key.use_is_news and key.is_good:
+            with self._database.transaction() as connection:
                 connection.execute("UPDATE keys SET last_used_at = now() WHERE key_id = %s", (key_id,))
         return key
 
