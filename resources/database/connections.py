@@ -124,8 +124,10 @@ class Database:
             try:
                 yield connection
             finally:
-                if not connection.closed:
+                if connection.info.transaction_status == TransactionStatus.IDLE:
                     connection.autocommit = False
+                else:  # interrupted, or dead: nobody can tell what it would do next
+                    connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
