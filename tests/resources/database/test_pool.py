@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -58,3 +59,28 @@ def test_a_server_without_a_free_connection_is_transient_and_names_the_setting(p
             connection.execute("ALTER ROLE team_app CONNECTION LIMIT -1")
             first.close()
             second.close()
+
+
+def test_a_read_by_itself_leaves_its_connection_as_it_was(database_url: str):
+    """Else the next transaction on it would commit each of its statements."""
+    database = Database(database_url, pool_size=1)
+    for read in ("SELECT 1", "SELECT 1 / 0"):
+        with suppress(psycopg.DataError), database.statement() as connection:
+            connection.execute(read)
+        with suppress(KeyError), database.transaction() as connection:
+            connection.execute("INSERT INTO templates VALUES ('acme', 'a', '{}')")
+            raise KeyError
+        with psycopg.connect(database_url) as outside:
+            assert outside.execute("SELECT count(*) FROM templates").fetchone() == (0,)
+    database.close()
+
+
+def test_a_read_that_was_interrupted_gives_its_connection_up(database_url: str):
+    """Dagster ends a run by an exception wherever it is; what the server still answers belongs to nobody."""
+    database = Database(database_url, pool_size=1)
+    with suppress(KeyboardInterrupt), database.statement() as connection:
+        connection.pgconn.send_query(b"SELECT 2 AS two")
+        raise KeyboardInterrupt
+    with database.statement() as connection:
+        assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
+    database.close()
