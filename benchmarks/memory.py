@@ -34,7 +34,7 @@ def forget_peak() -> None:
 
 
 class Children(threading.Thread):
-    """Looks at this process's children until told to stop; remembers the largest peak of one."""
+    """Looks at the processes below this one until told to stop; remembers the largest peak of one."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -54,10 +54,9 @@ class Children(threading.Thread):
 
     @staticmethod
     def _now() -> list[int]:
-        found: list[int] = []
-        for thread in Path("/proc/self/task").iterdir():
-            with suppress(OSError):
-                found += map(int, (thread / "children").read_text().split())
+        import psutil
+
+        found = [child.pid for child in psutil.Process().children(recursive=True)]
         # until it executes its own program, a child shares its parent's memory
         return [child for child in found if _program(child) != _program(os.getpid())]
 
