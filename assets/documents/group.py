@@ -7,7 +7,7 @@ again by a run of its own.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -60,6 +60,7 @@ class Stage:
     checked_by: dg.AssetChecksDefinition
     work: Callable[[Tools, Version, str], Metadata]
     claims: Callable[[Tools, Version], Iterator[dg.AssetCheckResult]]
+    looks_last: bool = False  # at each version just before its turn: what was cancelled meanwhile is not begun, or paid
 
     @property
     def name(self) -> str:
@@ -72,6 +73,7 @@ STAGES = (
         checks.parsed_rows_checks,
         lambda t, version, _: stages.read(t.ledger, t.objects, t.settings, version),
         lambda t, version: checks.of_rows(t.objects, version),
+        looks_last=True,
     ),
     Stage(
         graph.batches,
@@ -84,6 +86,7 @@ STAGES = (
         checks.embeddings_checks,
         lambda t, version, run_id: stages.embed(t.ledger, t.embedder, t.vectors, t.settings, version, run_id),
         lambda t, version: checks.of_embeddings(t.ledger, version),
+        looks_last=True,
     ),
     Stage(
         graph.namespace_vectors,
@@ -131,7 +134,7 @@ class Group:
         going = [run for run in runs if run.document_id in waiting]
         for stage in STAGES:
             done: dict[RunWanted, Metadata] = {}
-            bound = {} if stage is STAGES[0] else self._bound(going)
+            bound = {} if stage.looks_last else self._bound(going)
             for run in going:
                 with self._alone(run, stage.name):
                     version = bound.get(run.document_id)
@@ -144,7 +147,11 @@ class Group:
         self.completed += len(going)
 
     def _bound(self, runs: Sequence[RunWanted]) -> dict[str, Version]:
-        return self.tools.ledger.groups.bound([run.document_id for run in runs], self.context.run_id) if runs else {}
+        """Their versions as they are now. Who is not among them asks for itself, so that a failure is its own."""
+        with suppress(TransientFailure):
+            if runs:
+                return self.tools.ledger.groups.bound([run.document_id for run in runs], self.context.run_id)
+        return {}
 
     @contextmanager
     def _alone(self, run: RunWanted, step: str) -> Iterator[None]:

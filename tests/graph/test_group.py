@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,7 +12,9 @@ from assets.documents import group
 from pipelines.documents.arrivals import RunWanted
 from pipelines.failures import TransientFailure
 from pipelines.jobs.document_group import document_group
+from resources.embedders.protocol import Embedded
 from resources.ledger.documents import Version
+from resources.ledger.groups import Groups
 from resources.wiring import NAMES
 from sensors.documents.failures import canceled_runs, failed_runs, group_of
 from tests.laws.deployment import STEPS, Deployment, items
@@ -150,6 +152,49 @@ def test_what_may_pass_has_the_document_tried_again_by_a_run_of_its_own(rowline:
     (waiting,) = rowline.services.ledger.documents.waiting()
     assert (waiting.document_id, waiting.attempt) == (versions[1].document_id, 2)
     assert rowline.process(waiting.document_id).status == "completed"
+
+
+class Meanwhile:
+    """The embedder; while it works, somebody else does something."""
+
+    def __init__(self, embedder: Any, act: Callable[[], None]) -> None:
+        self._embedder, self._act = embedder, act
+        self.texts: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._embedder, name)
+
+    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+        self.texts += texts
+        self._act()
+        yield from self._embedder.answers(texts)
+
+
+def test_a_document_that_is_cancelled_before_its_turn_is_not_paid_for(rowline: Deployment):
+    *_, last = versions = uploaded(rowline, "anvil", "bellows", "clamp")
+    embedder = Meanwhile(
+        rowline.services.embedder,
+        lambda: rowline.services.ledger.documents.fail(last.document_id, last.version, "cancelled"),
+    )
+    process(rowline, versions, embedder=embedder)
+    assert len(embedder.texts) == 2
+    assert not any("clamp" in text for text in embedder.texts)
+    assert statuses(rowline, versions) == ["completed", "completed", "failed"]
+    assert rowline.services.ledger.documents.newest(last.document_id).error == "cancelled"
+
+
+def test_a_question_about_all_of_them_that_fails_fails_nobody(rowline: Deployment, monkeypatch: pytest.MonkeyPatch):
+    """Each then asks for itself."""
+    versions, asked = uploaded(rowline, "anvil", "bellows"), list[str]()
+
+    def away(*_: Any) -> dict[str, Version]:
+        asked.append("")
+        raise TransientFailure("The database did not answer; try again")
+
+    monkeypatch.setattr(Groups, "bound", away)
+    assert process(rowline, versions).success
+    assert statuses(rowline, versions) == ["completed"] * 2
+    assert len(asked) == len(group.STAGES) + 3
 
 
 def test_a_bug_that_one_document_meets_is_not_the_others_trouble(rowline: Deployment):

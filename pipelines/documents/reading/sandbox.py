@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.documents.reading.model import Layout, Limits
-from pipelines.documents.reading.server import Server
+from pipelines.documents.reading.server import Server, leave_all
 from pipelines.documents.reading.trouble import Damaged, ReaderFailed, TooLarge
 from pipelines.documents.reading.wire import frames
 from pipelines.failures import TransientFailure
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MOST_IDLE = 2
 PIPE_BYTES = 2**20  # lets the child work ahead by some batches
 READ_BYTES = 2**18
+NO_SERVER = "the process that starts readers did not start, or was killed; try again"
 TOO_LONG = "reading the file takes too long; split it into smaller files, or save it again in Excel without its formats"
 
 
@@ -58,42 +59,58 @@ def run(
         raise Damaged("the file is damaged in a way that confuses its reader; save it again and send it") from error
     finally:
         os.close(output)
-        code = server.end()
-        if code is None or len(_idle) == MOST_IDLE:
-            server.close()
-        else:
-            _idle.append(server)
+        code = _finished(server)
     _judge_death(code)
 
 
 def _begun(job: dict[str, Any]) -> tuple[Server, int]:
     """A server at work on the job, and the pipe with the frames of its child: one that is idle, or a new one."""
-    while _idle:
-        server = _idle.pop()
-        with contextlib.suppress(OSError):  # it died meanwhile
-            return server, server.begin(job)
-        server.close()
+    with contextlib.suppress(IndexError):
+        while True:
+            server = _idle.pop()
+            with contextlib.suppress(OSError):  # it died meanwhile
+                return server, server.begin(job)
+            server.close()
+    # here, not at import: a run that is forked from a warm process forgets what that one registered
+    atexit.unregister(_close_idle)
+    atexit.register(_close_idle)
     server = Server(_environment())
-    return server, server.begin(job)
+    try:
+        return server, server.begin(job)
+    except OSError as error:
+        server.close()
+        raise TransientFailure(NO_SERVER) from error
+
+
+def _finished(server: Server) -> int | None:
+    """How its child ended; None where nobody can tell. It waits for the next file, or is closed."""
+    code = None
+    try:
+        code = server.end()
+    finally:
+        if code is None or len(_idle) >= MOST_IDLE:
+            server.close()
+        else:
+            _idle.append(server)
+    return code
 
 
 _idle: deque[Server] = deque()  # of this process; one server hears one process only
 
 
 def _close_idle() -> None:
-    while _idle:
-        _idle.pop().close()
+    with contextlib.suppress(IndexError):
+        while True:
+            _idle.pop().close()
 
 
-def _leave_idle() -> None:
-    """They are the parent's: of two processes that speak to one server, each would hear the other's answers."""
-    while _idle:
-        _idle.pop().leave()
+def _after_fork() -> None:
+    _idle.clear()
+    leave_all()
 
 
-atexit.register(_close_idle)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_idle)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _environment() -> dict[str, str]:
@@ -128,7 +145,7 @@ def _judge_death(code: int | None) -> None:
     """A child that ended by itself said why. One that was killed did not: SIGXCPU and SIGKILL come from its limits,
     SIGABRT mostly from a Rust allocation over its memory."""
     if code is None:
-        raise TransientFailure("the process that starts readers was killed; try again")
+        raise TransientFailure(NO_SERVER)
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise TooLarge(TOO_LONG)
     if code == -signal.SIGABRT:

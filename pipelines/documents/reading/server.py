@@ -11,8 +11,10 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.reduction import send_handle
 from typing import Any
+from weakref import WeakSet
 
 MODULE = "pipelines.documents.reading.fork_server"
+ANSWER_SECONDS = 10.0  # to kill a child and say how it ended
 
 
 class Server:
@@ -30,6 +32,7 @@ class Server:
                 env=environment,
                 cwd="/",
             )
+        _of_this_process.add(self)
 
     def begin(self, job: Mapping[str, Any]) -> int:
         """Have a child forked for the job; the pipe that its frames come through. Raises OSError where we are dead."""
@@ -48,15 +51,26 @@ class Server:
         """Kill the child, unless it has ended; how it ended, as subprocess tells it. None where the server is dead."""
         with suppress(OSError, EOFError):
             self._control.send_bytes(b"end")
-            return int(self._control.recv_bytes())
+            if self._control.poll(ANSWER_SECONDS):
+                return int(self._control.recv_bytes())
         return None
 
     def close(self) -> None:
-        """It ends when it has nobody to listen to, and its child with it."""
+        """End it, and its child with it."""
         self._control.close()
+        self._process.kill()  # a fork of ours may hold the line open, and who was stopped hears nothing
         self._process.wait()
 
     def leave(self) -> None:
-        """In a fork: it is the parent's."""
+        """In a fork: it is the parent's, whose answers we would hear, and whose child we would end."""
         self._control.close()
         self._process.returncode = 0  # not our child
+
+
+_of_this_process: WeakSet[Server] = WeakSet()
+
+
+def leave_all() -> None:
+    for server in list(_of_this_process):
+        server.leave()
+    _of_this_process.clear()

@@ -13,8 +13,10 @@ import psutil
 import pytest
 import xlsxwriter
 
+from pipelines.documents.reading import server
 from pipelines.documents.reading.model import Limits
 from pipelines.documents.reading.sandbox import _environment
+from pipelines.documents.reading.trouble import TooLarge
 from pipelines.documents.reading.workbook import RowBatch, read_workbook
 from pipelines.failures import TransientFailure
 from resources.database.embedded import runs
@@ -128,9 +130,9 @@ def test_a_server_that_died_while_idle_is_replaced(tmp_path: Path) -> None:
     path = small_csv(tmp_path / "a.csv")
     assert read(path) == 1
     idle = servers()
-    for server in idle:
-        server.kill()
-        server.wait()
+    for process in idle:
+        process.kill()
+        process.wait()
     assert read(path) == 1
     assert servers()
     assert not set(servers()) & set(idle)
@@ -146,6 +148,37 @@ def test_a_server_that_dies_at_work_is_no_verdict_on_the_file(tmp_path: Path) ->
         list(batches)
     assert ends(child.pid)
     assert read(small_csv(tmp_path / "b.csv")) == 1
+
+
+def test_a_server_that_hears_nothing_any_more_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped, or frozen: the file is given up as any that takes too long, and the next has a new server."""
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.1)
+    batches = read_workbook(long_csv(tmp_path / "a.csv"), "a.csv", limits=Limits(wall_seconds=0.3))
+    next(batches)
+    (child,) = children()
+    stopped = child.parent()
+    assert stopped is not None
+    for process in (stopped, child):
+        process.suspend()
+    with pytest.raises(TooLarge, match="takes too long"):
+        list(batches)
+    assert ends(child.pid)
+    assert stopped not in servers()
+    assert read(small_csv(tmp_path / "b.csv")) == 1
+
+
+def test_a_fork_in_the_middle_of_a_file_leaves_it_to_its_parent(tmp_path: Path) -> None:
+    """What it inherited of the reading ends without a word to the parent's server."""
+    batches = read_workbook(long_csv(tmp_path / "a.csv", 60_000), "a.csv")
+    rows = len(next(batches).rows)  # type: ignore[union-attr]
+    fork = os.fork()
+    if fork == 0:
+        batches.close()  # type: ignore[attr-defined]
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
+    assert rows + sum(len(batch.rows) for batch in batches if isinstance(batch, RowBatch)) == 60_000
 
 
 def test_a_fork_of_ours_has_a_server_of_its_own(tmp_path: Path) -> None:
