@@ -68,7 +68,9 @@ def would_go(places: Places, *document_ids: str) -> list[CleanedUp]:
                 namespaces_affected=[*going.vectors],
                 embeddings_deleted=going.embeddings,
                 objects_deleted=len(keys),
-                inbox_files_deleted=taken(places, versions[0].organization_id, document_id, True) if versions else 0,
+                inbox_files_deleted=(
+                    taken(places, versions[0].organization_id, document_id, dry_run=True) if versions else 0
+                ),
                 orders_cancelled=len(places.ledger.orders.at_service([document_id])),
             )
         )
@@ -92,6 +94,12 @@ def objects_of(objects: ObjectStore, version: Version) -> list[str]:
     return [*filter(None, [version.object_key]), *objects.keys(f"{version.folder}/")]  # an erased file is gone already
 
 
-def taken(places: Places, organization_id: str, document_id: str | None = None, dry_run: bool = False) -> int:
-    """Deletes what inboxes keep of a document, or of all that an organization dropped; how many files."""
-    return sum(inbox.forget(organization_id, document_id, dry_run) for inbox in places.inboxes)
+def taken(
+    places: Places,
+    organization_id: str,
+    document_id: str | None = None,
+    versions: Sequence[int] | None = None,
+    dry_run: bool = False,
+) -> int:
+    """Deletes what inboxes keep of a document (or of these versions), or of an organization; how many files."""
+    return sum(inbox.forget(organization_id, document_id, versions, dry_run) for inbox in places.inboxes)

@@ -49,15 +49,17 @@ def clean_up_old_versions(places: Places, document_id: str, keep: int, dry_run: 
         if dry_run or not old:
             (going,) = ledger.removals.going([document_id], old)
             orders = len(ledger.orders.at_service([document_id], old))
-            counts = sum(going.vectors.values()), [*going.vectors], going.embeddings, len(keys), 0, orders
+            files = taken(places, version.organization_id, document_id, old, dry_run=True)
+            counts = sum(going.vectors.values()), [*going.vectors], going.embeddings, len(keys), files, orders
             return CleanedUp(document_id, dry_run, old, *counts)
         ledger.removals.begin_forgetting(document_id, old)  # nobody goes back to what is half gone
         # usually swept long ago; what a crash left over goes now, while the ledger still explains it
         swept = sweep(ledger, places.vectors, version.organization_id, document_id)
         for key in keys:
             places.objects.delete(key)
+        files = taken(places, version.organization_id, document_id, old)
         orders = cancelled_orders(ledger, places.orders, [document_id], old)
         forgotten = ledger.removals.forget(version.organization_id, document_id, old)
     return CleanedUp(
-        *(document_id, False, old, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys), 0, orders)
+        *(document_id, False, old, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys), files, orders)
     )

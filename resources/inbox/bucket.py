@@ -4,7 +4,7 @@ Taken objects move to `<prefix>/.taken/<organization>/`, refused ones to `<prefi
 the reason beside them: outside of what is listed at every look, and where one life-cycle rule reaches all of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ class BucketInbox:
         check_size(file.byte_size, self.uploads.upload_bytes)  # before a byte of it is paid for
         with self._opened(file) as body:
             version = upload(self.uploads, file, body)
-        self._move(file, f"{TAKEN}/{file.organization_id}/{taken_folder(version)}")
+        self._move(file, f"{TAKEN}/{file.organization_id}/{taken_folder(version.document_id, version.version)}")
         return version
 
     def refuse(self, file: InboxFile, reason: str) -> None:
@@ -57,11 +57,19 @@ class BucketInbox:
             self.bucket.client.put_object(**target, Body=f"{reason}\n".encode(), ContentType="text/plain;charset=utf-8")
         self._move(file, folder)
 
-    def forget(self, organization_id: str, document_id: str | None = None, dry_run: bool = False) -> int:
-        if document_id is not None:
+    def forget(
+        self,
+        organization_id: str,
+        document_id: str | None = None,
+        versions: Sequence[int] | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        if document_id is None:
+            places = [f"{place}{organization_id}/" for place in (INBOX, f"{TAKEN}/", f"{REFUSED}/")]
+        elif versions is None:
             places = [f"{TAKEN}/{organization_id}/{document_id}/"]
         else:
-            places = [f"{place}{organization_id}/" for place in (INBOX, f"{TAKEN}/", f"{REFUSED}/")]
+            places = [f"{TAKEN}/{organization_id}/{taken_folder(document_id, number)}/" for number in versions]
         keys = [seen["Key"] for place in places for seen in self.bucket.listed(place)]
         with self.bucket.explained("What was dropped cannot be deleted in"):
             for key in [] if dry_run else keys:

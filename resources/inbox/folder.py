@@ -6,7 +6,7 @@ organization's folder.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,23 +48,25 @@ class FolderInbox:
             if f"{state.st_size}:{state.st_mtime_ns}" != file.signature:
                 raise TransientFailure(f"{file.path} is still being written; it is taken when it has stopped changing")
             version = upload(self.uploads, file, body)
-        self._move(file, TAKEN, taken_folder(version))
+        self._move(file, TAKEN, taken_folder(version.document_id, version.version))
         return version
 
     def refuse(self, file: InboxFile, reason: str) -> None:
         self._move(file, REFUSED, file.mark, reason)
 
-    def forget(self, organization_id: str, document_id: str | None = None, dry_run: bool = False) -> int:
-        folder = self.folder / organization_id
-        if document_id is not None:
-            folder = folder / TAKEN / document_id
-        try:
-            files = sum(path.is_file() for path in folder.rglob("*"))
-            if folder.exists() and not dry_run:
-                shutil.rmtree(folder)
-        except OSError as error:
-            raise TransientFailure(f"{folder} cannot be emptied: {error.strerror}") from error
-        return files
+    def forget(
+        self,
+        organization_id: str,
+        document_id: str | None = None,
+        versions: Sequence[int] | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        inbox = self.folder / organization_id
+        if document_id is None:
+            return _emptied(inbox, dry_run)
+        if versions is None:
+            return _emptied(inbox / TAKEN / document_id, dry_run)
+        return sum(_emptied(inbox / TAKEN / taken_folder(document_id, number), dry_run) for number in versions)
 
     def _move(self, file: InboxFile, place: str, folder: str, reason: str | None = None) -> None:
         """Into a folder of its own, under its own name: a longer name might not be allowed."""
@@ -76,6 +78,16 @@ class FolderInbox:
             (self.folder / file.path).replace(target / file.name)
         except OSError as error:
             raise TransientFailure(f"{file.path} cannot be moved to {place}: {error.strerror}") from error
+
+
+def _emptied(folder: Path, dry_run: bool) -> int:
+    try:
+        files = sum(path.is_file() for path in folder.rglob("*"))
+        if folder.exists() and not dry_run:
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise TransientFailure(f"{folder} cannot be emptied: {error.strerror}") from error
+    return files
 
 
 def _paths(folder: Path) -> Iterator[Path]:

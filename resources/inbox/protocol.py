@@ -1,5 +1,6 @@
 """What an inbox is: `<organization>/[<template>/]<file>`, in a folder or in a bucket."""
 
+from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
 from pipelines.documents.arrivals import InboxFile, template_folder
@@ -29,14 +30,23 @@ class Inbox(Protocol):
         """Move the file out of the way, with the reason in a text file beside it."""
         ...
 
-    def forget(self, organization_id: str, document_id: str | None = None, dry_run: bool = False) -> int:
-        """Delete what was taken for a document, or all that an organization ever dropped; how many files went."""
+    def forget(
+        self,
+        organization_id: str,
+        document_id: str | None = None,
+        versions: Sequence[int] | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete what was taken for a document, or for some of its versions, or all that an organization ever dropped.
+
+        Returns how many files went.
+        """
         ...
 
 
-def taken_folder(version: Version) -> str:
+def taken_folder(document_id: str, version: int) -> str:
     """Where a taken file goes: the next version of a document bears the same name, and must not take its place."""
-    return version.document_id if version.version == 1 else f"{version.document_id}/{version.version}"
+    return f"{document_id}/{version}"
 
 
 def upload(uploads: Uploads, file: InboxFile, body: BinaryIO) -> Version:

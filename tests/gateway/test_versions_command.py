@@ -112,7 +112,7 @@ def test_an_erasure_leaves_nothing_anywhere(rowline_command: Command, whose: lis
     template = command.file("staff.yaml", STAFF)
     split = ["--template", str(template), "--mode", "employee_split"]
     document = command.indexed(command.file("tasks.csv", csv_bytes(ROWS)), *split)
-    taken = Path(command.environment["ROWLINE_HOME"]) / "inbox" / "acme" / ".taken" / document / "tasks.csv"
+    taken = Path(command.environment["ROWLINE_HOME"]) / "inbox" / "acme" / ".taken" / document / "1" / "tasks.csv"
     taken.parent.mkdir(parents=True)
     taken.write_bytes(csv_bytes(ROWS))
     assert {"lineage", "event_logs", "asset_keys", "tasks.csv"} <= set(left_of(command, SECRET))

@@ -58,7 +58,7 @@ def two_organizations(driver: Driver, scenes: Scenes, with_dagster: str) -> tupl
     rivals.write_bytes(csv_bytes([["chore", "hours"], *[[f"chore {n}", f"{n % 8}"] for n in range(30)]]))
     other = driver.done(scene, "upload", str(rivals), "--org", "rival")["documents"][0]["documentId"]
     driver.done(scene, "process", other)
-    kept = Path(scene["ROWLINE_HOME"]) / "inbox" / "acme" / ".taken" / document / "week.csv"
+    kept = Path(scene["ROWLINE_HOME"]) / "inbox" / "acme" / ".taken" / document / "1" / "week.csv"
     kept.parent.mkdir(parents=True)
     kept.write_bytes((scenes.home / "week.csv").read_bytes())
     return scene, document

@@ -79,7 +79,7 @@ def test_where_versions_are_wanted_an_object_of_the_same_name_is_the_next_one(
     (document,) = rowline.services.ledger.documents.listed()
     assert document.version == 2
     kept = f"rowline/.taken/acme/{document.document_id}"
-    assert [s3.body(f"{kept}/items.csv"), s3.body(f"{kept}/2/items.csv")] == [ANVIL, BELLOWS]
+    assert [s3.body(f"{kept}/1/items.csv"), s3.body(f"{kept}/2/items.csv")] == [ANVIL, BELLOWS]
 
 
 # -- taking -----------------------------------------------------------------------------------------------------
@@ -90,8 +90,8 @@ def test_an_object_is_taken_at_the_first_look_and_moved(rowline: Deployment, s3:
     assert tick() == "1 files taken, 0 refused, 0 left for later"
     (document,) = rowline.services.ledger.documents.listed()
     assert under(s3, "inbox") == []
-    assert under(s3, ".taken") == [f"acme/{document.document_id}/items.csv"]
-    assert s3.body(f"rowline/.taken/acme/{document.document_id}/items.csv") == ANVIL
+    assert under(s3, ".taken") == [f"acme/{document.document_id}/1/items.csv"]
+    assert s3.body(f"rowline/.taken/acme/{document.document_id}/1/items.csv") == ANVIL
     assert tick() == "0 files taken, 0 refused, 0 left for later"
     assert rowline.process(document.document_id).result["totalRows"] == 1
     assert rowline.found("anvil") == ["item: anvil\ncolour: colour of anvil"]
@@ -237,7 +237,7 @@ def whole(rowline: Deployment, s3: S3Server) -> None:
     """One document, its bytes stored, the object in its place, nothing twice and nothing left."""
     (document,) = rowline.services.ledger.documents.listed()
     assert under(s3, "inbox") == under(s3, ".refused") == []
-    assert under(s3, ".taken") == [f"acme/{document.document_id}/items.csv"]
+    assert under(s3, ".taken") == [f"acme/{document.document_id}/1/items.csv"]
     assert under(s3, "uploads") == [document.object_key.removeprefix("uploads/")]
     assert {s3.body(key) for key in s3.stored()} == {ANVIL}
 
@@ -370,7 +370,7 @@ def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deploym
         s3.drop(f"rowline/inbox/{path}", csv_bytes(items(path)))
     tick()
     documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.listed()}
-    kept = f"acme/{documents['other.csv']}/other.csv"
+    kept = f"acme/{documents['other.csv']}/1/other.csv"
     assert len(under(s3, ".refused")) == 2
     places = rowline.services.places
     dry = clean_up(places, documents["items.csv"])

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.documents.cleanup import clean_up
+from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.erasure import erase_organization
 from pipelines.failures import TransientFailure
 from resources.inbox.folder import FolderInbox
@@ -68,12 +68,22 @@ def test_a_file_is_taken_at_the_second_look_that_finds_it_unchanged(rowline: Dep
     assert taken(rowline) == [("acme", "items.csv")]
     assert not file.exists()
     (document,) = rowline.services.ledger.documents.listed()
-    moved = folder / "acme" / ".taken" / document.document_id / "items.csv"
+    moved = folder / "acme" / ".taken" / document.document_id / "1" / "items.csv"
     assert moved.read_bytes() == csv_bytes(items("anvil", "bellows"))
     tick()
     tick()
     assert len(taken(rowline)) == 1
     assert rowline.process(document.document_id).result["totalRows"] == 2
+
+
+def test_a_file_whose_name_is_a_number_is_in_no_versions_way(rowline: Deployment, folder: Path, tick: Tick):
+    inbox = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, inbox_versions=True))
+    for word in ("anvil", "bellows"):
+        drop(folder, "acme/2", csv_bytes(items(word)))
+        tick(inbox)
+        tick(inbox)
+    (document,) = rowline.services.ledger.documents.listed()
+    assert (document.filename, document.version, (folder / "acme/2").exists()) == ("2", 2, False)
 
 
 def test_where_versions_are_wanted_a_file_of_the_same_name_is_the_next_one(
@@ -97,7 +107,7 @@ def test_where_versions_are_wanted_a_file_of_the_same_name_is_the_next_one(
         ("bolt", "items.csv"): 1,
     }
     kept = folder / "acme" / ".taken" / listed["acme", "items.csv"].document_id
-    assert [(kept / place / "items.csv").read_bytes() for place in (".", "2", "3")] == bodies
+    assert [(kept / place / "items.csv").read_bytes() for place in ("1", "2", "3")] == bodies
 
 
 def test_without_a_word_about_it_a_file_of_the_same_name_is_another_document(
@@ -293,6 +303,20 @@ def test_an_inbox_that_is_no_folder_is_told(rowline: Deployment, folder: Path):
         rowline.services.inbox.files()
 
 
+def test_retention_takes_along_what_the_inbox_kept_of_old_versions(rowline: Deployment, folder: Path, tick: Tick):
+    inbox = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, inbox_versions=True))
+    for word in ("anvil", "bellows", "chisel"):
+        drop(folder, "acme/items.csv", csv_bytes(items(word)))
+        tick(inbox)
+        tick(inbox)
+        (document,) = rowline.services.ledger.documents.listed()
+        rowline.process(document.document_id)
+    dry, wet = (clean_up_old_versions(rowline.services.places, document.document_id, 1, dry) for dry in (True, False))
+    assert (dry.versions, dry.inbox_files_deleted, wet.inbox_files_deleted) == ([1, 2], 2, 2)
+    kept = folder / "acme" / ".taken" / document.document_id
+    assert [path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()] == ["3/items.csv"]
+
+
 def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deployment, folder: Path, tick: Tick):
     """The file itself lay there for ever; what was refused is no document's, and goes with its organization."""
     for path in ("acme/items.csv", "acme/other.csv", "acme/wrong/items.csv"):
@@ -300,7 +324,7 @@ def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deploym
     tick()
     tick()
     documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.listed()}
-    kept = folder / "acme" / ".taken" / documents["other.csv"] / "other.csv"
+    kept = folder / "acme" / ".taken" / documents["other.csv"] / "1" / "other.csv"
     refused = [path.name for path in (folder / "acme" / ".refused").rglob("*") if path.is_file()]
     assert sorted(refused) == ["items.csv", "reason.txt"]
     places = rowline.services.places
