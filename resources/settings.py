@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipelines.documents.reading.model import Limits
 from pipelines.events.paths import folder_of_each
 from pipelines.failures import Misuse, WrongSetting
+from pipelines.wording import reason_of_field
 from resources.complaints import Complaint, DoNotFit, is_real
 from resources.database.spelling import check_spelling
 from resources.gateway_settings import GatewaySettings
@@ -272,5 +273,5 @@ def _complaints(error: ValidationError) -> list[Complaint]:
             found += cause.misfits
         else:
             name = str(wrong["loc"][0])
-            found.append(Complaint(name.upper(), wrong["msg"].removeprefix("Value error, "), (name,)))
+            found.append(Complaint(name.upper(), reason_of_field(wrong), (name,)))
     return found

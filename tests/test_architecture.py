@@ -92,7 +92,12 @@ def domains() -> tuple[str, ...]:
 
 def floor(name: str) -> int | None:
     """How high a module stands; None for libraries, above everything for what is outside the rooms."""
-    floors = [(("pipelines.failures", "pipelines.times"), 0), (domains(), 1), (("resources",), 2), (("assets",), 3)]
+    floors = [
+        (("pipelines.failures", "pipelines.times", "pipelines.wording"), 0),
+        (domains(), 1),
+        (("resources",), 2),
+        (("assets",), 3),
+    ]
     floors += [(("sensors",), 4), (("pipelines",), 5), (("gateway",), 6), (OUTSIDE, 7)]
     return next((height for packages, height in floors if inside(name, packages)), None)
 

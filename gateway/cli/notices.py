@@ -12,6 +12,7 @@ from pipelines.failures import Misuse
 from pipelines.notifications.attempts import STATES, State
 from pipelines.notifications.messages import SendNotification
 from pipelines.notifications.shapes import notice_json
+from pipelines.wording import name_of_field, reason_of_field
 from resources.ledger.notices import Notice
 
 app_of_notices = typer.Typer(name="notices", help="Messages to people and apps, and what became of them.")
@@ -101,9 +102,8 @@ def checked_message(fields: dict[str, Any]) -> SendNotification:
         return SendNotification.model_validate(fields)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, wrong["loc"]))
-        reason = wrong["msg"].removeprefix("Value error, ")
-        raise Misuse(f"The message is wrong: {f'{where}: ' if where else ''}{reason}") from None
+        told = ": ".join(filter(None, (name_of_field(wrong), reason_of_field(wrong))))
+        raise Misuse(f"The message is wrong: {told}") from None
 
 
 def line_of(notice: Notice) -> str:

@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from gateway.http.methods import allowed
-from gateway.http.wording import name_of_field, reason_of_field
 from pipelines.failures import Conflict, Misuse, NotFound, RowlineFailure, TooLarge, TransientFailure, UnreadableFile
+from pipelines.wording import name_of_field, reason_of_field
 
 # the first that fits
 STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (

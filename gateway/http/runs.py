@@ -18,12 +18,12 @@ from pydantic import BaseModel, Field
 from gateway.http.identity import OurServices
 from gateway.http.problems import reason_of, status_of
 from gateway.http.signatures import machine
-from gateway.http.wording import reason_of_field
 from pipelines.access.keys import Caller
 from pipelines.events.ids import is_ulid
 from pipelines.events.telling import Status, answer, event_json, run_json
 from pipelines.events.telling import status_of as status_of_run
 from pipelines.failures import Conflict, NotFound, RowlineFailure
+from pipelines.wording import reason_of_field
 from resources.ledger.events import EventRun, KeptEvent
 from resources.services import Services
 

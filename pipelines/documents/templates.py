@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from pipelines.documents.reading.model import Layout
 from pipelines.failures import Misuse, PermanentFailure
+from pipelines.wording import name_of_field, reason_of_field
 
 PLACE = re.compile(r"\{\{\s*(.+?)\s*\}\}")
 
@@ -98,8 +99,8 @@ def template_of(data: Mapping[str, Any], source: str = "the template") -> Templa
         return Template.model_validate(data)
     except ValidationError as error:
         told = "; ".join(
-            ": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, "))))
-            for e in error.errors(include_url=False)
+            ": ".join(filter(None, (name_of_field(wrong), reason_of_field(wrong))))
+            for wrong in error.errors(include_url=False)
         )
         raise Misuse(f"{source}: {told}") from None
 

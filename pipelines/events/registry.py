@@ -19,6 +19,7 @@ from pipelines.events.payloads import (
     schema_of,
 )
 from pipelines.failures import Misuse
+from pipelines.wording import name_of_field, reason_of_field
 
 Effect = Literal["file", "queue", "job", "notice"]
 
@@ -107,8 +108,8 @@ def read_payload(function: Function, data: Mapping[str, Any]) -> Payload:
 
 
 def _wrong(error: ValidationError) -> Iterable[str]:
-    for wrong in error.errors(include_input=False, include_url=False, include_context=False):
-        yield f"data.{'.'.join(map(str, wrong['loc']))}: {wrong['msg'].removeprefix('Value error, ')}"
+    for wrong in error.errors(include_input=False, include_url=False):
+        yield f"{'.'.join(filter(None, ('data', name_of_field(wrong))))}: {reason_of_field(wrong)}"
 
 
 def registry_json() -> dict[str, Any]:

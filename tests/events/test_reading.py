@@ -181,16 +181,20 @@ def test_the_size_of_an_event_is_that_of_its_characters_not_of_their_escapes():
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("document/uploaded", {"documentId": "d"}, "data.filename: Field required; data.filePath: Field required"),
-        ("document/process", {}, "data.documentId: Field required"),
-        ("document/process", {"documentId": ""}, "data.documentId: String should have at least 1 character"),
-        ("document/process", {"documentId": 5}, "data.documentId: Input should be a valid string"),
+        ("document/uploaded", {"documentId": "d"}, "data.filename: is missing; data.filePath: is missing"),
+        ("document/process", {}, "data.documentId: is missing"),
+        ("document/process", {"documentId": ""}, "data.documentId: is empty"),
+        ("document/process", {"documentId": 5}, "data.documentId: is no text"),
         ("document/process", {"documentId": "a\0"}, "data.documentId: must not hold a NUL"),
-        ("document/process", {"documentId": "\ud800"}, "data.documentId: "),
-        ("document/rollback", {"documentId": "d", "targetVersion": 0}, "data.targetVersion: Input should be greater"),
-        ("document/rollback", {"documentId": "d", "targetVersion": 10**30}, "data.targetVersion: Input should be less"),
-        ("document/rollback", {"documentId": "d", "targetVersion": "1"}, "data.targetVersion: Input should be a valid"),
-        ("vectors/sync.requested", {"repair": "yes"}, "data.repair: Input should be a valid boolean"),
+        ("document/process", {"documentId": "\ud800"}, "data.documentId: is no text in UTF-8"),
+        ("document/rollback", {"documentId": "d", "targetVersion": 0}, "data.targetVersion: is less than 1"),
+        (
+            "document/rollback",
+            {"documentId": "d", "targetVersion": 10**30},
+            "data.targetVersion: is 2147483648 or more",
+        ),
+        ("document/rollback", {"documentId": "d", "targetVersion": "1"}, "data.targetVersion: is no whole number"),
+        ("vectors/sync.requested", {"repair": "yes"}, "data.repair: is neither true nor false"),
     ],
 )
 def test_a_known_event_with_a_wrong_payload_is_told_field_and_reason(name: str, data: dict[str, Any], told: str):

@@ -23,7 +23,7 @@ def test_an_event_of_another_name_is_kept_and_says_so(rowline_command: Command):
 
 def test_what_is_wrong_is_misuse_in_a_sentence(rowline_command: Command):
     for arguments, reason in (
-        (("document/process", "{}"), "data.documentId: Field required"),
+        (("document/process", "{}"), "data.documentId: is missing"),
         (("a", "{"), "The body is not JSON"),
         (("a", "[]"), "data must be an object"),
         (("", "{}"), "event name is empty"),

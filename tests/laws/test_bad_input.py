@@ -123,8 +123,8 @@ MISUSE = [
     ("trace 00000000-0000-4000-8000-000000000001", "Nothing points at vector"),
     ("template put t.yaml --org acme", "t.yaml is neither YAML nor JSON near line"),
     ("template put list.yaml --org acme", "list.yaml must hold one template"),
-    ("template put unknown.yaml --org acme", "unknown.yaml: colour: Extra inputs are not permitted"),
-    ("template put row.yaml --org acme", "row.yaml: headerRow: Input should be greater than or equal to 1"),
+    ("template put unknown.yaml --org acme", "unknown.yaml: colour: is not known here; leave it away"),
+    ("template put row.yaml --org acme", "row.yaml: headerRow: is less than 1"),
     ("template put missing.yaml --org acme", "missing.yaml cannot be read"),
     ("employees put no_column.csv --org acme", "no_column.csv has no column employeeNumber"),
     ("employees put no_number.csv --org acme", "no_number.csv, row 2: employeeNumber is empty"),
@@ -189,7 +189,7 @@ def test_a_document_of_another_organization_is_not_there(rowline_command: Comman
 @pytest.mark.parametrize(
     ("environment", "code", "sentence"),
     [
-        ({"BATCH_ROWS": "many"}, 2, "Settings are wrong: BATCH_ROWS: Input should be a valid integer"),
+        ({"BATCH_ROWS": "many"}, 2, "Settings are wrong: BATCH_ROWS: is no whole number"),
         (
             {"DATABASE_URL": "mysql://user:hidden@host/db"},
             2,

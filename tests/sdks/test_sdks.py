@@ -56,5 +56,5 @@ def test_an_event_that_is_too_large_is_told(send: Send, rowline: Deployment):
 
 
 def test_a_wrong_payload_is_told_with_field_and_reason(send: Send):
-    with pytest.raises(SendFailed, match=r"data\.documentId: Field required"):
+    with pytest.raises(SendFailed, match=r"data\.documentId: is missing"):
         send([{"name": "document/process", "data": {}}])

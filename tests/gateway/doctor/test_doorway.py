@@ -64,7 +64,7 @@ def test_good_keys_start_everywhere(clean_environment: Path, monkeypatch: pytest
         ("CORS_ORIGINS", "a.example.com", "must be origins like"),
         ("TRUSTED_PROXIES", "proxy.internal", "must be addresses or networks"),
         ("ALLOWED_HOSTS", "https://rowline.example.com", "must be names like"),
-        ("SESSION_HOURS", "0", "greater than 0"),
+        ("SESSION_HOURS", "0", "is 0 or less"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(

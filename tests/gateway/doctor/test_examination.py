@@ -77,7 +77,7 @@ def test_what_rests_on_a_premise_is_not_looked_at_without_it(context: Context, p
 
 
 def test_what_rests_on_a_wrong_setting_is_not_looked_at(clean_environment: object):
-    complaint = Complaint("EMBEDDING_DIMENSIONS", "Input should be a valid integer", ("embedding_dimensions",))
+    complaint = Complaint("EMBEDDING_DIMENSIONS", "is no whole number", ("embedding_dimensions",))
     context = Context(Settings(), [complaint])
     checks = [
         Check("embedder", says(fine("never asked")), "", settings=("embedding_dimensions",)),

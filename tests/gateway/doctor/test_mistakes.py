@@ -47,7 +47,7 @@ def test_a_sound_deployment_has_no_failure_and_no_warning_but_dagsters(examined:
 @pytest.mark.parametrize(
     ("environment", "check", "words"),
     [
-        ({"BATCH_ROWS": "abc-HIDDEN"}, "BATCH_ROWS", ["valid integer"]),
+        ({"BATCH_ROWS": "abc-HIDDEN"}, "BATCH_ROWS", ["whole number"]),
         ({"DATABASE_URL": "mysql://app:HIDDEN@db/rowline"}, "DATABASE_URL", ["must start with postgresql://"]),
         ({"DATABASE_URL": "postgresql://app:HIDDEN/x@db/rowline"}, "DATABASE_URL", ["percent-encoded"]),
         ({"DATABASE_URL": "postgresql://app:x@HIDDEN@db/rowline"}, "DATABASE_URL", ["percent-encoded"]),

@@ -149,7 +149,7 @@ def test_one_wrong_event_refuses_all_of_its_request(send: Any, rowline: Deployme
     assert told == {
         "ids": [""],
         "status": 400,
-        "error": "document/process: data.documentId: Field required (event 2 of 2)",
+        "error": "document/process: data.documentId: is missing (event 2 of 2)",
     }
     assert kept(rowline) == []
     for alone in ({"name": "document/process", "data": {}}, [{"name": ""}]):

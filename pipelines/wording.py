@@ -20,6 +20,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "string_type": "is no text",
         "string_unicode": "is no text in UTF-8",
         "list_type": "is no list",
+        "tuple_type": "is no list",
         "dict_type": "is no JSON object",
         "model_type": "is no JSON object",
         "model_attributes_type": "is no JSON object",
@@ -60,7 +61,8 @@ def reason_of_field(wrong: Mapping[str, Any]) -> str:
     if kind == "too_short" and more.get("min_length") == 1:
         return "is empty"
     if kind in WORDS:
-        return WORDS[kind].format(**more)
+        whole = {name: int(value) for name, value in more.items() if isinstance(value, float) and value.is_integer()}
+        return WORDS[kind].format(**more | whole)
     return str(wrong["msg"]).removeprefix("Value error, ")
 
 
