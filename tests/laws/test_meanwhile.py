@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from assets.documents.cleanup import clean_up
 from assets.documents.rollback import roll_back
 from assets.documents.sync import sync_vectors
-from tests.laws.deployment import Deployment, items
-from tests.laws.doubles import Watched, watched_ledger
+from pipelines.failures import TransientFailure
+from tests.laws.deployment import STEPS, Deployment, items
+from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 WAITING = "SELECT 1 AS waits FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
@@ -87,3 +89,20 @@ def test_a_file_that_comes_while_its_document_is_being_removed_goes_with_it(rowl
     ledger = watched_ledger(services.ledger, at_first("withdraw", lambda: rowline.upload(items("bellows"), document)))
     clean_up(replace(services.places, ledger=ledger), document, dry_run=False)
     assert [*services.objects.keys("")] == []
+
+
+def test_a_last_step_that_is_tried_again_leaves_a_newer_version_live(rowline: Deployment):
+    """Its flip was done and its sweep was not; before the step is tried again, the next version's goes the same way."""
+    services = rowline.services
+    document = rowline.index(items("anvil")).document_id
+    for name in ("bellows", "chisel"):
+        rowline.upload(items(name), document)
+        for step in STEPS[:-1]:
+            rowline.step(step, document, f"run of {name}")
+        ledger = watched_ledger(services.ledger, FailsAt(1, TransientFailure("the ledger is away")), "sweeps")
+        with pytest.raises(dg.Failure, match="the ledger is away"):
+            rowline.step("lineage", document, f"run of {name}", ledger=ledger)
+    rowline.step("lineage", document, "run of bellows")
+    assert services.ledger.documents.newest(document).live_version == 3
+    assert rowline.found("item", k=9) == ["item: chisel\ncolour: colour of chisel"]
+    assert rowline.stored().keys() == rowline.promised()
