@@ -14,7 +14,7 @@ from pipelines.failures import Misuse, NotFound, TransientFailure
 from resources.removal import CleanedUp
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items
-from tests.laws.doubles import FailsAt, Watched, watched_ledger
+from tests.laws.doubles import FailsAt, Watched, WordEmbedder, watched_ledger
 
 TABLES = ("documents", "versions", "batches", "lineage", "document_namespaces", "embeddings", "vectors")
 
@@ -71,6 +71,19 @@ def test_the_same_file_of_another_organization_is_untouched(rowline: Deployment)
     clean(rowline, ours)
     assert len(rowline.found("anvil", organization="rival")) == 1
     assert counts(rowline)["embeddings"] == 1
+
+
+def test_the_same_rows_under_another_model_keep_only_that_models_embeddings(rowline: Deployment):
+    """A text is embedded once for each model; what one model made of it is of no use to the other."""
+    ours = rowline.index(items("anvil")).document_id
+    services = rowline.services
+    services.__dict__["embedder"] = WordEmbedder(name="other")
+    del services.__dict__["uploads"]  # made for the model before
+    kept = rowline.index(items("anvil"))
+    dry = clean(rowline, ours, dry_run=True)
+    told = clean(rowline, ours)
+    assert (dry.embeddings_deleted, told.embeddings_deleted) == (1, 1)
+    assert [row["model"] for row in rowline.sql("SELECT model FROM embeddings")] == [kept.model]
 
 
 @pytest.mark.parametrize("point", moments(range(1, 12)))

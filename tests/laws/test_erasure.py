@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,15 +11,19 @@ from typing import Any
 import pytest
 
 from assets.documents.erasure import Receipt, erase_employee, erase_organization
+from assets.documents.sync import sync_vectors
 from gateway.sending import take_events
 from pipelines.access.keys import mint_key
 from pipelines.documents.employees import Employee
+from pipelines.documents.templates import Template
 from pipelines.failures import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
 from pipelines.notifications.messages import NewNotice
 from resources.ledger.erasures import ERASED, HOLDERS
 from resources.removal import Places
 from resources.services import Services
-from tests.laws.deployment import Deployment, items, template
+from sensors.events.effects import Effects
+from tests.events.sender import Events
+from tests.laws.deployment import Deployment, csv_bytes, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)  # every upload of a test is older than an hour
@@ -63,6 +68,8 @@ def test_an_employee_is_gone_and_the_others_stay(rowline: Deployment):
     version = rowline.services.ledger.documents.newest(document)
     assert [outcome for _, outcome in rowline.outcomes(version)] == ["error", "unchanged", "error", "error", "error"]
     assert not list(rowline.services.objects.keys("uploads/"))
+    digests = rowline.sql("SELECT DISTINCT sha256 FROM versions")
+    assert digests == [{"sha256": b""}], "who has the file could show by its digest that they were in it"
     with pytest.raises(Misuse, match="has no employee E1"):
         forget_employee(rowline, "E1")
 
@@ -185,6 +192,50 @@ def test_what_is_uploaded_while_an_organization_goes_is_whole_and_told(rowline: 
     assert (receipt.templates_deleted, rowline.stored().keys()) == (0, rowline.promised())
     assert erase_acme(rowline).arrived_meanwhile == []
     assert "bolt" not in text_of_everything(rowline)
+
+
+def test_a_file_that_is_just_being_uploaded_is_there_when_its_version_is_recorded(rowline: Deployment):
+    """Its bytes are stored and the ledger has no word of them when the organization is erased."""
+    rowline.index(items("anvil"))
+    services = rowline.services
+
+    def erase(*_: object) -> None:
+        erase_organization(services.places, "acme", datetime.now(UTC), dry_run=False)
+
+    uploads = replace(services.uploads, ledger=watched_ledger(services.ledger, erase, "arrivals"))
+    version = uploads.take(io.BytesIO(csv_bytes(items("bolt"))), "a.csv", "acme", Template(), "company_wide")
+    assert rowline.process(version.document_id).status == "completed"
+    assert len(rowline.found("item")) == 1
+
+
+def test_an_event_that_waits_brings_no_file_into_an_organization_that_goes(rowline: Deployment):
+    """The sensor ticks on between two of its documents."""
+    rowline.index(items("anvil"))
+    services, events = rowline.services, Events(rowline)
+    run = events.upload("app-doc", "bolt")
+
+    def tick(name: str, _: tuple[Any, ...]) -> None:
+        if name == "withdraw":
+            Effects(services.ledger, services.uploads, services.event_files).work(9.0)
+
+    ticking = replace(services.places, ledger=watched_ledger(services.ledger, tick, "removals"))
+    receipt = erase_organization(ticking, "acme", NOW, dry_run=False)
+    assert (receipt.events_deleted, receipt.arrived_meanwhile) == (1, [])
+    assert run not in text_of_everything(rowline)
+
+
+def test_what_vector_sync_brings_back_of_an_employee_while_they_are_erased_goes_too(rowline: Deployment):
+    split(rowline)
+    services = rowline.services
+
+    def repair(name: str, _: tuple[Any, ...]) -> None:
+        if name == "erase_rows":
+            assert sync_vectors(services.ledger, services.vectors, repair=True).restored
+
+    repaired = replace(services.places, ledger=watched_ledger(services.ledger, repair, "erasures"))
+    erase_employee(repaired, "acme", "E1", dry_run=False)
+    assert "E1" not in text_of_everything(rowline)
+    assert rowline.stored().keys() == rowline.promised()
 
 
 def test_a_dry_run_counts_what_several_documents_share(rowline: Deployment):
