@@ -82,6 +82,30 @@ def test_vectors_that_sync_restores_go_with_a_document_that_is_being_removed(row
     assert rowline.stored() == {}
 
 
+@pytest.mark.parametrize("comes", ["by an upload", "by going back"])
+def test_a_row_that_comes_while_the_sweep_of_another_document_takes_it_away_is_there(rowline: Deployment, comes: str):
+    """The sweep has seen that nobody needs the vector, and is about to delete it: who finds it there waits for that."""
+    services = rowline.services
+    swept = rowline.index(items("anvil", "bellows")).document_id
+    if comes == "by an upload":
+        ours = rowline.upload(items("anvil", "chisel")).document_id
+        coming = threading.Thread(target=rowline.quick, args=(ours,))
+    else:
+        ours = rowline.index(items("anvil", "chisel")).document_id
+        rowline.index(items("chisel"), ours)
+        coming = threading.Thread(target=roll_back, args=(services.ledger, services.vectors, ours, 1))
+    rowline.upload(items("bellows"), swept)
+
+    def come() -> None:
+        coming.start()
+        until(lambda: not coming.is_alive() or rowline.sql(WAITING))  # done, or waiting for us
+
+    rowline.quick(swept, vectors=Watched(services.vectors, at_first("delete", come)))
+    coming.join()
+    assert services.ledger.documents.newest(ours).status == "completed"
+    assert rowline.stored().keys() == rowline.promised()
+
+
 def test_a_file_that_comes_while_its_document_is_being_removed_goes_with_it(rowline: Deployment):
     """Accepted before the document was withdrawn: the file is known to the clean-up. After that it is refused."""
     services = rowline.services
