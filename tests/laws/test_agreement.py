@@ -11,7 +11,7 @@ import pytest
 from pipelines.documents.employees import Employee
 from pipelines.failures import TransientFailure
 from resources.ledger.documents import Version
-from tests.laws.deployment import Deployment, items, template
+from tests.laws.deployment import STEPS, Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 AWAY = TransientFailure("the service is away")
@@ -103,6 +103,21 @@ def test_a_vector_that_a_version_on_its_way_needs_is_not_swept(rowline: Deployme
     rowline.step("lineage", waiting.document_id, run)
     assert set(rowline.stored()) == rowline.promised()
     assert rowline.found("anvil", document_id=waiting.document_id) == ["item: anvil\ncolour: colour of anvil"]
+
+
+def test_a_namespace_that_a_document_leaves_stays_for_one_on_its_way(rowline: Deployment):
+    """It is emptied whole where nobody uses it any more: no document is live there, but one is about to be."""
+    staff = {"template": template(employeeIdentifier="no"), "mode": "employee_split"}
+    rowline.employees("E1", "E2")
+    table = [["no", "task"], ["E2", "sawing"]]
+    leaves = rowline.index([*table, ["E1", "welding"]], **staff)
+    waiting = rowline.upload([["no", "task"], ["E1", "painting"]], **staff).document_id
+    for step in STEPS[:-1]:
+        rowline.step(step, waiting, "run of the other")
+    rowline.index(table, leaves.document_id, **staff)
+    rowline.step("lineage", waiting, "run of the other")
+    assert set(rowline.stored()) == rowline.promised()
+    assert rowline.found("painting", employee_id="E1") == ["no: E1\ntask: painting"]
 
 
 def test_vectors_of_a_failed_version_are_swept_by_the_next(rowline: Deployment):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import uuid4
 
+import dagster as dg
 import pytest
 
 from assets.documents.cleanup import clean_up
 from assets.documents.sync import Drifted, sync_vectors
 from pipelines.failures import PermanentFailure, TransientFailure
 from tests.laws.deployment import Deployment, items
-from tests.laws.doubles import Watched, failing_store
+from tests.laws.doubles import Watched, failing_store, watched_ledger
 
 LOSE = "DELETE FROM vectors WHERE vector_id IN (SELECT vector_id FROM vectors ORDER BY vector_id LIMIT 2)"
 STRANGER = "INSERT INTO vectors SELECT model, namespace, %(id)s, embedding, '{}' FROM vectors LIMIT 1"
@@ -76,6 +77,26 @@ def test_what_a_version_on_its_way_needs_is_no_orphan(rowline: Deployment):
         rowline.step(step, pending, "run-1")
     assert counts(sync(rowline, repair=True)) == (0, 0, 0, 0)
     assert len(rowline.stored()) == 2
+
+
+def test_what_somebody_comes_to_rely_on_after_it_was_compared_is_no_orphan(rowline: Deployment):
+    """The row comes between the question whether anybody needs the vector and the lock under which it would go."""
+    document = rowline.index(items("anvil", "bellows")).document_id
+    kept = failing_store(rowline.services.vectors, "delete", failure=TransientFailure("the store is away"))
+    rowline.upload(items("bellows"), document)
+    with pytest.raises(dg.Failure, match="the store is away"):
+        rowline.quick(document, vectors=kept)
+    came: list[str] = []
+
+    def come(name: str, _: tuple[object, ...]) -> None:
+        if name == "sweeping" and not came:
+            came.append(rowline.index(items("anvil")).document_id)
+
+    services = rowline.services
+    assert counts(sync(rowline)) == (0, 1, 0, 0)
+    drifted = sync_vectors(watched_ledger(services.ledger, come, "sweeps"), services.vectors, repair=True)
+    assert (len(came), counts(drifted)) == (1, (0, 0, 0, 0))
+    assert rowline.stored().keys() == rowline.promised()
 
 
 @pytest.mark.parametrize("call", ["id_pages", "namespaces"])
