@@ -98,6 +98,7 @@ def test_what_a_search_cannot_reach_is_told(ask: Ask, rowline: Deployment) -> No
     document = indexed(rowline, items("anvil")).document_id
     rowline.sql("UPDATE versions SET stored_in = 'elsewhere'")
     assert ask("/search", params={"q": "anvil"}).json()["notSearched"] == [document]
+    assert ask("/search", "E1", params={"q": "anvil"}).json() == {"hits": []}, "an employee's key sees no documents"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from starlette.testclient import TestClient
 from gateway.pages.examples import EXAMPLES, example_of, fields_of
 from gateway.sending import take_events
 from pipelines.events.registry import FUNCTIONS, Function, read_payload
-from tests.gateway.pages.conftest import Questions
+from tests.gateway.pages.conftest import Questions, signed_in
 from tests.laws.deployment import items
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def test_each_example_is_taken_as_it_stands(function: Function) -> None:
 
 def test_there_is_no_example_of_what_starts_nothing() -> None:
     assert set(EXAMPLES) == {function.event for function in FUNCTIONS}
+
+
+def test_the_key_of_one_employee_shows_no_events_whatever_its_roles(
+    client: TestClient, key_of: Callable[..., str]
+) -> None:
+    """No such key is made any more; the ledger may have one."""
+    employee = signed_in(client, key_of("acme", "events", employee="E1"))
+    assert [employee.get(page).status_code for page in ("/events", "/functions")] == [403, 403]
 
 
 def test_an_event_that_starts_nothing_is_kept_and_said_to_be(person: TestClient) -> None:
