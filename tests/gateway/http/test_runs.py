@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
+from gateway.sending import take_events
 from pipelines.events.registry import FUNCTIONS
 from resources.services import Services
 from sensors.events import new_events
@@ -139,6 +140,15 @@ def test_what_is_another_organizations_is_not_there(events: Events, ask: Any):
     ask(f"/runs/{run}", 404, "DELETE")
     assert ask("/events") == []
     assert events.run(run)["state"] == "waiting"
+
+
+def test_an_id_that_two_organizations_have_tells_each_its_own_runs(events: Events, ask: Any):
+    """The ids of events come of the sender's seed, which another sender may choose too."""
+    body = json.dumps({"name": "document/process", "data": {"documentId": "d"}}).encode()
+    ids = {tuple(take_events(events.services, whose, body, "1743130137367,eii2YKXRVTJPuA==")) for whose in ("acme", "b")}
+    ((event,),) = ids
+    assert [run["environment_id"] for run in ask(f"/events/{event}/runs")] == ["acme"]
+    assert [event["internal_id"] for event in ask("/events")] == [event]
 
 
 def test_a_waiting_run_is_cancelled_at_once_and_an_ended_one_is_not(events: Events, ask: Any):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -201,6 +202,27 @@ def test_what_is_ones_own_holds_nothing_of_others(shared_world: World, route: Ro
         assert SECRET not in answer.text
         assert shared_world.things["documentId"] not in answer.text
     assert before <= shared_world.rows()
+
+
+ADDED_TO = ("/health", "/metrics", "/openapi", "/e/", "/v1/", "/functions")  # by probes and SDKs, with what they like
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if not route.page and not route.path.startswith(ADDED_TO)],
+    ids=lambda route: route.name,
+)
+def test_a_query_parameter_that_a_route_has_no_word_for_is_refused(shared_world: World, route: Route) -> None:
+    """What it was to narrow or to hold back would be done to all."""
+    before = shared_world.rows()
+    misspelt = replace(route, asks=lambda things: _with_parameter(route.asks(things), "dry_run"))
+    answer = shared_world.ask(misspelt, shared_world.keys[f"acme {route.role}"])
+    assert (answer.status_code, "dry_run" in answer.text) == (422, True), answer.text
+    assert shared_world.rows() == before
+
+
+def _with_parameter(asked: dict[str, Any], name: str) -> dict[str, Any]:
+    return asked | {"params": {**asked.get("params", {}), name: "true"}}
 
 
 def test_who_may_does(own_world: World) -> None:
