@@ -165,3 +165,13 @@ def test_the_registry_is_told_with_its_fields(person: TestClient) -> None:
     assert "targetVersion" in page
     assert not re.search(r"\([A-Z]\d+\)", page)
     assert person.get("/functions", headers={"Accept": "application/json"}).json()["apps"]
+
+
+def test_the_way_back_of_a_document_is_told_by_ones_own_event_only(person: TestClient, rowline: "Deployment") -> None:
+    document = rowline.index(items("anvil")).document_id
+    rowline.index(items("bellows"), document)
+    theirs = sent(rowline, "document/process", organization="globex", documentId="d")
+    told = {person.get(f"/d/{document}?aim=1&event={event}").text.replace(event, "") for event in (theirs, "0" * 26)}
+    assert len(told) == 1, "it waits, and that is nobody else's to know"
+    ours = sent(rowline, "document/process", documentId=document)
+    assert person.get(f"/d/{document}?aim=1&event={ours}").text.replace(ours, "") not in told
