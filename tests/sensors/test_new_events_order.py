@@ -71,6 +71,27 @@ def test_events_by_either_name_are_done_in_the_order_of_arrival(events: Events, 
     assert events.run(later)["document_id"] == document
 
 
+def test_what_another_organization_calls_so_holds_up_nothing_and_ends_nothing(events: Events):
+    """Its clean-up of a `d` waits for its job; ours is another document."""
+    events.file("umbrella/d.csv", "anvil")
+    theirs = {"documentId": "d", "filename": "d.csv", "filePath": "umbrella/d.csv"}
+    upload, delayed = events.send_all(
+        [
+            {"name": "document/uploaded", "data": theirs},
+            {"name": "document/uploaded", "data": theirs, "ts": FUTURE},
+        ],
+        "umbrella",
+    )
+    events.tick()
+    searchable(events)
+    removed = events.send("document/cleanup", documentId="d")
+    assert len(events.requests()) == 1
+    events.send("document/process", "umbrella", documentId="d")
+    events.tick()
+    assert [events.run(run)["state"] for run in (upload, delayed, removed)] == ["following", "waiting", "requested"]
+    assert events.states()[-1] == "following"
+
+
 def test_an_id_of_ours_is_that_document_also_when_another_one_has_its_name_by_then(events: Events):
     """A clean-up must not remove the document that came after the one that it meant."""
     document = searchable(events)

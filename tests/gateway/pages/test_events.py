@@ -46,7 +46,7 @@ def test_there_is_no_example_of_what_starts_nothing() -> None:
 def test_the_key_of_one_employee_shows_no_events_whatever_its_roles(
     client: TestClient, key_of: Callable[..., str]
 ) -> None:
-    """No such key is made any more; the ledger may have one."""
+    """`checked_rights` makes no such key; the ledger could hold one."""
     employee = signed_in(client, key_of("acme", "events", employee="E1"))
     assert [employee.get(page).status_code for page in ("/events", "/functions")] == [403, 403]
 
