@@ -76,17 +76,20 @@ def test_a_session_ends_by_signing_out_by_time_and_with_its_key(
     client = opened(address="10.0.0.9")
     looks = lambda token: client.get(KEYS, headers={"Cookie": f"{COOKIE}={token}"}).status_code  # noqa: E731
     tokens = []
-    for _ in range(3):
+    for _ in range(4):
         client.cookies.clear()
         tokens.append(signed_in(client, key_of("acme", "admin"))[1][COOKIE].value)
     client.cookies.clear()
-    assert [looks(token) for token in tokens] == [200, 200, 200]
+    assert [looks(token) for token in tokens] == [200, 200, 200, 200]
 
     client.post("/sign-out", headers={**OURS, "Cookie": f"{COOKIE}={tokens[0]}"})
-    assert [looks(token) for token in tokens] == [401, 200, 200]
-    newest = services.ledger.keys.listed("acme")[0]
+    assert [looks(token) for token in tokens] == [401, 200, 200, 200]
+    newest, before = services.ledger.keys.listed("acme")[:2]
     services.ledger.keys.revoke(newest.key_id)
-    assert [looks(token) for token in tokens] == [401, 200, 401]
+    assert [looks(token) for token in tokens] == [401, 200, 200, 401]
+    with services.database.transaction() as connection:
+        connection.execute("UPDATE keys SET expires_at = now() WHERE key_id = %s", (before.key_id,))
+    assert [looks(token) for token in tokens] == [401, 200, 401, 401]
     with services.database.transaction() as connection:
         connection.execute("UPDATE sessions SET expires_at = expires_at - %s", (timedelta(hours=12, seconds=1),))
     assert looks(tokens[1]) == 401
