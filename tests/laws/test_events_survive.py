@@ -23,11 +23,14 @@ import psutil
 import psycopg
 import pytest
 
+from gateway.sending import take_events
 from pipelines.access.keys import mint_key
+from pipelines.notifications.messages import NewNotice
 from resources.database.embedded import EmbeddedServer
 from resources.database.schema import upgrade
 from resources.services import Services
 from resources.settings import PROJECT_ROOT, Settings
+from tests.laws import deployment as laws
 
 EVENTS = 500
 ROUNDS, ROUNDS_LONG = 3, 20
@@ -48,6 +51,7 @@ SELECT 'd' || n, 1, 'f', 'k', 1, '', 'company_wide', '{}', 'm', 1, 'failed' FROM
 ATTEMPTS = """
 SELECT attempt, count(*) FROM versions WHERE substr(document_id, 2)::int BETWEEN %(first)s AND %(last)s GROUP BY 1
 """
+KEPT = "SELECT count(*) FROM events WHERE event_id = ANY(%(ids)s)"
 RUNS = "SELECT count(*), count(DISTINCT event_id) FROM event_runs WHERE event_id = ANY(%(ids)s)"
 
 
@@ -192,6 +196,29 @@ def deployment(clean_environment: Path) -> Iterator[Callable[[int], Deployment]]
         shutil.rmtree(one.home, ignore_errors=True)
 
 
+# A commit that does not wait for the disk is soon enough on it for any process that is killed: only this shows it.
+HOW_COMMITTED = """
+CREATE TABLE committed (of text, waits_for_disk text);
+CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO committed VALUES (TG_TABLE_NAME, current_setting('synchronous_commit')); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER told AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
+   FOR EACH ROW EXECUTE FUNCTION told();
+CREATE CONSTRAINT TRIGGER told AFTER INSERT ON versions DEFERRABLE INITIALLY DEFERRED
+   FOR EACH ROW EXECUTE FUNCTION told();
+CREATE CONSTRAINT TRIGGER told AFTER INSERT ON notices DEFERRABLE INITIALLY DEFERRED
+   FOR EACH ROW EXECUTE FUNCTION told();
+"""
+
+
+def test_what_is_acknowledged_is_on_disk_by_then(rowline: laws.Deployment):
+    rowline.sql(HOW_COMMITTED)
+    take_events(rowline.services, "acme", b'{"name": "app/x"}')
+    rowline.upload(laws.items("anvil"))
+    rowline.services.ledger.notices.put(NewNotice("acme", "k", "slack", None, "", "hello"))
+    told = rowline.sql("SELECT * FROM committed")
+    assert told == [{"of": table, "waits_for_disk": "on"} for table in ("events", "versions", "notices")]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "rounds", [ROUNDS, pytest.param(ROUNDS_LONG, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
@@ -209,6 +236,7 @@ def test_whatever_is_killed_after_the_answer_each_event_has_its_effect_once(
         ids = running.send(first, seed)
         running.kill_all()
         running.server.start()
+        assert running.sql(KEPT, ids=ids) == [(EVENTS,)], "before anybody sends them again"
         done_before.append(running.attempts(first).get(2, 0))
         running.start_gateway()
         assert running.send(first, seed) == ids  # as an app does whose answer was lost
