@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from pipelines.failures import Conflict, NotFound
+from pipelines.notifications.attempts import Settled
 from pipelines.notifications.messages import Channel, NewNotice
 from resources.ledger.notices import SENDING, Notices
 from resources.notices.channels import Carrier, Closed
@@ -254,8 +255,6 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
 
 def test_a_sender_taken_for_dead_may_still_tell_that_it_arrived(services: Services, notices: Notices):
     """Its connection broke, not its process: the answer came after it was written off."""
-    from pipelines.notifications.attempts import Settled
-
     notice = notices.put(said("one"))
     with notices.sending() as sender:
         claimed = notices.claim("slack", sender)
@@ -268,8 +267,6 @@ def test_a_sender_taken_for_dead_may_still_tell_that_it_arrived(services: Servic
 
 
 def test_a_late_word_does_not_touch_what_a_person_sent_anew(notices: Notices):
-    from pipelines.notifications.attempts import Settled
-
     notice = notices.put(said("one"))
     with notices.sending() as sender:
         claimed = notices.claim("slack", sender)
@@ -278,6 +275,30 @@ def test_a_late_word_does_not_touch_what_a_person_sent_anew(notices: Notices):
     notices.retry(notice)
     assert not notices.settle(claimed, Settled("failed", "late"))
     assert notices.get(notice).state == "waiting"
+
+
+def test_a_late_word_of_one_attempt_does_not_touch_the_next_of_the_same_sender(notices: Notices):
+    """It was taken for dead, and was not: written as lost now, the message would go out beside the one in hand."""
+    notice = notices.put(said("one"))
+    with notices.sending() as sender:
+        first = notices.claim("slack", sender)
+        assert first is not None
+        notices.settle(first, Settled("waiting", "busy"))
+        assert notices.claim("slack", sender) is not None
+        assert not notices.settle(first, Settled("waiting", "lost"))
+        assert notices.get(notice).state == "sending"
+
+
+def test_a_recipient_that_hangs_holds_up_no_other(notices: Notices):
+    """One message at a time for each recipient: else those for one that hangs would take all places."""
+    ids = [notices.put(said(f"{n}", "webhook", f"https://{who}.example")) for n, who in enumerate("aab")]
+    with notices.sending() as sender:
+        taken = [notices.claim("webhook", sender) for _ in ids]
+        assert [one and one.notice_id for one in taken] == [ids[0], ids[2], None]
+        assert taken[0] is not None
+        notices.settle(taken[0], Settled("sent"))
+        following = notices.claim("webhook", sender)
+        assert following and following.notice_id == ids[1]
 
 
 # -- asking -----------------------------------------------------------------------------------------------------

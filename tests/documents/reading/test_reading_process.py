@@ -15,7 +15,6 @@ import xlsxwriter
 
 from pipelines.documents.reading import server
 from pipelines.documents.reading.model import Limits
-from pipelines.documents.reading.sandbox import _environment
 from pipelines.documents.reading.trouble import TooLarge
 from pipelines.documents.reading.workbook import RowBatch, read_workbook
 from pipelines.failures import TransientFailure
@@ -74,21 +73,37 @@ def test_the_child_waits_for_a_slow_reader_and_its_pauses_do_not_count(tmp_path:
 
 
 def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
+    """Also one that is stopped, as busy as one that says nothing for a minute: it would not meet the broken pipe."""
     long_csv(tmp_path / "a.csv")
     script = (
-        "import os, sys, psutil; from pathlib import Path\n"
+        "import os, psutil; from pathlib import Path\n"
         "from pipelines.documents.reading.workbook import read_workbook\n"
         f"batches = read_workbook(Path({str(tmp_path / 'a.csv')!r}), 'a.csv'); next(batches)\n"
-        "print(psutil.Process().children()[0].children()[0].pid, flush=True); os._exit(0)"
+        "child = psutil.Process().children()[0].children()[0]; child.suspend(); "
+        "print(child.pid, flush=True); os._exit(0)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     assert ends(int(done.stdout)), "the child outlives its parent"
 
 
-def test_the_child_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_gets_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "a-secret")
-    assert set(_environment()) == {"PYTHONPATH", "LC_ALL", "PYTHONDONTWRITEBYTECODE"}
+    batches = read_workbook(long_csv(tmp_path / "a.csv"), "a.csv")
+    next(batches)
+    (child,) = children()
+    assert set(child.environ()) == {"PYTHONPATH", "LC_ALL", "PYTHONDONTWRITEBYTECODE"}
+    batches.close()  # type: ignore[attr-defined]
+
+
+def test_the_child_may_use_what_reading_takes_and_no_more(tmp_path: Path) -> None:
+    limits = Limits(memory_bytes=2**29, cpu_seconds=100)
+    batches = read_workbook(long_csv(tmp_path / "a.csv"), "a.csv", limits=limits)
+    next(batches)
+    (child,) = children()
+    told = {name: child.rlimit(getattr(psutil, f"RLIMIT_{name}")) for name in ("AS", "CPU", "FSIZE", "CORE", "NOFILE")}
+    assert told == {"AS": (2**29, 2**29), "CPU": (100, 101), "FSIZE": (0, 0), "CORE": (0, 0), "NOFILE": (64, 64)}
+    batches.close()  # type: ignore[attr-defined]
 
 
 def test_memory_of_the_parent_does_not_grow_with_the_file(tmp_path: Path) -> None:
