@@ -33,6 +33,7 @@ def logged(services: Services) -> Iterator[io.StringIO]:
             "pinecone_api_key": SecretStr(SECRET),
             "openai_api_key": SecretStr('key with "quotes" and 한글'),
             "inngest_event_key": SecretStr(EVENT_KEY),
+            "metrics_token": SecretStr(f"{SECRET}-and-the-rest-of-a-longer-one"),
             "database_url": SecretStr("postgresql://app:p%40ssword-of-db@db.example/rowline"),
         }
     )
@@ -149,6 +150,7 @@ def test_sdks_are_told_in_their_own_words(client: TestClient, logged: io.StringI
         "POST /e/some-other-key-that-is-wrong",
         '"GET /e/quoted-key-of-somebody" 200',
         f"the store said {SECRET} is no key",
+        f"neither is {SECRET}-and-the-rest-of-a-longer-one",
         "Authorization: Bearer abcdef-0123456789",
         "signkey-prod-0123456789abcdef",
         "postgresql://app:p%40ssword-of-db@db.example/rowline is away",
@@ -164,7 +166,7 @@ def test_no_key_is_ever_written_whoever_says_it(logged: io.StringIO, said: str) 
         logging.getLogger("some.library").exception("again")
     for secret in (
         *(EVENT_KEY, SECRET, "some-other-key", "quoted-key", "abcdef-0123", "0123456789abcdef"),
-        *("p%40ssword", "p@ssword", "quotes"),
+        *("p%40ssword", "p@ssword", "quotes", "and-the-rest"),
     ):
         assert secret not in logged.getvalue()
     assert len(lines(logged)) == 2
