@@ -115,9 +115,10 @@ DELETE FROM document_namespaces n WHERE n.document_id = %(document)s AND n.names
    AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.document_id = n.document_id AND l.version = n.version
                                              AND l.namespace = n.namespace)
 """
-# Read again it would bring them back; and an upload of the same bytes must not be answered with it.
+# Read again it would bring them back; and an upload of the same bytes or key must not be answered with it.
 FILES = """
-UPDATE versions SET object_key = '', sha256 = '' WHERE document_id = %(document)s AND version = ANY(%(versions)s)
+UPDATE versions SET object_key = '', sha256 = '', upload_key = NULL
+ WHERE document_id = %(document)s AND version = ANY(%(versions)s)
 """
 
 

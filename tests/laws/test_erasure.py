@@ -174,6 +174,17 @@ def test_a_document_tells_of_the_rows_that_are_left_and_is_not_read_again(rowlin
     assert (again.known, again.version) == (False, 3)
 
 
+def test_a_file_that_comes_again_after_an_erasure_is_read_also_under_its_key(rowline: Deployment):
+    """Answered with the version that forgot its rows, it would be lost without a word. An inbox's key is its path."""
+    rowline.employees("E1")
+    file: dict[str, Any] = {"template": STAFF, "mode": "employee_split", "upload_key": "inbox:acme/Name of E1.csv:1:2"}
+    first = rowline.index(TABLE, **file)
+    forget_employee(rowline, "E1")
+    assert rowline.sql("SELECT upload_key FROM versions") == [{"upload_key": None}]
+    again = rowline.upload(TABLE, **file)
+    assert (again.known, again.document_id == first.document_id) == (False, False)
+
+
 def test_what_is_uploaded_while_an_organization_goes_is_whole_and_told(rowline: Deployment):
     rowline.index(items("anvil"))
     services = rowline.services

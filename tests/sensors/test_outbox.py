@@ -298,7 +298,8 @@ def test_a_recipient_that_hangs_holds_up_no_other(notices: Notices):
         assert taken[0] is not None
         notices.settle(taken[0], Settled("sent"))
         following = notices.claim("webhook", sender)
-        assert following and following.notice_id == ids[1]
+        assert following is not None
+        assert following.notice_id == ids[1]
 
 
 # -- asking -----------------------------------------------------------------------------------------------------

@@ -145,7 +145,9 @@ def test_what_is_another_organizations_is_not_there(events: Events, ask: Any):
 def test_an_id_that_two_organizations_have_tells_each_its_own_runs(events: Events, ask: Any):
     """The ids of events come of the sender's seed, which another sender may choose too."""
     body = json.dumps({"name": "document/process", "data": {"documentId": "d"}}).encode()
-    ids = {tuple(take_events(events.services, whose, body, "1743130137367,eii2YKXRVTJPuA==")) for whose in ("acme", "b")}
+    ids = {
+        tuple(take_events(events.services, whose, body, "1743130137367,eii2YKXRVTJPuA==")) for whose in ("acme", "b")
+    }
     ((event,),) = ids
     assert [run["environment_id"] for run in ask(f"/events/{event}/runs")] == ["acme"]
     assert [event["internal_id"] for event in ask("/events")] == [event]
