@@ -27,7 +27,8 @@ UPDATE versions v SET stored_in = NULL, awaited = NULL FROM documents d
 RETURNING v.version
 """  # noqa: S608 - constants of this module
 
-# First, set against set, what the document itself no longer says; only for that little, vector by vector (OFFSET 0
+# First, set against set, what the document itself no longer says and has brought into the store (a version that failed
+# before it wrote which namespaces it reaches has nothing there: the dry run says so too); only for that little, vector by vector (OFFSET 0
 # fences the look-up), whether anybody else still points there.
 SUPERSEDED = f"""
 WITH gone AS MATERIALIZED (
@@ -35,8 +36,7 @@ WITH gone AS MATERIALIZED (
       FROM documents d JOIN versions v USING (document_id) JOIN lineage l USING (document_id, version)
      WHERE d.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({OWED}) AND l.vector_id IS NOT NULL
        AND (%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))
-       AND (%(versions)s::int[] IS NOT NULL OR EXISTS (
-           SELECT 1 FROM document_namespaces n WHERE n.document_id = v.document_id AND n.version = v.version))
+       AND EXISTS (SELECT 1 FROM document_namespaces n WHERE n.document_id = v.document_id AND n.version = v.version)
     EXCEPT
     SELECT v.model, l.namespace, l.vector_id
       FROM documents d JOIN versions v ON v.document_id = d.document_id AND v.version = d.live_version

@@ -12,7 +12,7 @@ from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.rollback import roll_back
 from pipelines.failures import NotFound
 from resources.removal import CleanedUp, would_go
-from tests.laws.deployment import Deployment, items
+from tests.laws.deployment import STEPS, Deployment, items
 from tests.laws.test_operations import work
 
 CONTENTS = st.sets(st.sampled_from("abcde"), min_size=1, max_size=4)
@@ -65,6 +65,23 @@ def test_old_versions_go_as_the_dry_run_said(rowline: Deployment, life, other, g
     dry = clean_up_old_versions(rowline.services.places, document, keep)
     wet = clean_up_old_versions(rowline.services.places, document, keep, dry_run=False)
     assert replace(dry, dry_run=False) == wet
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4])
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_version_that_failed_takes_away_what_it_had_stored_and_no_more(rowline: Deployment, steps: int, newer: bool):
+    """Planned, embedded, or stored as well: only then are its vectors in the store, to be deleted and counted."""
+    services = rowline.services
+    first = rowline.index(items("anvil")).document_id if newer else None
+    document = rowline.upload(items("bellows"), first).document_id
+    for step in STEPS[:steps]:
+        rowline.step(step, document, "run that died")
+    services.ledger.documents.fail(document, None, "died", "run that died")
+    held = len(rowline.stored())
+    assert held == newer + (steps == 4)
+    dry = clean_up(services.places, document)
+    wet = clean_up(services.places, document, dry_run=False)
+    assert (replace(dry, dry_run=False), wet.vectors_deleted) == (wet, held)
 
 
 def test_the_job_tells_what_goes_with_all_of_its_documents(rowline: Deployment):
