@@ -130,3 +130,47 @@ def test_a_last_step_that_is_tried_again_leaves_a_newer_version_live(rowline: De
     assert services.ledger.documents.newest(document).live_version == 3
     assert rowline.found("item", k=9) == ["item: chisel\ncolour: colour of chisel"]
     assert rowline.stored().keys() == rowline.promised()
+
+
+HOLD = """
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END $$;
+CREATE TRIGGER hold AFTER INSERT ON batches FOR EACH STATEMENT EXECUTE FUNCTION hold();
+"""
+
+
+def test_an_embedding_that_a_plan_counts_on_is_not_forgotten_before_the_plan_says_so(rowline: Deployment):
+    """The plan has found the text embedded and is not committed; the one document that has it so far goes."""
+    services = rowline.services
+    last = rowline.index(items("anvil")).document_id
+    ours = rowline.upload(items("anvil")).document_id
+    rowline.step("parsed_rows", ours, "run")
+    rowline.sql(HOLD)
+    planning = threading.Thread(target=rowline.step, args=("batches", ours, "run"))
+    removal = threading.Thread(target=clean_up, args=(services.places, last, False))
+    with services.database.transaction() as held:
+        held.execute("SELECT pg_advisory_xact_lock(77)")
+        planning.start()
+        until(lambda: rowline.sql(WAITING))
+        removal.start()
+        until(lambda: not removal.is_alive() or len(rowline.sql(WAITING)) == 2)  # done, or waiting for the plan
+    planning.join()
+    removal.join()
+    for step in STEPS[2:]:
+        rowline.step(step, ours, "run")
+    assert services.ledger.documents.newest(ours).status == "completed"
+    assert rowline.stored().keys() == rowline.promised()
+
+
+def test_a_document_is_not_taken_away_under_the_run_that_is_about_to_make_it_live(rowline: Deployment):
+    """`DELETE` looked before the run began. The removal that was asked for waits for the run."""
+    removals = rowline.services.ledger.removals
+    document = rowline.upload(items("anvil")).document_id
+    for step in STEPS[:-1]:
+        rowline.step(step, document, "run")
+    assert not removals.withdraw_at_rest(document)
+    rowline.step("lineage", document, "run")
+    assert not rowline.services.ledger.documents.newest(document).removed, "it would be live and on its way out at once"
+    assert len(rowline.found("anvil")) == 1
+    assert removals.withdraw_at_rest(document)
+    assert rowline.found("anvil") == []

@@ -94,6 +94,15 @@ def test_a_retried_document_is_a_new_attempt_with_a_key_of_its_own(rowline: Depl
     assert keys(tick("[]")) == [f"{uploaded.document_id}:1:2"]
 
 
+def test_a_document_that_is_retried_before_the_next_tick_is_asked_for_all_the_same(rowline: Deployment, tick: Any):
+    """Its run failed within a second: what the tick before asked for was the attempt before."""
+    uploaded = rowline.upload(items("anvil"))
+    first = tick(None)
+    rowline.services.ledger.documents.fail(uploaded.document_id, 1, "no luck")
+    rowline.services.ledger.documents.retry(uploaded.document_id)
+    assert keys(tick(first.cursor)) == [f"{uploaded.document_id}:1:2"]
+
+
 def test_the_daemon_really_starts_one_run_for_a_request_that_comes_twice(rowline: Deployment, tick: Any):
     """What the two laws above rely on, in Dagster's own terms: partition and run exist after the request."""
     uploaded = rowline.upload(items("anvil"))
