@@ -27,9 +27,9 @@ UPDATE versions v SET stored_in = NULL, awaited = NULL FROM documents d
 RETURNING v.version
 """  # noqa: S608 - constants of this module
 
-# First, set against set, what the document itself no longer says and has brought into the store (a version that failed
-# before it wrote which namespaces it reaches has nothing there: the dry run says so too); only for that little, vector by vector (OFFSET 0
-# fences the look-up), whether anybody else still points there.
+# First, set against set, what the document itself no longer says; only for that little, vector by vector (OFFSET 0
+# fences the look-up), whether anybody else still points there. A version that failed before it wrote which namespaces
+# it reaches has nothing in the store: nothing of it is deleted, or counted, as the dry run says.
 SUPERSEDED = f"""
 WITH gone AS MATERIALIZED (
     SELECT v.model, l.namespace, l.vector_id

@@ -174,3 +174,28 @@ def test_a_document_is_not_taken_away_under_the_run_that_is_about_to_make_it_liv
     assert len(rowline.found("anvil")) == 1
     assert removals.withdraw_at_rest(document)
     assert rowline.found("anvil") == []
+
+
+DEEDS: dict[str, Callable[[Deployment, str], Any]] = {
+    "going live": lambda rowline, document: rowline.step("lineage", document, "run of three"),
+    "going back": lambda rowline, document: roll_back(rowline.services.ledger, rowline.services.vectors, document, 1),
+    "removal": lambda rowline, document: clean_up(rowline.services.places, document, dry_run=False),
+    "removal at rest": lambda rowline, document: rowline.services.ledger.removals.withdraw_at_rest(document),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_whatever_changes_what_is_live_waits_for_a_search_that_was_disturbed_too_often(rowline: Deployment, deed: str):
+    document = rowline.index(items("anvil")).document_id
+    rowline.index(items("bellows"), document)
+    if deed == "going live":
+        rowline.upload(items("chisel"), document)
+        for step in STEPS[:-1]:
+            rowline.step(step, document, "run of three")
+    changing = threading.Thread(target=DEEDS[deed], args=(rowline, document))
+    with rowline.services.ledger.live.still("acme"):
+        changing.start()
+        until(lambda: not changing.is_alive() or rowline.sql(WAITING))
+        assert rowline.services.ledger.documents.newest(document).live_version == 2
+    changing.join()
+    assert not rowline.sql("SELECT 1 FROM documents WHERE live_version = 2")
