@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import dagster as dg
 import pytest
 
 from sensors.events import new_events
@@ -86,5 +87,23 @@ def test_cancelling_an_event_without_effect_stops_nobodys_work(events: Events):
         assert events.services.ledger.events.cancel("acme", run)
     events.tick()
     assert [events.run(run)["state"] for run in (asked, again, first)] == ["cancelled", "cancelled", "following"]
+    waiting = {one.document_id for one in events.services.ledger.documents.waiting()}
+    assert waiting == {uploaded.document_id, events.run(first)["document_id"]}
     assert events.rowline.process(uploaded.document_id).status == "completed"
     assert events.rowline.process(events.run(first)["document_id"]).status == "completed"
+
+
+def test_a_document_whose_run_was_asked_for_and_is_not_seen_yet_is_cancelled_when_it_is(events: Events):
+    """Ended before that, its run would begin a moment later, and make it live."""
+    run = events.upload("d", "anvil")
+    events.tick()
+    ledger, document = events.services.ledger, events.run(run)["document_id"]
+    ledger.documents.mark_requested([(document, 1, 1)])
+    assert ledger.events.cancel("acme", run)
+    events.tick()
+    assert events.run(run)["state"] == "following"
+    events.rowline.step("parsed_rows", document, "run of d")
+    events.tick()
+    assert events.run(run)["state"] == "cancelled"
+    with pytest.raises(dg.Failure, match="Cancelled on request"):
+        events.rowline.step("batches", document, "run of d")
