@@ -63,6 +63,14 @@ def test_rotating_leaves_the_old_key_its_grace(client: TestClient, shown_by: Mak
     assert client.get("/keys", headers=bearer(new["key"])).status_code == 200
 
 
+def test_a_grace_never_lengthens_the_life_of_the_old_key(client: TestClient, shown_by: MakeKey) -> None:
+    admin = shown_by("acme", "admin")
+    old = client.post("/keys", json={"roles": ["search"], "expiresDays": 1}, headers=admin).json()
+    client.post(f"/keys/{old['keyId']}/rotate", json={"graceHours": 24 * 30}, headers=admin)
+    listed = {key["keyId"]: key for key in client.get("/keys", headers=admin).json()["keys"]}
+    assert listed[old["keyId"]]["expiresAt"] == old["expiresAt"]
+
+
 def test_times_are_told_as_everywhere_else(client: TestClient, key_of: Callable[..., str]) -> None:
     """In UTC with a Z, whatever zone the database's session has."""
     admin = bearer(key_of("acme", "admin"))

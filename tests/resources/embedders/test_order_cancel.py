@@ -83,6 +83,22 @@ def test_a_file_that_is_still_read_is_deleted_later(openai: OpenAIEmbedder, serv
     assert server.batches.files == {}
 
 
+def test_an_order_that_has_ended_is_not_gone_while_its_file_is_held(
+    openai: OpenAIEmbedder, server: OpenAIServer
+) -> None:
+    """Another batch reads it: by hand, or of a try whose answer was lost."""
+    server.batches.holds_input = True
+    service_id = placed(openai)
+    server.batches.complete()
+    file = server.batches.all[service_id].input_file_id
+    server.batches.create({"input_file_id": file, "endpoint": "/v1/embeddings", "completion_window": "24h"})
+    assert not cancel(openai, service_id)
+    assert [*server.batches.files] == [file]
+    server.batches.complete()
+    assert cancel(openai, service_id)
+    assert file not in server.batches.files
+
+
 def test_an_order_the_service_has_forgotten_is_gone(openai: OpenAIEmbedder, server: OpenAIServer) -> None:
     service_id = placed(openai)
     server.batches.reset()
