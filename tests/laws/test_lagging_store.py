@@ -18,7 +18,7 @@ from resources.settings import Settings
 from resources.vectors.pinecone.store import PineconeVectorStore
 from resources.vectors.protocol import VectorBatch
 from tests.laws.command import Command
-from tests.laws.deployment import Deployment, csv_bytes, items
+from tests.laws.deployment import STEPS, Deployment, csv_bytes, items
 from tests.laws.doubles import DIMENSION, FailsAt, Watched, watched_ledger
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.pinecone_server import KEY, NAME, PineconeServer
@@ -100,6 +100,22 @@ def test_a_version_goes_live_when_searches_see_it_and_not_before(rowline: Deploy
     assert rowline.process(first.document_id).live_version == 2
     assert told(rowline, "quince") == ["quince"]
     assert pinecone.counters.vectors == sent == 3, "each vector was sent once, however often it was waited for"
+
+
+def test_a_last_step_that_is_materialized_by_hand_waits_for_the_store_too(
+    rowline: Deployment, pinecone: PineconeServer
+):
+    """The store has acknowledged the vectors, and shows none of them yet."""
+    document = rowline.index(items("apple")).document_id
+    rowline.upload(items("quince"), document)
+    pinecone.index.lag = math.inf
+    for step in STEPS[:3]:
+        rowline.step(step, document, "run")
+    with pytest.raises(dg.Failure, match="does not show yet"):
+        rowline.step("namespace_vectors", document, "run")
+    with pytest.raises(dg.Failure, match="is not ready to go live"):
+        rowline.step("lineage", document, "run")
+    assert told(rowline, "apple") == ["apple"]
 
 
 @pytest.mark.parametrize("lag", [0, 1, 2, 5, 20])
