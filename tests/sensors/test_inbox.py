@@ -56,6 +56,18 @@ def taken(rowline: Deployment) -> list[tuple[str, str]]:
     return [(v.organization_id, v.filename) for v in reversed(rowline.services.ledger.documents.listed())]
 
 
+def test_a_file_that_changes_between_the_look_and_the_taking_stays(rowline: Deployment, folder: Path):
+    """Two looks saw it unchanged; its sender goes on writing before it is read."""
+    inbox = rowline.services.inbox
+    path = drop(folder, "acme/a.csv")
+    (seen,) = inbox.files()
+    with path.open("ab") as more:
+        more.write(b"bellows,grey\n")
+    with pytest.raises(TransientFailure, match="is still being written"):
+        inbox.take(seen)
+    assert (path.exists(), taken(rowline)) == (True, [])
+
+
 def test_a_file_is_taken_at_the_second_look_that_finds_it_unchanged(rowline: Deployment, folder: Path, tick: Tick):
     """A file still being copied grows from look to look."""
     file = drop(folder, "acme/items.csv", b"item,colour\nanvil,")

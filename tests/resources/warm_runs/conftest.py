@@ -52,14 +52,17 @@ class WarmRuns:
         return self.launcher._parent.process.pid
 
     def launch(self, folder: Path, **told: bool) -> str:
+        return self.instance.launch_run(self.created(folder, **told).run_id, None).run_id  # type: ignore[arg-type]
+
+    def created(self, folder: Path, **told: bool) -> dg.DagsterRun:
+        """A run that nobody has launched."""
         repository = ReconstructableRepository(ModuleCodePointer(self.module, "defs"))
         job = repository.get_reconstructable_job("watched")
-        run = self.instance.create_run_for_job(
+        return self.instance.create_run_for_job(
             job.get_definition(),
             run_config={"ops": {"written": {"config": {"folder": str(folder), **told}}}},
             job_code_origin=job.get_python_origin(),
         )
-        return self.instance.launch_run(run.run_id, None).run_id  # type: ignore[arg-type]
 
     def status(self, run_id: str) -> dg.DagsterRunStatus:
         run = self.instance.get_run_by_id(run_id)

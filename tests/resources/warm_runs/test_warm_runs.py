@@ -14,7 +14,9 @@ import psutil
 import pytest
 from dagster._core.launcher import WorkerStatus
 
+from resources.processes import PROCESS_TAG, Process
 from resources.warm_runs import launcher as launching
+from resources.warm_runs.child import execute
 from resources.warm_runs.launcher import WarmRunLauncher
 from tests.resources.warm_runs.conftest import AT_MOST, WarmRuns, until
 
@@ -106,6 +108,17 @@ def test_a_fork_parent_that_dies_is_replaced_and_loses_no_run(warm_runs: WarmRun
     assert warm_runs.parent != first
     (tmp_path / "go").touch()
     assert [warm_runs.ended(run_id) for run_id in runs] == [SUCCESS] * len(runs)
+
+
+def test_a_run_that_a_living_process_is_at_work_on_is_not_executed_twice(warm_runs: WarmRuns, tmp_path: Path):
+    """The fork parent died after it had begun the run, and the run was asked for again."""
+    run_id = warm_runs.created(tmp_path).run_id
+    warm_runs.instance.add_run_tags(run_id, {PROCESS_TAG: Process.this(run_id).tag})
+    run = warm_runs.instance.get_run_by_id(run_id)
+    assert run is not None
+    assert execute(warm_runs.launcher._args(run)) == 0
+    assert warm_runs.status(run_id) is dg.DagsterRunStatus.NOT_STARTED
+    assert [*tmp_path.glob(f"{run_id}*")] == []
 
 
 def test_a_run_that_dies_while_the_database_is_away_is_failed_when_it_is_back(
