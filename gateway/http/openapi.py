@@ -1,5 +1,6 @@
 """The description of the HTTP API: what FastAPI knows from the types, and our own refusals in place of its."""
 
+import threading
 from http import HTTPStatus
 from typing import Any
 
@@ -21,12 +22,15 @@ def operation_id(route: APIRoute) -> str:
 def describe(app: FastAPI) -> None:
     """Serve the description with our refusals: every route may answer them, and none says so itself."""
 
+    making = threading.Lock()  # the first requests come together: once is enough, and pydantic's filters are global
+
     def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = finished(
-                get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            )
-        return app.openapi_schema
+        with making:
+            if app.openapi_schema is None:
+                app.openapi_schema = finished(
+                    get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+                )
+            return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
 

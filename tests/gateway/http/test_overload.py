@@ -11,6 +11,7 @@ import httpx
 import pytest
 import uvicorn
 
+from gateway.http import openapi
 from gateway.http.app import create_app
 from resources.services import Services
 from tests.gateway.http.acting import indexed
@@ -64,3 +65,21 @@ def test_a_hundred_callers_at_once_are_all_answered(address: str, rowline: Deplo
     with ThreadPoolExecutor(CALLERS) as pool:
         answers = Counter(status for told in pool.map(called, range(CALLERS)) for status in told)
     assert answers == {200: CALLERS * EACH, 201: CALLERS}
+
+
+def test_the_description_is_made_once_also_for_many_first_requests(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every route asks it for its parameters; made by several threads at once, one of them failed now and then."""
+    app, made, together = create_app(services), [], threading.Barrier(8)
+    true = openapi.get_openapi
+    monkeypatch.setattr(openapi, "get_openapi", lambda **more: (made.append(1), true(**more))[1])
+
+    def asked(_: int) -> dict[str, object]:
+        together.wait(30)
+        return app.openapi()
+
+    with ThreadPoolExecutor(8) as pool:
+        first, *others = pool.map(asked, range(8))
+    assert len(made) == 1
+    assert all(other is first for other in others)

@@ -44,7 +44,7 @@ def test_a_server_without_a_free_connection_is_transient_and_names_the_setting(p
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("GRANT SELECT ON templates TO team_app")
         connection.execute("ALTER ROLE team_app CONNECTION LIMIT 1")
-        first, second = (Database(proxy.url("team_app", IN_URL), pool_seconds=0.3) for _ in range(2))
+        first, second = (Database(proxy.url("team_app", IN_URL), pool_seconds=2) for _ in range(2))
         try:
             with (
                 first.transaction(),
