@@ -5,6 +5,7 @@ ends too: a worker that nobody replaces would keep the port.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -23,9 +24,6 @@ from resources.settings import Settings, load_settings
 
 LINGER_SECONDS = 0.1  # for the first request of a connection that was taken a moment ago
 KEEP_ALIVE_SECONDS = 30
-HANDOVER_SECONDS = (
-    0.0005  # each request changes threads twice; after Python's own 5 ms, the slowest wait half as long again
-)
 log = logging.getLogger("rowline.gateway")
 
 
@@ -33,7 +31,6 @@ def main() -> None:
     listener, line = (socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:3])
     settings = load_settings()
     configure(settings)
-    sys.setswitchinterval(HANDOVER_SECONDS)
 
     warming = threading.Thread(target=warm, args=(settings,), daemon=True)
 
@@ -81,16 +78,20 @@ class Server(uvicorn.Server):
 
 
 def warm(settings: Settings) -> None:
-    """Load the embedder's model while nobody waits for it: else the first search of each worker would, for seconds."""
-    if settings.embedding_provider != "local":
-        return
-    try:
-        from resources.embedders.local import LocalEmbedder
+    """Load the embedder's model while nobody waits for it: else the first search of each worker would, for seconds.
 
-        LocalEmbedder().warm()
-        log.info("the model for searches is loaded")
+    Then all that is there by now stays out of Python's garbage collection, which would stop everybody for 0.15 s.
+    """
+    try:
+        if settings.embedding_provider == "local":
+            from resources.embedders.local import LocalEmbedder
+
+            LocalEmbedder().warm()
+            log.info("the model for searches is loaded")
     except Exception:  # the boundary of a thread: a search meets the same trouble, and tells it to who asks
         log.exception("the model for searches cannot be loaded; all else goes on")
+    gc.collect()
+    gc.freeze()
 
 
 def end_with(line: socket.socket) -> None:
