@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import dataclasses
 import fcntl
@@ -11,22 +10,18 @@ import select
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from pipelines.documents.reading.model import Layout, Limits
-from pipelines.documents.reading.server import Server, leave_all
+from pipelines.documents.reading.server import NO_SERVER, begun, finished
 from pipelines.documents.reading.trouble import Damaged, ReaderFailed, TooLarge
 from pipelines.documents.reading.wire import frames
 from pipelines.failures import TransientFailure
 
 ROOT = Path(__file__).resolve().parents[3]
-MOST_IDLE = 2
 PIPE_BYTES = 2**20  # lets the child work ahead by some batches
 READ_BYTES = 2**18
-NO_SERVER = "the process that starts readers did not start, or was killed; try again"
 TOO_LONG = "reading the file takes too long; split it into smaller files, or save it again in Excel without its formats"
 
 
@@ -50,7 +45,7 @@ def run(
         "limits": dataclasses.asdict(limits),
         "batch_rows": batch_rows,
     }
-    server, output = _begun(job)
+    server, output = begun(job, _environment())
     try:
         with contextlib.suppress(OSError):  # a smaller pipe is only slower
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -59,58 +54,8 @@ def run(
         raise Damaged("the file is damaged in a way that confuses its reader; save it again and send it") from error
     finally:
         os.close(output)
-        code = _finished(server)
+        code = finished(server)
     _judge_death(code)
-
-
-def _begun(job: dict[str, Any]) -> tuple[Server, int]:
-    """A server at work on the job, and the pipe with the frames of its child: one that is idle, or a new one."""
-    with contextlib.suppress(IndexError):
-        while True:
-            server = _idle.pop()
-            with contextlib.suppress(OSError):  # it died meanwhile
-                return server, server.begin(job)
-            server.close()
-    # here, not at import: a run that is forked from a warm process forgets what that one registered
-    atexit.unregister(_close_idle)
-    atexit.register(_close_idle)
-    server = Server(_environment())
-    try:
-        return server, server.begin(job)
-    except OSError as error:
-        server.close()
-        raise TransientFailure(NO_SERVER) from error
-
-
-def _finished(server: Server) -> int | None:
-    """How its child ended; None where nobody can tell. It waits for the next file, or is closed."""
-    code = None
-    try:
-        code = server.end()
-    finally:
-        if code is None or len(_idle) >= MOST_IDLE:
-            server.close()
-        else:
-            _idle.append(server)
-    return code
-
-
-_idle: deque[Server] = deque()  # of this process; one server hears one process only
-
-
-def _close_idle() -> None:
-    with contextlib.suppress(IndexError):
-        while True:
-            _idle.pop().close()
-
-
-def _after_fork() -> None:
-    _idle.clear()
-    leave_all()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _environment() -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""The reading server, as the process that reads files knows it: started clean, asked for one child at a time."""
+"""Reading servers, as the process that reads files knows them: started clean, each asked for one child at a time."""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import Pipe
@@ -13,8 +15,12 @@ from multiprocessing.reduction import send_handle
 from typing import Any
 from weakref import WeakSet
 
+from pipelines.failures import TransientFailure
+
 MODULE = "pipelines.documents.reading.fork_server"
 ANSWER_SECONDS = 10.0  # to kill a child and say how it ended
+MOST_IDLE = 2
+NO_SERVER = "the process that starts readers did not start, or was killed; try again"
 
 
 class Server:
@@ -67,10 +73,58 @@ class Server:
         self._process.returncode = 0  # not our child
 
 
+def begun(job: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Server, int]:
+    """A server at work on the job, and the pipe with the frames of its child: one that is idle, or a new one.
+
+    Raises TransientFailure where none starts.
+    """
+    with suppress(IndexError):
+        while True:
+            server = _idle.pop()
+            with suppress(OSError):  # it died meanwhile
+                return server, server.begin(job)
+            server.close()
+    # here, not at import: a run that is forked from a warm process forgets what that one registered
+    atexit.unregister(_close_idle)
+    atexit.register(_close_idle)
+    server = Server(environment)
+    try:
+        return server, server.begin(job)
+    except OSError as error:
+        server.close()
+        raise TransientFailure(NO_SERVER) from error
+
+
+def finished(server: Server) -> int | None:
+    """How its child ended; None where nobody can tell. It waits for the next file, or is closed."""
+    code = None
+    try:
+        code = server.end()
+    finally:
+        if code is None or len(_idle) >= MOST_IDLE:
+            server.close()
+        else:
+            _idle.append(server)
+    return code
+
+
 _of_this_process: WeakSet[Server] = WeakSet()
+_idle: deque[Server] = deque()
 
 
-def leave_all() -> None:
+def _close_idle() -> None:
+    with suppress(IndexError):
+        while True:
+            _idle.pop().close()
+
+
+def _leave_all() -> None:
+    """A server hears one process only."""
+    _idle.clear()
     for server in list(_of_this_process):
         server.leave()
     _of_this_process.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
