@@ -70,3 +70,8 @@ def name_of_field(wrong: Mapping[str, Any]) -> str:
     """Where it stands: `query.limit`; for what is no JSON the whole body."""
     place = wrong["loc"][:1] if wrong["type"] == "json_invalid" else wrong["loc"]
     return ".".join(map(str, place))
+
+
+def told_of(wrong: Mapping[str, Any]) -> str:
+    """`field: reason`; the reason alone for what is wrong as a whole."""
+    return ": ".join(filter(None, (name_of_field(wrong), reason_of_field(wrong))))

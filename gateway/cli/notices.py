@@ -12,7 +12,7 @@ from pipelines.failures import Misuse
 from pipelines.notifications.attempts import STATES, State
 from pipelines.notifications.messages import SendNotification
 from pipelines.notifications.shapes import notice_json
-from pipelines.wording import name_of_field, reason_of_field
+from pipelines.wording import told_of
 from resources.ledger.notices import Notice
 
 app_of_notices = typer.Typer(name="notices", help="Messages to people and apps, and what became of them.")
@@ -102,8 +102,7 @@ def checked_message(fields: dict[str, Any]) -> SendNotification:
         return SendNotification.model_validate(fields)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
-        told = ": ".join(filter(None, (name_of_field(wrong), reason_of_field(wrong))))
-        raise Misuse(f"The message is wrong: {told}") from None
+        raise Misuse(f"The message is wrong: {told_of(wrong)}") from None
 
 
 def line_of(notice: Notice) -> str:

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from pipelines.documents.reading.model import Layout
 from pipelines.failures import Misuse, PermanentFailure
-from pipelines.wording import name_of_field, reason_of_field
+from pipelines.wording import told_of
 
 PLACE = re.compile(r"\{\{\s*(.+?)\s*\}\}")
 
@@ -98,10 +98,7 @@ def template_of(data: Mapping[str, Any], source: str = "the template") -> Templa
     try:
         return Template.model_validate(data)
     except ValidationError as error:
-        told = "; ".join(
-            ": ".join(filter(None, (name_of_field(wrong), reason_of_field(wrong))))
-            for wrong in error.errors(include_url=False)
-        )
+        told = "; ".join(map(told_of, error.errors(include_url=False)))
         raise Misuse(f"{source}: {told}") from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from pipelines.events.payloads import (
     schema_of,
 )
 from pipelines.failures import Misuse
-from pipelines.wording import name_of_field, reason_of_field
+from pipelines.wording import told_of
 
 Effect = Literal["file", "queue", "job", "notice"]
 
@@ -104,12 +104,8 @@ def read_payload(function: Function, data: Mapping[str, Any]) -> Payload:
     try:
         return function.payload.model_validate(data)
     except ValidationError as error:
-        raise Misuse(f"{function.event}: {'; '.join(_wrong(error))}") from None
-
-
-def _wrong(error: ValidationError) -> Iterable[str]:
-    for wrong in error.errors(include_input=False, include_url=False):
-        yield f"{'.'.join(filter(None, ('data', name_of_field(wrong))))}: {reason_of_field(wrong)}"
+        found = ({**wrong, "loc": ("data", *wrong["loc"])} for wrong in error.errors(include_input=False))
+        raise Misuse(f"{function.event}: {'; '.join(map(told_of, found))}") from None
 
 
 def registry_json() -> dict[str, Any]:
