@@ -70,6 +70,22 @@ def test_a_part_that_keeps_dying_ends_it_all_with_its_last_words(tmp_path: Path)
     assert part.starts == QUICK_DEATHS - 1
 
 
+def test_a_part_that_does_not_start_at_once_is_tried_again_and_that_counts(tmp_path: Path) -> None:
+    """What a killed database left may be in the way for a moment."""
+
+    class Stuck(Part):
+        def start(self) -> None:
+            super().start()
+            raise PermanentFailure("it did not start")
+
+    part, deaths = Stuck(tmp_path / "part.log"), deque[float](maxlen=QUICK_DEATHS)
+    for second in range(QUICK_DEATHS - 1):
+        revive(part, deaths, float(second), lambda _: None)
+    assert part.starts == QUICK_DEATHS - 1
+    with pytest.raises(PermanentFailure, match="ended 5 times"):
+        revive(part, deaths, QUICK_DEATHS, lambda _: None)
+
+
 def test_deaths_far_apart_are_no_reason_to_give_up(tmp_path: Path) -> None:
     part, deaths = Part(tmp_path / "part.log"), deque[float](maxlen=QUICK_DEATHS)
     for death in range(20):

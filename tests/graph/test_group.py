@@ -191,6 +191,25 @@ def test_a_document_that_is_cancelled_before_its_turn_is_not_paid_for(rowline: D
     assert rowline.services.ledger.documents.newest(last.document_id).error == "cancelled"
 
 
+def test_what_comes_into_a_namespace_later_is_told_by_those_that_are_checked_later(
+    rowline: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    """Documents that are checked together look at it once, the next ones anew."""
+    monkeypatch.setattr(group, "TOGETHER", 1)
+    versions, asked = uploaded(rowline, "anvil", "bellows"), []
+
+    def act() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            rowline.sql("INSERT INTO vectors SELECT model, namespace, gen_random_uuid(), embedding, '{}' FROM vectors")
+
+    process(rowline, versions, embedder=Meanwhile(rowline.services.embedder, act))
+    key = dg.AssetCheckKey(dg.AssetKey("lineage"), "vectors_explained")
+    records = rowline.dagster.event_log_storage.get_asset_check_execution_history(key, limit=10)
+    told = {record.partition: record.status.value for record in records}
+    assert [told[one.document_id] for one in versions] == ["SUCCEEDED", "FAILED"]
+
+
 def test_a_question_about_all_of_them_that_fails_fails_nobody(rowline: Deployment, monkeypatch: pytest.MonkeyPatch):
     """Each then asks for itself."""
     versions, asked = uploaded(rowline, "anvil", "bellows"), list[str]()

@@ -159,3 +159,19 @@ def test_an_employee_who_moved_to_another_namespace_leaves_no_vector_in_the_old_
     assert set(rowline.stored()) == rowline.promised()
     assert (second.result["vectorsDeleted"], second.result["embeddedInputs"]) == (1, 1)
     assert rowline.found("welding", employee_id="E1", k=1) == ["no: E1\ntask: welding"]
+
+
+def test_a_plan_that_is_made_anew_takes_the_place_of_the_one_before(rowline: Deployment):
+    """The list of employees changed between two tries: other rows are good now."""
+    rowline.employees("E1")
+    table = [["no", "task"], ["E1", "welding"], ["E2", "sawing"]]
+    planned = rowline.upload(table, template=template(employeeIdentifier="no"), mode="employee_split")
+    for asset in STEPS[:2]:
+        rowline.step(asset, planned.document_id, "a-run-that-died")
+    assert rowline.outcomes(planned) == [(2, "kept"), (3, "error")]
+    rowline.employees("E1", "E2")
+    version = rowline.quick(planned.document_id)
+    assert rowline.outcomes(version) == [(2, "kept"), (3, "kept")]
+    assert (version.result["totalRows"], version.result["errorRows"]) == (2, 0)
+    assert len(rowline.batches(version)) == 1
+    assert set(rowline.stored()) == rowline.promised()
