@@ -66,7 +66,8 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     for version in taken:
         if version.status in {"failed", "rolled_back"}:
             reason = version.error or f"version {version.version} was rolled back"
-            failures.append(PermanentFailure(f"{version.filename}: {reason}"))
+            named = f"{version.filename}: "  # as what is wrong with a file begins itself
+            failures.append(PermanentFailure(named + reason.removeprefix(named)))
     for failure in failures:
         console.print(f"✗ {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:

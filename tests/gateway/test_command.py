@@ -218,6 +218,25 @@ def test_the_installed_command_writes_one_json_document_and_nothing_else(rowline
     assert len(rowline("search", "anvil", "--org", "acme")["hits"]) == 2
 
 
+@pytest.mark.slow
+def test_a_wait_for_a_damaged_file_ends_with_one_sentence_that_names_it_once(rowline_command: Command):
+    file = rowline_command.file("깨진.xlsx", b"PK\x03\x04 and no more")
+    command = [os.path.join(os.path.dirname(sys.executable), "rowline"), "upload", str(file), "--org", "acme", "--wait"]
+    environment = {**os.environ, **rowline_command.environment, "PYTHONUTF8": "1"}
+    environment.pop("PYTHONWARNINGS", None)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8") as waiting:
+        try:
+            while not (listed := rowline_command.json("documents", "--org", "acme")["documents"]):
+                assert waiting.poll() is None
+            rowline_command("process", listed[0]["documentId"])
+            _, said = waiting.communicate(timeout=60)
+        finally:
+            waiting.kill()
+    assert waiting.returncode == 1
+    last = said.splitlines()[-1]
+    assert last == "✗ 깨진.xlsx: the file is damaged or was not sent completely; save the workbook again and send it"
+
+
 def test_a_document_that_waits_for_the_batch_api_says_so_in_one_line_and_is_no_failure(
     rowline_command: Command, openai: OpenAIServer, caplog: pytest.LogCaptureFixture
 ):
