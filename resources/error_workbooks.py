@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.documents.error_workbook import write_error_workbook, write_marked_workbook
-from pipelines.documents.reading.sniff import Kind, kind_of
-from pipelines.documents.reading.workbook import Limits, Notice, RowBatch, read_workbook
+from formats.detection import Kind, kind_of
+from formats.reading import Limits, Notice, RowBatch, read_workbook
+from formats.writers.error_workbook import write_error_workbook, write_marked_workbook
 from pipelines.failures import Conflict
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipelines.documents.reading.model import Limits
+from formats.limits import Limits
 from pipelines.events.paths import folder_of_each
 from pipelines.failures import Misuse, WrongSetting
 from pipelines.wording import reason_of_field

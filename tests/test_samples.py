@@ -7,8 +7,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from formats.reading import Notice, RowBatch, read_workbook
 from pipelines.documents.employees import read_employees
-from pipelines.documents.reading.workbook import Notice, RowBatch, read_workbook
 from pipelines.documents.rows import Mode, Owner, Reading, Row, document_rows
 from pipelines.documents.templates import Template, parse_template
 from samples import demo, make

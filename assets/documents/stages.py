@@ -11,9 +11,9 @@ from assets.documents.embedding import embed_groups
 from assets.documents.metadata import money, reading_metadata, rows_preview, version_metadata
 from assets.documents.ordering import awaited_orders
 from assets.documents.storing import sweep, upsert_missing
+from formats.reading import read_workbook
 from pipelines.documents.batching import PLAN_VERSION, request_groups
 from pipelines.documents.costs import cost_usd, estimated_tokens
-from pipelines.documents.reading.workbook import read_workbook
 from pipelines.documents.rows import Owner, Reading, document_rows
 from pipelines.documents.rows_file import read_rows, rows_digest, write_rows
 from pipelines.documents.statuses import in_words

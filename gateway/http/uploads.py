@@ -14,11 +14,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from formats.detection import refuse_at_the_door
 from gateway.http.identity import OurServices
 from gateway.http.owned import NO_NUL, Keeper
 from gateway.http.problems import told_as, wrong_field
 from gateway.http.shapes import Uploads
-from pipelines.documents.reading.sniff import refuse_at_the_door
 from pipelines.documents.rows import Mode
 from pipelines.documents.statuses import upload_json
 from pipelines.documents.templates import Template

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.documents.reading.workbook import Notice, read_workbook
+from formats.reading import Notice, read_workbook
 from pipelines.failures import Misuse
 
 COLUMNS = ("employeeNumber", "name")

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import orjson
 
+from formats.reading import Notice, RowBatch, SheetHeader
 from pipelines.documents.addresses import VectorAddresses, content_hash, organization_namespace
-from pipelines.documents.reading.workbook import Notice, RowBatch, SheetHeader
 from pipelines.documents.templates import Template, mapped_columns, text_of
 from pipelines.documents.vector_metadata import metadata_error
 

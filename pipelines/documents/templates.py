@@ -10,7 +10,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from pipelines.documents.reading.model import Layout
+from formats.limits import Layout
 from pipelines.failures import Misuse, PermanentFailure
 from pipelines.wording import told_of
 

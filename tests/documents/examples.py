@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from pipelines.documents.reading.workbook import RowBatch, SheetHeader
+from formats.reading import RowBatch, SheetHeader
 from pipelines.documents.rows import Owner, Reading, Row, document_rows
 from pipelines.documents.templates import RagConfig, Template
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from formats.reading import Notice, RowBatch, SheetHeader
 from pipelines.documents.addresses import VectorAddresses, content_hash
-from pipelines.documents.reading.workbook import Notice, RowBatch, SheetHeader
 from pipelines.documents.rows import MAX_NOTICES, Owner, Reading, document_rows
 from pipelines.documents.templates import Template, TemplateMismatch
 from tests.documents.examples import COMPANY, MODEL, SPLIT, patiently, rows_of, sheet, template

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from assets.documents import stages
-from pipelines.documents.reading.workbook import Layout, Limits, Notice, RowBatch, read_workbook
+from formats.reading import Layout, Limits, Notice, RowBatch, read_workbook
 from pipelines.failures import PermanentFailure
 from resources.settings import Settings
 from tests.laws.deployment import Deployment

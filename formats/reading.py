@@ -1,0 +1,146 @@
+"""The one door of this room: `read_workbook`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from formats.errors import BY_NAME, Damaged, Empty, ReaderFailed, TooLarge
+from formats.limits import Layout, Limits, Notice, RowBatch, SheetHeader
+from formats.sandbox.frames import ROWS, unpack_fact, unpack_rows
+from formats.sandbox.runner import OutOfMemory, run
+from pipelines.failures import UnreadableFile
+
+__all__ = ["Layout", "Limits", "Notice", "RowBatch", "SheetHeader", "read_workbook"]
+
+ANY_LAYOUT = Layout()
+DEFAULT_LIMITS = Limits()
+KIND_OF_SUFFIX = {
+    "xlsx": "xlsx",
+    "xlsm": "xlsx",
+    "xlsb": "xlsb",
+    "xls": "xls",
+    "ods": "ods",
+    "csv": "text",
+    "tsv": "text",
+}
+DAMAGED = "no reader can open the file, it is damaged; open it in Excel, save it again and send that file"
+NEEDS_MEMORY = "the file needs more memory than one file may have; split it into smaller files and send those"
+
+
+def read_workbook(
+    path: Path, filename: str, layout: Layout = ANY_LAYOUT, limits: Limits = DEFAULT_LIMITS, batch_rows: int = 1000
+) -> Iterator[RowBatch | Notice]:
+    """The rows of every table in the file, in batches, with notices between them.
+
+    `filename` is what messages call the file; the format is found from its content. Rows of one sheet come in
+    order and share a header; a late cell outside the table widens the header of that batch and the ones after it
+    (columns are only ever added at the right). Raises a subclass of UnreadableFile, possibly after rows were given:
+    then the file as a whole was not read. Closing the generator ends the child process.
+    """
+    try:
+        yield from _down_the_ladder(path, filename, layout, limits, batch_rows)
+    except ValueError as error:  # frames that are no frames: a reader gone mad is as good as a damaged file
+        raise Damaged(f"{filename}: {DAMAGED}") from error
+    except UnreadableFile as error:
+        raise type(error)(f"{filename}: {error}") from error.__cause__
+
+
+def _down_the_ladder(
+    path: Path, filename: str, layout: Layout, limits: Limits, batch_rows: int
+) -> Iterator[RowBatch | Notice]:
+    """The first reader that gets through, each in its own child; the first child finds out which ones there are."""
+    session = _Session()
+    failures: list[ReaderFailed] = []
+    readers: list[str | None] = [None]
+    while readers:
+        try:
+            reader = readers.pop(0)
+            for tag, payload in run(path, reader, layout, _limits_for(reader, session.kind, path, limits), batch_rows):
+                if tag == ROWS:
+                    yield from session.batch(payload)
+                    continue
+                name, values = unpack_fact(payload)
+                if name == "ladder":
+                    readers = list(values[1][1:])
+                    yield from _name_notice(filename, values[0])
+                yield from session.fact(name, values)
+            if session.ended:
+                return
+            raise ReaderFailed("the reader stopped without a word")
+        except Empty as error:
+            if failures:  # a second reader that finds nothing where the first one broke is no proof of an empty file
+                raise Damaged(DAMAGED) from error
+            raise
+        except ReaderFailed as error:
+            failures.append(error)
+            session.next_reader()
+    if all(isinstance(failure, OutOfMemory) for failure in failures):
+        raise TooLarge(NEEDS_MEMORY) from failures[-1]
+    raise Damaged(DAMAGED) from failures[-1]
+
+
+def _limits_for(reader: str | None, kind: str | None, path: Path, limits: Limits) -> Limits:
+    """calamine takes all the memory there is on a crafted xls that xlrd refused; an honest one needs little."""
+    if reader != "calamine" or kind != "xls":
+        return limits
+    return replace(limits, memory_bytes=min(limits.memory_bytes, 192 * 2**20 + 40 * path.stat().st_size))
+
+
+def _name_notice(filename: str, kind: str) -> Iterator[Notice]:
+    """A name that promises another format: read all the same, but said."""
+    suffix = filename.rpartition(".")[2].lower() if "." in filename else ""
+    if suffix in KIND_OF_SUFFIX and KIND_OF_SUFFIX[suffix] != kind:
+        content = "delimited text (csv)" if kind == "text" else kind
+        yield Notice(None, None, f"the name ends in .{suffix}, but the content is {content}; read as what it is")
+
+
+class _Session:
+    """What was given so far, so that the next reader goes on where a broken one stopped, without a row twice."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.kind: str | None = None
+        self._header: SheetHeader | None = None
+        self._given: dict[str, tuple[SheetHeader, int]] = {}  # sheet: its header and its last row, by readers before
+        self._now: dict[str, tuple[SheetHeader, int]] = {}
+        self._told: set[Notice] = set()
+
+    def next_reader(self) -> None:
+        """The reader broke; what it gave stays given."""
+        self._given |= self._now
+        self._now = {}
+
+    def fact(self, name: str, values: list[Any]) -> Iterator[Notice]:
+        """Take in a fact frame."""
+        if name == "ladder":
+            self.kind = values[0]
+        elif name == "notice":
+            notice = Notice(*values)
+            if notice not in self._told:
+                self._told.add(notice)
+                yield notice
+        elif name == "header":
+            self._header = SheetHeader(values[0], tuple(values[1]), tuple(values[2]))
+        elif name == "end":
+            self.ended = True
+        elif name == "trouble":
+            raise BY_NAME[values[0]](values[1])
+        elif name == "failed":
+            raise OutOfMemory(values[1]) if values[0] == "memory" else ReaderFailed(values[1])
+
+    def batch(self, payload: bytes) -> Iterator[RowBatch]:
+        """Take in a rows frame; rows that an earlier reader gave are left out."""
+        assert self._header is not None
+        batch = unpack_rows(payload, self._header)
+        sheet = self._header.sheet
+        if sheet in self._given:
+            header, last = self._given[sheet]
+            if header.columns != self._header.columns[: len(header.columns)]:
+                raise Damaged(DAMAGED)
+            batch = RowBatch(batch.header, [row for row in batch.rows if row[0] > last])
+        if batch.rows:
+            self._now[sheet] = (self._header, batch.rows[-1][0])
+            yield batch

@@ -1,0 +1,99 @@
+"""Running a child and listening to it: a wall clock on its silence, and always an end to it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from formats.errors import Damaged, ReaderFailed, TooLarge
+from formats.limits import Layout, Limits
+from formats.sandbox.forkserver_client import NO_SERVER, begun, finished
+from formats.sandbox.frames import frames
+from pipelines.failures import TransientFailure
+
+ROOT = Path(__file__).resolve().parents[2]
+PIPE_BYTES = 2**20  # lets the child work ahead by some batches
+READ_BYTES = 2**18
+TOO_LONG = "reading the file takes too long; split it into smaller files, or save it again in Excel without its formats"
+
+
+class OutOfMemory(ReaderFailed):
+    """This reader needs more memory than a child may have; one that streams may not."""
+
+
+def run(
+    path: Path, reader: str | None, layout: Layout, limits: Limits, batch_rows: int
+) -> Iterator[tuple[bytes, bytes]]:
+    """The frames of one child, which is dead when this generator is.
+
+    Raises ReaderFailed when the child died of its reader, TooLarge when it ran out of time, TransientFailure when the
+    server that forked it was killed.
+    """
+    job = {
+        "path": str(path.resolve()),
+        "reader": reader,
+        "sheet": layout.sheet,
+        "header_row": layout.header_row,
+        "limits": dataclasses.asdict(limits),
+        "batch_rows": batch_rows,
+    }
+    server, output = begun(job, _environment())
+    try:
+        with contextlib.suppress(OSError):  # a smaller pipe is only slower
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        yield from frames(_listener(output, limits.wall_seconds))
+    except ValueError as error:
+        raise Damaged("the file is damaged in a way that confuses its reader; save it again and send it") from error
+    finally:
+        os.close(output)
+        code = finished(server)
+    _judge_death(code)
+
+
+def _environment() -> dict[str, str]:
+    """Where modules are, and nothing else: a parser has no business with keys and addresses."""
+    here = [str(ROOT), *(entry for entry in sys.path if entry and entry != str(ROOT))]
+    return {"PYTHONPATH": os.pathsep.join(here), "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _listener(descriptor: int, patience: float) -> Callable[[int], bytes]:
+    """read(n) over a pipe. Only waiting counts against the child's patience, not what the caller does in between."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    buffer = bytearray()
+
+    def read(size: int) -> bytes:
+        deadline = time.monotonic() + patience
+        while len(buffer) < size:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise TooLarge(TOO_LONG)
+            chunk = os.read(descriptor, READ_BYTES)
+            if not chunk:
+                break
+            buffer.extend(chunk)
+        taken = bytes(buffer[:size])
+        del buffer[:size]
+        return taken
+
+    return read
+
+
+def _judge_death(code: int | None) -> None:
+    """A child that ended by itself said why. One that was killed did not: SIGXCPU and SIGKILL come from its limits,
+    SIGABRT mostly from a Rust allocation over its memory."""
+    if code is None:
+        raise TransientFailure(NO_SERVER)
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise TooLarge(TOO_LONG)
+    if code == -signal.SIGABRT:
+        raise OutOfMemory("aborted")
+    if code != 0:
+        raise ReaderFailed(f"exit {code}")

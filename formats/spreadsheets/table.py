@@ -1,0 +1,294 @@
+"""The rows of one sheet as a table: header, batches of rows, notices. Streams; holds a sample and a short tail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from formats.errors import NoTable, TooLarge
+from formats.limits import Limits, Notice, RowBatch, SheetHeader
+from formats.spreadsheets.columns import blank_name, letters, unique
+from formats.spreadsheets.header import SAMPLE_ROWS, Header, Merge, Row, at, filled, find_header, is_typed
+
+TAIL_ROWS = 50  # the most rows held back to see whether they are notes below the table
+BATCH_CHARS = 2_000_000
+QUOTE_CHARS = 160
+GIVE_HEADER_ROW = "give the row number of the header in the template (headerRow; who runs Rowline stores it)"
+
+
+class Notices:
+    """The notices of one sheet: the first of each sort in full, the rest as a number at the end."""
+
+    def __init__(self, sheet: str, at_most: int) -> None:
+        self._sheet = sheet
+        self._at_most = at_most
+        self._seen: dict[str, int] = {}
+
+    def about(self, sort: str, row_number: int | None, message: str) -> Iterator[Notice]:
+        """One notice, or none when enough of its sort were given."""
+        self._seen[sort] = self._seen.get(sort, 0) + 1
+        if self._seen[sort] <= self._at_most:
+            yield Notice(self._sheet, row_number, message)
+
+    def left(self) -> Iterator[Notice]:
+        """What was counted but not told."""
+        for sort, count in self._seen.items():
+            if count > self._at_most:
+                yield Notice(self._sheet, None, f"{count - self._at_most:,} more rows like these: {sort}")
+
+
+class Table:
+    """The columns of a table while it is read. They may widen: a late cell beyond them gets a column at the right."""
+
+    def __init__(self, sheet: str, header: Header, limits: Limits) -> None:
+        self._sheet = sheet
+        self._rows = header.rows
+        self._limits = limits
+        self.indices = list(header.columns)
+        self._names = [name or blank_name(column) for name, column in zip(header.names, header.columns, strict=True)]
+        self.header = self._made()
+
+    def _made(self) -> SheetHeader:
+        if len(self.indices) > self._limits.columns:
+            raise TooLarge(
+                f'sheet "{self._sheet}" has {len(self.indices):,} columns, more than the {self._limits.columns:,} '
+                "allowed; delete the columns that are not needed"
+            )
+        self._known = set(self.indices)
+        self._span = self.indices[-1] + 1
+        first = self.indices[0]
+        self._block = slice(first, self._span) if self._span - first == len(self.indices) else None
+        self._first = first
+        return SheetHeader(self._sheet, unique(self._names), self._rows)
+
+    def cut(self, cells: list[str]) -> tuple[str, ...]:
+        """The cells of the table's columns, blank where the row is short."""
+        short = self._span - len(cells)
+        if short > 0:
+            cells = cells + [""] * short
+        if self._block is not None:
+            return tuple(cells[self._block])
+        return tuple([cells[index] for index in self.indices])
+
+    def outside(self, cells: list[str]) -> list[int]:
+        """Columns this row uses and the table does not have yet."""
+        if self._block is not None and len(cells) <= self._span and not any(cells[: self._first]):
+            return []
+        return [column for column in filled(cells) if column not in self._known]
+
+    def widen(self, columns: list[int]) -> None:
+        """Take in columns found late."""
+        order = [*self.indices, *columns]
+        names = [*self._names, *(blank_name(column) for column in columns)]
+        self.indices, self._names = order, names
+        if len(order) > self._limits.columns:
+            self._made()
+        self._known = set(order)
+        self._span = max(order) + 1
+        self._block = None
+        self.header = SheetHeader(self._sheet, unique(names), self._rows)
+
+
+def read_table(
+    sheet: str,
+    rows: Iterable[Row],
+    header_row: int | None,
+    limits: Limits,
+    batch_rows: int,
+    merges: Callable[[], Iterable[Merge]] = tuple,
+    ragged: bool = False,
+) -> Iterator[RowBatch | Notice]:
+    """The table of one sheet.
+
+    Rows come as texts with their numbers, blank rows left out. Raises NoTable when the sheet has rows but no table.
+    A sheet without any row gives nothing at all.
+    """
+    source = iter(rows)
+    if header_row is None:
+        sample = list(islice(source, SAMPLE_ROWS))
+        if not sample:
+            return
+        found = find_header(sample, merges())
+        if found is None:
+            raise NoTable(why_no_header(sheet, sample, complete=len(sample) < SAMPLE_ROWS))
+        head = next(row for row in sample if row[0] == found.rows[-1])
+        above = [row for row in sample if row[0] < found.rows[0]]
+        sample = [row for row in sample if row[0] > found.rows[-1]]
+    else:
+        fixed = _fixed(sheet, source, header_row)
+        if fixed is None:
+            return
+        above, head, sample = fixed
+        found = _header_of(head, sample)
+    notices = Notices(sheet, limits.notices)
+    table = Table(sheet, found, limits)
+    if above:
+        yield Notice(sheet, above[0][0], _told_above(above))
+    if not sample:
+        raise NoTable(f'sheet "{sheet}" has a header in row {found.rows[-1]} but no rows below it')
+    body = chain(sample, source)
+    fields = fields_of([head, *sample]) if ragged else 0
+    typed, narrow = _profile(table, sample)
+    yield from _batched(table, _without_notes(body, table, typed, narrow, notices), notices, batch_rows, fields)
+    yield from notices.left()
+
+
+def _fixed(sheet: str, source: Iterator[Row], header_row: int) -> tuple[list[Row], Row, list[Row]] | None:
+    """Rows above (the last few), the row the template names, and a sample of the rows below it."""
+    above: list[Row] = []
+    last = 0
+    for row in source:
+        last = row[0]
+        if row[0] == header_row:
+            return above, row, list(islice(source, SAMPLE_ROWS))
+        if row[0] > header_row:
+            raise NoTable(f'row {header_row} of sheet "{sheet}", where the template puts the header, is blank')
+        above = [*above[-TAIL_ROWS:], row]
+    if not last:
+        return None
+    raise NoTable(
+        f"the template puts the header in row {header_row}, but the last row with values "
+        f'of sheet "{sheet}" is row {last}'
+    )
+
+
+def _header_of(head: Row, sample: Sequence[Row]) -> Header:
+    number, cells = head
+    columns = sorted({*filled(cells), *(column for _number, below in sample for column in filled(below))})
+    return Header((number,), tuple(columns), tuple(" ".join(at(cells, column).split()) for column in columns))
+
+
+def why_no_header(sheet: str, sample: Sequence[Row], complete: bool) -> str:
+    """The sentence for a sheet whose header could not be found."""
+    number, cells = sample[-1]
+    labels = [text for text in cells if text and not is_typed(text)]
+    if complete and len(sample) == 1 and len(labels) >= 2:
+        return f'sheet "{sheet}" has a header in row {number} but no rows below it'
+    count = f"{len(sample)} row{'s' * (len(sample) != 1)} with values" if complete else "many rows"
+    return f'no header row was found in sheet "{sheet}" ({count}); {GIVE_HEADER_ROW} or send a sheet that is one table'
+
+
+def _told_above(above: Sequence[Row]) -> str:
+    which = f"row {above[0][0]}" if len(above) == 1 else f"rows {above[0][0]} to {above[-1][0]}"
+    return (
+        f"{which} above the header taken as title, not read as data: {quoted(chain.from_iterable(c for _, c in above))}"
+    )
+
+
+def fields_of(rows: Sequence[Row]) -> int:
+    """The number of fields a record of this text file should have: what most have, else what the header has."""
+    lengths = Counter(len(cells) for _number, cells in rows)
+    length, times = lengths.most_common(1)[0]
+    return length if times * 2 > len(rows) else len(rows[0][1])
+
+
+def quoted(cells: Iterable[str]) -> str:
+    """The texts of a row, short enough for a message."""
+    text = " | ".join(" ".join(cell.split()) for cell in cells if cell)
+    return text if len(text) <= QUOTE_CHARS else text[: QUOTE_CHARS - 1] + "…"
+
+
+def _profile(table: Table, sample: Sequence[Row]) -> tuple[list[bool], int]:
+    """Which columns hold only numbers and dates (seen in most rows), and how many cells make a row a narrow one."""
+    cut = [table.cut(cells) for _number, cells in sample]
+    widths = sorted(len(filled(cells)) for cells in cut)
+    typed = []
+    for column in range(len(table.indices)):
+        texts = [cells[column] for cells in cut if cells[column]]
+        hits = sum(map(is_typed, texts))
+        typed.append(len(texts) >= 3 and hits * 5 >= len(texts) * 4)
+    return typed, widths[len(widths) // 2] // 2
+
+
+def _without_notes(
+    rows: Iterable[Row], table: Table, typed: list[bool], narrow: int, notices: Notices
+) -> Iterator[Row | Notice]:
+    """Rows, then one notice for each note that stands below the table (see `first_note`)."""
+    tail: list[Row] = []
+    last_wide = 0
+    for row in rows:
+        cells = row[1]
+        if len(cells) - cells.count("") > narrow:
+            if tail:
+                yield from tail
+                tail.clear()
+            last_wide = row[0]
+            yield row
+        else:
+            tail.append(row)
+            if len(tail) > TAIL_ROWS:
+                last_wide = tail[0][0]
+                yield tail.pop(0)
+    start = first_note([(number, table.cut(cells)) for number, cells in tail], last_wide, typed)
+    yield from tail[:start]
+    for number, cells in tail[start:]:
+        message = f"row {number} below the table taken as a note, not read as data: {quoted(cells)}"
+        yield from notices.about("notes below the table", number, message)
+
+
+def first_note(tail: Sequence[tuple[int, Sequence[str]]], last_wide: int, typed: Sequence[bool]) -> int:
+    """Where the notes begin among the last, narrow rows of a table; their number when there are none.
+
+    Notes are the rows at the very end without a single number or date in a column of numbers and dates, if one of
+    them has words in such a column, or else those of them that follow a blank row.
+    """
+    start = len(tail)
+    clash = False
+    while start:
+        cells = tail[start - 1][1]
+        placed = [text for text, numeric in zip(cells, typed, strict=False) if numeric and text]
+        if any(map(is_typed, placed)):
+            break
+        clash = clash or bool(placed)
+        start -= 1
+    if clash:
+        return start
+    before = tail[start - 1][0] if start else last_wide
+    for index in range(start, len(tail)):
+        if tail[index][0] > before + 1 and before:
+            return index
+        before = tail[index][0]
+    return len(tail)
+
+
+def _batched(
+    table: Table, rows: Iterable[Row | Notice], notices: Notices, batch_rows: int, fields: int
+) -> Iterator[RowBatch | Notice]:
+    """Rows cut to the table's columns, in batches bounded by rows and by characters."""
+    batch: list[tuple[int, tuple[str, ...]]] = []
+    chars = 0
+    for row in rows:
+        if isinstance(row, Notice):
+            if batch:
+                yield RowBatch(table.header, batch)
+                batch = []
+            yield row
+            continue
+        number, cells = row
+        if fields and len(cells) != fields:
+            message = (
+                f"row {number} has {len(cells)} fields where the others have {fields}; "
+                "look for a missing or an extra delimiter"
+            )
+            yield from notices.about("a different number of fields", number, message)
+        late = table.outside(cells)
+        if late:
+            if batch:
+                yield RowBatch(table.header, batch)
+                batch, chars = [], 0
+            table.widen(late)
+            where = ", ".join(letters(column) for column in late)
+            yield from notices.about(
+                "cells outside the table",
+                number,
+                f"row {number} has cells right or left of the table; column {where} added",
+            )
+        cut = table.cut(cells)
+        chars += sum(map(len, cut))
+        batch.append((number, cut))
+        if len(batch) >= batch_rows or chars >= BATCH_CHARS:
+            yield RowBatch(table.header, batch)
+            batch, chars = [], 0
+    if batch:
+        yield RowBatch(table.header, batch)
