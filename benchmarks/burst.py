@@ -23,7 +23,7 @@ from benchmarks.surroundings import environment, free_port, home, measured, wait
 ROWS = 20
 BURST_SECONDS = 1200
 ORGANIZATION = "burst"
-FEW = 8  # of pipelines.documents.arrivals: so many get a run each
+FEW = 8  # of domain.documents.run_requests: so many get a run each
 STANDING = "SELECT status, count(*) AS number FROM versions GROUP BY status"
 RUNS = "SELECT pipeline_name AS job, count(*) AS number FROM runs GROUP BY 1"
 
@@ -46,7 +46,7 @@ def burst(uploads: int, say: Any, **settings: str) -> dict[str, Any]:
 
 def pour(uploads: int, folder: Path) -> dict[str, Any]:
     """In a process of its own: all files first, then all uploads, then the wait."""
-    from pipelines.documents.templates import Template
+    from domain.documents.templates import Template
     from resources.services import open_services
 
     services = open_services()

@@ -120,7 +120,7 @@ class Asker:
 
     def seconds_until_found(self, path: Path, question: str) -> dict[str, float]:
         """From the committed upload to the first search that finds the row, and where they went."""
-        from pipelines.documents.templates import Template
+        from domain.documents.templates import Template
         from resources.search import Scope, Search
 
         services = self._services

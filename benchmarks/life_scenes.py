@@ -22,7 +22,7 @@ from benchmarks.copies import NONE_SHARED, copy_document
 from benchmarks.memory import forget_peak, megabytes
 from benchmarks.rowline import Worker, worker
 from benchmarks.surroundings import Counter
-from pipelines.running import instance, run_operation
+from pipelines.local_runs import instance, run_operation
 from resources.services import Services
 from resources.wiring import services
 

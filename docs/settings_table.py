@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from resources.settings import PROJECT_ROOT, Settings
+from settings.settings import PROJECT_ROOT, Settings
 
 PAGE = PROJECT_ROOT / "docs" / "settings.md"
 START, END = "<!-- settings -->", "<!-- /settings -->"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.failures import UnreadableFile
+from domain.errors import UnreadableFile
 
 
 class NotAWorkbook(UnreadableFile):

@@ -6,14 +6,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """What the template fixes; None = found."""
-
-    sheet: str | None = None
-    header_row: int | None = None  # 1-based, as a person sees it
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """What one file may cost. The defaults let every real file of a 3,679-file corpus through (docs/reading.md)."""
 
@@ -30,29 +22,3 @@ class Limits:
     row_chars: int = 1_000_000
     text_bytes: int = 2**30  # all the text one file gives
     notices: int = 100  # of one sort per sheet, the rest is counted
-
-
-@dataclass(frozen=True, slots=True)
-class SheetHeader:
-    """The columns of one table: names unique and never empty, header rows 1-based."""
-
-    sheet: str
-    columns: tuple[str, ...]
-    header_rows: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RowBatch:
-    """Consecutive rows: (row number as a person sees it, one text per column, "" for a blank cell)."""
-
-    header: SheetHeader
-    rows: list[tuple[int, tuple[str, ...]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Worth telling, not fatal."""
-
-    sheet: str | None
-    row_number: int | None
-    message: str

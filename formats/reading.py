@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from domain.documents.tables import Layout, Notice, RowBatch, SheetHeader
+from domain.errors import UnreadableFile
 from formats.errors import BY_NAME, Damaged, Empty, ReaderFailed, TooLarge
-from formats.limits import Layout, Limits, Notice, RowBatch, SheetHeader
+from formats.limits import Limits
 from formats.sandbox.frames import ROWS, unpack_fact, unpack_rows
 from formats.sandbox.runner import OutOfMemory, run
-from pipelines.failures import UnreadableFile
 
 __all__ = ["Layout", "Limits", "Notice", "RowBatch", "SheetHeader", "read_workbook"]
 

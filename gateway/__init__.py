@@ -1,1 +1,1 @@
-"""How people and apps reach us: the `rowline` command (later: HTTP and pages)."""
+"""How people and apps reach Rowline: HTTP routes, pages, and the `rowline` command."""

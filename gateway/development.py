@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
+from domain.errors import Misuse, PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 from gateway.serving import bound
-from pipelines.failures import Misuse, PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 from resources.database.embedded import EmbeddedServer
 from resources.services import Services
-from resources.settings import PROJECT_ROOT, Settings
+from settings.settings import PROJECT_ROOT, Settings
 
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
@@ -105,7 +105,7 @@ class Development:
         assert services.database  # the server is up and migrated before anything else asks for it
         with alone(settings.rowline_home) as lock, free_listener(settings) as listener, ended_by_signals():
             # Dagster is imported by this command only
-            from pipelines.running import dagster_home, end_abandoned_runs
+            from pipelines.local_runs import dagster_home, end_abandoned_runs
 
             end_abandoned_runs(settings)
             environment = {"DAGSTER_HOME": dagster_home(settings), "ROWLINE_HOME": str(settings.rowline_home)}

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from resources.settings import Settings
+from settings.settings import Settings
 
 _IN_PATH = re.compile(r"/e/(?!\{event_key)[^\s/?\"'\\]+")  # a key, not the route's template
 _KEYS = re.compile(

@@ -4,9 +4,9 @@ import os
 import time
 from collections.abc import Callable
 
-from pipelines.events.acceptance import accepted
-from pipelines.events.ids import mint_seed, read_seed
-from pipelines.events.reading import read_events
+from domain.events.acceptance import accepted
+from domain.events.ids import mint_seed, read_seed
+from domain.events.parsing import read_events
 from resources.services import Services
 
 

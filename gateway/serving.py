@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import Any
 
-from pipelines.failures import PermanentFailure, WrongSetting
-from resources.settings import PROJECT_ROOT, Settings
+from domain.errors import PermanentFailure, WrongSetting
+from settings.settings import PROJECT_ROOT, Settings
 
 BACKLOG = 2048  # connections that wait while workers come and go
 LOOK_SECONDS = 0.2  # between looks at signals; a death is seen at once

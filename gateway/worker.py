@@ -20,7 +20,7 @@ from gateway.http.app import app
 from gateway.http.heads import BoundedHead
 from gateway.logs import configure
 from gateway.serving import BACKLOG, FINISH_SECONDS
-from resources.settings import Settings, load_settings
+from settings.settings import Settings, load_settings
 
 LINGER_SECONDS = 0.1  # for the first request of a connection that was taken a moment ago
 KEEP_ALIVE_SECONDS = 30

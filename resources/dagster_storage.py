@@ -14,7 +14,7 @@ from resources.dagster_events import EventLog
 from resources.database.addresses import POOLED, direct_setting, direct_url, sqlalchemy_url
 from resources.database.inspection import Inspection
 from resources.database.troubles import failure_of
-from resources.settings import load_settings
+from settings.settings import load_settings
 
 if TYPE_CHECKING:
     import psycopg2

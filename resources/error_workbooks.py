@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.documents.tables import Notice, RowBatch
+from domain.errors import Conflict
 from formats.detection import Kind, kind_of
-from formats.reading import Limits, Notice, RowBatch, read_workbook
+from formats.limits import Limits
+from formats.reading import read_workbook
 from formats.writers.error_workbook import write_error_workbook, write_marked_workbook
-from pipelines.failures import Conflict
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore

@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from pipelines.events.paths import in_store
-from pipelines.failures import NotFound, PermanentFailure
+from domain.errors import NotFound, PermanentFailure
+from domain.events.file_paths import in_store
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import Bucket

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from pipelines.failures import NotFound
+from domain.errors import NotFound
 from resources.embedders.protocol import Orders
 from resources.inbox.protocol import Inbox
 from resources.ledger.documents import Version

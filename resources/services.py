@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipelines.notifications.messages import Channel
+from domain.notifications.messages import Channel
 from resources.database.addresses import database_url, direct_setting, direct_url
 from resources.database.connections import Database
 from resources.database.schema import branches_of, schema_is_current, upgrade
@@ -21,10 +21,10 @@ from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore
 from resources.removal import Places
 from resources.search import Search
-from resources.settings import Settings, load_settings
 from resources.uploads import Uploads
 from resources.vectors.pgvector import PgVectorStore
 from resources.vectors.protocol import VectorStore
+from settings.settings import Settings, load_settings
 
 
 @dataclass(frozen=True)

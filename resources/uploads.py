@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import BinaryIO
 
-from pipelines.documents.addresses import checked_name, content_hash
-from pipelines.documents.rows import Mode
-from pipelines.documents.templates import Template
-from pipelines.failures import Misuse, NotFound
+from domain.documents.identifiers import checked_name, content_hash
+from domain.documents.rows import Mode
+from domain.documents.templates import Template
+from domain.errors import Misuse, NotFound
 from resources.embedders.protocol import Model
 from resources.ledger.arrivals import Continued, Upload
 from resources.ledger.documents import Version

@@ -11,10 +11,10 @@ import tempfile
 import dagster as dg
 
 from gateway.cli.output import out
-from pipelines.running import run_document_graph
+from pipelines.local_runs import run_document_graph
 from resources.services import Services
-from resources.settings import Settings
 from samples.demo import SAMPLES, put_catalog, uploaded
+from settings.settings import Settings
 
 
 def main() -> int:

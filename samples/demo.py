@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from domain.documents.rows import Mode
+from domain.documents.templates import parse_template
+from domain.errors import RowlineFailure
 from gateway.cli.documents import show_status, take, template_named, told
 from gateway.cli.output import console, opened, out
 from gateway.cli.searching import trace
-from pipelines.documents.employees import read_employees
-from pipelines.documents.rows import Mode
-from pipelines.documents.templates import parse_template
-from pipelines.failures import RowlineFailure
+from operations.documents.employee_lists import read_employees
 from resources.search import Hit, Scope
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def processed(services: Services, sample: Sample) -> bool:
         out.print(f"{version.filename} (version {version.version}): known already, nothing to do", markup=False)
         return True
     with console.status(f"Processing {version.filename}…"):
-        from pipelines.running import run_document_graph
+        from pipelines.local_runs import run_document_graph
 
         run_document_graph(version.document_id, services)
     ended = services.ledger.documents.at(version.document_id, version.version)

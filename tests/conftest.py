@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure func
 
     from resources.objects.s3 import S3ObjectStore
     from resources.services import Services
-    from resources.settings import Settings
+    from settings.settings import Settings
     from tests.laws.command import Command
     from tests.laws.deployment import Deployment
     from tests.stand_ins.openai_server import OpenAIServer
@@ -142,7 +142,7 @@ def drop_database(server_url: str, url: str) -> None:
 @pytest.fixture
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No setting of the caller's environment or `.env` reaches the test; the current folder is the test's own."""
-    from resources.settings import Settings
+    from settings.settings import Settings
 
     known = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME"}
     for name in list(os.environ):
@@ -158,7 +158,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def settings(database_url: str, clean_environment: Path) -> Settings:
     """Small batches and requests, so that small tables have many of both."""
-    from resources.settings import Settings
+    from settings.settings import Settings
 
     return Settings(
         database_url=database_url,

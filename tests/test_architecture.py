@@ -63,7 +63,7 @@ def imports_of(path: Path) -> list[Import]:
             found.extend(Import(alias.name, node.lineno, lazy, typing) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{shown(path)}:{node.lineno} imports relatively; say the whole name"
-            # `from pipelines import running` imports pipelines.running: as precise as the files allow
+            # `from pipelines import running` imports pipelines.local_runs: as precise as the files allow
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 found.append(Import(whole if is_module(whole) else str(node.module), node.lineno, lazy, typing))
@@ -93,7 +93,7 @@ def domains() -> tuple[str, ...]:
 def floor(name: str) -> int | None:
     """How high a module stands; None for libraries, above everything for what is outside the rooms."""
     floors = [
-        (("pipelines.failures", "pipelines.times", "pipelines.wording"), 0),
+        (("domain.errors", "domain.timestamps", "domain.validation_messages"), 0),
         ((*domains(), "formats"), 1),
         (("resources",), 2),
         (("assets",), 3),

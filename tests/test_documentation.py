@@ -12,7 +12,7 @@ import typer
 from docs.lineage_picture import PICTURE, drawing
 from docs.settings_table import END, PAGE, START, settings_table, with_table
 from gateway.cli.main import app
-from resources.settings import PROJECT_ROOT, Settings
+from settings.settings import PROJECT_ROOT, Settings
 
 ROOT = PROJECT_ROOT
 README = ROOT / "README.md"

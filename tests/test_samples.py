@@ -7,10 +7,11 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from formats.reading import Notice, RowBatch, read_workbook
-from pipelines.documents.employees import read_employees
-from pipelines.documents.rows import Mode, Owner, Reading, Row, document_rows
-from pipelines.documents.templates import Template, parse_template
+from domain.documents.rows import Mode, Owner, Reading, Row, document_rows
+from domain.documents.tables import Notice, RowBatch
+from domain.documents.templates import Template, parse_template
+from formats.reading import read_workbook
+from operations.documents.employee_lists import read_employees
 from samples import demo, make
 
 SAMPLES = Path(make.__file__).parent

@@ -1,4 +1,4 @@
-"""Asset checks of the document graph: the facts are read here, the verdicts are `pipelines.documents.claims`.
+"""Asset checks of the document graph: the facts are read here, the verdicts are `domain.documents.check_verdicts`.
 
 Blocking where the next step would spread the damage.
 """
@@ -14,13 +14,13 @@ from assets.documents.partitions import vector_store
 from assets.documents.stages import rows_key
 from assets.documents.steps import RETRIES, retried
 from assets.documents.sync import sync_vectors
-from pipelines.documents import claims
-from pipelines.documents.claims import Verdict
-from pipelines.documents.rows_file import count_rows
+from domain.documents import check_verdicts
+from domain.documents.check_verdicts import Verdict
 from resources.ledger.documents import Version
 from resources.ledger.embeddings import REFUSED
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
+from resources.objects.rows_parquet import count_rows
 from resources.vectors.protocol import VectorStore
 
 # Vectors looked at per run; vector-sync looks at all of them. A service lists a hundred ids a request.
@@ -66,7 +66,7 @@ def parsed_rows_checks(
 
 def of_rows(objects: ObjectStore, version: Version) -> Iterator[dg.AssetCheckResult]:
     with objects.local(rows_key(version)) as path:
-        yield _result(claims.rows_found(count_rows(path)), "rows_found")
+        yield _result(check_verdicts.rows_found(count_rows(path)), "rows_found")
 
 
 @dg.multi_asset_check(
@@ -102,9 +102,9 @@ def of_plan(ledger: Ledger, objects: ObjectStore, version: Version) -> Iterator[
     }
     in_batches = sum(batch["rows"] for batch in ledger.documents.batches(version.document_id, version.version))
     with objects.local(rows_key(version)) as path:
-        yield _result(claims.row_counts_add_up(count_rows(path), outcomes, in_batches), "row_counts_add_up")
+        yield _result(check_verdicts.row_counts_add_up(count_rows(path), outcomes, in_batches), "row_counts_add_up")
     errors = ledger.lineage.errors(version) if facts.error_rows else []
-    yield _result(claims.no_error_rows(facts.error_rows, errors), "no_error_rows", dg.AssetCheckSeverity.WARN)
+    yield _result(check_verdicts.no_error_rows(facts.error_rows, errors), "no_error_rows", dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(
@@ -131,11 +131,11 @@ def embeddings_checks(
 
 def of_embeddings(ledger: Ledger, version: Version) -> Iterator[dg.AssetCheckResult]:
     done = ledger.documents.batches(version.document_id, version.version)
-    yield _result(claims.batches_complete(done), "batches_complete")
-    yield _result(claims.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
+    yield _result(check_verdicts.batches_complete(done), "batches_complete")
+    yield _result(check_verdicts.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
     count = ledger.lineage.error_count(version, REFUSED)
     refused = ledger.lineage.errors(version, REFUSED) if count else []
-    yield _result(claims.no_error_rows(count, refused), "no_refused_texts", dg.AssetCheckSeverity.WARN)
+    yield _result(check_verdicts.no_error_rows(count, refused), "no_refused_texts", dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(
@@ -166,7 +166,7 @@ def of_vectors(ledger: Ledger, vectors: VectorStore, version: Version) -> Iterat
             missing += vectors.missing(version.model, namespace, page)
     if not vectors.consistent:  # reading at once proves nothing: what counts is what was acknowledged
         missing = [vector_id for _, page in ledger.lineage.unstored_pages(version, vectors.name) for vector_id in page]
-    yield _result(claims.store_holds_vectors(checked, missing), "store_holds_vectors")
+    yield _result(check_verdicts.store_holds_vectors(checked, missing), "store_holds_vectors")
 
 
 @dg.multi_asset_check(
@@ -192,7 +192,7 @@ def lineage_checks(
 def of_lineage(
     ledger: Ledger, vectors: VectorStore, version: Version, explained: Explained | None = None
 ) -> Iterator[dg.AssetCheckResult]:
-    yield _result(claims.version_live(version.version, version.live_version), "version_live")
+    yield _result(check_verdicts.version_live(version.version, version.live_version), "version_live")
     explained = {} if explained is None else explained
     namespaces = tuple(ledger.lineage.namespaces(version))
     if (version.model, namespaces) not in explained:
@@ -204,7 +204,7 @@ def _explained(ledger: Ledger, vectors: VectorStore, model: str, namespaces: Seq
     pages = (page for namespace in namespaces for page in vectors.id_pages(model, namespace))
     held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.consistent else EXPLAINED_BY_SERVICE))
     unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.consistent)
-    return claims.vectors_explained(len(held), unexplained)
+    return check_verdicts.vectors_explained(len(held), unexplained)
 
 
 @dg.asset_check(
@@ -218,4 +218,4 @@ def store_matches_ledger(
     """Run by hand, or with the job `vector_sync`: in a document's run, each would pay for all others."""
     with retried():
         found = sync_vectors(ledger, vectors, repair=False)
-    return _result(claims.store_matches_ledger(found.as_json(), found.samples), "store_matches_ledger")
+    return _result(check_verdicts.store_matches_ledger(found.as_json(), found.samples), "store_matches_ledger")

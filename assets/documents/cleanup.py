@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 from assets.documents.ordering import cancelled_orders
 from assets.documents.storing import sweep
-from pipelines.failures import Misuse
+from domain.errors import Misuse
 from resources.removal import CleanedUp, Places, check_known, objects_of, parts_of, taken, would_go
 
 

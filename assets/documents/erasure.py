@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from assets.documents.cleanup import clean_up
 from assets.documents.ordering import cancelled_orders
-from pipelines.failures import Conflict, NotFound
+from domain.errors import Conflict, NotFound
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.removal import CleanedUp, Places, objects_of, taken

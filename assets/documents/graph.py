@@ -7,14 +7,14 @@ import dagster as dg
 from assets.documents import stages
 from assets.documents.partitions import documents
 from assets.documents.steps import RETRIES, version_in_work
-from pipelines.documents.batching import PLAN_VERSION
-from pipelines.documents.rows import ROWS_VERSION
-from pipelines.documents.vector_metadata import METADATA_VERSION
+from domain.documents.batching import PLAN_VERSION
+from domain.documents.rows import ROWS_VERSION
+from domain.documents.vector_metadata import METADATA_VERSION
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
-from resources.settings import Settings
 from resources.vectors.protocol import VectorStore
+from settings.settings import Settings
 
 GROUP = "documents"
 OWNERS = ["team:documents"]

@@ -21,15 +21,15 @@ from pydantic import Field
 
 from assets.documents import checks, graph, stages
 from assets.documents.stages import Metadata, Waits
-from pipelines.documents.arrivals import RunWanted
-from pipelines.documents.statuses import unexplained_end
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.documents.run_requests import RunWanted
+from domain.documents.statuses import unexplained_end
+from domain.errors import PermanentFailure, TransientFailure
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
-from resources.settings import Settings
 from resources.vectors.protocol import VectorStore
+from settings.settings import Settings
 
 TOGETHER = 10  # documents that take each step together: their materializations are one write to Dagster's event log
 EVENTS_AT_ONCE = 200  # more than ten documents have checks of one step

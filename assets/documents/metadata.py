@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from pipelines.documents.rows import Reading, Row
+from domain.documents.rows import Reading, Row
 from resources.ledger.documents import Version
 
 

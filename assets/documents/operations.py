@@ -16,8 +16,8 @@ from assets.documents.rollback import roll_back
 from assets.documents.steps import RETRIES, retried
 from assets.documents.sync import left_over, sync_vectors
 from assets.documents.troubles import Troubles
-from pipelines.documents import claims
-from pipelines.failures import NotFound
+from domain.documents import check_verdicts
+from domain.errors import NotFound
 from resources.dagster_history import forget_document
 from resources.ledger.ledger import Ledger
 from resources.removal import CleanedUp, Places, would_go
@@ -159,7 +159,7 @@ def synced_vectors(
             metadata={**found.as_json(), "samples": dg.MetadataValue.json(found.samples)},
         )
     )
-    verdict = claims.store_matches_ledger(left.as_json(), left.samples)
+    verdict = check_verdicts.store_matches_ledger(left.as_json(), left.samples)
     context.instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
             asset_key=vector_store.key,

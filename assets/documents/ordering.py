@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from pipelines.documents.orders import waiting_sentence
-from pipelines.failures import PermanentFailure, RowlineFailure
+from domain.documents.embedding_jobs import waiting_sentence
+from domain.errors import PermanentFailure, RowlineFailure
 from resources.embedders.protocol import Embedder, Ordered, Orders, OrderState, OutcomeGone
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger

@@ -11,19 +11,19 @@ from assets.documents.embedding import embed_groups
 from assets.documents.metadata import money, reading_metadata, rows_preview, version_metadata
 from assets.documents.ordering import awaited_orders
 from assets.documents.storing import sweep, upsert_missing
+from domain.documents.batching import PLAN_VERSION, request_groups
+from domain.documents.costs import cost_usd, estimated_tokens
+from domain.documents.rows import Owner, Reading, document_rows
+from domain.documents.statuses import in_words
+from domain.errors import PermanentFailure
 from formats.reading import read_workbook
-from pipelines.documents.batching import PLAN_VERSION, request_groups
-from pipelines.documents.costs import cost_usd, estimated_tokens
-from pipelines.documents.rows import Owner, Reading, document_rows
-from pipelines.documents.rows_file import read_rows, rows_digest, write_rows
-from pipelines.documents.statuses import in_words
-from pipelines.failures import PermanentFailure
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
-from resources.settings import Settings
+from resources.objects.rows_parquet import read_rows, rows_digest, write_rows
 from resources.vectors.protocol import VectorStore
+from settings.settings import Settings
 
 Metadata = Mapping[str, dg.MetadataValue | int | str]
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 

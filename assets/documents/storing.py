@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipelines.documents.vector_metadata import vector_metadata
-from pipelines.failures import PermanentFailure
+from domain.documents.vector_metadata import vector_metadata
+from domain.errors import PermanentFailure
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.parallel import in_parallel

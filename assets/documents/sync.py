@@ -8,7 +8,7 @@ from itertools import chain, islice
 
 from assets.documents.storing import upsert_vectors
 from assets.documents.troubles import Troubles
-from pipelines.documents.drift import Side, compared
+from domain.documents.reconciliation import Side, compared
 from resources.ledger.documents import Version
 from resources.ledger.drift import Unowed
 from resources.ledger.ledger import Ledger

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 
 TOLD = 20  # in one sentence
 

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from assets.documents.steps import RETRIES, retried
 from resources.ledger.ledger import Ledger
-from resources.settings import Settings
+from settings.settings import Settings
 
 
 class ForgetConfig(dg.Config):

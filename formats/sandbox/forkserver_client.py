@@ -15,7 +15,7 @@ from multiprocessing.reduction import send_handle
 from typing import Any
 from weakref import WeakSet
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 
 MODULE = "formats.sandbox.forkserver"
 ANSWER_SECONDS = 10.0  # to kill a child and say how it ended

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from formats.limits import RowBatch, SheetHeader
+from domain.documents.tables import RowBatch, SheetHeader
 
 MAX_FRAME_BYTES = 64 * 2**20
 ROWS = b"R"

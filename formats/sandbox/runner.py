@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from domain.documents.tables import Layout
+from domain.errors import TransientFailure
 from formats.errors import Damaged, ReaderFailed, TooLarge
-from formats.limits import Layout, Limits
+from formats.limits import Limits
 from formats.sandbox.forkserver_client import NO_SERVER, begun, finished
 from formats.sandbox.frames import frames
-from pipelines.failures import TransientFailure
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPE_BYTES = 2**20  # lets the child work ahead by some batches

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from domain.documents.tables import Layout, Notice, RowBatch, SheetHeader
+from domain.errors import UnreadableFile
 from formats.detection import kind_of
 from formats.errors import TooLarge
-from formats.limits import Layout, Limits, Notice, RowBatch, SheetHeader
+from formats.limits import Limits
 from formats.sandbox.frames import pack_fact, pack_rows, write_all
 from formats.sandbox.preflight import check_package, check_size
 from formats.spreadsheets.reader_chain import ladder, open_sheets
 from formats.spreadsheets.sheet_selection import read_sheets
-from pipelines.failures import UnreadableFile
 
 PR_SET_PDEATHSIG = 1
 SIGKILL = 9

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from domain.documents.tables import Notice
 from formats.encoding import encoding_of
 from formats.errors import NotAWorkbook, TooLarge
-from formats.limits import Limits, Notice
+from formats.limits import Limits
 from formats.spreadsheets.sheet import Sheet
 
 DELIMITERS = (",", ";", "\t", "|")

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from domain.documents.tables import Notice
 from formats.detection import Kind
-from formats.limits import Limits, Notice
+from formats.limits import Limits
 from formats.spreadsheets.sheet import Sheet
 
 LOSSY = (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 
+from domain.documents.tables import Layout, Notice, RowBatch
 from formats.errors import Damaged, Empty, NoTable, TooLarge, UnknownSheet
-from formats.limits import Layout, Limits, Notice, RowBatch
+from formats.limits import Limits
 from formats.spreadsheets.cell_text import texts_of
 from formats.spreadsheets.columns import letters
 from formats.spreadsheets.header import Row

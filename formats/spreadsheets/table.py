@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
+from domain.documents.tables import Notice, RowBatch, SheetHeader
 from formats.errors import NoTable, TooLarge
-from formats.limits import Limits, Notice, RowBatch, SheetHeader
+from formats.limits import Limits
 from formats.spreadsheets.columns import blank_name, letters, unique
 from formats.spreadsheets.header import SAMPLE_ROWS, Header, Merge, Row, at, filled, find_header, is_typed
 

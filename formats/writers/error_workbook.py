@@ -9,10 +9,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from formats.reading import Notice, RowBatch, SheetHeader
+from domain.documents.tables import ERROR_COLUMN, Notice, RowBatch, SheetHeader, without_error_column
+from domain.errors import PermanentFailure, UnreadableFile
 from formats.writers.annotated_workbook import Marks, NotMarkable, mark_workbook
-from pipelines.documents.rows import ERROR_COLUMN, without_error_column
-from pipelines.failures import PermanentFailure, UnreadableFile
 
 if TYPE_CHECKING:
     from openpyxl import Workbook

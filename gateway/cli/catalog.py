@@ -8,7 +8,7 @@ from rich.table import Table
 
 from gateway.cli.documents import read_template
 from gateway.cli.output import Json, Org, opened, out, print_json
-from pipelines.documents.employees import read_employees
+from operations.documents.employee_lists import read_employees
 
 
 def register(app: typer.Typer) -> None:

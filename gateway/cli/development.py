@@ -4,7 +4,7 @@ import typer
 
 from gateway.cli.output import console, out
 from gateway.development import Development
-from resources.settings import load_settings
+from settings.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from gateway.doctor.checklist import checklist
 from gateway.doctor.context import Context
 from gateway.doctor.examination import examine
 from gateway.doctor.findings import Finding, State
-from resources.settings import load_what_is_right
+from settings.settings import load_what_is_right
 
 SUMMARY: dict[State, str] = {"ok": "fine", "warning": "to look at", "failed": "failed", "skipped": "skipped"}
 MARKS: dict[State, str] = {

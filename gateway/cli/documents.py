@@ -5,12 +5,12 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from domain.documents.rows import Mode
+from domain.documents.statuses import document_json, error_rows, in_words, status_json, upload_json
+from domain.documents.templates import Template, parse_template
+from domain.errors import Misuse, PermanentFailure, RowlineFailure
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.watching import watch
-from pipelines.documents.rows import Mode
-from pipelines.documents.statuses import document_json, error_rows, in_words, status_json, upload_json
-from pipelines.documents.templates import Template, parse_template
-from pipelines.failures import Misuse, PermanentFailure, RowlineFailure
 from resources.ledger.arrivals import SAME_NAME, SameName
 from resources.ledger.documents import Version
 from resources.services import Services

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from domain.documents.statuses import counted
+from domain.documents.templates import Template
+from domain.errors import Misuse
 from gateway.cli.output import Json, console, opened, out, print_json
-from pipelines.documents.statuses import counted
-from pipelines.documents.templates import Template
-from pipelines.failures import Misuse
 from resources.ledger.documents import Version
 from resources.services import Services
 

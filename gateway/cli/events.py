@@ -21,10 +21,10 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Send an event; what it starts goes on in the background."""
+    from domain.documents.identifiers import checked_name
+    from domain.events.parsing import parsed
+    from domain.events.registry import functions_of
     from gateway.sending import take_events
-    from pipelines.documents.addresses import checked_name
-    from pipelines.events.reading import parsed
-    from pipelines.events.registry import functions_of
 
     sent = {"name": event, "data": parsed(sys.stdin.read() if data == "-" else data), "id": identity}
     with opened() as services:

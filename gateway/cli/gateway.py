@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.output import out
-from resources.settings import load_settings
+from settings.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from domain.access.api_keys import NewKey, checked_rights, mint_key
+from domain.documents.identifiers import checked_name
+from domain.errors import NotFound
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from pipelines.access.keys import NewKey, checked_rights, mint_key
-from pipelines.documents.addresses import checked_name
-from pipelines.failures import NotFound
 from resources.ledger.keys import GRACE, Key
 
 app_of_keys = typer.Typer(name="keys", help="Keys of organizations for the gateway.", no_args_is_help=True)

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from domain.errors import Misuse, RowlineFailure, WrongSetting
 from gateway.cli import (
     catalog,
     development,
@@ -19,7 +20,6 @@ from gateway.cli import (
     versions,
 )
 from gateway.cli.output import console
-from pipelines.failures import Misuse, RowlineFailure, WrongSetting
 
 app = typer.Typer(
     name="rowline",

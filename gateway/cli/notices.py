@@ -6,13 +6,13 @@ from uuid import uuid4
 import typer
 from pydantic import ValidationError
 
+from domain.documents.identifiers import checked_name
+from domain.errors import Misuse
+from domain.notifications.messages import SendNotification
+from domain.notifications.retry_policy import STATES, State
+from domain.notifications.shapes import notice_json
+from domain.validation_messages import told_of
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from pipelines.documents.addresses import checked_name
-from pipelines.failures import Misuse
-from pipelines.notifications.attempts import STATES, State
-from pipelines.notifications.messages import SendNotification
-from pipelines.notifications.shapes import notice_json
-from pipelines.wording import told_of
 from resources.ledger.notices import Notice
 
 app_of_notices = typer.Typer(name="notices", help="Messages to people and apps, and what became of them.")

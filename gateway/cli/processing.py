@@ -22,7 +22,7 @@ def process(
     with opened() as services:
         before = services.ledger.documents.newest(document)
         with console.status(f"Processing {before.filename}…"):
-            from pipelines.running import run_document_graph
+            from pipelines.local_runs import run_document_graph
 
             run = run_document_graph(document, services)
         version = services.ledger.documents.at(document, before.version)
@@ -48,7 +48,7 @@ def upgrade(
     from resources.database.addresses import direct_setting, direct_url
     from resources.database.rights import grant
     from resources.database.schema import branches_of, schema_is_current, upgrade
-    from resources.settings import load_settings
+    from settings.settings import load_settings
 
     settings = load_settings()
     url, branches, setting = direct_url(settings), branches_of(settings), direct_setting(settings)

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import typer
 
+from domain.documents.answers import trace_json
+from domain.errors import Misuse, NotFound
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from pipelines.documents.answers import trace_json
-from pipelines.failures import Misuse, NotFound
 from resources.search import Hit, Scope
 
 

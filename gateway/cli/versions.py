@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from domain.errors import Misuse, NotFound, PermanentFailure
 from gateway.cli.output import Json, console, opened, out, print_json
-from pipelines.failures import Misuse, NotFound, PermanentFailure
 
 Document = Annotated[str, typer.Argument(metavar="DOC", help="A document id.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would go; remove nothing.")]
@@ -137,7 +137,7 @@ def sync_vectors(
 
 def run(job: str, op: str, config: dict[str, Any], what: str) -> Any:
     with opened() as services, console.status(what):
-        from pipelines.running import run_operation
+        from pipelines.local_runs import run_operation
 
         return run_operation(job, op, config, services)
 

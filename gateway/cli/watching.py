@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from domain.errors import TransientFailure
 from gateway.cli.output import console
-from pipelines.failures import TransientFailure
 from resources.ledger.documents import Version
 from resources.services import Services
 

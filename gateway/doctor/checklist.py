@@ -5,7 +5,7 @@ from functools import partial
 from gateway.doctor import clocks, configuration, databases, doorway, notices, orchestration, outside
 from gateway.doctor.context import Context
 from gateway.doctor.examination import SECONDS, Check
-from resources.settings import EMBEDDER, VECTORS
+from settings.settings import EMBEDDER, VECTORS
 
 HOME = ("rowline_home",)
 DATABASE = ("database_url", "database_direct_url")

@@ -11,10 +11,10 @@ from pydantic import SecretStr
 
 from gateway.doctor.context import Context, password_of
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
-from resources.complaints import Complaint, is_placeholder
-from resources.gateway_settings import SHORTEST
-from resources.outside import is_loopback
-from resources.settings import Settings, misspelt
+from settings.errors import Complaint, is_placeholder
+from settings.gateway import SHORTEST
+from settings.settings import Settings, misspelt
+from settings.values import is_loopback
 
 KEYS = tuple(name for name in Settings.model_fields if re.search(r"_key(_fallback)?$", name))
 ADDRESSES = ("openai_base_url", "pinecone_controller_host", "pinecone_index_host", "s3_endpoint_url")

@@ -10,12 +10,12 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from gateway.doctor.findings import Verdict, failed, warned
-from resources.complaints import Complaint
 from resources.database.addresses import database_url, direct_setting, direct_url
 from resources.database.connections import Database
 from resources.database.inspection import Inspection
 from resources.services import Services
-from resources.settings import Settings
+from settings.errors import Complaint
+from settings.settings import Settings
 
 CLOSING_SECONDS = 3.0
 

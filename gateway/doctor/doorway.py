@@ -2,8 +2,8 @@
 
 from gateway.doctor.context import Context
 from gateway.doctor.findings import Verdict, fine, skipped, warned
-from resources.gateway_settings import ANY
-from resources.outside import is_loopback
+from settings.gateway import ANY
+from settings.values import is_loopback
 
 
 def development_login(context: Context) -> Verdict:

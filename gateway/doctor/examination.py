@@ -7,9 +7,9 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 
+from domain.errors import RowlineFailure
 from gateway.doctor.context import Context
 from gateway.doctor.findings import Finding, Verdict, failed, skipped
-from pipelines.failures import RowlineFailure
 
 NOT_LOOKED_AT = "not looked at"
 SECONDS = 10.0

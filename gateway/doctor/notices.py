@@ -2,15 +2,15 @@
 
 from urllib.parse import urlsplit
 
+from domain.errors import RowlineFailure
 from gateway.doctor.configuration import is_plain_http
 from gateway.doctor.context import Context
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
-from pipelines.failures import RowlineFailure
 from resources.notices.channels import email_of, slack_of
 from resources.notices.email import Unusable
 from resources.notices.webhook import place_of
-from resources.outside import is_loopback
-from resources.settings import Settings
+from settings.settings import Settings
+from settings.values import is_loopback
 
 
 def slack(context: Context) -> Verdict:

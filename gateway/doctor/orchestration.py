@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from gateway.doctor.context import Context
 from gateway.doctor.findings import Verdict, failed, fine, warned
-from resources.settings import PROJECT_ROOT
+from settings.settings import PROJECT_ROOT
 
 LOADING_SECONDS = 40.0  # Dagster's own import alone takes ten on a cold and busy computer
 SILENCE = timedelta(seconds=120)  # a daemon is heard every 30 s
@@ -35,7 +35,7 @@ def code_location(_: Context) -> Verdict:
 
 
 def daemon(context: Context) -> Verdict:
-    from pipelines.inspection import instance, last_heartbeats
+    from pipelines.instance_status import instance, last_heartbeats
 
     with instance() as dagster:
         heard = last_heartbeats(dagster)
@@ -49,7 +49,7 @@ def daemon(context: Context) -> Verdict:
 
 
 def switches(_: Context) -> Verdict:
-    from pipelines.inspection import instance, stopped_by_hand, switched_on_by_default
+    from pipelines.instance_status import instance, stopped_by_hand, switched_on_by_default
 
     wanted = switched_on_by_default()
     with instance() as dagster:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
-from pipelines.failures import RowlineFailure
+from domain.errors import RowlineFailure
 
 
 def probe_key() -> str:

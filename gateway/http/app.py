@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from domain.errors import RowlineFailure
 from gateway.http import (
     documents,
     events,
@@ -29,7 +30,6 @@ from gateway.http.parameters import only_known
 from gateway.http.security import GuardedApp, guard
 from gateway.pages import register as pages
 from gateway.pages.errors import ErrorPages
-from pipelines.failures import RowlineFailure
 from resources.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from resources.outside import is_loopback
+from settings.values import is_loopback
 
 COOKIE = "rowline_session"
 GUARDED = "__Host-"  # a browser takes such a name only with Secure, for this host and the whole of it

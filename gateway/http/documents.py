@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from domain.documents.statuses import BATCH_FIELDS, RESULT_FIELDS, Status, document_json, status_json, upload_json
+from domain.errors import Conflict, NotFound
 from gateway.http.downloads import sent
 from gateway.http.identity import OurServices
 from gateway.http.owned import MOST_NUMBER, NO_NUL, Current, Keeper, Number
 from gateway.http.paging import Cursors, Limit
 from gateway.http.problems import Responses, told_as
 from gateway.http.shapes import Batches, Document, Documents, DocumentStatus, Result, Uploads, Versions
-from pipelines.documents.statuses import BATCH_FIELDS, RESULT_FIELDS, Status, document_json, status_json, upload_json
-from pipelines.failures import Conflict, NotFound
 from resources.ledger.documents import Version
 
 router = APIRouter(tags=["documents"])

@@ -16,15 +16,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 
+from domain.access.api_keys import Caller
+from domain.errors import Misuse, RowlineFailure, TooLarge
+from domain.events.acceptance import NotYours
 from gateway.http.identity import SHOW_A_KEY, holder_of, services_of
 from gateway.http.limits import limits_of
 from gateway.http.problems import reason_of, status_of
 from gateway.sending import take_events
-from pipelines.access.keys import Caller
-from pipelines.events.acceptance import NotYours
-from pipelines.failures import Misuse, RowlineFailure, TooLarge
-from resources.complaints import is_placeholder
 from resources.services import Services
+from settings.errors import is_placeholder
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["events"])

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from domain.access.api_keys import Caller
+from domain.events.registry import registry_json
 from gateway.http.identity import needs
-from pipelines.access.keys import Caller
-from pipelines.events.registry import registry_json
 
 router = APIRouter(tags=["events"])
 

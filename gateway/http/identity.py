@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from domain.access.api_keys import Caller, Role, environment_of
 from gateway.http.cookies import session_token
 from gateway.http.limits import limits_of
-from pipelines.access.keys import Caller, Role, environment_of
-from resources.outside import is_loopback
 from resources.services import Services
+from settings.values import is_loopback
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from domain.access.api_keys import NewKey, Role, checked_rights, mint_key
 from gateway.http.identity import Admin, OurServices
 from gateway.http.owned import NO_NUL
 from gateway.http.problems import told_as
-from pipelines.access.keys import NewKey, Role, checked_rights, mint_key
 from resources.ledger.keys import GRACE, Key
 
 router = APIRouter(prefix="/keys", tags=["keys"])

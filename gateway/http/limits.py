@@ -10,8 +10,8 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from pipelines.access.keys import Caller
-from resources.settings import Settings
+from domain.access.api_keys import Caller
+from settings.settings import Settings
 
 
 class Limits:

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path
 
+from domain.documents.answers import trace_json
+from domain.errors import NotFound
 from gateway.http.identity import OurServices, Searcher
 from gateway.http.problems import told_as
 from gateway.http.shapes import Lineage
-from pipelines.documents.answers import trace_json
-from pipelines.failures import NotFound
 
 router = APIRouter(tags=["search"])
 

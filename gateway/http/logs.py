@@ -12,9 +12,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.access.api_keys import Caller
 from gateway.http.metrics import observe
 from gateway.http.problems import unexpected
-from pipelines.access.keys import Caller
 
 REQUEST_ID = "X-Request-Id"
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

@@ -19,12 +19,12 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from domain.documents.costs import cost_usd
+from domain.errors import RowlineFailure
+from domain.events.registry import FUNCTIONS
 from gateway.http.identity import OurServices
 from gateway.http.operators import check_operator
 from gateway.http.problems import told_as
-from pipelines.documents.costs import cost_usd
-from pipelines.events.registry import FUNCTIONS
-from pipelines.failures import RowlineFailure
 from resources.ledger.tallies import Figure
 from resources.services import Services
 

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
+from domain.notifications.retry_policy import State
+from domain.notifications.shapes import notice_json
 from gateway.http.identity import Admin, OurServices
 from gateway.http.paging import Cursors, Limit
 from gateway.http.problems import told_as
 from gateway.http.shapes import Page
-from pipelines.notifications.attempts import State
-from pipelines.notifications.shapes import notice_json
 
 router = APIRouter(prefix="/notices", tags=["notices"])
 NOTICE = r"ntc_[0-9a-f]{32}"

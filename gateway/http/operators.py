@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import HTTPException, Request
 
 from gateway.http.identity import FORWARDED, holder_of, services_of, unauthorized, visitor_of
-from resources.outside import is_loopback
+from settings.values import is_loopback
 
 SHOW_THAT_YOU_MAY = (
     "Show METRICS_TOKEN, or a key of DEFAULT_ORGANIZATION with the role admin, as `Authorization: Bearer …`"

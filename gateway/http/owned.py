@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Path
 from pydantic import BeforeValidator, Strict
 
+from domain.access.api_keys import Caller
 from gateway.http.identity import OurServices, Uploader
-from pipelines.access.keys import Caller
 from resources.ledger.documents import Version
 
 MOST_NUMBER = 2**31 - 1  # of a version: what the ledger can hold

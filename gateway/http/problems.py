@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from domain.errors import Conflict, Misuse, NotFound, RowlineFailure, TooLarge, TransientFailure, UnreadableFile
+from domain.validation_messages import name_of_field, reason_of_field
 from gateway.http.methods import allowed
-from pipelines.failures import Conflict, Misuse, NotFound, RowlineFailure, TooLarge, TransientFailure, UnreadableFile
-from pipelines.wording import name_of_field, reason_of_field
 
 # the first that fits
 STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (

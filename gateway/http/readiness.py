@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from pipelines.failures import RowlineFailure, TransientFailure
+from domain.errors import RowlineFailure, TransientFailure
 from resources.services import Services
 
 FRESH_SECONDS = 1.0

@@ -15,15 +15,15 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
+from domain.access.api_keys import Caller
+from domain.errors import Conflict, NotFound, RowlineFailure
+from domain.events.ids import is_ulid
+from domain.events.telling import Status, answer, event_json, run_json
+from domain.events.telling import status_of as status_of_run
+from domain.validation_messages import reason_of_field
 from gateway.http.identity import OurServices
 from gateway.http.problems import reason_of, status_of
 from gateway.http.signatures import machine
-from pipelines.access.keys import Caller
-from pipelines.events.ids import is_ulid
-from pipelines.events.telling import Status, answer, event_json, run_json
-from pipelines.events.telling import status_of as status_of_run
-from pipelines.failures import Conflict, NotFound, RowlineFailure
-from pipelines.wording import reason_of_field
 from resources.ledger.events import EventRun, KeptEvent
 from resources.services import Services
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.access.api_keys import Caller
 from gateway.http.identity import OurServices, Searcher
 from gateway.http.owned import NO_NUL, Whole
 from gateway.http.problems import told_as, wrong_field
 from gateway.http.shapes import DOCUMENT_ID, Hits
-from pipelines.access.keys import Caller
 from resources.search import Scope
 from resources.services import Services
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway.http.bounds import Bounds, refusal
-from resources.settings import Settings
+from settings.settings import Settings
 
 EVENTS = "/e/"  # pages of every app may send events, by the key in the path
 PROBES = "/health"  # asked by address, under no name

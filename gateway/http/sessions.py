@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from fastapi import Request, Response
 
+from domain.access.api_keys import Caller, mint_token
 from gateway.http.cookies import cookie_name, is_guarded, session_token
 from gateway.http.identity import check_same_origin, holder_of
-from pipelines.access.keys import Caller, mint_token
 from resources.services import Services
 
 

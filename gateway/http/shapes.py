@@ -1,12 +1,12 @@
-"""What is told of documents, as OpenAPI describes it: the shapes of pipelines/documents/{statuses,answers}.py."""
+"""What is told of documents, as OpenAPI describes it: the shapes of domain/documents/{statuses,answers}.py."""
 
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from pipelines.documents.rows import Mode
-from pipelines.documents.statuses import Status
+from domain.documents.rows import Mode
+from domain.documents.statuses import Status
 
 DOCUMENT_ID = "doc_01a1fcd2266c718b810e8b4bee2183a6"
 

@@ -7,13 +7,13 @@ from http import HTTPStatus
 from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
+from domain.access import signatures
+from domain.access.api_keys import Caller, Role
+from domain.access.signatures import WrongSignature
 from gateway.http.identity import SAFE, caller_of, services_of, unauthorized
 from gateway.http.limits import limits_of
-from pipelines.access import signatures
-from pipelines.access.keys import Caller, Role
-from pipelines.access.signatures import WrongSignature
-from resources.complaints import is_real
 from resources.services import Services
+from settings.errors import is_real
 
 BODILESS = {*SAFE, "DELETE"}
 

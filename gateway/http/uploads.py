@@ -14,15 +14,15 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from domain.documents.rows import Mode
+from domain.documents.statuses import upload_json
+from domain.documents.templates import Template
+from domain.errors import Conflict, TooLarge, UnreadableFile
 from formats.detection import refuse_at_the_door
 from gateway.http.identity import OurServices
 from gateway.http.owned import NO_NUL, Keeper
 from gateway.http.problems import told_as, wrong_field
 from gateway.http.shapes import Uploads
-from pipelines.documents.rows import Mode
-from pipelines.documents.statuses import upload_json
-from pipelines.documents.templates import Template
-from pipelines.failures import Conflict, TooLarge, UnreadableFile
 from resources.ledger.arrivals import SAME_NAME
 from resources.ledger.documents import Version
 from resources.services import Services

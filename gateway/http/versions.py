@@ -11,12 +11,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.errors import Conflict
 from gateway.http.identity import OurServices
 from gateway.http.owned import MOST_NUMBER, Current, Whole
 from gateway.http.problems import told_as
 from gateway.http.shapes import CleanedUp, Removing, RollingBack
 from gateway.sending import take_events
-from pipelines.failures import Conflict
 from resources.ledger.documents import Version
 from resources.removal import would_go
 from resources.services import Services

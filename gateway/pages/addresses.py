@@ -1,6 +1,6 @@
 """Where a run can be looked at in the Dagster UI."""
 
-from resources.settings import Settings
+from settings.settings import Settings
 
 
 def run_address(settings: Settings, run_id: str | None) -> str | None:

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from domain.documents.statuses import error_rows
 from gateway.http.identity import OurServices
 from gateway.http.owned import MOST_NUMBER, Current, Keeper
 from gateway.pages.addresses import run_address
 from gateway.pages.documents import UNFINISHED, template_name, templates_of
 from gateway.pages.language import Language, language_of
 from gateway.pages.rendering import page
-from pipelines.documents.statuses import error_rows
 from resources.ledger.documents import MOST_ERRORS, Version
 from resources.services import Services
 

@@ -7,15 +7,15 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from domain.access.api_keys import Caller
+from domain.documents.statuses import Status, error_rows
+from domain.documents.templates import Template
 from gateway.http.documents import documents_cursor
 from gateway.http.identity import OurServices
 from gateway.http.owned import NO_NUL, Keeper
 from gateway.http.uploads import Form, received, taken
 from gateway.pages.language import language_of
 from gateway.pages.rendering import page
-from pipelines.access.keys import Caller
-from pipelines.documents.statuses import Status, error_rows
-from pipelines.documents.templates import Template
 from resources.ledger.documents import Version
 from resources.services import Services
 

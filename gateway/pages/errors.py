@@ -9,11 +9,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.access.api_keys import Caller
 from gateway.http.problems import MEDIA_TYPE
 from gateway.pages.menu import menu_of
 from gateway.pages.negotiation import wants_page
 from gateway.pages.rendering import page
-from pipelines.access.keys import Caller
 
 KNOWN = (400, 403, 404, 405, 409, 413, 422, 429, 500, 503)
 OF_THE_DOCUMENT = ("content-type", "content-length")

@@ -9,17 +9,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from domain.access.api_keys import Caller
+from domain.errors import Misuse, NotFound
+from domain.events.ids import is_ulid
+from domain.events.registry import FUNCTIONS, Function, function_named
+from domain.events.telling import Status, output_of, status_of
 from gateway.http.identity import OurServices, needs
 from gateway.pages.addresses import run_address
 from gateway.pages.examples import example_of, fields_of, meaning_of
 from gateway.pages.negotiation import PageRoute
 from gateway.pages.rendering import page, printable
 from gateway.sending import take_events
-from pipelines.access.keys import Caller
-from pipelines.events.ids import is_ulid
-from pipelines.events.registry import FUNCTIONS, Function, function_named
-from pipelines.events.telling import Status, output_of, status_of
-from pipelines.failures import Misuse, NotFound
 from resources.ledger.events import EventRun, KeptEvent
 from resources.services import Services
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.events.registry import Function
+from domain.events.registry import Function
 
 DOCUMENT, FOLDER = "{document}", "{folder}"  # filled in with real ones
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {

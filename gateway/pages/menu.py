@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.access.keys import Caller, Role
+from domain.access.api_keys import Caller, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from domain.access.api_keys import Caller
 from gateway.pages.language import language_of
 from gateway.pages.menu import menu_of
-from pipelines.access.keys import Caller
 
 
 @cache

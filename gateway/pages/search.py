@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from domain.access.api_keys import Caller
 from gateway.http.identity import OurServices, Searcher
 from gateway.http.lineage import get_lineage
 from gateway.http.search import SHORT, Question, found
@@ -13,7 +14,6 @@ from gateway.pages.addresses import run_address
 from gateway.pages.highlighting import highlighted
 from gateway.pages.negotiation import PageRoute
 from gateway.pages.rendering import page
-from pipelines.access.keys import Caller
 from resources.services import Services
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 
 from resources.database.embedded import EmbeddedServer
-from resources.settings import Settings
+from settings.settings import Settings
 
 POOLED, DIRECT = "DATABASE_URL", "DATABASE_DIRECT_URL"
 # What libpq leaves open for ever. A link that died in silence is noticed within two minutes.

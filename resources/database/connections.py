@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.database.addresses import POOLED, shown, with_limits
 from resources.database.troubles import told
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any, Self
 
-from pipelines.failures import PermanentFailure
-from resources.settings import Settings
+from domain.errors import PermanentFailure
+from settings.settings import Settings
 
 _starting = threading.Lock()
 

@@ -13,8 +13,8 @@ import psycopg
 from resources.database.addresses import POOLED, shown
 from resources.database.connections import Connection, connect
 from resources.database.rights import VERSION_TABLES
-from resources.outside import is_loopback
-from resources.settings import PROJECT_ROOT
+from settings.settings import PROJECT_ROOT
+from settings.values import is_loopback
 
 # one of each of Dagster's three storages
 DAGSTER_TABLES = ("runs", "event_logs", "instigators", "daemon_heartbeats")

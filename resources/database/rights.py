@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from pipelines.failures import Misuse
+from domain.errors import Misuse
 from resources.database.addresses import POOLED
 from resources.database.connections import Connection, connect
 

@@ -9,7 +9,7 @@ import psycopg
 from resources.database.addresses import POOLED, sqlalchemy_url
 from resources.database.connections import connect, options
 from resources.database.troubles import OLDEST_SERVER, failure_of, is_ours, old_server, told
-from resources.settings import PROJECT_ROOT, Settings
+from settings.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import psycopg
 
-from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 from resources.database.addresses import POOLED, shown, user_of
 
 OLDEST_SERVER = 14

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from pipelines.failures import WrongSetting
+from domain.errors import WrongSetting
 from resources.embedders.troubles import AnswerLost
 
 if TYPE_CHECKING:

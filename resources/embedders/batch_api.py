@@ -1,6 +1,6 @@
 """OpenAI's Batch API: orders of embeddings, done within 24 hours at half the price.
 
-Limits (API reference; contracts.md section 4): 50,000 inputs and 200 MB a file, which `pipelines.documents.orders`
+Limits (API reference; contracts.md section 4): 50,000 inputs and 200 MB a file, which `domain.documents.embedding_jobs`
 cuts for. A line holds one text, so that tokens are known for each, and one refusal costs no other text its vector.
 """
 
@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
 
-from pipelines.failures import PermanentFailure, WrongSetting
+from domain.errors import PermanentFailure, WrongSetting
 from resources.embedders.answers import embeddings_of
 from resources.embedders.protocol import Model, Ordered, OrderState, OutcomeGone
 from resources.embedders.troubles import InputRefused, NotThere, ServiceTrouble

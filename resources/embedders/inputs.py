@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipelines.documents.costs import estimated_tokens
+from domain.documents.costs import estimated_tokens
 
 
 def refusal(text: str) -> str | None:
@@ -29,7 +29,7 @@ def acceptable(texts: Sequence[str]) -> tuple[list[int], dict[int, str]]:
 
 
 def rough_tokens(text: str) -> int:
-    """The project's estimate (`pipelines.documents.costs`) for one text."""
+    """The project's estimate (`domain.documents.costs`) for one text."""
     return estimated_tokens(len(text.encode("utf-8", "replace")))
 
 

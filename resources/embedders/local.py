@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 from resources.embedders.inputs import acceptable
 from resources.embedders.protocol import Embedded, Model
 

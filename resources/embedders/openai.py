@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelines.documents.batching import REQUEST_TOKENS
-from pipelines.failures import PermanentFailure, WrongSetting
+from domain.documents.batching import REQUEST_TOKENS
+from domain.errors import PermanentFailure, WrongSetting
 from resources.embedders.answers import read_answer
 from resources.embedders.batch_api import BatchApi
 from resources.embedders.inputs import acceptable, requests, rough_tokens

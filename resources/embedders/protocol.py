@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 
 if TYPE_CHECKING:
     import numpy as np

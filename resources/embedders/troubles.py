@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 
 if TYPE_CHECKING:
     import openai

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pipelines.failures import WrongSetting
+from domain.errors import WrongSetting
 from resources.embedders.pace import shared_pace
 from resources.embedders.troubles import AnswerLost, ServiceTrouble, explain
-from resources.outside import usable_key
+from settings.values import usable_key
 
 if TYPE_CHECKING:
     import openai

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
-from pipelines.documents.arrivals import InboxFile, organization_of, shortened
-from pipelines.failures import TransientFailure
+from domain.documents.inbox_files import InboxFile, organization_of, shortened
+from domain.errors import TransientFailure
 from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
 from resources.ledger.documents import Version
 from resources.objects.s3_bucket import Bucket

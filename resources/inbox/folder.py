@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.documents.arrivals import InboxFile, ignored_name, organization_of
-from pipelines.failures import TransientFailure
+from domain.documents.inbox_files import InboxFile, ignored_name, organization_of
+from domain.errors import TransientFailure
 from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
 from resources.ledger.documents import Version
 from resources.uploads import Uploads

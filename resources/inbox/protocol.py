@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
-from pipelines.documents.arrivals import InboxFile, template_folder
-from pipelines.documents.templates import Template
+from domain.documents.inbox_files import InboxFile, template_folder
+from domain.documents.templates import Template
 from resources.ledger.arrivals import SAME_NAME
 from resources.ledger.documents import Version
 from resources.uploads import Uploads

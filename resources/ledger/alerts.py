@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipelines.notifications.alerts import Cause, Fact, Kind, Open, Step
-from pipelines.notifications.causes import Trouble, failed_kind
-from pipelines.notifications.messages import NewNotice
+from domain.notifications.alerts import Cause, Fact, Kind, Open, Step
+from domain.notifications.fingerprints import Trouble, failed_kind
+from domain.notifications.messages import NewNotice
 from resources.database.connections import Connection, Database
 from resources.ledger.notices import Notices
 

@@ -5,10 +5,10 @@ from enum import Enum, auto
 
 from psycopg.types.json import Jsonb
 
-from pipelines.documents.addresses import is_document_id, mint_document_id
-from pipelines.documents.rows import Mode
-from pipelines.documents.templates import Template
-from pipelines.failures import NotFound
+from domain.documents.identifiers import is_document_id, mint_document_id
+from domain.documents.rows import Mode
+from domain.documents.templates import Template
+from domain.errors import NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import CURRENT, UPLOADS_CHANNEL, Version, own_id, read_version
 from resources.ledger.event_runs import follow

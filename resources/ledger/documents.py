@@ -9,9 +9,9 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from pipelines.documents.rows import Mode
-from pipelines.documents.templates import Template, template_of
-from pipelines.failures import Conflict, Misuse, NotFound, PermanentFailure
+from domain.documents.rows import Mode
+from domain.documents.templates import Template, template_of
+from domain.errors import Conflict, Misuse, NotFound, PermanentFailure
 from resources.database.connections import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import scalar_row
 
-from pipelines.documents.batching import shares
-from pipelines.documents.orders import named_input
+from domain.documents.batching import shares
+from domain.documents.embedding_jobs import named_input
 from resources.binary_copy import copy_body, float_bytes, matrix_of
 from resources.database.connections import Connection, Database
 from resources.database.copying import copy_or_merge

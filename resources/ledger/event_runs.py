@@ -9,8 +9,8 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from pipelines.events.reading import kept_data
-from pipelines.failures import Conflict
+from domain.errors import Conflict
+from domain.events.parsing import kept_data
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import CURRENT, UPLOADS_CHANNEL
 from resources.ledger.events import EVENTS_CHANNEL

@@ -7,8 +7,8 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from pipelines.events.acceptance import Accepted
-from pipelines.events.reading import ascii_of, kept_fields, text_of
+from domain.events.acceptance import Accepted
+from domain.events.parsing import ascii_of, kept_fields, text_of
 from resources.database.connections import Connection, Database
 
 EVENTS_CHANNEL = "rowline_events"

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
-from pipelines.access.keys import Caller, NewKey, Role, digest_of, is_same, key_id_of
-from pipelines.failures import Conflict, NotFound
-from pipelines.times import told_time
+from domain.access.api_keys import Caller, NewKey, Role, digest_of, is_same, key_id_of
+from domain.errors import Conflict, NotFound
+from domain.timestamps import told_time
 from resources.database.connections import Connection, Database
 
 GRACE = timedelta(days=1)  # of an old key beside its successor

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from psycopg.rows import class_row
 
-from pipelines.documents.statuses import Status
-from pipelines.failures import NotFound
+from domain.documents.statuses import Status
+from domain.errors import NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import CURRENT, VERSION, Version, own_id, read_version
 

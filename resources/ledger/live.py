@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from pipelines.documents.costs import cost_usd
-from pipelines.failures import Conflict, Misuse, NotFound
+from domain.documents.costs import cost_usd
+from domain.errors import Conflict, Misuse, NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version, read_version
 from resources.ledger.lineage import ERRORS

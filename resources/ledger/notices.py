@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from psycopg.rows import class_row
 
-from pipelines.failures import Conflict, NotFound
-from pipelines.notifications.attempts import Settled, State
-from pipelines.notifications.messages import Channel, NewNotice
+from domain.errors import Conflict, NotFound
+from domain.notifications.messages import Channel, NewNotice
+from domain.notifications.retry_policy import Settled, State
 from resources.database.connections import Connection, Database
 from resources.ledger.event_runs import WAITING
 

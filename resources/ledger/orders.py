@@ -7,7 +7,7 @@ from typing import Literal
 
 from psycopg.rows import class_row, dict_row
 
-from pipelines.documents.orders import FIRST_LOOK, LONGEST_LOOK, input_name, order_ranges, seconds_to_next_look
+from domain.documents.embedding_jobs import FIRST_LOOK, LONGEST_LOOK, input_name, order_ranges, seconds_to_next_look
 from resources.database.connections import Database
 from resources.ledger.documents import UPLOADS_CHANNEL, Version
 

@@ -6,10 +6,10 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from pipelines.documents.addresses import DERIVED, checked_name, employee_namespace
-from pipelines.documents.employees import Employee
-from pipelines.documents.templates import Template, template_of
-from pipelines.failures import Misuse
+from domain.documents.employees import Employee
+from domain.documents.identifiers import DERIVED, checked_name, employee_namespace
+from domain.documents.templates import Template, template_of
+from domain.errors import Misuse
 from resources.database.connections import Database
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from pipelines.documents.batching import PlannedBatch
-from pipelines.documents.costs import estimated_tokens
-from pipelines.documents.rows import Row
+from domain.documents.batching import PlannedBatch
+from domain.documents.costs import estimated_tokens
+from domain.documents.rows import Row
 from resources.binary_copy import HEAD, TAIL, copy_rows
 from resources.database.connections import Connection, Database
 from resources.ledger.documents import Version

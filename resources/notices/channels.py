@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipelines.notifications.attempts import Outcome
-from pipelines.notifications.messages import Channel
+from domain.notifications.messages import Channel
+from domain.notifications.retry_policy import Outcome
 from resources.ledger.notices import Notice
 from resources.notices.email import Email
 from resources.notices.slack import Slack
 from resources.notices.webhook import Webhook
-from resources.outside import usable_key
-from resources.settings import Settings
+from settings.settings import Settings
+from settings.values import usable_key
 
 SWITCHES: Mapping[Channel, str] = {
     "slack": "SLACK_WEBHOOK_URL",

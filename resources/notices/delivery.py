@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from pipelines.failures import RowlineFailure
-from pipelines.notifications.attempts import FORSAKEN, Outcome, Settled, settled
-from pipelines.notifications.messages import Channel
+from domain.errors import RowlineFailure
+from domain.notifications.messages import Channel
+from domain.notifications.retry_policy import FORSAKEN, Outcome, Settled, settled
 from resources.ledger.notices import Notice, Notices
 from resources.notices.channels import Carrier
 

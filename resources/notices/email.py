@@ -10,8 +10,8 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from urllib.parse import unquote, urlsplit
 
-from pipelines.failures import PermanentFailure
-from pipelines.notifications.attempts import SENT, Outcome
+from domain.errors import PermanentFailure
+from domain.notifications.retry_policy import SENT, Outcome
 from resources.ledger.notices import Notice
 
 SECONDS = 15.0  # for each step

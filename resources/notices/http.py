@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipelines.notifications.attempts import SENT, Outcome
+from domain.notifications.retry_policy import SENT, Outcome
 
 SECONDS = 20.0  # for all of it: name, connection, request and answer
 NOT_TAKEN = (425, 429, 503)  # certainly not, by what these mean (RFC 9110, 8470, 6585)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pipelines.notifications.attempts import Outcome
+from domain.notifications.retry_policy import Outcome
 from resources.ledger.notices import Notice
 from resources.notices.http import Answer, Post, as_json, judged, post
 

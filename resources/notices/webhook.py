@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from pipelines.access.signatures import HEADER, canonical, signed
-from pipelines.failures import PermanentFailure, TransientFailure
-from pipelines.notifications.attempts import Outcome
-from pipelines.notifications.recipients import is_allowed, is_named
-from pipelines.times import told_time
+from domain.access.signatures import HEADER, canonical, signed
+from domain.errors import PermanentFailure, TransientFailure
+from domain.notifications.recipients import is_allowed, is_named
+from domain.notifications.retry_policy import Outcome
+from domain.timestamps import told_time
 from resources.ledger.notices import Notice
 from resources.notices.http import SECONDS, Post, as_json, judged, post
 

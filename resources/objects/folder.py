@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 from resources.objects.protocol import StoredObject
 from resources.objects.streams import copied
 

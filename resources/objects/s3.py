@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from resources.objects.protocol import StoredObject
 from resources.objects.s3_bucket import LIMITS, Bucket, Limits
 from resources.objects.s3_troubles import MISSING_OBJECT, AlteredObject, code_of, garbage

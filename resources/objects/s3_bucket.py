@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pipelines.failures import PermanentFailure, WrongSetting
+from domain.errors import PermanentFailure, WrongSetting
 from resources.objects.s3_troubles import explained, garbage
 
 

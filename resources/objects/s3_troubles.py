@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, BinaryIO
 
-from pipelines.failures import RowlineFailure, TransientFailure
+from domain.errors import RowlineFailure, TransientFailure
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_troubles import MISSING_OBJECT, MISSING_UPLOAD, code_of, garbage
 

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.failures import TooLarge
+from domain.errors import TooLarge
 
 CHUNK = 1 << 20
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from pipelines.failures import WrongSetting
+from domain.errors import WrongSetting
 from resources.binary_copy import copy_body, halfvecs, jsonb
 from resources.database.connections import Database
 from resources.database.copying import copy_or_merge

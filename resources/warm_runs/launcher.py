@@ -21,8 +21,8 @@ from dagster._serdes import ConfigurableClass, serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
 from resources.processes import Process
-from resources.settings import load_settings
 from resources.warm_runs.parent import Parent, ParentGone
+from settings.settings import load_settings
 
 STOP_SECONDS = 20.0  # for a run that was told to stop, before it is killed
 MOST_PAUSE = 15.0  # between tries to write how a run ended; run monitoring looks as often

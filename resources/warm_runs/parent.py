@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from pipelines.failures import TransientFailure
-from resources.settings import PROJECT_ROOT
+from domain.errors import TransientFailure
+from settings.settings import PROJECT_ROOT
 
 READY_SECONDS = 120.0
 ANSWER_SECONDS = 30.0

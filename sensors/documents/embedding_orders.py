@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.documents.ordering import cancel
-from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure
+from domain.errors import PermanentFailure, RowlineFailure, TransientFailure
 from resources.embedders.protocol import Embedder, Orders
 from resources.ledger.ledger import Ledger
 from resources.ledger.orders import Order

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 
 from assets.documents.group import processed_documents
-from pipelines.documents.arrivals import RunWanted
-from pipelines.documents.statuses import unexplained_end
+from domain.documents.run_requests import RunWanted
+from domain.documents.statuses import unexplained_end
 from resources.ledger.ledger import Ledger
 from sensors.retries import is_to_be_retried
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from pipelines.documents.arrivals import InboxFile, complete_files, is_about_the_file
-from pipelines.failures import RowlineFailure
+from domain.documents.inbox_files import InboxFile, complete_files, is_about_the_file
+from domain.errors import RowlineFailure
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 from resources.inbox.protocol import Inbox

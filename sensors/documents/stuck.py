@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from pipelines.documents.arrivals import RunWanted
-from pipelines.documents.statuses import gone
-from pipelines.documents.stuck import Seen, Signs, dead, without_life
+from domain.documents.run_requests import RunWanted
+from domain.documents.stalled_runs import Seen, Signs, dead, without_life
+from domain.documents.statuses import gone
 from resources.ledger.ledger import Ledger
 from resources.processes import Process
 from sensors.documents.failures import PARTITION_TAG, RUN_KEY_TAG, group_of

@@ -8,9 +8,9 @@ import dagster as dg
 
 from assets.documents.group import processed_documents
 from assets.documents.partitions import documents
-from pipelines.documents.arrivals import GroupWanted, RunWanted, runs_wanted
+from domain.documents.run_requests import GroupWanted, RunWanted, runs_wanted
 from resources.ledger.ledger import Ledger
-from resources.settings import Settings
+from settings.settings import Settings
 
 LOOK_SECONDS = 25.0  # a tick may take 60 s; the daemon looks again at once
 

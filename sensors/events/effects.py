@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import cast
 
-from pipelines.documents.templates import Template
-from pipelines.events.decisions import has_tries_left, most_of_each, pause_after
-from pipelines.events.payloads import DocumentUploaded, NotificationSend
-from pipelines.events.registry import Effect, Function, function_named, read_payload
-from pipelines.failures import Conflict, PermanentFailure, RowlineFailure
+from domain.documents.templates import Template
+from domain.errors import Conflict, PermanentFailure, RowlineFailure
+from domain.events.payloads import DocumentUploaded, NotificationSend
+from domain.events.registry import Effect, Function, function_named, read_payload
+from domain.events.scheduling import has_tries_left, most_of_each, pause_after
 from resources.event_files import EventFiles
 from resources.ledger.arrivals import ExternalId
 from resources.ledger.event_runs import DueRun

@@ -8,10 +8,10 @@ import dagster as dg
 from dagster._core.definitions.target import AutomationTarget
 
 from assets.documents.asked import EVENT_RUN_TAG
-from pipelines.events.decisions import most_of_each
-from pipelines.events.payloads import DocumentRollback, SyncRequested
-from pipelines.events.registry import function_named, read_payload
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
+from domain.events.payloads import DocumentRollback, SyncRequested
+from domain.events.registry import function_named, read_payload
+from domain.events.scheduling import most_of_each
 from resources.event_files import EventFiles
 from resources.ledger.event_runs import JobRun
 from resources.ledger.ledger import Ledger

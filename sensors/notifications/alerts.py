@@ -7,14 +7,14 @@ from functools import partial
 
 import dagster as dg
 
-from pipelines.notifications.alerts import KINDS, Kind, Open, Step, steps
-from pipelines.notifications.causes import Trouble, gathered
-from pipelines.notifications.messages import NewNotice
-from pipelines.notifications.telling import Places, notices_of
+from domain.notifications.alert_messages import Places, notices_of
+from domain.notifications.alerts import KINDS, Kind, Open, Step, steps
+from domain.notifications.fingerprints import Trouble, gathered
+from domain.notifications.messages import NewNotice
 from resources.ledger.alerts import Watch
 from resources.ledger.ledger import Ledger
 from resources.ledger.notices import mint_notice_id
-from resources.settings import Settings
+from settings.settings import Settings
 
 STORE = dg.AssetCheckKey(dg.AssetKey("vector_store"), "store_matches_ledger")
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from pipelines.failures import RowlineFailure
-from pipelines.notifications.messages import Channel
+from domain.errors import RowlineFailure
+from domain.notifications.messages import Channel
 from resources.ledger.ledger import Ledger
 from resources.notices.channels import Carrier
 from resources.notices.delivery import Delivery

@@ -15,8 +15,8 @@ from resources.embedders.openai import OpenAIEmbedder
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import Limits
 from resources.services import Services
-from resources.settings import Settings
 from resources.vectors.pinecone.store import PineconeVectorStore
+from settings.settings import Settings
 from tests.faults.cells import Cell
 from tests.laws.deployment import Deployment, items
 from tests.stand_ins import openai_server, pinecone_server, s3_server

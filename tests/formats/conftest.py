@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from formats.reading import Layout, Limits, Notice, read_workbook
+from domain.documents.tables import Layout, Notice
+from formats.limits import Limits
+from formats.reading import read_workbook
 
 WORKBOOKS = Path(__file__).parents[1] / "data" / "workbooks"
 

@@ -11,9 +11,9 @@ import pytest
 import xlsxwriter
 from openpyxl import load_workbook
 
-from formats.reading import Notice, RowBatch, read_workbook
+from domain.documents.tables import ERROR_COLUMN, Notice, RowBatch
+from formats.reading import read_workbook
 from formats.writers.error_workbook import write_marked_workbook
-from pipelines.documents.rows import ERROR_COLUMN
 
 WORKBOOKS = Path(__file__).parents[1] / "data" / "workbooks"
 MARKED = [

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
+from domain.errors import UnreadableFile
 from formats import errors
-from pipelines.failures import UnreadableFile
 from tests.formats.conftest import Read
 
 

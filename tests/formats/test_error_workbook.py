@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from formats.reading import Notice, RowBatch, SheetHeader, read_workbook
+from domain.documents.tables import ERROR_COLUMN, Notice, RowBatch, SheetHeader
+from domain.errors import PermanentFailure
+from formats.reading import read_workbook
 from formats.writers.error_workbook import ErrorRow, write_error_workbook
-from pipelines.documents.rows import ERROR_COLUMN
-from pipelines.failures import PermanentFailure
-from tests.documents.examples import rows_of, sheet
+from tests.domain.documents.examples import rows_of, sheet
 
 STAFF = sheet(["no", "name"], [["007", "Bond"], ["=1+1", "#N/A"], ["3", ""]], "직원")
 

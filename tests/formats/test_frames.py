@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.limits import SheetHeader
+from domain.documents.tables import SheetHeader
 from formats.sandbox.frames import FACT, MAX_FRAME_BYTES, ROWS, frames, pack_fact, pack_rows, unpack_rows
 from formats.spreadsheets.cell_text import text_of
 

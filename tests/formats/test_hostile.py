@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
+from domain.errors import UnreadableFile
 from formats import errors
-from pipelines.failures import UnreadableFile
 from tests.formats.conftest import Read
 
 SECONDS = 15.0

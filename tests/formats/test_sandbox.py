@@ -13,11 +13,12 @@ import psutil
 import pytest
 import xlsxwriter
 
+from domain.documents.tables import RowBatch
+from domain.errors import TransientFailure
 from formats.errors import TooLarge
 from formats.limits import Limits
-from formats.reading import RowBatch, read_workbook
+from formats.reading import read_workbook
 from formats.sandbox import forkserver_client
-from pipelines.failures import TransientFailure
 from resources.database.embedded import runs
 
 ROOT = Path(__file__).parents[2]

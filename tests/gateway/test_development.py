@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
+from domain.errors import PermanentFailure, TransientFailure
 from gateway.development import (
     QUICK_DEATHS,
     QUICK_SECONDS,
@@ -31,9 +32,8 @@ from gateway.development import (
     stop,
 )
 from gateway.serving import bound
-from pipelines.failures import PermanentFailure, TransientFailure
 from resources.database.embedded import runs
-from resources.settings import PROJECT_ROOT, Settings
+from settings.settings import PROJECT_ROOT, Settings
 
 PATIENCE = 150.0
 PR_SET_CHILD_SUBREAPER = 36

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from openpyxl import load_workbook
 
-from pipelines.documents.rows import ERROR_COLUMN
+from domain.documents.tables import ERROR_COLUMN
 from tests.laws.command import Command
 from tests.laws.deployment import csv_bytes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pipelines.access.keys import environment_of, key_id_of
+from domain.access.api_keys import environment_of, key_id_of
 from tests.laws.command import Command
 
 STAFF = "employeeNumber,name\nE1,김하나\n"

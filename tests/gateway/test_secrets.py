@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pipelines.access.keys import mint_key, mint_token
-from pipelines.access.signatures import signed
+from domain.access.api_keys import mint_key, mint_token
+from domain.access.signatures import signed
 from resources.services import Services
 from tests.gateway.test_serving import Gateway, start  # noqa: F401 - a fixture
 

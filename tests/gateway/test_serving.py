@@ -17,11 +17,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from domain.errors import WrongSetting
 from gateway.serving import bound, listening
 from gateway.worker import warm
-from pipelines.failures import WrongSetting
 from resources.embedders.local import LocalEmbedder
-from resources.settings import PROJECT_ROOT, Settings
+from settings.settings import PROJECT_ROOT, Settings
 
 LOADED = "the model for searches is loaded"
 RETRY_SECONDS = 1.9  # how long the JavaScript SDK tries

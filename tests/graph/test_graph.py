@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from pipelines.documents.addresses import content_hash
+from domain.documents.identifiers import content_hash
 from tests.laws.deployment import Deployment, csv_bytes, items, template, xlsx_bytes
 
 MODEL = "test/words/64"
@@ -125,7 +125,7 @@ def test_the_employee_document_record_keeps_vector_ids_and_count(rowline: Deploy
 
 def test_the_namespace_of_an_employee_list_is_used(rowline: Deployment):
     """B5: an employee's own namespace, where the list names one."""
-    from pipelines.documents.employees import Employee
+    from domain.documents.employees import Employee
 
     rowline.services.ledger.organizations.put_employees("acme", [Employee("E1", "Kim", "team-blue")])
     rowline.index(PAY[:2], template=STAFF, mode="employee_split")

@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 
 from assets.documents import group
-from pipelines.documents.arrivals import RunWanted
-from pipelines.failures import TransientFailure
+from domain.documents.run_requests import RunWanted
+from domain.errors import TransientFailure
 from pipelines.jobs.document_group import document_group
 from resources.embedders.protocol import Embedded
 from resources.ledger.documents import Version

@@ -14,9 +14,9 @@ from uuid import uuid4
 import dagster as dg
 
 from assets.documents import checks, graph
-from pipelines.documents.employees import Employee
-from pipelines.documents.rows import Mode
-from pipelines.documents.templates import Template, template_of
+from domain.documents.employees import Employee
+from domain.documents.rows import Mode
+from domain.documents.templates import Template, template_of
 from pipelines.jobs.document_graph import document_graph
 from resources.ledger.arrivals import SameName
 from resources.ledger.documents import Version

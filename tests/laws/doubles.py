@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.documents.costs import estimated_tokens
+from domain.documents.costs import estimated_tokens
 from resources.embedders.protocol import Embedded, Model
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore

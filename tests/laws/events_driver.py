@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.services import open_services
 from sensors.events.effects import Effects
 

@@ -77,9 +77,9 @@ def command(asked: dict[str, Any]) -> None:
 def process_group(runs: list[str]) -> None:
     """One run for many documents, as a run worker has it."""
     from pipelines.jobs.document_group import document_group
-    from pipelines.running import instance
+    from pipelines.local_runs import instance
     from resources.processes import PROCESS_TAG, Process
-    from resources.settings import load_settings
+    from settings.settings import load_settings
 
     with instance(load_settings()) as dagster:
         config = {"ops": {"processed_documents": {"config": {"runs": runs}}}}
@@ -97,7 +97,7 @@ def preload() -> None:
 
     import gateway.cli.main  # noqa: F401
     import pipelines.definitions
-    import pipelines.running
+    import pipelines.local_runs
     import resources.dagster_storage  # noqa: F401
 
     pipelines.definitions.defs.resolve_job_def("document_graph")

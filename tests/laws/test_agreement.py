@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pipelines.documents.employees import Employee
-from pipelines.failures import TransientFailure
+from domain.documents.employees import Employee
+from domain.errors import TransientFailure
 from resources.ledger.documents import Version
 from tests.laws.deployment import STEPS, Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger

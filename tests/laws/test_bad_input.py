@@ -213,7 +213,7 @@ def test_a_run_that_failed_ends_with_1_also_where_the_version_had_been_completed
     rowline_command: Command, monkeypatch: pytest.MonkeyPatch
 ):
     """Processing again repairs the store; where it could not, a script must not be told that it did."""
-    from pipelines.failures import PermanentFailure
+    from domain.errors import PermanentFailure
     from resources.vectors.pgvector import PgVectorStore
 
     document = rowline_command.indexed(rowline_command.file("items.csv", GOOD))

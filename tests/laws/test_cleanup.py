@@ -10,7 +10,7 @@ import pytest
 
 from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.rollback import roll_back
-from pipelines.failures import Misuse, NotFound, TransientFailure
+from domain.errors import Misuse, NotFound, TransientFailure
 from resources.removal import CleanedUp
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.rollback import roll_back
-from pipelines.failures import NotFound
+from domain.errors import NotFound
 from resources.removal import CleanedUp, would_go
 from tests.laws.deployment import STEPS, Deployment, items
 from tests.laws.test_operations import work

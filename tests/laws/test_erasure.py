@@ -12,17 +12,17 @@ import pytest
 
 from assets.documents.erasure import Receipt, erase_employee, erase_organization
 from assets.documents.sync import sync_vectors
+from domain.access.api_keys import mint_key
+from domain.documents.employees import Employee
+from domain.documents.templates import Template
+from domain.errors import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
+from domain.notifications.messages import NewNotice
 from gateway.sending import take_events
-from pipelines.access.keys import mint_key
-from pipelines.documents.employees import Employee
-from pipelines.documents.templates import Template
-from pipelines.failures import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
-from pipelines.notifications.messages import NewNotice
 from resources.ledger.erasures import ERASED, HOLDERS
 from resources.removal import Places
 from resources.services import Services
 from sensors.events.effects import Effects
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, csv_bytes, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 

@@ -23,13 +23,13 @@ import psutil
 import psycopg
 import pytest
 
+from domain.access.api_keys import mint_key
+from domain.notifications.messages import NewNotice
 from gateway.sending import take_events
-from pipelines.access.keys import mint_key
-from pipelines.notifications.messages import NewNotice
 from resources.database.embedded import EmbeddedServer
 from resources.database.schema import upgrade
 from resources.services import Services
-from resources.settings import PROJECT_ROOT, Settings
+from settings.settings import PROJECT_ROOT, Settings
 from tests.laws import deployment as laws
 
 EVENTS = 500

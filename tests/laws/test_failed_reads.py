@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from resources.database.connections import Database
 from resources.ledger.documents import Version
 from resources.ledger.ledger import Ledger

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.running import instance
+from pipelines.local_runs import instance
 from resources.services import Services
-from resources.settings import load_settings
 from sensors.documents.stuck import Seen, looked
+from settings.settings import load_settings
 from tests.laws.deployment import csv_bytes
 from tests.laws.test_kill import (
     KILLED,

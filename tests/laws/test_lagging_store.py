@@ -12,11 +12,11 @@ from pydantic import SecretStr
 
 from assets.documents.rollback import roll_back
 from assets.documents.sync import sync_vectors
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.services import Services
-from resources.settings import Settings
 from resources.vectors.pinecone.store import PineconeVectorStore
 from resources.vectors.protocol import VectorBatch
+from settings.settings import Settings
 from tests.laws.command import Command
 from tests.laws.deployment import STEPS, Deployment, csv_bytes, items
 from tests.laws.doubles import DIMENSION, FailsAt, Watched, watched_ledger

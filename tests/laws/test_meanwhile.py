@@ -13,7 +13,7 @@ import pytest
 from assets.documents.cleanup import clean_up
 from assets.documents.rollback import roll_back
 from assets.documents.sync import sync_vectors
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from tests.laws.deployment import STEPS, Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 

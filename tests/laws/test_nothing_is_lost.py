@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.documents.statuses import status_json
+from domain.documents.statuses import status_json
 from resources.ledger.documents import Version
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched
@@ -160,7 +160,7 @@ def test_a_completed_version_stays_as_it_is_and_its_file_uploaded_again_knows_th
 
 def test_vectors_deleted_counts_what_left_the_store(rowline: Deployment):
     """A version that failed before its vectors were stored has none to delete."""
-    from pipelines.failures import PermanentFailure
+    from domain.errors import PermanentFailure
 
     embedder = rowline.services.embedder
     first = rowline.index(items("anvil", "bellows"))

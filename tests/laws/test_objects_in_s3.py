@@ -10,7 +10,7 @@ import pytest
 
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import LIMITS
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.laws.command import Command
 from tests.laws.deployment import Deployment, csv_bytes, items
 from tests.laws.test_secrets import every_file_under, everything_in

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from assets.documents.cleanup import clean_up
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from pipelines.jobs import maintenance
 from resources.removal import Places
 from resources.wiring import NAMES

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from assets.documents import ordering
-from pipelines.documents.orders import FIRST_LOOK, order_ranges
-from pipelines.failures import Misuse, TransientFailure
+from domain.documents.embedding_jobs import FIRST_LOOK, order_ranges
+from domain.errors import Misuse, TransientFailure
 from resources.embedders.openai import PRICES
 from resources.ledger import orders
 from tests.grids import moments

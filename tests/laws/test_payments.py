@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import psycopg
 import pytest
 
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from resources.embedders.openai import PRICES, OpenAIEmbedder
 from resources.embedders.protocol import Embedded
 from resources.services import Services

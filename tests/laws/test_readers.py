@@ -16,8 +16,8 @@ from assets.documents.rollback import roll_back
 from resources.ledger.ledger import Ledger
 from resources.search import DISTURBED_AT_MOST, Scope, Search
 from resources.services import Services
-from resources.settings import Settings
 from resources.vectors.pinecone.store import PineconeVectorStore
+from settings.settings import Settings
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import DIMENSION, WordEmbedder, watched_ledger
 from tests.stand_ins.pinecone_server import KEY, NAME, PineconeServer

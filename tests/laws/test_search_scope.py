@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 from resources.search import Scope
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched, watched_ledger

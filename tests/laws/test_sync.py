@@ -10,7 +10,7 @@ import pytest
 
 from assets.documents.cleanup import clean_up
 from assets.documents.sync import Drifted, sync_vectors
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import Watched, failing_store, watched_ledger
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.documents.templates import Template
+from domain.documents.templates import Template
 from resources.embedders.protocol import Embedded
 from resources.ledger.documents import Version
 from resources.ledger.embeddings import Group

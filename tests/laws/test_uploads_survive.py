@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from pipelines.documents.templates import Template
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.documents.templates import Template
+from domain.errors import PermanentFailure, TransientFailure
 from resources.objects.folder import MARK
 from resources.services import Services
 from tests.laws.deployment import Deployment, csv_bytes, items

@@ -60,7 +60,7 @@ def test_several_that_start_at_once_migrate_once(empty_database_url: str):
 def test_a_database_that_is_behind_is_migrated_when_it_is_opened(empty_database_url: str, clean_environment: object):
     """Nobody needs to know the command: the first use does it (and `rowline db upgrade` too)."""
     from resources.services import Services
-    from resources.settings import Settings
+    from settings.settings import Settings
 
     services = Services(Settings(database_url=empty_database_url))
     assert services.ledger.documents.listed() == []
@@ -113,7 +113,7 @@ def test_deleting_a_document_takes_its_versions_batches_and_lineage_along(databa
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none"])
 def test_a_database_that_is_away_is_told_in_a_sentence(url: str):
-    from pipelines.failures import TransientFailure
+    from domain.errors import TransientFailure
 
     with pytest.raises(TransientFailure, match=r"Nobody listens at 127\.0\.0\.1:1/none"):
         schema_is_current(url)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.documents.addresses import content_hash
+from domain.documents.identifiers import content_hash
 from resources.search import Scope
 from tests.laws.doubles import word_vector
 from tests.life.files import EMPLOYEES, Identity

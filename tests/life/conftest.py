@@ -9,9 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from assets.documents import stages
-from formats.reading import Layout, Limits, Notice, RowBatch, read_workbook
-from pipelines.failures import PermanentFailure
-from resources.settings import Settings
+from domain.documents.tables import Layout, Notice, RowBatch
+from domain.errors import PermanentFailure
+from formats.limits import Limits
+from formats.reading import read_workbook
+from settings.settings import Settings
 from tests.laws.deployment import Deployment
 from tests.laws.doubles import DIMENSION
 from tests.life.world import PgVectorShelf, PineconeShelf, World

@@ -9,8 +9,8 @@ from contextlib import suppress
 import dagster as dg
 import pytest
 
-from pipelines.documents.addresses import content_hash
-from pipelines.failures import Misuse
+from domain.documents.identifiers import content_hash
+from domain.errors import Misuse
 from tests.life.agreement import agree, counts_are_right
 from tests.life.files import File
 from tests.life.model import ON_THE_WAY, Model, ModelDocument

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipelines.documents.rows import Mode
+from domain.documents.rows import Mode
 from tests.laws.deployment import csv_bytes, template
 
 COLUMNS = ("no", "task", "note")

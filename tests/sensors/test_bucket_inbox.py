@@ -14,11 +14,11 @@ import pytest
 
 from assets.documents.cleanup import clean_up
 from assets.documents.erasure import erase_organization
-from pipelines.documents.arrivals import InboxFile
-from pipelines.failures import RowlineFailure, TransientFailure, WrongSetting
+from domain.documents.inbox_files import InboxFile
+from domain.errors import RowlineFailure, TransientFailure, WrongSetting
 from resources.inbox.bucket import BucketInbox
-from resources.settings import Settings
 from sensors.documents.inbox import TICK_SECONDS, bucket_files, emptied
+from settings.settings import Settings
 from tests.grids import kinds
 from tests.laws.deployment import Deployment, csv_bytes, items, template
 from tests.laws.doubles import FailsAt, Watched

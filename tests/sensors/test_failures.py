@@ -127,7 +127,7 @@ def test_a_run_of_something_else_is_none_of_its_business(rowline: Deployment):
 
 def test_a_transient_failure_is_tried_three_times_and_then_told(rowline: Deployment):
     """B3: two retries; what is told says how often it was tried."""
-    from pipelines.failures import TransientFailure
+    from domain.errors import TransientFailure
 
     calls: list[str] = []
 

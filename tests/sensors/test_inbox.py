@@ -15,7 +15,7 @@ import pytest
 
 from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.erasure import erase_organization
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.inbox.folder import FolderInbox
 from sensors.documents.inbox import inbox_files
 from tests.laws.deployment import Deployment, csv_bytes, items, template

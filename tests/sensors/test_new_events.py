@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.event_files import EventFiles
 from sensors.events import new_events
 from sensors.events.effects import Effects
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
 
 

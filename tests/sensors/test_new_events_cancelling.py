@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from sensors.events import new_events
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.graph.test_group import process
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import WordEmbedder

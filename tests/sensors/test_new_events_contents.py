@@ -9,7 +9,7 @@ import pytest
 from gateway.http.runs import Ascii, answer, event_json, now
 from resources.ledger import event_runs
 from sensors.events import new_events
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
 
 

@@ -13,7 +13,7 @@ from pipelines.definitions import defs
 from resources.services import Services
 from sensors.events import endings, new_events
 from sensors.retries import RETRY_SECONDS
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
 
 RETRIES = {"run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}}

@@ -15,7 +15,7 @@ from assets.documents.erasure import erase_organization
 from assets.events.operations import ForgetConfig, forgotten_events
 from sensors.events import new_events
 from sensors.events.effects import Effects
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
 
 

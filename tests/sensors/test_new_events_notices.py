@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.failures import Misuse
+from domain.errors import Misuse
 from sensors.events import new_events
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment
 
 MAIL: dict[str, Any] = {"channel": "email", "to": "anna@corp.example", "subject": "제목", "message": "안녕하세요"}
@@ -73,6 +73,6 @@ def test_what_is_wrong_is_refused_at_the_door_with_the_field(events: Events, cha
 
 
 def _notice(run: str) -> Any:
-    from pipelines.notifications.messages import SendNotification
+    from domain.notifications.messages import SendNotification
 
     return SendNotification.model_validate(MAIL).notice("acme", run)

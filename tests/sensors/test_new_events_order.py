@@ -10,7 +10,7 @@ from gateway.http.versions import send
 from resources.database.schema import migrating, upgrade
 from resources.ledger.event_runs import WAITING
 from sensors.events import new_events
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment
 
 FUTURE = 4_000_000_000_000

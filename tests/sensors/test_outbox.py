@@ -14,9 +14,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.failures import Conflict, NotFound
-from pipelines.notifications.attempts import Settled
-from pipelines.notifications.messages import Channel, NewNotice
+from domain.errors import Conflict, NotFound
+from domain.notifications.messages import Channel, NewNotice
+from domain.notifications.retry_policy import Settled
 from resources.ledger.notices import SENDING, Notices
 from resources.notices.channels import Carrier, Closed
 from resources.notices.delivery import Delivery

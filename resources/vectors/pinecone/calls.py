@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.vectors.pinecone.connection import Connection
 from resources.vectors.pinecone.names import physical
 from resources.vectors.pinecone.requests import MODEL

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from pipelines.failures import TransientFailure, WrongSetting
-from resources.outside import is_loopback, usable_key
+from domain.errors import TransientFailure, WrongSetting
 from resources.vectors.pinecone.troubles import explain, unreadable
+from settings.values import is_loopback, usable_key
 
 if TYPE_CHECKING:
     from pinecone import Index, Pinecone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 
 LONGEST = 512
 MARK = "xn--"  # as in domain names: what follows is Punycode

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 from resources.vectors.protocol import VectorBatch
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.parallel import in_parallel
 from resources.vectors.pinecone.calls import DELETE_IDS, FETCH_IDS, TOP_K, Namespace
 from resources.vectors.pinecone.connection import IN_FLIGHT, Connection

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from resources.parallel import in_parallel
 from resources.vectors.pinecone.calls import Namespace, PartlyTaken
 from resources.vectors.pinecone.connection import IN_FLIGHT

@@ -11,7 +11,7 @@ from gateway.doctor.checklist import checklist
 from gateway.doctor.context import Context
 from gateway.doctor.examination import examine
 from gateway.doctor.findings import Verdict
-from resources.settings import load_what_is_right
+from settings.settings import load_what_is_right
 from tests.stand_ins.openai_server import KEY, OpenAIServer
 from tests.stand_ins.pinecone_server import KEY as PINECONE_KEY
 from tests.stand_ins.pinecone_server import NAME, PineconeServer

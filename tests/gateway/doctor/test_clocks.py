@@ -11,7 +11,7 @@ from gateway.doctor import clocks, databases
 from gateway.doctor.context import Context
 from gateway.doctor.findings import State
 from resources.clocks import web_time
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.stand_ins.openai_server import KEY, OpenAIServer
 
 WRONG = [(0, "ok"), (4, "ok"), (20, "warning"), (-20, "warning"), (100, "failed"), (-100, "failed")]

@@ -12,8 +12,8 @@ import pytest
 from gateway.doctor import configuration as look
 from gateway.doctor.context import Context
 from gateway.doctor.findings import State
-from resources.complaints import is_placeholder
-from resources.settings import Settings
+from settings.errors import is_placeholder
+from settings.settings import Settings
 
 GOOD = "sk-proj-4Jx9QmVb7TzR2LkW8nYc"
 OTHER = "pcsk_7fYw3_KdPqL9vXbN2mRtZ8cHs"

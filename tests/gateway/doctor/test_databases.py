@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 import pytest
 
+from domain.errors import WrongSetting
 from gateway.doctor import databases
 from gateway.doctor.context import Context
 from gateway.doctor.findings import State
-from pipelines.failures import WrongSetting
 from resources.database.inspection import Inspection
-from resources.outside import is_loopback
-from resources.settings import Settings
+from settings.settings import Settings
+from settings.values import is_loopback
 from tests.conftest import named
 from tests.stand_ins.certificates import Authority
 from tests.stand_ins.postgres_proxy import PostgresProxy

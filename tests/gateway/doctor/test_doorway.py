@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import WrongSetting
 from gateway.doctor import configuration, doorway
 from gateway.doctor.context import Context
 from gateway.doctor.findings import State, Verdict
-from pipelines.failures import WrongSetting
-from resources.settings import Settings, load_settings, load_what_is_right
+from settings.settings import Settings, load_settings, load_what_is_right
 
 GOOD = "event-key-of-the-apps-0123456789abcdef"
 SIGNING = "signkey-prod-" + "0123456789abcdef" * 4

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from domain.errors import TransientFailure
 from gateway.doctor.context import Context, password_of
 from gateway.doctor.examination import Check, examine
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
-from pipelines.failures import TransientFailure
-from resources.complaints import Complaint
-from resources.settings import Settings
+from settings.errors import Complaint
+from settings.settings import Settings
 
 KEY = "sk-live-SECRET0123456789"
 PASSWORD = "p%40ss-SECRET"

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.doctor import notices as look
 from gateway.doctor.context import Context
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.mail_server import MailServer
 from tests.stand_ins.notice_receivers import SlackServer

@@ -16,8 +16,8 @@ from dagster._daemon.types import DaemonHeartbeat
 from gateway.doctor import databases, orchestration
 from gateway.doctor.context import Context
 from pipelines.definitions import defs
-from pipelines.inspection import instance
-from resources.settings import PROJECT_ROOT, load_settings
+from pipelines.instance_status import instance
+from settings.settings import PROJECT_ROOT, load_settings
 from tests.conftest import drop_database
 
 

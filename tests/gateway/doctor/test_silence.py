@@ -12,7 +12,7 @@ import pytest
 from gateway.doctor.checklist import checklist
 from gateway.doctor.context import Context
 from gateway.doctor.examination import examine
-from resources.settings import Settings
+from settings.settings import Settings
 
 KEY = "sk-proj-4Jx9QmVb7TzR2LkW8nYc"
 ASKING = {"database", "embedding service", "vector store", "object store"}

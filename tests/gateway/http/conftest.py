@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from domain.access.api_keys import Role, mint_key
+from domain.documents.employees import Employee
 from gateway.http.app import create_app
-from pipelines.access.keys import Role, mint_key
-from pipelines.documents.employees import Employee
 from resources.services import Services
 
 MakeKey = Callable[..., dict[str, str]]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.access.keys import Role
+from domain.access.api_keys import Role
 
 Things = Mapping[str, str]  # name in a path → what it is for acme
 EVENT = {"name": "app/unknown.event", "data": {"from": "a test"}}

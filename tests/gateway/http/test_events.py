@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from domain.events.ids import is_ulid
 from gateway.http.app import create_app
-from pipelines.events.ids import is_ulid
 from resources.services import Services
-from tests.events.test_reading import FIELDS, JSON
+from tests.domain.events.test_parsing import FIELDS, JSON
 from tests.laws.deployment import Deployment
 
 KEY = "a-team's-key-0123456789abcdef0123456789"

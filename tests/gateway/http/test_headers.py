@@ -15,7 +15,7 @@ from gateway.http.app import create_app
 from gateway.http.bounds import HEADER_BYTES, HEADERS, TARGET_BYTES, Passage
 from gateway.http.security import GuardedApp, guard
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 
 AROUND = {

@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from domain.errors import TransientFailure
 from gateway.http.app import create_app
 from gateway.http.readiness import CHECKS, Readiness
-from pipelines.failures import TransientFailure
 from resources.services import Services
 from tests.stand_ins.s3_server import S3Server
 
@@ -48,7 +48,7 @@ def told(services: Services, operator: bool = True, **query: Any) -> tuple[int, 
 
 def test_alive_is_said_as_the_apps_know_it_and_nobody_is_asked() -> None:
     services = Services.__new__(Services)  # nothing to ask
-    from resources.settings import Settings
+    from settings.settings import Settings
 
     services.__dict__["settings"] = Settings(database_url="postgresql://nobody@127.0.0.1:1/x")
     with TestClient(create_app(services)) as client:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from domain.access.api_keys import environment_of, mint_key
+from domain.timestamps import told_time
 from gateway.http.app import create_app
-from pipelines.access.keys import environment_of, mint_key
-from pipelines.times import told_time
 from resources.ledger.keys import Key
 from resources.services import Services
 from tests.gateway.http.conftest import MakeKey

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from domain.access import signatures
+from domain.access.api_keys import mint_key
 from gateway.http.app import create_app
 from gateway.http.limits import Limits
-from pipelines.access import signatures
-from pipelines.access.keys import mint_key
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 
 Limited = Callable[..., TestClient]

@@ -10,14 +10,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from domain.events.registry import FUNCTIONS
 from gateway.http import metrics
 from gateway.http.app import create_app
 from gateway.http.metrics import COUNTERS, GAUGES, Cached, LedgerCollector
 from gateway.http.operators import SHOW_THAT_YOU_MAY
-from pipelines.events.registry import FUNCTIONS
 from resources.ledger.tallies import MANY_LINES, Figure
 from resources.services import Services
-from resources.settings import PROJECT_ROOT, Settings
+from settings.settings import PROJECT_ROOT, Settings
 from tests.laws.deployment import Deployment, items
 
 TOKEN = "t" * 40

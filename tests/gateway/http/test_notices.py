@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from pipelines.notifications.messages import NewNotice
+from domain.notifications.messages import NewNotice
 from resources.services import Services
 
 

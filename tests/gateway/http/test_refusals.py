@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from pipelines.wording import PATTERNS, WORDS
+from domain.validation_messages import PATTERNS, WORDS
 from tests.gateway.http.conftest import MakeKey
 
 Ask = Callable[..., Any]

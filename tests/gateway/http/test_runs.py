@@ -12,12 +12,12 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from domain.events.registry import FUNCTIONS
 from gateway.http.app import create_app
 from gateway.sending import take_events
-from pipelines.events.registry import FUNCTIONS
 from resources.services import Services
 from sensors.events import new_events
-from tests.events.sender import Events
+from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
 
 SIGNING = "signkey-prod-" + "0123456789abcdef" * 4

@@ -15,7 +15,7 @@ from gateway.http.app import create_app
 from gateway.http.cookies import COOKIE, GUARDED
 from gateway.http.identity import FORWARDED
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 
 OURS = {"Sec-Fetch-Site": "same-origin"}

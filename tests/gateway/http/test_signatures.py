@@ -9,12 +9,12 @@ from fastapi import Depends
 from inngest._internal import net, transforms
 from starlette.testclient import TestClient
 
+from domain.access.api_keys import Caller
+from domain.access.signatures import HEADER, request_without_body, signed
 from gateway.http.app import create_app
 from gateway.http.signatures import machine
-from pipelines.access.keys import Caller
-from pipelines.access.signatures import HEADER, request_without_body, signed
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 
 KEY = "signkey-test-" + "0123456789abcdef" * 4

@@ -18,13 +18,13 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
+from domain.access.api_keys import ROLES, Environment, Role, mint_key
+from domain.notifications.messages import NewNotice
 from gateway.http.app import create_app
 from gateway.sending import take_events
-from pipelines.access.keys import ROLES, Environment, Role, mint_key
-from pipelines.notifications.messages import NewNotice
 from resources.ledger.keys import Key
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.conftest import drop_database
 from tests.gateway.http.routes import ROUTES, Route
 from tests.laws.deployment import Deployment

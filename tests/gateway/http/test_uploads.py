@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 from tests.laws.deployment import Deployment, csv_bytes, items, template, xlsx_bytes
 

@@ -16,8 +16,8 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from starlette.testclient import TestClient
 
+from domain.access.api_keys import mint_key
 from gateway.http.app import create_app
-from pipelines.access.keys import mint_key
 from tests.gateway.http.conftest import client, key_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.settings import PROJECT_ROOT
+from settings.settings import PROJECT_ROOT
 
 SCRIPT = PROJECT_ROOT / ".ci" / "browser"
 Told = subprocess.CompletedProcess[str]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.testclient import TestClient
 
+from domain.events.registry import FUNCTIONS, Function, read_payload
 from gateway.pages.examples import EXAMPLES, example_of, fields_of
 from gateway.sending import take_events
-from pipelines.events.registry import FUNCTIONS, Function, read_payload
 from tests.gateway.pages.conftest import Questions, signed_in
 from tests.laws.deployment import items
 

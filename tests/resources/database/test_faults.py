@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.database.connections import Database
 from resources.ledger.ledger import Ledger
 from tests.stand_ins.faults import Fault

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.database.connections import Database
 from resources.ledger import embeddings
 from resources.ledger.documents import Version

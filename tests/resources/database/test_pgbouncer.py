@@ -13,11 +13,11 @@ import dagster as dg
 import psycopg
 import pytest
 
-from pipelines.failures import TransientFailure, WrongSetting
+from domain.errors import TransientFailure, WrongSetting
 from resources.database.connections import connect
 from resources.ledger.documents import Version
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import WordEmbedder
 from tests.stand_ins.postgres_bouncer import bouncer

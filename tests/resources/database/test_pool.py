@@ -9,10 +9,10 @@ import dagster as dg
 import psycopg
 import pytest
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.database.connections import Database
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import WordEmbedder
 from tests.resources.database.conftest import IN_URL

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from resources.settings import PROJECT_ROOT
+from settings.settings import PROJECT_ROOT
 from tests.laws.command import Command
 from tests.laws.deployment import csv_bytes, items
 from tests.stand_ins.openai_server import KEY, OpenAIServer

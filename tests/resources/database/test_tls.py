@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pipelines.failures import WrongSetting
+from domain.errors import WrongSetting
 from resources.dagster_storage import make_tables
 from resources.database.connections import Database, connect
 from resources.database.inspection import Inspection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 from resources.database.connections import Database, connect
 from resources.database.schema import schema_is_current, upgrade
 from tests.resources.database.conftest import IN_URL, PASSWORD

@@ -18,7 +18,7 @@ import pytest
 
 from resources.database.connections import Database
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.conftest import drop_database
 from tests.faults.table import fault_line
 from tests.grids import kinds

@@ -8,10 +8,10 @@ import dagster as dg
 import psycopg
 import pytest
 
-from pipelines.failures import WrongSetting
+from domain.errors import WrongSetting
 from resources.database.schema import schema_is_current, upgrade
 from resources.services import Services
-from resources.settings import Settings
+from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import WordEmbedder
 from tests.stand_ins import pinecone_server

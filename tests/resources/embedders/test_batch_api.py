@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from resources.embedders import batch_api
 from resources.embedders.openai import OpenAIEmbedder
 from resources.embedders.protocol import OrderState

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from pipelines.failures import WrongSetting
+from domain.errors import WrongSetting
 from resources.embedders.openai import PRICES, OpenAIEmbedder, suspects
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_embeddings import REFUSED_MARK, Refusal, check, vector

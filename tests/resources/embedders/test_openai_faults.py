@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 from resources.embedders.openai import OpenAIEmbedder
 from resources.embedders.pace import Pace
 from resources.embedders.troubles import LONGEST_REASON, ServiceTrouble, without_secrets

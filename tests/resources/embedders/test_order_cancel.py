@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.failures import PermanentFailure, TransientFailure, WrongSetting
+from domain.errors import PermanentFailure, TransientFailure, WrongSetting
 from resources.embedders import batch_api
 from resources.embedders.openai import OpenAIEmbedder
 from tests.stand_ins.faults import Fault

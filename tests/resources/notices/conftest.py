@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pipelines.notifications.messages import NewNotice
+from domain.notifications.messages import NewNotice
 from resources.ledger.notices import Notice, Notices
 from resources.notices.channels import Carrier, Closed
 from resources.notices.delivery import Delivery

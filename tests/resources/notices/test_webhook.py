@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipelines.times import told_time
+from domain.timestamps import told_time
 from resources.notices.webhook import Webhook
 from resources.services import Services
 from tests.resources.notices.conftest import Outbox, Put

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.failures import RowlineFailure
+from domain.errors import RowlineFailure
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import LIMITS
 from tests.stand_ins.s3_server import KEY, SECRET

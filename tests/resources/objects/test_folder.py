@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 from resources.objects.folder import FolderObjectStore
 
 

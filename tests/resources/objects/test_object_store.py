@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from pipelines.failures import PermanentFailure
+from domain.errors import PermanentFailure
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore

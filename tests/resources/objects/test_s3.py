@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.failures import RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import RowlineFailure, TransientFailure, WrongSetting
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_troubles import AlteredObject, StorageFull

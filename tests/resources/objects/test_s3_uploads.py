@@ -11,9 +11,9 @@ import tempfile
 
 import pytest
 
-from pipelines.failures import Misuse, PermanentFailure, TransientFailure
+from domain.errors import Misuse, PermanentFailure, TransientFailure
 from resources.objects.s3 import S3ObjectStore
-from resources.settings import PROJECT_ROOT
+from settings.settings import PROJECT_ROOT
 from tests.grids import kinds
 from tests.resources.objects.bad_days import FEW, LARGE, failure, hurried, read, written
 from tests.stand_ins.faults import Fault

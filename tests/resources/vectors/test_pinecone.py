@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from pipelines.failures import PermanentFailure, TransientFailure
+from domain.errors import PermanentFailure, TransientFailure
 from resources.vectors.pinecone.connection import IN_FLIGHT
 from resources.vectors.pinecone.store import PineconeVectorStore
 from resources.vectors.pinecone.upserts import PAUSE

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from pipelines.failures import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 from resources.vectors.pinecone.store import PineconeVectorStore
 from resources.vectors.protocol import VectorBatch
 from tests.resources.vectors.conftest import Connect

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.failures import PermanentFailure, TransientFailure, WrongSetting
+from domain.errors import PermanentFailure, TransientFailure, WrongSetting
 from resources.vectors.pinecone.names import ours, physical
 from tests.resources.vectors.conftest import Connect
 from tests.stand_ins.pinecone_server import PineconeServer

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from pipelines.failures import TransientFailure
+from domain.errors import TransientFailure
 from resources.vectors.protocol import VectorBatch, VectorStore
 from tests.resources.vectors.conftest import BODIES
 

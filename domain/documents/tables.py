@@ -1,0 +1,59 @@
+"""The parts a file comes in: what a template fixes of a table, its header, its rows, and what reading warns of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the template fixes; None = found."""
+
+    sheet: str | None = None
+    header_row: int | None = None  # 1-based, as a person sees it
+
+
+@dataclass(frozen=True, slots=True)
+class SheetHeader:
+    """The columns of one table: names unique and never empty, header rows 1-based."""
+
+    sheet: str
+    columns: tuple[str, ...]
+    header_rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowBatch:
+    """Consecutive rows: (row number as a person sees it, one text per column, "" for a blank cell)."""
+
+    header: SheetHeader
+    rows: list[tuple[int, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Worth telling, not fatal."""
+
+    sheet: str | None
+    row_number: int | None
+    message: str
+
+
+ERROR_COLUMN = "오류 / Error"  # what an error workbook adds; it is no content of the sheet that is uploaded again
+
+
+def without_error_column(parts: Iterable[RowBatch | Notice]) -> Iterator[RowBatch | Notice]:
+    """The parts of a file without the column of an error workbook, whose rows thus are what they were before."""
+    told: set[str] = set()
+    for part in parts:
+        if isinstance(part, Notice) or ERROR_COLUMN not in part.header.columns:
+            yield part
+            continue
+        sheet, at = part.header.sheet, part.header.columns.index(ERROR_COLUMN)
+        if sheet not in told:
+            told.add(sheet)
+            yield Notice(sheet, None, f"the column {ERROR_COLUMN} of an error workbook is left out")
+        columns = part.header.columns[:at] + part.header.columns[at + 1 :]
+        header = replace(part.header, columns=columns)
+        yield RowBatch(header, [(number, cells[:at] + cells[at + 1 :]) for number, cells in part.rows])

@@ -1,0 +1,132 @@
+"""The registry: event name → typed payload → function. The only place that says what an event starts (A6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from domain.errors import Misuse
+from domain.events.payloads import (
+    DocumentCleanup,
+    DocumentProcess,
+    DocumentRollback,
+    DocumentUploaded,
+    NotificationSend,
+    Payload,
+    SyncRequested,
+    schema_of,
+)
+from domain.validation_messages import told_of
+
+Effect = Literal["file", "queue", "job", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What starts at an event, and how (contracts of the event engine that the apps know).
+
+    `effect`: a file is taken in, a document is put into the queue, a Dagster job is asked for, a notice is put into
+    the outbox. `retries`: how often more it is tried after a transient failure. `concurrency`: how many may be under
+    way in the deployment; the rest waits. `batch`: how many are settled together. `cancel_on`: an event about the
+    same subject that ends what still waits.
+    """
+
+    name: str
+    app: str
+    event: str
+    payload: type[Payload]
+    effect: Effect
+    starts: str
+    retries: int = 3
+    concurrency: int | None = None
+    batch: int = 500
+    cancel_on: tuple[str, ...] = ()
+
+
+FUNCTIONS = (
+    Function(
+        "document-uploaded",
+        "documents",
+        "document/uploaded",
+        DocumentUploaded,
+        "file",
+        "document_graph",
+        batch=100,
+        cancel_on=("document/cleanup",),
+    ),
+    Function(
+        "document-process",
+        "documents",
+        "document/process",
+        DocumentProcess,
+        "queue",
+        "document_graph",
+        cancel_on=("document/cleanup",),
+    ),
+    Function(
+        "document-cleanup", "documents", "document/cleanup", DocumentCleanup, "job", "document_cleanup", concurrency=50
+    ),
+    Function(
+        "document-rollback",
+        "documents",
+        "document/rollback",
+        DocumentRollback,
+        "job",
+        "document_rollback",
+        concurrency=50,
+        cancel_on=("document/cleanup",),
+    ),
+    Function("vector-sync", "vectors", "vectors/sync.requested", SyncRequested, "job", "vector_sync", concurrency=1),
+    Function("send-notification", "notifications", "notification/send", NotificationSend, "notice", "outbox"),
+)
+
+
+def functions_of(event: str) -> list[Function]:
+    """What an event of this name starts; nothing for an unknown one."""
+    return [function for function in FUNCTIONS if function.event == event]
+
+
+def function_named(name: str) -> Function | None:
+    """None for one that a newer or older release knows."""
+    return next((function for function in FUNCTIONS if function.name == name), None)
+
+
+def cancelled_by(event: str) -> list[str]:
+    """Functions whose waiting runs end at an event of this name about the same subject."""
+    return [function.name for function in FUNCTIONS if event in function.cancel_on]
+
+
+def read_payload(function: Function, data: Mapping[str, Any]) -> Payload:
+    """Raises Misuse with each wrong field and its reason, never with its value."""
+    try:
+        return function.payload.model_validate(data)
+    except ValidationError as error:
+        found = ({**wrong, "loc": ("data", *wrong["loc"])} for wrong in error.errors(include_input=False))
+        raise Misuse(f"{function.event}: {'; '.join(map(told_of, found))}") from None
+
+
+def registry_json() -> dict[str, Any]:
+    """Apps, functions, triggers, payloads and settings, as `GET /functions` tells them."""
+    apps: dict[str, list[dict[str, Any]]] = {}
+    for function in FUNCTIONS:
+        apps.setdefault(function.app, []).append(function_json(function))
+    return {"apps": [{"name": name, "functions": functions} for name, functions in apps.items()]}
+
+
+def function_json(function: Function) -> dict[str, Any]:
+    return {
+        "name": function.name,
+        "description": (function.payload.__doc__ or "").strip(),
+        "triggers": [{"event": function.event}],
+        "starts": function.starts,
+        "payload": schema_of(function.payload),
+        "settings": {
+            "retries": function.retries,
+            "concurrency": function.concurrency,
+            "batchEvents": {"maxSize": function.batch},
+            "cancelOn": [{"event": event, "match": "data.documentId"} for event in function.cancel_on],
+        },
+    }

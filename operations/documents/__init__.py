@@ -1,0 +1,1 @@
+"""What is done with documents: upload, process, search, roll back, remove, erase, keep store and ledger in step."""

@@ -1,1 +1,0 @@
-"""Who may do what: keys of organizations, their roles, and how a secret is minted, told and recognised."""

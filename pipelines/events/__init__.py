@@ -1,4 +1,0 @@
-"""Events that apps send: how they are read, identified and refused, what each of them starts, and when.
-
-Pure: what was decided is kept by `resources/ledger/events.py` and carried out by `sensors/events`.
-"""

@@ -1,0 +1,101 @@
+"""The document graph in this process: what `rowline process`, the demo and CI run."""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from domain.documents.statuses import unexplained_end
+from domain.errors import RowlineFailure
+from resources.processes import PROCESS_TAG, Process
+from resources.services import Services
+from resources.wiring import NAMES
+from settings.settings import PROJECT_ROOT, Settings
+
+QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the outcome is told once
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def dagster_home(settings: Settings) -> str:
+    """The instance's folder: `dagster.yaml` of the project, put where this deployment's data is."""
+    home = settings.rowline_home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    return str(home)
+
+
+@contextmanager
+def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """This deployment's Dagster instance, as its daemon and UI see it."""
+    os.environ["DAGSTER_HOME"] = dagster_home(settings)
+    with dg.DagsterInstance.get() as opened:
+        yield opened
+
+
+def end_abandoned_runs(settings: Settings) -> int:
+    """End the runs whose process is gone, so that they hold no place in the queue; returns how many.
+
+    To be called while no daemon runs over this home: then only `rowline process`, or another machine, can be at
+    work, and their runs name their process. `failed_runs` then tells their documents.
+    """
+    gone = 0
+    with instance(settings) as dagster:
+        for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+            process = Process.of(run.tags, run.run_id, run.parent_run_id is not None)
+            if process is None or process.lives() is False:
+                dagster.report_run_failed(run, "The process that ran it is gone")
+                gone += 1
+    return gone
+
+
+def run_operation(job: str, op: str, config: dict[str, Any], services: Services) -> Any:
+    """One of the jobs on documents that exist, here and now; what its op returned.
+
+    Raises the failure that the op told, as it was before Dagster had it.
+    """
+    from pipelines.definitions import defs
+
+    with instance(services.settings) as dagster:
+        try:
+            run = defs.resolve_job_def(job).execute_in_process(
+                instance=dagster,
+                tags={PROCESS_TAG: Process.this().tag},
+                resources={name: getattr(services, name) for name in NAMES},
+                run_config={"ops": {op: {"config": config}}, **QUIET},
+            )
+        except dg.Failure as failure:
+            if isinstance(failure.__cause__, RowlineFailure):
+                raise failure.__cause__ from None
+            raise
+    return run.output_for_node(op)
+
+
+def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProcessResult:
+    """Run all steps and checks of one document. The outcome is in the ledger; the result is Dagster's own."""
+    from pipelines.definitions import defs
+
+    # of a document that waits for an order, it warns of each check whose asset was not made, as if that were amiss
+    logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
+    version = services.ledger.documents.newest(document_id)
+    # a daemon over the same ledger need not run it too
+    services.ledger.documents.mark_requested([(document_id, version.version, version.attempt)])
+    with instance(services.settings) as dagster:
+        dagster.add_dynamic_partitions("documents", [document_id])
+        result = defs.resolve_job_def("document_graph").execute_in_process(
+            partition_key=document_id,
+            instance=dagster,
+            raise_on_error=False,
+            tags={"document": document_id, PROCESS_TAG: Process.this().tag},
+            resources={name: getattr(services, name) for name in NAMES},
+            run_config=QUIET,
+        )
+    if not result.success:
+        steps = [event.step_key or "" for event in result.all_events if event.is_step_failure]
+        services.ledger.documents.fail(
+            document_id, None, unexplained_end("failed", steps, result.run_id), result.run_id
+        )
+    return result

@@ -1,0 +1,162 @@
+"""Settings of the gateway: where it listens, whom it believes, how much it takes."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from settings.errors import Complaint, is_placeholder
+
+SHORTEST = 32  # characters of a key of the gateway; Inngest's have 64 and more
+ANY = "*"
+
+
+class GatewaySettings(BaseModel):
+    """What the gateway is told. Lists are written with commas."""
+
+    gateway_port: int = Field(8300, ge=1, le=65_535, description="Port of the gateway: event API, documents, pages.")
+    gateway_host: str = Field(
+        "127.0.0.1", description="Address that the gateway listens on; 0.0.0.0 in a container, behind a TLS proxy."
+    )
+    gateway_workers: int = Field(
+        2, ge=1, le=64, description="Server processes of the gateway. With two, one serves while the other starts."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much the gateway writes down; as JSON, in development readable."
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks of the TLS proxies in front of the gateway, with commas: their "
+        "X-Forwarded-For and X-Forwarded-Proto are believed, nobody else's.",
+    )
+    allowed_hosts: str = Field(
+        "", description="Names under which the gateway answers, with commas (`*.example.com` too); unset: any."
+    )
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may call the API from a browser, with commas (`https://app.example.com`). "
+        "`*` is for development only; `/e` is open to all.",
+    )
+    default_organization: str = Field(
+        "default", description="The organization of INNGEST_EVENT_KEY, and of the development login."
+    )
+    inngest_event_key: SecretStr | None = Field(
+        None, description="The event key that a team's apps send today; it goes on working for DEFAULT_ORGANIZATION."
+    )
+    inngest_signing_key: SecretStr | None = Field(
+        None,
+        description="The key of machine-to-machine requests: apps that poll `/v1` show it, requests may be signed with "
+        "it, and our callbacks are.",
+    )
+    inngest_signing_key_fallback: SecretStr | None = Field(
+        None, description="A signing key on its way out: still believed, no longer used to sign."
+    )
+    dagster_url: str | None = Field(
+        None, description="Where people reach the Dagster UI, for links to runs; unset: DAGSTER_PORT of this computer."
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="What Prometheus shows at `/metrics`, as `Authorization: Bearer …`; unset: an admin key of "
+        "DEFAULT_ORGANIZATION.",
+    )
+    session_hours: float = Field(12, gt=0, le=24 * 30, description="How long a browser stays signed in.")
+    requests_per_minute: int = Field(
+        6_000, gt=0, description="Most requests of one key, in each process of the gateway; then 429."
+    )
+    sends_per_minute: int = Field(
+        120_000, gt=0, description="Most sends of one key to `/e`, in each process; then 503, which SDKs repeat."
+    )
+    guesses_per_minute: int = Field(
+        30, gt=0, description="Most wrong keys from one address, in each process; then 429 to wrong ones."
+    )
+    event_request_bytes: int = Field(
+        16 * 2**20, ge=2**20, description="Largest request of events that is accepted; an event may have 3 MiB."
+    )
+
+    request_bytes: int = Field(
+        2**20, gt=0, description="Largest body of a request; uploads and events have limits of their own."
+    )
+    request_seconds: float = Field(
+        60, gt=0, description="Longest wait of the gateway: for the next part of a request, and for its answer."
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def networks(cls, value: str) -> str:
+        for part in listed(value):
+            try:
+                ip_network(part)
+            except ValueError:
+                raise ValueError("must be addresses or networks like 10.0.0.0/8, with commas") from None
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def origins(cls, value: str) -> str:
+        for part in listed(value):
+            if part != ANY and not _is_origin(part):
+                raise ValueError("must be origins like https://app.example.com, without a path, with commas")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def names(cls, value: str) -> str:
+        for part in listed(value):
+            if not re.fullmatch(r"(\*\.)?[A-Za-z0-9._\-\[\]:]+", part):
+                raise ValueError("must be names like rowline.example.com or *.example.com, without a port, with commas")
+        return value
+
+    def of_the_gateway(self, environment: str) -> Iterator[Complaint]:
+        """What is not fit for others than the developer; in development the doctor tells it, and nothing stops."""
+        if environment == "development":
+            return
+        keys = {
+            "inngest_event_key": self.inngest_event_key,
+            "inngest_signing_key": self.inngest_signing_key,
+            "inngest_signing_key_fallback": self.inngest_signing_key_fallback,
+        }
+        for name, key in keys.items():
+            if reason := weakness(key):
+                yield Complaint(name.upper(), f"{reason}; ENVIRONMENT={environment} needs a real key", (name,))
+        if ANY in listed(self.cors_origins):
+            reason = f"must name each origin where ENVIRONMENT={environment}, not *"
+            yield Complaint("CORS_ORIGINS", reason, ("cors_origins",))
+
+    @property
+    def proxies(self) -> list[str]:
+        return listed(self.trusted_proxies)
+
+    @property
+    def origins_allowed(self) -> list[str]:
+        return listed(self.cors_origins)
+
+    @property
+    def hosts_allowed(self) -> list[str]:
+        return [host.lower() for host in listed(self.allowed_hosts)]
+
+
+def listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def weakness(key: SecretStr | None) -> str | None:
+    """What is wrong with a key of the gateway that is set; None for a good one, and where there is none."""
+    value = key.get_secret_value().strip() if key else ""
+    if not value:
+        return None
+    if is_placeholder(value):
+        return "still holds the text of an example"
+    if len(value) < SHORTEST:
+        return f"has {len(value)} characters, and needs {SHORTEST}"
+    return None
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and text == f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        return False

@@ -1,0 +1,166 @@
+"""Settings of notices and alerts: which channels are open, what is worth an alert, and whom it goes to."""
+
+from collections.abc import Iterator
+from email.utils import parseaddr
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from domain.notifications.alerts import KINDS
+from domain.notifications.recipients import Target, checked_email, checked_webhook, is_named, target_of
+from settings.errors import Complaint
+from settings.gateway import listed
+from settings.values import is_loopback
+
+MAIL_SCHEMES = ("smtp", "smtps", "smtp+starttls")
+
+
+class NoticeSettings(BaseModel):
+    """What notices and alerts are told. Lists are written with commas."""
+
+    slack_webhook_url: SecretStr | None = Field(
+        None, description="Opens the channel slack: the address of an incoming webhook of Slack."
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="Opens the channel email: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or "
+        "`smtp://…:25` where nobody listens in. Special characters of the password %-encoded.",
+    )
+    email_from: str | None = Field(
+        None, description="Whom mail is from: `rowline@example.com`, or `Rowline <rowline@example.com>`."
+    )
+    webhook_addresses: str = Field(
+        "",
+        description="Opens the channel webhook: addresses that notices may be posted to, with all below them, with "
+        "commas (`https://app.example.com/hooks`). Needs INNGEST_SIGNING_KEY, which signs them.",
+    )
+    webhook_private: bool = Field(
+        False, description="Whether webhooks may lead to this computer or into a private network."
+    )
+    public_url: str | None = Field(None, description="Where people reach the gateway, for links in alerts.")
+    alert_channels: str = Field(
+        "",
+        description="Whom alerts go to, with commas: `slack`, `email:ops@example.com`, `webhook:https://…`. Unset: "
+        "there are no alerts.",
+    )
+    alert_on: str = Field(",".join(KINDS), description="What is worth an alert, with commas.")
+    alert_threshold: int = Field(
+        1, ge=1, description="How many failures of one cause within ALERT_WINDOW_MINUTES make an alert."
+    )
+    alert_window_minutes: float = Field(
+        60,
+        gt=0,
+        le=7 * 24 * 60,
+        description="How long a failure counts; after it without a new one, all is well again.",
+    )
+    alert_error_share: float = Field(
+        0.1, ge=0, lt=1, description="A completed document with a larger share of error rows is worth an alert."
+    )
+    alert_queue_minutes: float = Field(
+        15, gt=0, description="An upload, an event or a message that waits longer is worth an alert."
+    )
+    alert_reminder_hours: float = Field(
+        24, gt=0, description="How long an alert is open before it is said again, and again."
+    )
+
+    @field_validator("slack_webhook_url")
+    @classmethod
+    def address_of_slack(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            parts = urlsplit(checked_address(value.get_secret_value()))
+            if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+                raise ValueError("must begin with https://")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            try:
+                parts = urlsplit(value.get_secret_value())
+                whole = parts.scheme in MAIL_SCHEMES and parts.hostname and parts.port != 0
+            except ValueError:
+                whole = None
+            if not whole or parts.path not in ("", "/") or parts.query:
+                raise ValueError("must be smtp+starttls://user:password@host:587, smtps://… or smtp://…")
+        return value
+
+    @field_validator("email_from")
+    @classmethod
+    def one_sender(cls, value: str | None) -> str | None:
+        if value:
+            if "\n" in value or "\r" in value:
+                raise ValueError("must be one line")
+            try:
+                checked_email(parseaddr(value)[1])
+            except ValueError:
+                raise ValueError("must be one e-mail address, such as Rowline <rowline@example.com>") from None
+        return value
+
+    @field_validator("webhook_addresses")
+    @classmethod
+    def addresses_of_webhooks(cls, value: str) -> str:
+        for part in listed(value):
+            checked_address(part)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def of_the_web(cls, value: str | None) -> str | None:
+        return checked_address(value).rstrip("/") if value else value
+
+    @field_validator("alert_on")
+    @classmethod
+    def known_kinds(cls, value: str) -> str:
+        for part in listed(value):
+            if part not in KINDS:
+                raise ValueError(f"must be of {', '.join(KINDS)}, with commas")
+        return value
+
+    @field_validator("alert_channels")
+    @classmethod
+    def known_channels(cls, value: str) -> str:
+        for part in listed(value):
+            target_of(part)
+        return value
+
+    def of_notices(self, signing_key: SecretStr | None) -> Iterator[Complaint]:
+        """Settings that do not fit together."""
+        if bool(self.smtp_url) != bool(self.email_from):
+            reason = "SMTP_URL and EMAIL_FROM go together; set both or none"
+            yield Complaint("EMAIL_FROM", reason, ("smtp_url", "email_from"))
+        if self.webhook_addresses and not signing_key:
+            reason = "WEBHOOK_ADDRESSES needs INNGEST_SIGNING_KEY, with which notices are signed"
+            yield Complaint("WEBHOOK_ADDRESSES", reason, ("webhook_addresses",))
+        for target in self.alert_targets:
+            if closed := self._closed(target):
+                reason = f"ALERT_CHANNELS names {target.channel}: {closed}"
+                yield Complaint("ALERT_CHANNELS", reason, ("alert_channels",))
+
+    def _closed(self, target: Target) -> str | None:
+        """Why an alert cannot go there."""
+        if target.channel == "slack":
+            return None if self.slack_webhook_url else "set SLACK_WEBHOOK_URL"
+        if target.channel == "email":
+            return None if self.smtp_url and self.email_from else "set SMTP_URL and EMAIL_FROM"
+        named = is_named(target.recipient or "", self.webhooks)
+        return None if named else "its address is not one of WEBHOOK_ADDRESSES"
+
+    @property
+    def webhooks(self) -> list[str]:
+        return listed(self.webhook_addresses)
+
+    @property
+    def alert_targets(self) -> list[Target]:
+        return [target_of(part) for part in listed(self.alert_channels)]
+
+    @property
+    def alert_kinds(self) -> list[str]:
+        return listed(self.alert_on)
+
+
+def checked_address(text: str) -> str:
+    try:
+        return checked_webhook(text)
+    except ValueError:
+        raise ValueError("must be a whole address, such as https://rowline.example.com") from None

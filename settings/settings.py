@@ -1,0 +1,277 @@
+"""The one typed settings class: the environment, then `.env`, then the embedded default."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import Misuse, WrongSetting
+from domain.events.file_paths import folder_of_each
+from domain.validation_messages import reason_of_field
+from formats.limits import Limits
+from settings.errors import Complaint, DoNotFit, is_real
+from settings.gateway import GatewaySettings
+from settings.notifications import NoticeSettings
+from settings.postgres_urls import check_spelling
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+EMBEDDER = (
+    "embedding_provider",
+    "embedding_model",
+    "embedding_dimensions",
+    "embedding_economy",
+    "openai_api_key",
+    "openai_base_url",
+)
+RESEMBLES, RESEMBLES_MUCH = 0.8, 0.9  # of difflib; much, for a name that does not begin as one of ours does
+VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
+
+
+class Settings(GatewaySettings, NoticeSettings, BaseSettings):
+    """Everything that can be set. Names are the environment's, without a prefix."""
+
+    model_config = SettingsConfigDict(
+        env_file=(PROJECT_ROOT / ".env", ".env"),
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )
+
+    environment: Literal["development", "preview", "production"] = Field(
+        "development", description="What this deployment is for: `rowline doctor` is strict with production."
+    )
+    rowline_home: Path = Field(
+        PROJECT_ROOT / ".rowline", description="Data of the embedded default: database, objects, inbox."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL 14 or newer; with pgvector, unless VECTOR_STORE is another. TLS as libpq has it "
+        "(`?sslmode=verify-full&sslrootcert=…`). Unset: an embedded server in ROWLINE_HOME.",
+    )
+    database_direct_url: SecretStr | None = Field(
+        None,
+        description="The same database past PgBouncer, where DATABASE_URL goes through it: for migrations, LISTEN and "
+        "Dagster's storage.",
+    )
+    database_pool_size: int = Field(8, ge=2, le=64, description="Most connections of a process to the ledger.")
+    object_store: str | None = Field(
+        None,
+        description="Where uploaded files are kept: a folder, or `s3://bucket/prefix`; unset: ROWLINE_HOME/objects.",
+    )
+    s3_endpoint_url: str | None = Field(
+        None,
+        description="Any server that speaks S3; unset: AWS. Keys and region as boto3 finds them (AWS_ACCESS_KEY_ID, "
+        "a profile, a role).",
+    )
+
+    embedding_provider: Literal["local", "openai"] = Field("local", description="Who turns text into vectors.")
+    embedding_model: str | None = Field(
+        None, description="Model of the provider; unset: use-m3 (local) or text-embedding-3-small (openai)."
+    )
+    embedding_dimensions: int | None = Field(
+        None, gt=0, le=16_000, description="Length of a vector, where the model lets you choose."
+    )
+    openai_api_key: SecretStr | None = Field(None, description="Key for EMBEDDING_PROVIDER=openai.")
+    openai_base_url: str | None = Field(None, description="Any server that speaks OpenAI's embeddings API.")
+    embedding_economy: bool = Field(
+        False,
+        description="Whether an upload that does not say it (`--economy`) waits up to a day for OpenAI's Batch API, at "
+        "half the price.",
+    )
+    vector_store: Literal["pgvector", "pinecone"] = Field("pgvector", description="Where vectors are searched.")
+    pinecone_api_key: SecretStr | None = Field(None, description="Key for VECTOR_STORE=pinecone.")
+    pinecone_index: str | None = Field(None, description="The index that holds our vectors, by name.")
+    pinecone_controller_host: str | None = Field(
+        None, description="Address of Pinecone's control plane; unset: Pinecone's own. Plain http only on loopback."
+    )
+    pinecone_index_host: str | None = Field(
+        None, description="Address of the index itself, which saves looking it up by name."
+    )
+
+    batch_rows: int = Field(100, ge=1, le=10_000, description="Rows of one batch: the unit of progress.")
+    batches_in_flight: int = Field(5, ge=1, le=64, description="Embedding requests of one document at a time.")
+    embed_request_inputs: int = Field(256, ge=1, le=2048, description="Most texts of one embedding request.")
+    inbox_versions: bool = Field(
+        False,
+        description="Whether a file of an inbox is a new version of the newest document of its name and template.",
+    )
+    upload_bytes: int = Field(200 * 2**20, gt=0, description="Largest file that is accepted.")
+    reader_memory_bytes: int = Field(2**30, ge=2**27, description="Memory of the child process that reads a file.")
+    reader_seconds: int = Field(240, gt=0, description="CPU seconds of the child process that reads a file.")
+
+    run_launcher: Literal["warm", "dagster"] = Field(
+        "warm",
+        description="How runs are started: forked from a warm process, or by Dagster's own launcher (2 s later each).",
+    )
+    runs_at_once: int = Field(4, ge=1, le=64, description="Most runs of this deployment at once; others wait.")
+    event_days: int = Field(
+        30,
+        ge=2,
+        description="Days for which events are kept, with what is told of their runs, and messages that were settled.",
+    )
+    event_files: str = Field(
+        "{organization}/",
+        description="Folder of the object storage with the files that `document/uploaded` may name; `{organization}` "
+        "is a whole part of it.",
+    )
+    dagster_port: int = Field(3000, ge=1, le=65_535, description="Port of the Dagster UI on 127.0.0.1.")
+
+    @field_validator("rowline_home")
+    @classmethod
+    def absolute(cls, value: Path) -> Path:
+        try:
+            return value.expanduser().resolve()
+        except RuntimeError:
+            raise ValueError("names the home folder of a user who is not known here") from None
+
+    @field_validator("database_url", "database_direct_url")
+    @classmethod
+    def address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            check_spelling(value.get_secret_value())
+        return value
+
+    @field_validator("object_store")
+    @classmethod
+    def folder_or_bucket(cls, value: str | None) -> str | None:
+        if value and re.match(r"[A-Za-z0-9]{2,}:/", value) and not value.startswith("s3://"):
+            raise ValueError("must be a folder or s3://bucket/prefix")  # else gs://… would be made as a folder
+        return value
+
+    @field_validator("pinecone_index")
+    @classmethod
+    def name_of_an_index(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?", value):
+            raise ValueError("must be the name of an index: lower-case letters, digits and hyphens, 45 at most")
+        return value
+
+    @field_validator("event_files")
+    @classmethod
+    def folder_for_each(cls, value: str) -> str:
+        try:
+            return folder_of_each(value)
+        except Misuse as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def fit_together(self) -> Self:
+        misfits = [*self._of_the_embedder(), *self._of_the_vector_store()]
+        misfits += [*self.of_the_gateway(self.environment), *self.of_notices(self.inngest_signing_key)]
+        if misfits:
+            raise DoNotFit(misfits)
+        return self
+
+    def _of_the_embedder(self) -> Iterator[Complaint]:
+        if self.embedding_provider == "openai":
+            if not is_real(self.openai_api_key):
+                yield Complaint("OPENAI_API_KEY", "EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY", EMBEDDER)
+            return
+        if self.embedding_model not in (None, "use-m3"):
+            reason = f"EMBEDDING_PROVIDER=local has the model use-m3, not {self.embedding_model}"
+            yield Complaint("EMBEDDING_MODEL", reason, EMBEDDER)
+        if self.embedding_dimensions not in (None, 512):
+            reason = "EMBEDDING_PROVIDER=local gives 512 EMBEDDING_DIMENSIONS; leave it unset"
+            yield Complaint("EMBEDDING_DIMENSIONS", reason, EMBEDDER)
+        if self.embedding_economy:
+            reason = "EMBEDDING_ECONOMY needs EMBEDDING_PROVIDER=openai; the local model costs nothing"
+            yield Complaint("EMBEDDING_ECONOMY", reason, EMBEDDER)
+
+    def _of_the_vector_store(self) -> Iterator[Complaint]:
+        if self.vector_store == "pinecone":
+            if not is_real(self.pinecone_api_key):
+                yield Complaint("PINECONE_API_KEY", "VECTOR_STORE=pinecone needs a real PINECONE_API_KEY", VECTORS)
+            if not self.pinecone_index and not self.pinecone_index_host:
+                reason = "VECTOR_STORE=pinecone needs PINECONE_INDEX, the name of the index"
+                yield Complaint("PINECONE_INDEX", reason, VECTORS)
+
+    @property
+    def objects_folder(self) -> Path:
+        return Path(self.object_store).expanduser().resolve() if self.object_store else self.rowline_home / "objects"
+
+    @property
+    def reading_limits(self) -> Limits:
+        """What reading one file may cost."""
+        return Limits(
+            file_bytes=self.upload_bytes, memory_bytes=self.reader_memory_bytes, cpu_seconds=self.reader_seconds
+        )
+
+    @property
+    def inbox(self) -> Path:
+        return self.rowline_home / "inbox"
+
+
+def load_settings() -> Settings:
+    """Read the settings once, here.
+
+    Raises WrongSetting, naming each setting that is wrong but never its value.
+    """
+    settings, complaints = load_what_is_right()
+    if complaints:
+        raise WrongSetting(f"Settings are wrong: {'; '.join(map(str, complaints))}") from None
+    return settings
+
+
+def load_what_is_right() -> tuple[Settings, list[Complaint]]:
+    """The settings with what is wrong left at its default, and what is wrong: for looking on in spite of it."""
+    complaints: list[Complaint] = []
+    overruled: dict[str, Any] = {}
+    while True:  # each round overrules at least one more setting, and the defaults are right
+        try:
+            return Settings(**overruled), complaints
+        except UnicodeDecodeError:
+            found = [Complaint(".env", "the file is not UTF-8 text; save it as UTF-8", ())]
+            overruled["_env_file"] = None
+        except ValidationError as error:
+            found = _complaints(error)
+        told = {complaint.name for complaint in complaints}
+        complaints += [complaint for complaint in found if complaint.name not in told]  # wrong, not also missing
+        for name in (name for complaint in found for name in complaint.fields):
+            overruled[name] = Settings.model_fields[name].default
+
+
+def misspelt() -> dict[str, str]:
+    """Names in the environment or `.env` that nobody reads, each with the unset setting that it resembles.
+
+    Other programs have variables too, so a name that resembles none of ours is nobody's mistake.
+    """
+    known = {name.upper() for name in Settings.model_fields}
+    begins = {name.partition("_")[0] for name in known}
+    given = {name.upper() for name in _names_given()}
+    found: dict[str, str] = {}
+    for name in sorted(given - known):
+        alike = RESEMBLES if name.partition("_")[0] in begins else RESEMBLES_MUCH
+        close = get_close_matches(name, known, 1, alike)
+        if close and close[0] not in given:
+            found[name] = close[0]
+    return found
+
+
+def _names_given() -> Iterator[str]:
+    from dotenv import dotenv_values
+
+    yield from os.environ
+    files = Settings.model_config.get("env_file")
+    assert isinstance(files, tuple)
+    for file in files:
+        with suppress(UnicodeDecodeError):  # which reading the settings tells
+            yield from dotenv_values(file, encoding="utf-8")
+
+
+def _complaints(error: ValidationError) -> list[Complaint]:
+    """One for each wrong setting. Input values may be secrets: only names and reasons are told."""
+    found: list[Complaint] = []
+    for wrong in error.errors(include_input=False, include_url=False):
+        cause = wrong.get("ctx", {}).get("error")
+        if isinstance(cause, DoNotFit):
+            found += cause.misfits
+        else:
+            name = str(wrong["loc"][0])
+            found.append(Complaint(name.upper(), reason_of_field(wrong), (name,)))
+    return found

@@ -1,0 +1,21 @@
+"""What every service outside is given and checked for: a key without the slips of a paste, a host that is ours."""
+
+from ipaddress import ip_address
+
+from domain.errors import WrongSetting
+
+
+def usable_key(setting: str, key: str) -> str:
+    """The key without the spaces and newlines of a careless paste; else WrongSetting, never with the key in it."""
+    key = key.strip()
+    if not key or not all(33 <= ord(character) < 127 for character in key):
+        raise WrongSetting(f"{setting} is empty or holds characters that no key has; paste it again")
+    return key
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by an address of its own or by a name that means it everywhere (RFC 6761)."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")

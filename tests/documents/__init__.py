@@ -1,1 +1,0 @@
-"""Tests of the pure functions in `pipelines/documents`: no database, no network, no Dagster."""
