@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import LiteralString
 
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.services import Services
 
 # `n` is the copy; what is not overridden is the original's, also in columns that this file has never heard of

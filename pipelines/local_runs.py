@@ -11,7 +11,7 @@ import dagster as dg
 
 from domain.documents.statuses import unexplained_end
 from domain.errors import RowlineFailure
-from resources.processes import PROCESS_TAG, Process
+from resources.dagster_instance.run_processes import PROCESS_TAG, Process
 from resources.services import Services
 from resources.wiring import NAMES
 from settings.settings import PROJECT_ROOT, Settings

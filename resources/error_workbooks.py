@@ -13,7 +13,7 @@ from formats.detection import Kind, kind_of
 from formats.limits import Limits
 from formats.reading import read_workbook
 from formats.writers.error_workbook import write_error_workbook, write_marked_workbook
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from domain.errors import NotFound
 from resources.embedders.protocol import Orders
 from resources.inbox.protocol import Inbox
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from domain.notifications.messages import Channel
-from resources.database.addresses import database_url, direct_setting, direct_url
 from resources.database.connections import Database
 from resources.database.schema import branches_of, schema_is_current, upgrade
+from resources.database.urls import database_url, direct_setting, direct_url
 from resources.embedders.protocol import Embedder
 from resources.error_workbooks import ErrorWorkbooks
-from resources.event_files import EventFiles
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
-from resources.notices.channels import Carrier, channels_of
+from resources.notifications.channels import Carrier, channels_of
+from resources.objects.event_files import EventFiles
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore

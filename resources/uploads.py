@@ -10,8 +10,8 @@ from domain.documents.rows import Mode
 from domain.documents.templates import Template
 from domain.errors import Misuse, NotFound
 from resources.embedders.protocol import Model
-from resources.ledger.arrivals import Continued, Upload
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
+from resources.ledger.documents.uploads import Continued, Upload
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.processes import PROCESS_TAG, Process
+from resources.dagster_instance.run_processes import PROCESS_TAG, Process
 from resources.services import Services, open_services
 
 NAMES = (

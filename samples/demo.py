@@ -25,7 +25,7 @@ from operations.documents.employee_lists import read_employees
 from resources.search import Hit, Scope
 
 if TYPE_CHECKING:
-    from resources.ledger.documents import Version
+    from resources.ledger.documents.documents import Version
     from resources.services import Services
 
 HERE = Path(__file__).resolve().parent

@@ -205,7 +205,7 @@ def with_dagster(copy_database: Callable[[str], str]) -> str:
     """Name of a database that has Dagster's own tables as well (they take a second to make)."""
     from dagster_postgres import DagsterPostgresStorage
 
-    from resources.database.addresses import sqlalchemy_url
+    from resources.database.urls import sqlalchemy_url
 
     url = copy_database(TEMPLATE)
     storage = DagsterPostgresStorage(sqlalchemy_url(url, "psycopg2"), should_autocreate_tables=True)

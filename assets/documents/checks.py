@@ -16,8 +16,8 @@ from assets.documents.steps import RETRIES, retried
 from assets.documents.sync import sync_vectors
 from domain.documents import check_verdicts
 from domain.documents.check_verdicts import Verdict
-from resources.ledger.documents import Version
-from resources.ledger.embeddings import REFUSED
+from resources.ledger.documents.documents import Version
+from resources.ledger.indexing.embeddings import REFUSED
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.objects.rows_parquet import count_rows

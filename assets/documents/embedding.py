@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from resources.embedders.protocol import Embedder
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.parallel import in_parallel
 

@@ -25,7 +25,7 @@ from domain.documents.run_requests import RunWanted
 from domain.documents.statuses import unexplained_end
 from domain.errors import PermanentFailure, TransientFailure
 from resources.embedders.protocol import Embedder
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore

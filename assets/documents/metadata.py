@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from domain.documents.rows import Reading, Row
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 
 
 def version_metadata(version: Version, link: str | None = None) -> dict[str, dg.MetadataValue]:

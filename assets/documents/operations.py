@@ -18,7 +18,7 @@ from assets.documents.sync import left_over, sync_vectors
 from assets.documents.troubles import Troubles
 from domain.documents import check_verdicts
 from domain.errors import NotFound
-from resources.dagster_history import forget_document
+from resources.dagster_instance.history import forget_document
 from resources.ledger.ledger import Ledger
 from resources.removal import CleanedUp, Places, would_go
 from resources.vectors.protocol import VectorStore

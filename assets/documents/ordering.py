@@ -7,9 +7,9 @@ from itertools import islice
 from domain.documents.embedding_jobs import waiting_sentence
 from domain.errors import PermanentFailure, RowlineFailure
 from resources.embedders.protocol import Embedder, Ordered, Orders, OrderState, OutcomeGone
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
+from resources.ledger.indexing.embedding_jobs import AtService, Order
 from resources.ledger.ledger import Ledger
-from resources.ledger.orders import AtService, Order
 
 KEPT_TOGETHER = 500  # vectors of one transaction
 

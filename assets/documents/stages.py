@@ -18,7 +18,7 @@ from domain.documents.statuses import in_words
 from domain.errors import PermanentFailure
 from formats.reading import read_workbook
 from resources.embedders.protocol import Embedder
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.objects.rows_parquet import read_rows, rows_digest, write_rows

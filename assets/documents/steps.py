@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from domain.errors import PermanentFailure, TransientFailure
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 
 # Only what is transient gets this far: a permanent failure forbids retries (B3: two retries).

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from domain.documents.vector_metadata import vector_metadata
 from domain.errors import PermanentFailure
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.parallel import in_parallel
 from resources.vectors.protocol import VectorBatch, VectorStore

@@ -9,8 +9,8 @@ from itertools import chain, islice
 from assets.documents.storing import upsert_vectors
 from assets.documents.troubles import Troubles
 from domain.documents.reconciliation import Side, compared
-from resources.ledger.documents import Version
-from resources.ledger.drift import Unowed
+from resources.ledger.documents.documents import Version
+from resources.ledger.indexing.reconciliation import Unowed
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 

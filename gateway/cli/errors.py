@@ -12,7 +12,7 @@ from domain.documents.statuses import counted
 from domain.documents.templates import Template
 from domain.errors import Misuse
 from gateway.cli.output import Json, console, opened, out, print_json
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.services import Services
 
 

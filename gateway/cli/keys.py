@@ -10,7 +10,7 @@ from domain.access.api_keys import NewKey, checked_rights, mint_key
 from domain.documents.identifiers import checked_name
 from domain.errors import NotFound
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from resources.ledger.keys import GRACE, Key
+from resources.ledger.access.api_keys import GRACE, Key
 
 app_of_keys = typer.Typer(name="keys", help="Keys of organizations for the gateway.", no_args_is_help=True)
 KeyId = Annotated[str, typer.Argument(help="The key's id, as `rowline keys list` names it.")]

@@ -13,7 +13,7 @@ from domain.notifications.retry_policy import STATES, State
 from domain.notifications.shapes import notice_json
 from domain.validation_messages import told_of
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from resources.ledger.notices import Notice
+from resources.ledger.notifications.outbox import Notice
 
 app_of_notices = typer.Typer(name="notices", help="Messages to people and apps, and what became of them.")
 ICONS = {"waiting": "⏳", "sending": "📤", "sent": "✅", "failed": "❌", "unknown": "❓"}

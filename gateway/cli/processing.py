@@ -44,10 +44,10 @@ def upgrade(
     as_json: Json = False,
 ) -> None:
     """Apply the newest migrations, and make Dagster's own tables (also done by itself at every start)."""
-    from resources.dagster_storage import make_tables
-    from resources.database.addresses import direct_setting, direct_url
-    from resources.database.rights import grant
+    from resources.dagster_instance.storage import make_tables
+    from resources.database.grants import grant
     from resources.database.schema import branches_of, schema_is_current, upgrade
+    from resources.database.urls import direct_setting, direct_url
     from settings.settings import load_settings
 
     settings = load_settings()

@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from domain.errors import TransientFailure
 from gateway.cli.output import console
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.services import Services
 
 LOOK_EVERY = 0.2  # seconds

@@ -6,9 +6,9 @@ from domain.errors import RowlineFailure
 from gateway.doctor.configuration import is_plain_http
 from gateway.doctor.context import Context
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
-from resources.notices.channels import email_of, slack_of
-from resources.notices.email import Unusable
-from resources.notices.webhook import place_of
+from resources.notifications.channels import email_of, slack_of
+from resources.notifications.email import Unusable
+from resources.notifications.webhook import place_of
 from settings.settings import Settings
 from settings.values import is_loopback
 

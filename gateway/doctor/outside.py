@@ -8,7 +8,7 @@ from uuid import uuid4
 from gateway.doctor.context import Context
 from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
 from gateway.doctor.probes import left_clean, probe_key
-from resources.inbox.inspection import BucketProbe
+from resources.inbox.probe import BucketProbe
 from resources.objects.s3 import S3ObjectStore
 from resources.vectors.protocol import VectorBatch
 

@@ -16,7 +16,7 @@ from gateway.http.owned import MOST_NUMBER, NO_NUL, Current, Keeper, Number
 from gateway.http.paging import Cursors, Limit
 from gateway.http.problems import Responses, told_as
 from gateway.http.shapes import Batches, Document, Documents, DocumentStatus, Result, Uploads, Versions
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 
 router = APIRouter(tags=["documents"])
 documents_cursor = Cursors("documents", r"doc_[0-9a-f]{32}")

@@ -11,7 +11,7 @@ from domain.access.api_keys import NewKey, Role, checked_rights, mint_key
 from gateway.http.identity import Admin, OurServices
 from gateway.http.owned import NO_NUL
 from gateway.http.problems import told_as
-from resources.ledger.keys import GRACE, Key
+from resources.ledger.access.api_keys import GRACE, Key
 
 router = APIRouter(prefix="/keys", tags=["keys"])
 KeyId = Annotated[

@@ -25,7 +25,7 @@ from domain.events.registry import FUNCTIONS
 from gateway.http.identity import OurServices
 from gateway.http.operators import check_operator
 from gateway.http.problems import told_as
-from resources.ledger.tallies import Figure
+from resources.ledger.counters import Figure
 from resources.services import Services
 
 FRESH_SECONDS = 5.0  # figures of the ledger are asked for once in so many, whoever scrapes

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Strict
 
 from domain.access.api_keys import Caller
 from gateway.http.identity import OurServices, Uploader
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 
 MOST_NUMBER = 2**31 - 1  # of a version: what the ledger can hold
 NO_NUL = r"^[^\x00]+$"  # PostgreSQL takes no NUL in a text

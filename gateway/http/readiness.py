@@ -28,8 +28,8 @@ class State:
 
 def check_database(services: Services) -> None:
     """It answers, and its schema is what this code expects."""
-    from resources.database.addresses import database_url
     from resources.database.schema import branches_of, schema_is_current
+    from resources.database.urls import database_url
 
     if not schema_is_current(database_url(services.settings), branches_of(services.settings)):
         raise TransientFailure("The newest migrations have not been applied; run `rowline db upgrade`")

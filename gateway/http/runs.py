@@ -24,7 +24,7 @@ from domain.validation_messages import reason_of_field
 from gateway.http.identity import OurServices
 from gateway.http.problems import reason_of, status_of
 from gateway.http.signatures import machine
-from resources.ledger.events import EventRun, KeptEvent
+from resources.ledger.events.events import EventRun, KeptEvent
 from resources.services import Services
 
 MOST = 100

@@ -23,8 +23,8 @@ from gateway.http.identity import OurServices
 from gateway.http.owned import NO_NUL, Keeper
 from gateway.http.problems import told_as, wrong_field
 from gateway.http.shapes import Uploads
-from resources.ledger.arrivals import SAME_NAME
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
+from resources.ledger.documents.uploads import SAME_NAME
 from resources.services import Services
 
 router = APIRouter(tags=["documents"])

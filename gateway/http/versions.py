@@ -17,7 +17,7 @@ from gateway.http.owned import MOST_NUMBER, Current, Whole
 from gateway.http.problems import told_as
 from gateway.http.shapes import CleanedUp, Removing, RollingBack
 from gateway.sending import take_events
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.removal import would_go
 from resources.services import Services
 

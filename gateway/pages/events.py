@@ -20,7 +20,7 @@ from gateway.pages.examples import example_of, fields_of, meaning_of
 from gateway.pages.negotiation import PageRoute
 from gateway.pages.rendering import page, printable
 from gateway.sending import take_events
-from resources.ledger.events import EventRun, KeptEvent
+from resources.ledger.events.events import EventRun, KeptEvent
 from resources.services import Services
 
 router = APIRouter(include_in_schema=False)

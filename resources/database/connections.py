@@ -14,8 +14,8 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from domain.errors import TransientFailure
-from resources.database.addresses import POOLED, shown, with_limits
-from resources.database.troubles import told
+from resources.database.errors import told
+from resources.database.urls import POOLED, shown, with_limits
 
 T = TypeVar("T")
 ANSWER_SECONDS = 900.0  # longer than any statement of ours; a server that hangs is left after it

@@ -10,9 +10,9 @@ from functools import cached_property
 
 import psycopg
 
-from resources.database.addresses import POOLED, shown
 from resources.database.connections import Connection, connect
-from resources.database.rights import VERSION_TABLES
+from resources.database.grants import VERSION_TABLES
+from resources.database.urls import POOLED, shown
 from settings.settings import PROJECT_ROOT
 from settings.values import is_loopback
 

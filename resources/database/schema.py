@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from resources.database.addresses import POOLED, sqlalchemy_url
 from resources.database.connections import connect, options
-from resources.database.troubles import OLDEST_SERVER, failure_of, is_ours, old_server, told
+from resources.database.errors import OLDEST_SERVER, failure_of, is_ours, old_server, told
+from resources.database.urls import POOLED, sqlalchemy_url
 from settings.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:

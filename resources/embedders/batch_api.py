@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
 
 from domain.errors import PermanentFailure, WrongSetting
-from resources.embedders.answers import embeddings_of
+from resources.embedders.errors import InputRefused, NotThere, ServiceTrouble
+from resources.embedders.openai_client import Wire
 from resources.embedders.protocol import Model, Ordered, OrderState, OutcomeGone
-from resources.embedders.troubles import InputRefused, NotThere, ServiceTrouble
-from resources.embedders.wire import Wire
+from resources.embedders.responses import embeddings_of
 
 if TYPE_CHECKING:
     import openai

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from domain.documents.batching import REQUEST_TOKENS
 from domain.errors import PermanentFailure, WrongSetting
-from resources.embedders.answers import read_answer
 from resources.embedders.batch_api import BatchApi
+from resources.embedders.errors import AnswerLost, InputRefused, TooManyTokens
 from resources.embedders.inputs import acceptable, requests, rough_tokens
+from resources.embedders.openai_client import Tally, Wire
 from resources.embedders.protocol import Embedded, Model, joined
-from resources.embedders.troubles import AnswerLost, InputRefused, TooManyTokens
-from resources.embedders.wire import Tally, Wire
+from resources.embedders.responses import read_answer
 
 if TYPE_CHECKING:
     from resources.embedders.protocol import Vectors

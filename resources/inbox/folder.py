@@ -13,7 +13,7 @@ from pathlib import Path
 from domain.documents.inbox_files import InboxFile, ignored_name, organization_of
 from domain.errors import TransientFailure
 from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.uploads import Uploads
 
 

@@ -1,6 +1,5 @@
-"""The ledger: the truth about documents, in PostgreSQL.
+"""The ledger: the truth about documents, events and notifications, in PostgreSQL. SQL lives here only.
 
-One module a noun: organizations (templates, employees), documents (uploads, versions, statuses), plans (batches and
-the lineage rows they write), embeddings, orders, lineage (which row points where), live (the flip, forward and back),
-sweeps (what nobody needs any more), drift (ledger and store compared), removals, erasures. SQL lives here only.
+A room per noun: documents (uploads, versions, the live one, lineage, garbage collection), indexing (batches, kept
+embeddings, jobs), removal, events, notifications, access. `ledger.Ledger` is all of them over one database.
 """

@@ -4,26 +4,26 @@ from dataclasses import dataclass
 from typing import Self
 
 from resources.database.connections import Database
-from resources.ledger.alerts import Alerts
-from resources.ledger.arrivals import Arrivals
-from resources.ledger.documents import Documents
-from resources.ledger.drift import Drift
-from resources.ledger.embeddings import Embeddings
-from resources.ledger.erasures import Erasures
-from resources.ledger.event_runs import EventRuns
-from resources.ledger.events import Events
-from resources.ledger.groups import Groups
-from resources.ledger.keys import Keys
-from resources.ledger.lineage import Lineage
-from resources.ledger.listing import Listing
-from resources.ledger.live import Live
-from resources.ledger.notices import Notices
-from resources.ledger.orders import Orders
-from resources.ledger.organizations import Organizations
-from resources.ledger.plans import Plans
-from resources.ledger.removals import Removals
-from resources.ledger.sweeps import Sweeps
-from resources.ledger.tallies import Tallies
+from resources.ledger.access.api_keys import Keys
+from resources.ledger.counters import Tallies
+from resources.ledger.documents.documents import Documents
+from resources.ledger.documents.garbage_collection import Sweeps
+from resources.ledger.documents.lineage import Lineage
+from resources.ledger.documents.listing import Listing
+from resources.ledger.documents.live_version import Live
+from resources.ledger.documents.organizations import Organizations
+from resources.ledger.documents.run_groups import Groups
+from resources.ledger.documents.uploads import Arrivals
+from resources.ledger.events.events import Events
+from resources.ledger.events.function_runs import EventRuns
+from resources.ledger.indexing.embedding_jobs import Orders
+from resources.ledger.indexing.embeddings import Embeddings
+from resources.ledger.indexing.plans import Plans
+from resources.ledger.indexing.reconciliation import Drift
+from resources.ledger.notifications.alerts import Alerts
+from resources.ledger.notifications.outbox import Notices
+from resources.ledger.removal.erasures import Erasures
+from resources.ledger.removal.removals import Removals
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from domain.errors import PermanentFailure, TransientFailure
 from resources.objects.protocol import StoredObject
 from resources.objects.s3_bucket import LIMITS, Bucket, Limits
-from resources.objects.s3_troubles import MISSING_OBJECT, AlteredObject, code_of, garbage
+from resources.objects.s3_errors import MISSING_OBJECT, AlteredObject, code_of, garbage
 from resources.objects.s3_upload import SHA256, upload
 from resources.objects.streams import CHUNK, copied, measured
 

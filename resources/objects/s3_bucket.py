@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from domain.errors import PermanentFailure, WrongSetting
-from resources.objects.s3_troubles import explained, garbage
+from resources.objects.s3_errors import explained, garbage
 
 
 @dataclass(frozen=True, slots=True)

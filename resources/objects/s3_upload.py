@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from domain.errors import RowlineFailure, TransientFailure
 from resources.objects.s3_bucket import Bucket
-from resources.objects.s3_troubles import MISSING_OBJECT, MISSING_UPLOAD, code_of, garbage
+from resources.objects.s3_errors import MISSING_OBJECT, MISSING_UPLOAD, code_of, garbage
 
 SHA256 = "sha256"  # the object's metadata: SHA-256 of the whole, in hexadecimal digits
 MOST_PARTS = 10_000  # S3's own limit

@@ -11,9 +11,9 @@ from uuid import UUID
 import orjson
 
 from domain.errors import WrongSetting
-from resources.binary_copy import copy_body, halfvecs, jsonb
+from resources.database.binary_copy import copy_body, halfvecs, jsonb
 from resources.database.connections import Database
-from resources.database.copying import copy_or_merge
+from resources.database.copy import copy_or_merge
 from resources.vectors.protocol import Match, VectorBatch
 
 if TYPE_CHECKING:

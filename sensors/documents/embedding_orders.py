@@ -5,8 +5,8 @@ import dagster as dg
 from assets.documents.ordering import cancel
 from domain.errors import PermanentFailure, RowlineFailure, TransientFailure
 from resources.embedders.protocol import Embedder, Orders
+from resources.ledger.indexing.embedding_jobs import Order
 from resources.ledger.ledger import Ledger
-from resources.ledger.orders import Order
 
 LOOKS = 20  # orders of one tick, which may take 60 s
 

@@ -10,8 +10,8 @@ import dagster as dg
 from domain.documents.run_requests import RunWanted
 from domain.documents.stalled_runs import Seen, Signs, dead, without_life
 from domain.documents.statuses import gone
+from resources.dagster_instance.run_processes import Process
 from resources.ledger.ledger import Ledger
-from resources.processes import Process
 from sensors.documents.failures import PARTITION_TAG, RUN_KEY_TAG, group_of
 from sensors.retries import goes_on
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import dagster as dg
 
 from assets.documents.asked import EVENT_RUN_TAG
-from resources.ledger.event_runs import CancelledRun
+from resources.ledger.events.function_runs import CancelledRun
 from resources.ledger.ledger import Ledger
 from sensors.retries import goes_on
 

@@ -12,9 +12,9 @@ from domain.errors import PermanentFailure
 from domain.events.payloads import DocumentRollback, SyncRequested
 from domain.events.registry import function_named, read_payload
 from domain.events.scheduling import most_of_each
-from resources.event_files import EventFiles
-from resources.ledger.event_runs import JobRun
+from resources.ledger.events.function_runs import JobRun
 from resources.ledger.ledger import Ledger
+from resources.objects.event_files import EventFiles
 from resources.uploads import Uploads
 from sensors.events.effects import UNEXPECTED, Effects
 from sensors.events.endings import carry_out_cancellations, end_jobs

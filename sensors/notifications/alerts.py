@@ -11,9 +11,9 @@ from domain.notifications.alert_messages import Places, notices_of
 from domain.notifications.alerts import KINDS, Kind, Open, Step, steps
 from domain.notifications.fingerprints import Trouble, gathered
 from domain.notifications.messages import NewNotice
-from resources.ledger.alerts import Watch
 from resources.ledger.ledger import Ledger
-from resources.ledger.notices import mint_notice_id
+from resources.ledger.notifications.alerts import Watch
+from resources.ledger.notifications.outbox import mint_notice_id
 from settings.settings import Settings
 
 STORE = dg.AssetCheckKey(dg.AssetKey("vector_store"), "store_matches_ledger")

@@ -7,9 +7,9 @@ import dagster as dg
 
 from domain.errors import RowlineFailure
 from domain.notifications.messages import Channel
+from operations.notifications.delivery import Delivery
 from resources.ledger.ledger import Ledger
-from resources.notices.channels import Carrier
-from resources.notices.delivery import Delivery
+from resources.notifications.channels import Carrier
 
 # a tick may take 60 s
 LOOK_SECONDS = 20.0

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from resources.database.rights import grant
+from resources.database.grants import grant
 from resources.objects.folder import MARK
 from tests.gateway.doctor.test_orchestration import beat
 from tests.laws.command import Command

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from assets.documents.stages import rows_key
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.objects.rows_parquet import write_rows
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched

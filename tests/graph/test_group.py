@@ -14,8 +14,8 @@ from domain.documents.run_requests import RunWanted
 from domain.errors import TransientFailure
 from pipelines.jobs.document_group import document_group
 from resources.embedders.protocol import Embedded
-from resources.ledger.documents import Version
-from resources.ledger.groups import Groups
+from resources.ledger.documents.documents import Version
+from resources.ledger.documents.run_groups import Groups
 from resources.wiring import NAMES
 from sensors.documents.failures import canceled_runs, failed_runs, group_of
 from tests.laws.deployment import STEPS, Deployment, items

@@ -18,8 +18,8 @@ from domain.documents.employees import Employee
 from domain.documents.rows import Mode
 from domain.documents.templates import Template, template_of
 from pipelines.jobs.document_graph import document_graph
-from resources.ledger.arrivals import SameName
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
+from resources.ledger.documents.uploads import SameName
 from resources.search import Hit, Scope
 from resources.services import Services
 from resources.wiring import NAMES

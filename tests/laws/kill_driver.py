@@ -78,7 +78,7 @@ def process_group(runs: list[str]) -> None:
     """One run for many documents, as a run worker has it."""
     from pipelines.jobs.document_group import document_group
     from pipelines.local_runs import instance
-    from resources.processes import PROCESS_TAG, Process
+    from resources.dagster_instance.run_processes import PROCESS_TAG, Process
     from settings.settings import load_settings
 
     with instance(load_settings()) as dagster:
@@ -98,7 +98,7 @@ def preload() -> None:
     import gateway.cli.main  # noqa: F401
     import pipelines.definitions
     import pipelines.local_runs
-    import resources.dagster_storage  # noqa: F401
+    import resources.dagster_instance.storage  # noqa: F401
 
     pipelines.definitions.defs.resolve_job_def("document_graph")
     assert threading.active_count() == 1

@@ -10,7 +10,7 @@ import pytest
 
 from domain.documents.employees import Employee
 from domain.errors import TransientFailure
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from tests.laws.deployment import STEPS, Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 

@@ -18,7 +18,7 @@ from domain.documents.templates import Template
 from domain.errors import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
 from domain.notifications.messages import NewNotice
 from gateway.sending import take_events
-from resources.ledger.erasures import ERASED, HOLDERS
+from resources.ledger.removal.erasures import ERASED, HOLDERS
 from resources.removal import Places
 from resources.services import Services
 from sensors.events.effects import Effects

@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import PermanentFailure, TransientFailure
 from resources.database.connections import Database
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.search import Scope, Search
 from resources.vectors.pgvector import PgVectorStore

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.documents.statuses import status_json
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched
 

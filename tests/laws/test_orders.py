@@ -11,7 +11,7 @@ from assets.documents import ordering
 from domain.documents.embedding_jobs import FIRST_LOOK, order_ranges
 from domain.errors import Misuse, TransientFailure
 from resources.embedders.openai import PRICES
-from resources.ledger import orders
+from resources.ledger.indexing import embedding_jobs
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, WordEmbedder
@@ -150,7 +150,7 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
 def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(orders, "order_ranges", lambda sizes: order_ranges(sizes, most_inputs=4))
+    monkeypatch.setattr(embedding_jobs, "order_ranges", lambda sizes: order_ranges(sizes, most_inputs=4))
     openai.batches.file_inputs = 4
     version = order(patient)
     assert "10 texts at the lower price (3 orders" in version.waits_for

@@ -10,7 +10,7 @@ import pytest
 from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.erasure import Receipt, erase_employee, erase_organization
 from domain.errors import PermanentFailure, TransientFailure
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.removal import CleanedUp
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, watched_ledger

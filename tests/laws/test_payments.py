@@ -244,7 +244,7 @@ def test_a_group_is_kept_and_its_batches_are_finished_in_one_transaction(
     rowline: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
     """Found by kill -9: embeddings committed ahead of their batches lose the record of what they cost."""
-    from resources.ledger import embeddings
+    from resources.ledger.indexing import embeddings
 
     uploaded = rowline.upload(items("anvil", "bellows"))
     for step in ("parsed_rows", "batches"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from resources.ledger.arrivals import SAME_NAME
+from resources.ledger.documents.uploads import SAME_NAME
 from tests.laws.command import Command
 from tests.laws.deployment import Deployment, items, template
 

@@ -12,8 +12,8 @@ import pytest
 
 from domain.documents.templates import Template
 from resources.embedders.protocol import Embedded
-from resources.ledger.documents import Version
-from resources.ledger.embeddings import Group
+from resources.ledger.documents.documents import Version
+from resources.ledger.indexing.embeddings import Group
 from tests.laws.deployment import Deployment, csv_bytes, items, template
 
 

@@ -11,9 +11,8 @@ import pytest
 
 from assets.documents import rollback, stages
 from domain.documents import rows
-from resources.ledger import live as flips
-from resources.ledger import sweeps
-from resources.ledger.documents import Documents, Version
+from resources.ledger.documents.documents import Documents, Version, garbage_collection
+from resources.ledger.documents.documents import live_version as flips
 from tests.life.running import live
 from tests.life.world import World
 
@@ -79,7 +78,11 @@ def rollback_restores_nothing(patch: pytest.MonkeyPatch, _: World) -> None:
 
 def a_shared_row_goes_with_its_first_owner(patch: pytest.MonkeyPatch, _: World) -> None:
     """A duplicate that was skipped disappears for everyone when its first owner is cleaned up."""
-    patch.setattr(sweeps, "SUPERSEDED", sweeps.SUPERSEDED.partition(" WHERE NOT EXISTS (\n       SELECT 1\n")[0])
+    patch.setattr(
+        garbage_collection,
+        "SUPERSEDED",
+        garbage_collection.SUPERSEDED.partition(" WHERE NOT EXISTS (\n       SELECT 1\n")[0],
+    )
 
 
 def equal_rows_are_looked_up_by_their_text(patch: pytest.MonkeyPatch, _: World) -> None:

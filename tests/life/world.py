@@ -14,7 +14,7 @@ from assets.documents.cleanup import clean_up, clean_up_old_versions
 from assets.documents.rollback import roll_back
 from assets.documents.sync import Drifted, sync_vectors
 from domain.errors import TransientFailure
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.removal import Places
 from resources.search import Scope, Search
 from tests.laws.deployment import Deployment

@@ -9,7 +9,7 @@ import pytest
 
 from domain.notifications.alerts import KINDS
 from domain.notifications.messages import NewNotice
-from resources.ledger.notices import Notice
+from resources.ledger.notifications.outbox import Notice
 from sensors.notifications.alerts import alerts
 from settings.settings import Settings
 from tests.laws.deployment import Deployment, items

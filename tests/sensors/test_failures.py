@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from sensors.documents.failures import canceled_runs, failed_runs
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import Watched

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from domain.errors import TransientFailure
-from resources.event_files import EventFiles
+from resources.objects.event_files import EventFiles
 from sensors.events import new_events
 from sensors.events.effects import Effects
 from tests.domain.events.sender import Events

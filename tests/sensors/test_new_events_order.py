@@ -8,7 +8,7 @@ import pytest
 
 from gateway.http.versions import send
 from resources.database.schema import migrating, upgrade
-from resources.ledger.event_runs import WAITING
+from resources.ledger.events.function_runs import WAITING
 from sensors.events import new_events
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment

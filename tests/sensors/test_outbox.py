@@ -17,11 +17,11 @@ import pytest
 from domain.errors import Conflict, NotFound
 from domain.notifications.messages import Channel, NewNotice
 from domain.notifications.retry_policy import Settled
-from resources.ledger.notices import SENDING, Notices
-from resources.notices.channels import Carrier, Closed
-from resources.notices.delivery import Delivery
-from resources.notices.slack import Slack
-from resources.notices.webhook import Webhook
+from operations.notifications.delivery import Delivery
+from resources.ledger.notifications.outbox import SENDING, Notices
+from resources.notifications.channels import Carrier, Closed
+from resources.notifications.slack import Slack
+from resources.notifications.webhook import Webhook
 from resources.services import Services
 from sensors.notifications.outbox import in_background, outbox
 from tests.stand_ins.faults import Fault
@@ -187,11 +187,11 @@ def test_a_message_that_breaks_its_channel_holds_up_no_other(
 SENDER = """
 import os, signal, sys
 from resources.database.connections import Database
-from resources.ledger.notices import SENDING, Notices
-from resources.notices.channels import Closed
-from resources.notices.delivery import Delivery
-from resources.notices.slack import Slack
-from resources.notices.webhook import Webhook
+from resources.ledger.notifications.outbox import SENDING, Notices
+from resources.notifications.channels import Closed
+from operations.notifications.delivery import Delivery
+from resources.notifications.slack import Slack
+from resources.notifications.webhook import Webhook
 url, slack, hook, key, moment = sys.argv[1:]
 notices = Notices(Database(url))
 def dying(send):

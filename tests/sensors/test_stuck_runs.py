@@ -14,8 +14,8 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from resources.ledger.documents import Version
-from resources.processes import PROCESS_TAG, Process
+from resources.dagster_instance.run_processes import PROCESS_TAG, Process
+from resources.ledger.documents.documents import Version
 from sensors.documents.stuck import Seen, looked, stuck_runs
 from tests.laws.deployment import Deployment, items
 
@@ -154,7 +154,7 @@ def test_checks_claim_the_document_as_steps_do(rowline: Deployment):
     held: dict[str, bool] = {}
 
     def watched(name: str) -> Callable[..., Any]:
-        from resources.ledger.documents import Documents
+        from resources.ledger.documents.documents import Documents
 
         real: Callable[..., Any] = getattr(Documents, name)
 
@@ -165,7 +165,7 @@ def test_checks_claim_the_document_as_steps_do(rowline: Deployment):
         return patched
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("resources.ledger.documents.Documents.worked_on", watched("worked_on"))
+        patch.setattr("resources.ledger.documents.documents.Documents.worked_on", watched("worked_on"))
         rowline.process(rowline.upload(items("anvil")).document_id)
     assert held == {"worked_on": True}
 

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.errors import RowlineFailure
-from resources.database.addresses import shown, sqlalchemy_url
 from resources.database.connections import connect
+from resources.database.urls import shown, sqlalchemy_url
 from settings.postgres_urls import check_spelling
 from tests.laws.command import Command
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from domain.errors import TransientFailure
 from resources.vectors.pinecone.connection import Connection
+from resources.vectors.pinecone.errors import NoNamespace, unreadable
 from resources.vectors.pinecone.names import physical
 from resources.vectors.pinecone.requests import MODEL
-from resources.vectors.pinecone.troubles import NoNamespace, unreadable
 from resources.vectors.protocol import Match
 
 if TYPE_CHECKING:

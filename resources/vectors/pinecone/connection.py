@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from domain.errors import TransientFailure, WrongSetting
-from resources.vectors.pinecone.troubles import explain, unreadable
+from resources.vectors.pinecone.errors import explain, unreadable
 from settings.values import is_loopback, usable_key
 
 if TYPE_CHECKING:

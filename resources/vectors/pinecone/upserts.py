@@ -10,7 +10,7 @@ from domain.errors import PermanentFailure, TransientFailure
 from resources.parallel import in_parallel
 from resources.vectors.pinecone.calls import Namespace, PartlyTaken
 from resources.vectors.pinecone.connection import IN_FLIGHT
-from resources.vectors.pinecone.troubles import Refused
+from resources.vectors.pinecone.errors import Refused
 
 if TYPE_CHECKING:
     from pinecone import Vector

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from domain.errors import Misuse
 from domain.notifications.message_templates import BUILT_IN, rendered
 from domain.notifications.messages import SendNotification, one_line, storable
-from resources.notices.http import as_json
+from resources.notifications.http_post import as_json
 
 GOOD: dict[str, Any] = {"channel": "email", "to": "anna@corp.example", "message": "안녕하세요"}
 

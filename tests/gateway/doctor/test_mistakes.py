@@ -11,7 +11,7 @@ import pytest
 
 from gateway.doctor.findings import Verdict
 from gateway.doctor.outside import PROBE_NAMESPACE
-from resources.database.rights import grant
+from resources.database.grants import grant
 from resources.objects.folder import MARK
 from tests.conftest import drop_database
 from tests.conftest import named as database_named

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from resources.ledger.arrivals import SameName
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
+from resources.ledger.documents.uploads import SameName
 from tests.laws.deployment import Deployment, Table
 
 

@@ -22,7 +22,7 @@ from domain.access.api_keys import ROLES, Environment, Role, mint_key
 from domain.notifications.messages import NewNotice
 from gateway.http.app import create_app
 from gateway.sending import take_events
-from resources.ledger.keys import Key
+from resources.ledger.access.api_keys import Key
 from resources.services import Services
 from settings.settings import Settings
 from tests.conftest import drop_database

@@ -21,7 +21,7 @@ from gateway.http.app import create_app
 from tests.gateway.http.conftest import client, key_of
 
 if TYPE_CHECKING:
-    from resources.ledger.documents import Version
+    from resources.ledger.documents.documents import Version
     from resources.services import Services
     from tests.laws.deployment import Deployment
 

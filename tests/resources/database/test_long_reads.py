@@ -10,8 +10,8 @@ import pytest
 
 from domain.errors import TransientFailure
 from resources.database.connections import Database
-from resources.ledger import embeddings
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
+from resources.ledger.indexing import embeddings
 from resources.ledger.ledger import Ledger
 from tests.laws.deployment import Deployment, items
 

@@ -15,7 +15,7 @@ import pytest
 
 from domain.errors import TransientFailure, WrongSetting
 from resources.database.connections import connect
-from resources.ledger.documents import Version
+from resources.ledger.documents.documents import Version
 from resources.services import Services
 from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
@@ -176,7 +176,7 @@ def test_a_direct_address_hears_the_notice_at_once(opened: Open):
 
 def test_a_database_is_migrated_through_the_pooler(only_bouncer: int, empty_database_url: str):
     """The migrators' lock and the migrations are one transaction; several at once make the schema once."""
-    from resources.dagster_storage import make_tables
+    from resources.dagster_instance.storage import make_tables
     from resources.database.inspection import Inspection
     from resources.database.schema import schema_is_current, upgrade
 

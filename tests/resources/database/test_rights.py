@@ -104,7 +104,7 @@ def test_a_schema_that_is_behind_is_for_the_owner(command: AsRole):
 
 def test_dagsters_tables_missing_are_for_the_owner(command: AsRole, team_database: str):
     """The ledger is there, Dagster's storage is not: one sentence, not SQLAlchemy's page."""
-    from resources.database.rights import grant
+    from resources.database.grants import grant
     from resources.database.schema import upgrade
 
     url = as_role(team_database, "rowline_owner")

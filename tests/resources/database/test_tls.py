@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from domain.errors import WrongSetting
-from resources.dagster_storage import make_tables
+from resources.dagster_instance.storage import make_tables
 from resources.database.connections import Database, connect
 from resources.database.inspection import Inspection
 from resources.database.schema import schema_is_current, upgrade
@@ -71,7 +71,7 @@ def test_dagsters_driver_refuses_it_too(authority: Authority, stranger: Authorit
     """It is asked by itself: a mode lost on the way would let it in."""
     import sqlalchemy
 
-    from resources.database.addresses import sqlalchemy_url
+    from resources.database.urls import sqlalchemy_url
 
     with PostgresProxy(database_url, tls=stranger.server("localhost")) as proxy:
         url = address(proxy, sslmode="verify-full", sslrootcert=authority.file)

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from resources.database.connections import Database
-from resources.ledger.documents import Documents
+from resources.ledger.documents.documents import Documents
 
 
 def test_a_wait_is_ended_from_outside_although_nothing_came(database_url: str):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from resources.embedders import pace
+from resources.embedders import concurrency_limiter
 from resources.embedders.local import LocalEmbedder
 from resources.embedders.openai import OpenAIEmbedder
 from resources.embedders.protocol import Embedder
@@ -20,7 +20,7 @@ REAL = os.environ.get("ROWLINE_REAL_SERVICES") == "1" and "OPENAI_API_KEY" in os
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
     """A server that nobody has asked yet: the pace of an earlier one may stand under the same port."""
-    monkeypatch.setattr(pace, "_paces", {})
+    monkeypatch.setattr(concurrency_limiter, "_paces", {})
     with OpenAIServer() as server:
         yield server
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from resources.embedders.concurrency_limiter import Pace
+from resources.embedders.errors import LONGEST_REASON, ServiceTrouble, without_secrets
 from resources.embedders.openai import OpenAIEmbedder
-from resources.embedders.pace import Pace
-from resources.embedders.troubles import LONGEST_REASON, ServiceTrouble, without_secrets
-from resources.embedders.wire import LONGEST_WAIT
+from resources.embedders.openai_client import LONGEST_WAIT
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_embeddings import vector
 from tests.stand_ins.openai_server import KEY, OpenAIServer

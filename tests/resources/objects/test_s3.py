@@ -11,7 +11,7 @@ import pytest
 from domain.errors import RowlineFailure, TransientFailure, WrongSetting
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import Bucket
-from resources.objects.s3_troubles import AlteredObject, StorageFull
+from resources.objects.s3_errors import AlteredObject, StorageFull
 from tests.resources.objects.bad_days import FEW, LARGE, failure, hurried, read
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.s3_server import BUCKET, S3Server

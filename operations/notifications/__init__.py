@@ -1,0 +1,1 @@
+"""Delivery of notifications: what is due is sent, and each outcome is recorded."""

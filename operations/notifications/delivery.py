@@ -1,0 +1,73 @@
+"""Delivery: due messages go out, channel beside channel, each committed as being sent before anything leaves us."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from domain.errors import RowlineFailure
+from domain.notifications.messages import Channel
+from domain.notifications.retry_policy import FORSAKEN, Outcome, Settled, settled
+from resources.ledger.notifications.outbox import Notice, Notices
+from resources.notifications.channels import Carrier
+
+MOST_ATTEMPTS = 12  # about two and a half hours
+Chance = Callable[[], float]
+
+
+class Delivery:
+    """One round: what is due when it begins and until `seconds` are over."""
+
+    def __init__(
+        self,
+        notices: Notices,
+        channels: Mapping[Channel, Carrier],
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Chance = random.random,
+    ) -> None:
+        self._notices, self._channels, self._chance, self._clock = notices, channels, chance, clock
+        self._ends = clock() + seconds
+        self._lock = threading.Lock()
+        self.ended: Counter[str] = Counter()
+        self.troubles: list[str] = []
+
+    def settle_forsaken(self) -> None:
+        """What a dead sender had in hand counts as an answer that was lost."""
+        for notice in self._notices.forsaken():
+            self._settle(notice, Outcome("lost", FORSAKEN))
+
+    def run(self) -> None:
+        """Send what is due. Returns when nothing is, or time is up; what is under way then is finished first."""
+        with self._notices.sending() as sender:
+            places = [name for name, carrier in self._channels.items() for _ in range(carrier.at_once)]
+            with ThreadPoolExecutor(len(places), "outbox") as pool:
+                list(pool.map(partial(self._work, sender), places))
+
+    def _work(self, sender: str, channel: Channel) -> None:
+        """Send one message after the other of a channel. A ledger that is away ends the round, not the process."""
+        try:
+            while self._clock() < self._ends and (notice := self._notices.claim(channel, sender)):
+                self._settle(notice, self._sent(notice))
+        except RowlineFailure as error:
+            with self._lock:
+                self.troubles.append(str(error))
+
+    def _sent(self, notice: Notice) -> Outcome:
+        try:
+            return self._channels[notice.channel].send(notice)
+        except Exception as error:  # noqa: BLE001 – the boundary: a message that breaks its channel holds up no other
+            return Outcome("lost", f"Sending it broke ({type(error).__name__}); this is a defect of Rowline")
+
+    def _settle(self, notice: Notice, outcome: Outcome) -> Settled:
+        repeatable = self._channels[notice.channel].repeatable
+        after = settled(outcome, notice.attempts, repeatable, MOST_ATTEMPTS, self._chance())
+        if self._notices.settle(notice, after):
+            with self._lock:
+                self.ended[after.state] += 1
+        if outcome.ending == "later" and outcome.after:
+            self._notices.hold(notice, after.pause)
+        return after

@@ -1,0 +1,83 @@
+"""Dagster's own storage in the same PostgreSQL as the ledger, found by the same settings.
+
+`dagster.yaml` names this class, so that plain `dagster dev` and `dg dev` need no address in the environment.
+"""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import sqlalchemy
+from dagster._config import UserConfigSchema
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage
+
+from resources.dagster_instance.event_log import EventLog
+from resources.database.errors import failure_of
+from resources.database.inspection import Inspection
+from resources.database.urls import POOLED, direct_setting, direct_url, sqlalchemy_url
+from settings.settings import load_settings
+
+if TYPE_CHECKING:
+    import psycopg2
+
+STATEMENT_TIMEOUT_MS = 60_000
+POOL_RECYCLE_SECONDS = 600
+MAX_OVERFLOW = 10  # connections a process may hold for a moment beyond its one
+
+
+class RowlineDagsterStorage(DagsterPostgresStorage):
+    """Runs, events and schedules in the database of the settings."""
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """Keep one connection open per storage."""
+        for storage in (self.run_storage, self.event_log_storage, self.schedule_storage):
+            storage.optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
+
+    def trust_later_commits(self) -> None:
+        """Return from a commit before it is on the disk, as the ledger's next commit takes it there.
+
+        PostgreSQL writes commits in order, so whatever the ledger knows, Dagster's records of before are safe with it;
+        what a crash of the server takes is what was told to Dagster since.
+        """
+        parts: tuple[Any, ...] = (self.run_storage, self.event_log_storage, self.schedule_storage)
+        for storage in parts:
+            sqlalchemy.event.listen(storage._engine, "connect", _commit_lightly)
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "RowlineDagsterStorage":
+        settings = load_settings()
+        # past PgBouncer, as Dagster gives its sessions a time limit, which a pooler would hand on to other clients
+        url, setting = direct_url(settings), direct_setting(settings)
+        if Inspection(url, setting).missing_dagster_tables():
+            make_tables(url, setting)
+        address = sqlalchemy_url(url, "psycopg2")
+        storage = cls(address, should_autocreate_tables=False, inst_data=inst_data)
+        storage._event_log_storage = EventLog(address, should_autocreate_tables=False)
+        # by default every event of a run opens a connection of its own: a sixth of a small run's time
+        storage.optimize_for_webserver(STATEMENT_TIMEOUT_MS, POOL_RECYCLE_SECONDS, MAX_OVERFLOW)
+        storage.trust_later_commits()
+        return storage
+
+
+def _commit_lightly(connection: "psycopg2.extensions.connection", _: object) -> None:
+    before, connection.autocommit = connection.autocommit, True
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    connection.autocommit = before
+
+
+def make_tables(url: str, setting: str = POOLED) -> None:
+    """Make Dagster's tables, or bring those there are to its newest migration.
+
+    Raises WrongSetting where the address's user may not.
+    """
+    try:
+        storage = DagsterPostgresStorage(sqlalchemy_url(url, "psycopg2"), should_autocreate_tables=True)
+        parts: tuple[Any, ...] = (storage.run_storage, storage.event_log_storage, storage.schedule_storage)
+        for part in parts:
+            part.upgrade()
+    except sqlalchemy.exc.DBAPIError as error:
+        raise failure_of(cast("psycopg2.Error", error.orig), url, setting) from error

@@ -1,0 +1,31 @@
+"""The run queue that `dagster.yaml` names: Dagster's own, with its bound from the settings and no second lost."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import dagster as dg
+from dagster._config import UserConfigSchema
+from dagster._core.run_coordinator.base import SubmitRunContext
+from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
+from dagster._serdes.config_class import ConfigurableClassData
+
+from resources.dagster_instance.warm_launcher import daemon_patches
+from settings.settings import load_settings
+
+
+class RowlineRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
+    """As many runs at once as RUNS_AT_ONCE says."""
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        daemon_patches.quicken()
+        return cls(max_concurrent_runs=load_settings().runs_at_once, dequeue_interval_seconds=1, inst_data=inst_data)
+
+    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+        run = super().submit_run(context)
+        daemon_patches.ring()
+        return run

@@ -1,0 +1,1 @@
+"""API keys of organizations, sessions, and signatures that were used."""

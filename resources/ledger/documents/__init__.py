@@ -1,0 +1,1 @@
+"""Documents, their versions and rows: uploads, the live version, lineage, what may be deleted."""

@@ -1,0 +1,228 @@
+"""Lineage: which row of which version points at which vector; what a search and a trace are told."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, LiteralString
+
+from psycopg.types.json import Jsonb
+
+from resources.database.connections import Database
+from resources.ledger.documents.documents import MOST_ERRORS, Version
+from resources.ledger.documents.garbage_collection import OWED
+
+ERRORS = f"""
+SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
+ WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error'
+   AND starts_with(error, %(beginning)s) ORDER BY row_position LIMIT {MOST_ERRORS}
+"""  # noqa: S608 - constants of our own
+
+# Only what is owed is kept in the store: what another version brought there once may be gone by now. OFFSET 0 fences
+# the look-up by key, as the planner takes a version that was just loaded for two rows.
+UNSTORED = f"""
+SELECT DISTINCT l.namespace, l.vector_id FROM lineage l
+ WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.vector_id IS NOT NULL
+   AND NOT EXISTS (
+       SELECT 1 FROM (SELECT document_id, version FROM lineage WHERE vector_id = l.vector_id OFFSET 0) holder
+         JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
+        WHERE v.stored_in = %(store)s AND ({OWED})
+          AND (v.awaited IS NULL OR v.document_id = %(document)s AND v.version = %(version)s))
+ ORDER BY l.namespace, l.vector_id
+"""  # noqa: S608 - a constant of our own
+
+UNEXPLAINED = f"""
+SELECT s.vector_id FROM unnest(%(ids)s::uuid[]) AS s(vector_id)
+ WHERE NOT EXISTS (
+       SELECT 1 FROM (SELECT document_id, version, namespace FROM lineage WHERE vector_id = s.vector_id OFFSET 0) l
+         JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
+        WHERE l.namespace = ANY(%(namespaces)s) AND (%(lately)s OR {OWED}))
+"""  # noqa: S608 - constants of our own
+
+SOURCES = """
+SELECT l.vector_id, l.namespace, l.content, l.document_id, l.version, v.filename, l.sheet, l.row_number,
+       l.employee_id
+  FROM lineage l
+  JOIN documents d ON d.document_id = l.document_id AND d.live_version = l.version
+  JOIN versions v ON v.document_id = l.document_id AND v.version = l.version
+ WHERE l.vector_id = ANY(%(vectors)s) AND d.organization_id = %(organization)s
+   AND (%(employee)s::text IS NULL OR l.employee_id = %(employee)s)
+   AND (%(document)s::text IS NULL OR l.document_id = %(document)s)
+ ORDER BY l.vector_id, l.document_id, l.row_position
+"""
+
+TRACE = """
+SELECT l.vector_id, l.namespace, l.content_hash, v.model, v.dimension, e.embedded_at, l.document_id, l.version,
+       coalesce(l.version = d.live_version, false) AS live, v.filename, l.sheet, l.row_number, l.batch_number, l.run_id,
+       l.employee_id, l.outcome, l.content, l.source_row
+  FROM lineage l
+  JOIN documents d ON d.document_id = l.document_id
+  JOIN versions v ON v.document_id = l.document_id AND v.version = l.version
+  LEFT JOIN embeddings e ON e.organization_id = l.organization_id AND e.model = v.model AND e.text_hash = l.text_hash
+ WHERE l.vector_id = %(vector)s
+   AND (%(organization)s::text IS NULL OR l.organization_id = %(organization)s)
+   AND (%(employee)s::text IS NULL OR l.employee_id = %(employee)s)
+ ORDER BY l.document_id, l.version DESC, l.row_position LIMIT 1000
+"""
+
+
+class Lineage:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- which vectors a version needs ------------------------------------------------------------------------
+
+    def namespaces(self, version: Version) -> list[str]:
+        with self._database.statement() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT namespace FROM lineage WHERE document_id = %s AND version = %s "
+                "AND vector_id IS NOT NULL ORDER BY namespace",
+                (version.document_id, version.version),
+            ).fetchall()
+        return [row["namespace"] for row in rows]
+
+    def vector_pages(self, version: Version, size: int = 5000) -> Iterator[tuple[str, list[str]]]:
+        """(namespace, ids) of the vectors that the version points at, each once, in pages of one namespace.
+
+        One query for all pages, read by a cursor of the server: the file's size costs no memory (law 9).
+        """
+        statement = (
+            "SELECT DISTINCT namespace, vector_id FROM lineage WHERE document_id = %(document)s "
+            "AND version = %(version)s AND vector_id IS NOT NULL ORDER BY namespace, vector_id"
+        )
+        return self._pages(statement, version, None, size)
+
+    def unstored_pages(self, version: Version, store: str, size: int = 5000) -> Iterator[tuple[str, list[str]]]:
+        """Those `vector_pages` that no version known to be in this store points at: what it may lack.
+
+        This is how a store is written to that cannot be asked what it holds (`VectorStore.consistent`).
+        """
+        return self._pages(UNSTORED, version, store, size)
+
+    def _pages(
+        self, statement: LiteralString, version: Version, store: str | None, size: int
+    ) -> Iterator[tuple[str, list[str]]]:
+        with self._database.reading() as connection, connection.cursor(name="vector_pages") as cursor:
+            cursor.itersize = size
+            cursor.execute(statement, {"document": version.document_id, "version": version.version, "store": store})
+            for namespace, rows in groupby(cursor, itemgetter("namespace")):
+                while page := [str(row["vector_id"]) for row in islice(rows, size)]:
+                    yield namespace, page
+
+    def awaited(self, version: Version, store: str) -> dict[str, int]:
+        """Namespace → position in this store's log that searches had not reached when it was last looked at."""
+        with self._database.statement() as connection:
+            row = connection.execute(
+                "SELECT awaited FROM versions WHERE document_id = %s AND version = %s AND stored_in = %s",
+                (version.document_id, version.version, store),
+            ).fetchone()
+        return dict((row and row["awaited"]) or {})
+
+    def mark_stored(self, version: Version, store: str, awaited: Mapping[str, int]) -> None:
+        """All vectors that the version points at were acknowledged by the store of this name, and are seen when
+        searches have reached these positions of its log."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions SET stored_in = %s, awaited = %s WHERE document_id = %s AND version = %s",
+                (store, Jsonb(dict(awaited)) if awaited else None, version.document_id, version.version),
+            )
+
+    def record_namespaces(self, version: Version) -> int:
+        """Write which namespaces, and so which employees, the version reached (B5); returns how many."""
+        with self._database.transaction() as connection:
+            at = {"document": version.document_id, "version": version.version}
+            connection.execute(
+                "DELETE FROM document_namespaces WHERE document_id = %(document)s AND version = %(version)s", at
+            )
+            return connection.execute(
+                "INSERT INTO document_namespaces "
+                "SELECT document_id, version, namespace, max(employee_id), array_agg(DISTINCT vector_id), "
+                "count(DISTINCT vector_id) FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
+                "AND vector_id IS NOT NULL GROUP BY document_id, version, namespace",
+                at,
+            ).rowcount
+
+    def errors(self, version: Version, beginning: str = "") -> list[dict[str, Any]]:
+        """The first 100 error rows whose message has this beginning, in reading order (B10)."""
+        with self._database.statement() as connection:
+            return connection.execute(
+                ERRORS, {"document": version.document_id, "version": version.version, "beginning": beginning}
+            ).fetchall()
+
+    def all_errors(self, version: Version) -> Iterator[tuple[str, int, str]]:
+        """(sheet, row number, message) of every error row, in reading order, by a cursor of the server (law 9)."""
+        with self._database.transaction() as connection, connection.cursor(name="errors") as cursor:
+            cursor.execute(
+                "SELECT sheet, row_number, error FROM lineage WHERE document_id = %s AND version = %s "
+                "AND outcome = 'error' ORDER BY row_position",
+                (version.document_id, version.version),
+            )
+            for row in cursor:
+                yield row["sheet"], row["row_number"], row["error"]
+
+    def error_count(self, version: Version, beginning: str = "") -> int:
+        """How many error rows there are whose message has this beginning."""
+        with self._database.statement() as connection:
+            row = connection.execute(
+                "SELECT count(*) AS errors FROM lineage WHERE document_id = %s AND version = %s AND outcome = 'error' "
+                "AND starts_with(error, %s)",
+                (version.document_id, version.version, beginning),
+            ).fetchone()
+        assert row is not None  # an aggregate always answers
+        return int(row["errors"])
+
+    # -- being asked about ------------------------------------------------------------------------------------
+
+    def sources(
+        self,
+        organization_id: str,
+        vector_ids: Sequence[str],
+        employee_id: str | None = None,
+        document_id: str | None = None,
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Live rows behind each vector, within the caller's scope; a vector without any is not in the answer."""
+        with self._database.statement() as connection:
+            rows = connection.execute(
+                SOURCES,
+                {
+                    "vectors": list(vector_ids),
+                    "organization": organization_id,
+                    "employee": employee_id,
+                    "document": document_id,
+                },
+            ).fetchall()
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            found.setdefault(str(row["vector_id"]), []).append(row)
+        return found
+
+    def trace(
+        self, vector_id: str, organization_id: str | None = None, employee_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Every row of every kept version that points at a vector, within the caller's scope, newest version first."""
+        with self._database.statement() as connection:
+            return connection.execute(
+                TRACE, {"vector": vector_id, "organization": organization_id, "employee": employee_id}
+            ).fetchall()
+
+    def elsewhere(self, organization_id: str, model: str, store: str) -> list[str]:
+        """Live documents of the organization that another model embedded, or that are in another store."""
+        with self._database.statement() as connection:
+            rows = connection.execute(
+                "SELECT d.document_id FROM documents d JOIN versions v ON v.document_id = d.document_id "
+                "AND v.version = d.live_version WHERE d.organization_id = %s "
+                "AND (v.model <> %s OR v.stored_in IS DISTINCT FROM %s) ORDER BY 1",
+                (organization_id, model, store),
+            ).fetchall()
+        return [row["document_id"] for row in rows]
+
+    def unexplained(self, namespaces: Sequence[str], vector_ids: Sequence[str], lately: bool = False) -> list[str]:
+        """Of these vectors of the store, those that no live version and none on its way points at.
+
+        `lately`: also a version that was live once explains a vector, as a store that lags may still show it.
+        """
+        with self._database.statement() as connection:
+            rows = connection.execute(
+                UNEXPLAINED,
+                {"ids": list(vector_ids), "namespaces": list(namespaces), "lately": lately},
+            ).fetchall()
+        return [str(row["vector_id"]) for row in rows]

@@ -1,0 +1,1 @@
+"""Events of apps and the runs of the functions that they start."""

@@ -1,0 +1,1 @@
+"""What is planned, embedded and stored of a version: batches, kept embeddings, jobs, differences to the store."""

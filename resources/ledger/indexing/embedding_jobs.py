@@ -1,0 +1,246 @@
+"""Orders: which texts were handed to an embedding service to be worked on in its own time, and who waits for them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from psycopg.rows import class_row, dict_row
+
+from domain.documents.embedding_jobs import FIRST_LOOK, LONGEST_LOOK, input_name, order_ranges, seconds_to_next_look
+from resources.database.connections import Database
+from resources.ledger.documents.documents import UPLOADS_CHANNEL, Version
+
+ORDER = (
+    "SELECT o.order_key, o.document_id, o.version, o.first_row, o.last_row, o.inputs, o.state, o.service_id, o.looks, "
+    "o.created_at FROM embedding_orders o "
+)
+
+# what `Embeddings.group` would ask for: also here a text that somebody paid for meanwhile is left out
+UNPAID = """
+  FROM lineage l JOIN versions v USING (document_id, version)
+ WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.row_position BETWEEN %(first)s AND %(last)s
+   AND l.needs_embedding AND l.outcome <> 'error'
+   AND NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.organization_id = l.organization_id AND e.model = v.model
+                                                AND e.text_hash = l.text_hash OFFSET 0)
+ ORDER BY l.row_position
+"""
+LAST_ROW = 2**31 - 1
+
+WAKE = """
+UPDATE versions v SET status = 'pending', requested_at = NULL, run_id = NULL, waits_for = NULL, attempt = attempt + 1
+ WHERE status = 'processing' AND waits_for IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM embedding_orders o JOIN versions w USING (document_id, version)
+                    WHERE o.document_id = v.document_id AND o.state = 'placed' AND w.model = v.model)
+RETURNING document_id
+"""
+
+# Nothing is asked for older ones: the service deletes our files after 30 days, and works on them for one.
+KEPT_THERE = "(o.state = 'intended' OR o.placed_at > now() - interval '32 days')"
+
+AT_SERVICE = f"""
+SELECT o.order_key, o.service_id, o.created_at FROM embedding_orders o
+ WHERE o.document_id = ANY(%(documents)s) AND (%(versions)s::int[] IS NULL OR o.version = ANY(%(versions)s))
+   AND o.cleared_at IS NULL AND {KEPT_THERE} ORDER BY o.order_key
+"""  # noqa: S608 - constants of this module
+
+# What was cancelled and had not ended; what was read to its end; what a version that was overtaken had ordered.
+UNNEEDED = f"""
+SELECT * FROM (
+    SELECT order_key, service_id, created_at, look_at FROM cancelled_orders
+     WHERE look_at <= now() AND cancelled_at > now() - interval '32 days'
+    UNION ALL
+    SELECT o.order_key, o.service_id, o.created_at, o.look_at
+      FROM embedding_orders o JOIN documents d USING (document_id)
+     WHERE o.cleared_at IS NULL AND o.look_at <= now() AND {KEPT_THERE}
+       AND (o.state IN ('collected', 'refused', 'cancelled') OR o.version < d.live_version)) unneeded
+ ORDER BY look_at LIMIT %(limit)s
+"""  # noqa: S608
+
+STILL_ENDING = """
+INSERT INTO cancelled_orders (order_key, service_id, created_at, look_at)
+VALUES (%(key)s, %(id)s, %(created)s, now() + make_interval(secs => %(after)s))
+    ON CONFLICT (order_key) DO UPDATE SET look_at = excluded.look_at
+"""
+
+State = Literal["intended", "placed", "ready", "collected", "refused", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One file of texts for the service. `service_id` is the service's name for it, once it is known to be placed.
+
+    intended (recorded, perhaps placed) → placed → ready (the service is done) → collected, or refused; any of the
+    first three → cancelled.
+    """
+
+    order_key: str
+    document_id: str
+    version: int
+    first_row: int
+    last_row: int
+    inputs: int
+    state: State
+    service_id: str | None
+    looks: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AtService:
+    """An order of which the service may still keep texts, or what was made of them."""
+
+    order_key: str
+    service_id: str | None
+    created_at: datetime
+
+
+class Orders:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def intend(self, version: Version) -> None:
+        """Record what is to be ordered for a version, before anything is sent; a version orders once.
+
+        What an order leaves undone is embedded by usual requests, so no text is ordered for ever.
+        """
+        at = {"document": version.document_id, "version": version.version, "first": 0, "last": LAST_ROW}
+        with self._database.transaction() as connection:
+            if connection.execute(
+                "SELECT 1 FROM embedding_orders WHERE document_id = %(document)s AND version = %(version)s LIMIT 1", at
+            ).fetchone():
+                return
+            with connection.cursor(name="unpaid") as cursor:
+                cursor.execute("SELECT l.row_position, octet_length(l.content) AS size" + UNPAID, at)
+                ranges = list(order_ranges((row["row_position"], row["size"]) for row in cursor))
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    "INSERT INTO embedding_orders (order_key, document_id, version, first_row, last_row, inputs) "
+                    "VALUES (%s, %s, %s, %s, %s, %s)",
+                    [
+                        (
+                            f"{version.document_id}:{version.version}:{number}",
+                            version.document_id,
+                            version.version,
+                            part.first,
+                            part.last,
+                            part.inputs,
+                        )
+                        for number, part in enumerate(ranges, 1)
+                    ],
+                )
+
+    def texts(self, order: Order) -> Iterator[tuple[str, str]]:
+        """(name of the input, text) of an order, as they are read (law 9)."""
+        at = {
+            "document": order.document_id,
+            "version": order.version,
+            "first": order.first_row,
+            "last": order.last_row,
+        }
+        with self._database.reading() as connection, connection.cursor(name="ordered") as cursor:
+            cursor.itersize = 1000
+            cursor.execute("SELECT l.row_position, l.text_hash, l.content" + UNPAID, at)
+            for row in cursor:
+                yield input_name(row["row_position"], row["text_hash"]), row["content"]
+
+    def open(self, version: Version) -> list[Order]:
+        """Orders that are not settled: the version's own, and those placed for older versions of the document.
+
+        Those for another model are left out: what they paid for is of no use here, and cannot be read by this embedder.
+        """
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Order)) as cursor:
+            return cursor.execute(
+                ORDER + "JOIN versions v USING (document_id, version) WHERE document_id = %(document)s "
+                "AND v.model = %(model)s AND (version = %(version)s AND o.state = 'intended' "
+                "OR o.state IN ('placed', 'ready')) ORDER BY o.created_at, o.first_row",
+                {"document": version.document_id, "version": version.version, "model": version.model},
+            ).fetchall()
+
+    def due(self, limit: int) -> list[Order]:
+        """Placed orders that are to be looked at now, those waiting longest first."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Order)) as cursor:
+            return cursor.execute(
+                ORDER + "WHERE state = 'placed' AND look_at <= now() ORDER BY look_at LIMIT %s",
+                (limit,),
+            ).fetchall()
+
+    def placed(self, order: Order, service_id: str) -> None:
+        """The service has it, under this name."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE embedding_orders SET state = 'placed', service_id = %s, placed_at = now(), "
+                "look_at = now() + make_interval(secs => %s) WHERE order_key = %s",
+                (service_id, seconds_to_next_look(0), order.order_key),
+            )
+
+    def look_later(self, order: Order) -> None:
+        """It is still being worked on; the next look comes later than this one did."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE embedding_orders SET looks = looks + 1, look_at = now() + make_interval(secs => %s) "
+                "WHERE order_key = %s",
+                (seconds_to_next_look(order.looks + 1), order.order_key),
+            )
+
+    def settle(self, order: Order, state: Literal["ready", "collected", "refused"]) -> None:
+        """The service is done with it, or we are."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE embedding_orders SET state = %s, ended_at = now(), look_at = now() WHERE order_key = %s",
+                (state, order.order_key),
+            )
+
+    # -- what the service keeps -------------------------------------------------------------------------------
+
+    def at_service(self, document_ids: Sequence[str], versions: Sequence[int] | None = None) -> list[AtService]:
+        """Orders of these documents (of these versions only) of which the service may keep anything."""
+        at = {"documents": list(document_ids), "versions": None if versions is None else list(versions)}
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(AtService)) as cursor:
+            return cursor.execute(AT_SERVICE, at).fetchall()
+
+    def unneeded(self, limit: int) -> list[AtService]:
+        """Orders that nobody waits for, of which the service may keep something; those waiting longest first."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(UNNEEDED, {"limit": limit}).fetchall()
+        return [AtService(row["order_key"], row["service_id"], row["created_at"]) for row in rows]
+
+    def cancelled(self, order: AtService, gone: bool) -> None:
+        """Nothing of it is at the service any more (`gone`), or only what it still ends, which is looked at again."""
+        at = {"key": order.order_key, "id": order.service_id, "created": order.created_at, "after": FIRST_LOOK}
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE embedding_orders SET cleared_at = coalesce(cleared_at, now()), "
+                "ended_at = coalesce(ended_at, now()), state = CASE WHEN state IN ('intended', 'placed', 'ready') "
+                "THEN 'cancelled' ELSE state END WHERE order_key = %(key)s",
+                at,
+            )
+            connection.execute("DELETE FROM cancelled_orders WHERE order_key = %(key)s" if gone else STILL_ENDING, at)
+
+    def cancel_later(self, order: AtService) -> None:
+        """The service could not be asked."""
+        with self._database.transaction() as connection:
+            for table in ("embedding_orders", "cancelled_orders"):
+                connection.execute(
+                    f"UPDATE {table} SET look_at = now() + make_interval(secs => %s) WHERE order_key = %s",  # noqa: S608
+                    (LONGEST_LOOK, order.order_key),
+                )
+
+    # -- documents that wait ----------------------------------------------------------------------------------
+
+    def wait(self, version: Version, sentence: str, run_id: str) -> None:
+        """The run ends here; the version stays `processing` and says what it waits for."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions SET waits_for = %s WHERE document_id = %s AND version = %s AND run_id = %s "
+                "AND status = 'processing'",
+                (sentence, version.document_id, version.version, run_id),
+            )
+
+    def wake(self) -> list[str]:
+        """Put documents that wait for no order any more back into the queue; returns which."""
+        with self._database.transaction() as connection:
+            woken = [row["document_id"] for row in connection.execute(WAKE).fetchall()]
+            if woken:
+                connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, woken[0]))
+        return woken

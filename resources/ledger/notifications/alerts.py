@@ -1,0 +1,152 @@
+"""Alerts: what stands wrong, which of it was told, and the telling, written in one transaction with its notices."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.notifications.alerts import Cause, Fact, Kind, Open, Step
+from domain.notifications.fingerprints import Trouble, failed_kind
+from domain.notifications.messages import NewNotice
+from resources.database.connections import Connection, Database
+from resources.ledger.notifications.outbox import Notices
+
+DECIDING = 9  # the kind of lock
+MOST = 5000  # troubles that are read at once
+
+# the version that a person means has ended badly, or well with many error rows, and nobody has tried it again
+DOCUMENTS = """
+SELECT d.organization_id, d.document_id, v.filename, v.status, v.error, v.run_id,
+       (v.result ->> 'errorRows')::bigint AS error_rows, (v.result ->> 'totalRows')::bigint AS total_rows
+  FROM versions v JOIN documents d USING (document_id)
+ WHERE v.version = d.latest_version AND d.removed_at IS NULL AND v.completed_at > now() - %(window)s
+   AND (v.status = 'failed'
+        OR v.status = 'completed'
+           AND (v.result ->> 'errorRows')::numeric > %(share)s * (v.result ->> 'totalRows')::numeric)
+ ORDER BY v.completed_at LIMIT %(most)s
+"""
+QUEUE = """
+SELECT d.organization_id, d.document_id AS subject, v.filename AS what, 'document' AS noun
+  FROM versions v JOIN documents d USING (document_id)
+ WHERE v.status = 'pending' AND v.waits_for IS NULL AND d.removed_at IS NULL
+   AND greatest(v.uploaded_at, v.requested_at) < now() - %(age)s
+ UNION ALL
+SELECT organization_id, run_id, function, 'event' FROM event_runs
+ WHERE state = 'waiting' AND greatest(created_at, due_at) < now() - %(age)s
+ UNION ALL
+SELECT organization_id, notice_id, channel, 'message' FROM notices
+ WHERE state = 'waiting' AND attempts = 0 AND greatest(created_at, next_attempt_at) < now() - %(age)s
+ ORDER BY 2 LIMIT %(most)s
+"""
+EVENTS = """
+SELECT organization_id, run_id, function, error FROM event_runs
+ WHERE state = 'failed' AND ended_at > now() - %(window)s ORDER BY ended_at LIMIT %(most)s
+"""
+ALERT = "SELECT alert_id, kind, reason, count, told, told_at, opened_at FROM alerts WHERE recovered_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What counts: since when, from which share of error rows, after which wait."""
+
+    window: timedelta
+    share: float
+    age: timedelta
+
+
+Decide = Callable[[Sequence[Open], datetime], Sequence[Step]]
+Tell = Callable[[Step, str, int], Sequence[NewNotice]]
+
+
+class Alerts:
+    def __init__(self, database: Database, notices: Notices) -> None:
+        self._database, self._notices = database, notices
+
+    def troubles(self, watch: Watch) -> list[Trouble]:
+        """Documents, events and waits that stand wrong now, oldest first."""
+        at = {"window": watch.window, "share": watch.share, "age": watch.age, "most": MOST}
+        with self._database.transaction() as connection:
+            documents = connection.execute(DOCUMENTS, at).fetchall()
+            waiting = connection.execute(QUEUE, at).fetchall()
+            events = connection.execute(EVENTS, at).fetchall()
+        found = [trouble for row in documents if (trouble := _of_document(row))]
+        minutes = watch.age.total_seconds() / 60
+        for row in waiting:
+            reason = f"A {row['noun']} waits for more than {minutes:g} minutes"
+            found.append(Trouble("queue_age", row["organization_id"], row["subject"], row["what"], reason))
+        for row in events:
+            reason = row["error"] or "no reason was written"
+            found.append(Trouble("event_failed", row["organization_id"], row["run_id"], row["function"], reason))
+        return found
+
+    def open(self) -> list[Open]:
+        """Alerts whose cause is not gone."""
+        with self._database.transaction() as connection:
+            return _open(connection)
+
+    def decide(self, decide: Decide, tell: Tell, mint: Callable[[], str]) -> list[Step]:
+        """Decide on what is open and write what is told, with its notices, or nothing of it; one at a time."""
+        with self._database.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (DECIDING,))
+            row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
+            assert row is not None
+            found = list(decide(_open(connection), row["now"]))
+            for step in found:
+                alert_id = step.alert.alert_id if step.alert else mint()
+                told = (step.alert.told if step.alert else 0) + (step.deed != "grown")
+                _write(connection, step, alert_id, told, row["now"])
+                self._notices.put_in(connection, tell(step, alert_id, told))
+        return found
+
+
+def _open(connection: Connection) -> list[Open]:
+    return [
+        Open(
+            row["alert_id"],
+            Cause(row["kind"], row["reason"]),
+            row["count"],
+            row["told"],
+            row["told_at"],
+            row["opened_at"],
+        )
+        for row in connection.execute(ALERT).fetchall()
+    ]
+
+
+def _of_document(row: dict[str, Any]) -> Trouble | None:
+    kind: Kind | None = "document_errors"
+    reason = f"{row['error_rows']} of {row['total_rows']} rows have errors"
+    if row["status"] == "failed":
+        reason = row["error"] or "no reason was written"
+        kind = failed_kind(reason)
+    if kind is None:
+        return None
+    return Trouble(kind, row["organization_id"], row["document_id"], row["filename"], reason, row["run_id"])
+
+
+def _write(connection: Connection, step: Step, alert_id: str, told: int, now: datetime) -> None:
+    fact: Fact | None = step.fact
+    at = {
+        "id": alert_id,
+        "cause": f"{step.cause.kind}: {step.cause.reason}",
+        "kind": step.cause.kind,
+        "reason": step.cause.reason,
+        "organizations": list(fact.organizations) if fact else [],
+        "count": fact.count if fact else 0,
+        "told": told,
+        "now": now,
+    }
+    if step.deed == "opened":
+        connection.execute(
+            "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, told_at, opened_at) "
+            "VALUES (%(id)s, %(cause)s, %(kind)s, %(reason)s, %(organizations)s, %(count)s, %(now)s, %(now)s)",
+            at,
+        )
+    elif step.deed == "recovered":
+        connection.execute("UPDATE alerts SET recovered_at = %(now)s, told = %(told)s WHERE alert_id = %(id)s", at)
+    else:
+        connection.execute(
+            "UPDATE alerts SET told_at = CASE WHEN told = %(told)s THEN told_at ELSE %(now)s END, told = %(told)s, "
+            "organizations = %(organizations)s, count = greatest(count, %(count)s) WHERE alert_id = %(id)s",
+            at,
+        )

@@ -1,0 +1,277 @@
+"""Notices: the outbox. A message is written here first, taken in hand by one sender, and settled once it is out."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from psycopg.rows import class_row
+
+from domain.errors import Conflict, NotFound
+from domain.notifications.messages import Channel, NewNotice
+from domain.notifications.retry_policy import Settled, State
+from resources.database.connections import Connection, Database
+from resources.ledger.events.function_runs import WAITING
+
+NOTICES_CHANNEL = "rowline_notices"
+SENDING = 8  # the kind of lock
+
+NOTICE = """
+SELECT notice_id, organization_id, key, channel, recipient, subject, message, "values" AS values_json, state, attempts,
+       sender, error, created_at, next_attempt_at, settled_at
+  FROM notices n
+"""
+
+PUT = """
+INSERT INTO notices (notice_id, organization_id, key, channel, recipient, subject, message, "values", about)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, key) DO NOTHING
+"""
+
+SAID = """
+UPDATE event_runs r SET state = 'completed', error = NULL, started_at = coalesce(r.started_at, now()), ended_at = now(),
+       output = json_build_object('noticeId', n.notice_id)::text
+  FROM notices n WHERE r.run_id = ANY(%s) AND n.organization_id = r.organization_id AND n.key = r.run_id
+"""
+
+OLD = "FROM notices WHERE state IN ('sent', 'failed', 'unknown') AND settled_at < now() - make_interval(days => %s)"
+
+# One at a time for each recipient of a webhook, so that one that hangs holds up no other.
+DUE = """
+ WHERE state = 'waiting' AND next_attempt_at <= now() AND channel = %(channel)s
+   AND (channel <> 'webhook' OR NOT EXISTS
+        (SELECT FROM notices o WHERE o.state = 'sending' AND o.channel = n.channel AND o.recipient = n.recipient))
+ ORDER BY next_attempt_at, notice_id LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message as the ledger has it."""
+
+    notice_id: str
+    organization_id: str
+    key: str
+    channel: Channel
+    recipient: str | None
+    subject: str
+    message: str
+    values_json: str | None
+    state: State
+    attempts: int
+    sender: str | None
+    error: str | None
+    created_at: datetime
+    next_attempt_at: datetime
+    settled_at: datetime | None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return dict(json.loads(self.values_json)) if self.values_json else {}
+
+
+def mint_notice_id() -> str:
+    from uuid_utils import uuid7
+
+    return f"ntc_{uuid7().hex}"
+
+
+class Notices:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- being written ----------------------------------------------------------------------------------------
+
+    def put(self, notice: NewNotice) -> str:
+        """Keep a message and wake its sender; gives its id, or that of the message that has its key already."""
+        with self._database.transaction() as connection:
+            self.put_in(connection, [notice])
+            row = connection.execute(
+                "SELECT notice_id FROM notices WHERE organization_id = %s AND key = %s",
+                (notice.organization_id, notice.key),
+            ).fetchone()
+        assert row is not None  # written just now, or before
+        return str(row["notice_id"])
+
+    def put_in(self, connection: Connection, notices: Sequence[NewNotice]) -> None:
+        """Keep messages in a transaction of somebody else's: with it they are there, without it they are not."""
+        if not notices:
+            return
+        rows = [
+            (
+                mint_notice_id(),
+                notice.organization_id,
+                notice.key,
+                notice.channel,
+                notice.recipient,
+                notice.subject,
+                notice.message,
+                json.dumps(notice.values) if notice.values else None,
+                list(notice.about),
+            )
+            for notice in notices
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(PUT, rows)
+        _wake(connection)
+
+    def say(self, said: Mapping[str, NewNotice]) -> None:
+        """Keep the messages of runs of events that still wait, and end these runs, in one transaction.
+
+        A message's key is its run's id. A run that was cancelled says nothing.
+        """
+        with self._database.transaction() as connection:
+            rows = connection.execute(WAITING, (list(said),)).fetchall()
+            waiting = [row["run_id"] for row in rows]
+            self.put_in(connection, [said[run_id] for run_id in waiting])
+            connection.execute(SAID, (waiting,))
+
+    # -- being sent -------------------------------------------------------------------------------------------
+
+    def is_due(self) -> bool:
+        """Whether a message waits whose time has come."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT 1 FROM notices WHERE state = 'waiting' AND next_attempt_at <= now() LIMIT 1"
+            ).fetchone()
+        return row is not None
+
+    def wait_for_notice(
+        self, seconds: float, look_every: float = 2.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Return when a message may be due, or after `seconds`. Looks by itself too: time makes messages due."""
+        deadline = clock() + seconds
+        with self._database.session() as connection:
+            connection.execute(f"LISTEN {NOTICES_CHANNEL}")
+            while not self.is_due() and (left := deadline - clock()) > 0:
+                for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
+                    return
+
+    def wake_waiting(self) -> None:
+        """Ends every `wait_for_notice` that listens now, as if a message had come."""
+        with self._database.transaction() as connection:
+            _wake(connection)
+
+    @contextmanager
+    def sending(self) -> Iterator[str]:
+        """A sender's name, locked for the block: whoever finds it free knows that the sender is dead."""
+        sender = uuid4().hex
+        with self._database.lock(SENDING, sender):
+            yield sender
+
+    def claim(self, channel: Channel, sender: str) -> Notice | None:
+        """Take the next due message of a channel in hand. It is committed before anything goes out."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
+            found = cursor.execute(NOTICE + DUE + "FOR UPDATE SKIP LOCKED", {"channel": channel}).fetchone()
+            if found is None:
+                return None
+            connection.execute(
+                "UPDATE notices SET state = 'sending', sender = %s, attempts = attempts + 1 WHERE notice_id = %s",
+                (sender, found.notice_id),
+            )
+            return cursor.execute(NOTICE + "WHERE notice_id = %s", (found.notice_id,)).fetchone()
+
+    def settle(self, notice: Notice, after: Settled) -> bool:
+        """Write how an attempt ended. False where it is somebody else's by now, and nothing was written.
+
+        A sender that was taken for dead may still tell how it ended, as long as nobody has taken the message up.
+        """
+        with self._database.transaction() as connection:
+            written = connection.execute(
+                "UPDATE notices SET state = %(state)s, error = %(error)s, "
+                "next_attempt_at = now() + make_interval(secs => %(pause)s), "
+                "settled_at = CASE WHEN %(state)s = 'waiting' THEN NULL ELSE now() END "
+                "WHERE notice_id = %(id)s AND sender = %(sender)s AND attempts = %(attempts)s "
+                "AND state IN ('sending', 'waiting', 'unknown')",
+                {
+                    "state": after.state,
+                    "error": after.error,
+                    "pause": after.pause,
+                    "id": notice.notice_id,
+                    "sender": notice.sender,
+                    "attempts": notice.attempts,
+                },
+            ).rowcount
+        return written == 1
+
+    def hold(self, notice: Notice, seconds: float) -> None:
+        """The service asked for patience: what else waits for this recipient waits as long."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE notices SET next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %s)) "
+                "WHERE state = 'waiting' AND channel = %s AND recipient IS NOT DISTINCT FROM %s",
+                (seconds, notice.channel, notice.recipient),
+            )
+
+    def forsaken(self) -> list[Notice]:
+        """Messages in the hand of a sender that is dead: it went out, or it did not."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
+            in_hand = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
+        dead = {s for s in {n.sender for n in in_hand} if s and not self._database.is_locked(SENDING, s)}
+        return [notice for notice in in_hand if notice.sender in dead]
+
+    # -- being asked about ------------------------------------------------------------------------------------
+
+    def listed(
+        self,
+        organization_id: str | None = None,
+        state: State | None = None,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> list[Notice]:
+        """Newest first; `before` is the id of the last one of the page before."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
+            return cursor.execute(
+                NOTICE + "WHERE (%(organization)s::text IS NULL OR organization_id = %(organization)s) "
+                "AND (%(state)s::text IS NULL OR state = %(state)s) "
+                "AND (%(before)s::text IS NULL OR notice_id < %(before)s) ORDER BY notice_id DESC LIMIT %(limit)s",
+                {"organization": organization_id, "state": state, "before": before, "limit": limit},
+            ).fetchall()
+
+    def get(self, notice_id: str, organization_id: str | None = None) -> Notice:
+        """Raises NotFound, also where it is another organization's."""
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
+            found = cursor.execute(
+                NOTICE + "WHERE notice_id = %(id)s AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
+                {"id": notice_id, "org": organization_id},
+            ).fetchone()
+        if found is None:
+            raise NotFound(f"There is no notice {notice_id}; `rowline notices` lists them")
+        return found
+
+    def retry(self, notice_id: str, organization_id: str | None = None) -> Notice:
+        """Send a message that failed, or of which nobody knows, anew. Raises NotFound, or Conflict for any other."""
+        with self._database.transaction() as connection:
+            changed = connection.execute(
+                "UPDATE notices SET state = 'waiting', attempts = 0, sender = NULL, next_attempt_at = now(), "
+                "settled_at = NULL WHERE notice_id = %(id)s AND state IN ('failed', 'unknown') "
+                "AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
+                {"id": notice_id, "org": organization_id},
+            ).rowcount
+            _wake(connection)
+        found = self.get(notice_id, organization_id)
+        if not changed:
+            raise Conflict(f"Notice {notice_id} is {found.state}; only one that failed or is unknown can be sent anew")
+        return found
+
+    def forget(self, days: int, dry_run: bool = False) -> int:
+        """Delete messages that were settled so many days ago, and alerts that were over then; how many messages."""
+        with self._database.transaction() as connection:
+            if dry_run:
+                row = connection.execute(f"SELECT count(*) AS notices {OLD}", (days,)).fetchone()
+                return int(row["notices"]) if row else 0
+            connection.execute("DELETE FROM alerts WHERE recovered_at < now() - make_interval(days => %s)", (days,))
+            return connection.execute(f"DELETE {OLD}", (days,)).rowcount
+
+    def counts(self) -> dict[tuple[Channel, State], int]:
+        """How many messages of each channel are in each state."""
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT channel, state, count(*) AS n FROM notices GROUP BY 1, 2").fetchall()
+        return {(row["channel"], row["state"]): row["n"] for row in rows}
+
+
+def _wake(connection: Connection) -> None:
+    connection.execute("SELECT pg_notify(%s, '')", (NOTICES_CHANNEL,))

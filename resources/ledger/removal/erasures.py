@@ -1,0 +1,316 @@
+"""Erasures: everything that names an organization, or one of its employees, out of the ledger."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resources.database.connections import Connection, Database
+from resources.ledger.documents.documents import MOST_ERRORS
+from resources.ledger.indexing.embeddings import COUNTED
+from resources.ledger.removal.removals import FORGETTING, UNNEEDED
+
+ERASED = "this row was erased on request"
+# Every table that names an organization; what hangs on one of these goes with it (tests/laws/test_erasure.py).
+HOLDERS = (
+    *("employees", "templates", "embeddings", "keys"),
+    *("event_runs", "event_keys", "events", "notices"),
+    "documents",
+)
+
+# A row is an employee's by its owner, whatever their namespace was then; before they were in the list, by what its
+# error says (`rows.py`).
+THEIRS = "(l.employee_id = %(employee)s OR l.namespace IS NULL AND l.error LIKE %(unknown)s)"
+
+# A file that was never read to its end may name them too; nobody has looked.
+OF_EMPLOYEE = f"""
+SELECT DISTINCT l.document_id, l.version FROM lineage l JOIN documents d USING (document_id)
+ WHERE d.organization_id = %(organization)s AND {THEIRS}
+UNION
+SELECT v.document_id, v.version FROM versions v JOIN documents d USING (document_id)
+ WHERE d.organization_id = %(organization)s AND v.plan_key IS NULL AND v.mode = 'employee_split' AND v.object_key <> ''
+ ORDER BY document_id, version
+"""  # noqa: S608 - a constant of this module
+
+# Where their rows ever lived; `shared` where the list has given the namespace to somebody else since.
+NAMESPACES = """
+SELECT l.namespace, array_agg(DISTINCT l.vector_id) FILTER (WHERE NOT others.there) AS vectors,
+       bool_or(e.employee_number IS NOT NULL) AS shared
+  FROM lineage l JOIN documents d USING (document_id)
+  LEFT JOIN employees e ON e.namespace = l.namespace AND e.employee_number <> l.employee_id
+ CROSS JOIN LATERAL (SELECT EXISTS (
+       SELECT 1 FROM lineage o WHERE o.vector_id = l.vector_id AND o.employee_id IS DISTINCT FROM l.employee_id
+       ) AS there) others
+ WHERE d.organization_id = %(organization)s AND l.employee_id = %(employee)s AND l.vector_id IS NOT NULL
+ GROUP BY l.namespace ORDER BY l.namespace
+"""
+
+TEXTS = f"""
+CREATE TEMP TABLE texts ON COMMIT DROP AS
+SELECT DISTINCT v.model, l.text_hash FROM versions v JOIN lineage l USING (document_id, version)
+ WHERE v.document_id = %(document)s AND {THEIRS} AND l.text_hash IS NOT NULL
+"""  # noqa: S608
+
+# The row stays as a number, so that the counts still add up to the rows of the file (law 3).
+ROWS = f"""
+UPDATE lineage l SET outcome = 'error', error = %(reason)s, employee_id = NULL, namespace = NULL, vector_id = NULL,
+       content_hash = NULL, text_hash = NULL, needs_embedding = false, row_key = '', content = '', source_row = '{{}}'
+ WHERE l.document_id = %(document)s AND {THEIRS}
+"""  # noqa: S608
+
+# Told anew of the rows that are left: a result that counts erased rows as kept would be a lie.
+RESULTS = """
+UPDATE versions v SET result = v.result || jsonb_build_object(
+           'processedRows', c.processed, 'unchangedRows', c.unchanged, 'duplicateRows', c.duplicate,
+           'skippedRows', c.duplicate, 'errorRows', c.errors, 'errors', c.told,
+           'namespacesUpdated', (SELECT coalesce(jsonb_agg(n), '[]') FROM jsonb_array_elements_text(
+                                        v.result -> 'namespacesUpdated') n WHERE n <> ALL(%(namespaces)s)))
+  FROM (SELECT document_id, version,
+               count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
+               count(*) FILTER (WHERE outcome = 'unchanged') AS unchanged,
+               count(*) FILTER (WHERE outcome = 'duplicate') AS duplicate,
+               count(*) FILTER (WHERE outcome = 'error') AS errors,
+               coalesce((jsonb_path_query_array(jsonb_agg(
+                   jsonb_build_object('sheet', sheet, 'rowNumber', row_number, 'message', error) ORDER BY row_position)
+                   FILTER (WHERE outcome = 'error'), '$[0 to $last]', jsonb_build_object('last', %(most)s - 1))),
+                   '[]') AS told
+          FROM lineage WHERE document_id = %(document)s GROUP BY document_id, version) c
+ WHERE c.document_id = v.document_id AND c.version = v.version AND v.result IS NOT NULL
+"""
+BATCHES = f"""
+UPDATE batches b SET processed_rows = s.processed, errors = s.errors
+  FROM (SELECT version, batch_number, {COUNTED} FROM lineage WHERE document_id = %(document)s
+         GROUP BY version, batch_number) s
+ WHERE b.document_id = %(document)s AND b.version = s.version AND b.batch_number = s.batch_number
+   AND b.status = 'completed'
+"""  # noqa: S608
+# An event's run that followed the version holds a copy of what it gave.
+TOLD = """
+UPDATE event_runs r SET output = (r.output::jsonb || jsonb_build_object('result', v.result))::text FROM versions v
+ WHERE v.document_id = %(document)s AND r.document_id = v.document_id AND r.version = v.version
+   AND v.result IS NOT NULL AND r.output IS NOT NULL
+"""
+# What apps sent is theirs to shape: an employee is found where a value is their number or name, and nothing else.
+# Looked for as a JSON number where no string can hold it. Any count may be the same number, so what is not done yet
+# is left alone then: an event that was taken, or a message, would be lost without a trace.
+AS_NUMBER = """
+CASE WHEN position(%(digits)s::text IN {text}) > 0
+     THEN regexp_replace({text}, '"(?:\\\\.|[^"\\\\])*"', '""', 'g') ~ %(number)s::text ELSE false END
+"""
+NAMED_IN_EVENTS = f"""
+DELETE FROM events e WHERE organization_id = %(organization)s
+   AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN content) > 0)
+        OR ({AS_NUMBER.format(text="content")}) AND NOT EXISTS (
+            SELECT FROM event_runs r WHERE r.organization_id = e.organization_id AND r.event_id = e.event_id
+                                       AND r.state NOT IN ('completed', 'failed', 'cancelled')))
+"""  # noqa: S608
+NAMED_IN_NOTICES = f"""
+DELETE FROM notices WHERE (organization_id = %(organization)s OR %(organization)s = ANY(about))
+   AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN "values") > 0)
+        OR position(%(name)s::text IN subject || ' ' || message) > 0
+        OR ({AS_NUMBER.format(text='"values"')}) AND settled_at IS NOT NULL)
+"""  # noqa: S608
+REACHED = """
+DELETE FROM document_namespaces n WHERE n.document_id = %(document)s AND n.namespace = ANY(%(namespaces)s)
+   AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.document_id = n.document_id AND l.version = n.version
+                                             AND l.namespace = n.namespace)
+"""
+# Read again it would bring them back; and an upload of the same bytes or key must not be answered with it.
+FILES = """
+UPDATE versions SET object_key = '', sha256 = '', upload_key = NULL
+ WHERE document_id = %(document)s AND version = ANY(%(versions)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedRows:
+    """What was erased of one document."""
+
+    rows: int
+    embeddings: int
+
+
+class Erasures:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def documents(self, organization_id: str) -> list[str]:
+        """Every document of the organization, those on their way out too."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT document_id FROM documents WHERE organization_id = %s ORDER BY document_id", (organization_id,)
+            ).fetchall()
+        return [row["document_id"] for row in rows]
+
+    def in_work(self, organization_id: str) -> list[str]:
+        """Documents of the organization with a version that waits or is worked on."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT document_id FROM versions JOIN documents d USING (document_id) "
+                "WHERE d.organization_id = %s AND d.removed_at IS NULL AND status IN ('pending', 'processing') "
+                "ORDER BY document_id",
+                (organization_id,),
+            ).fetchall()
+        return [row["document_id"] for row in rows]
+
+    def is_known(self, organization_id: str) -> bool:
+        """Whether the ledger holds anything of an organization."""
+        with self._database.transaction() as connection:
+            return any(
+                connection.execute(
+                    f"SELECT 1 FROM {table} WHERE organization_id = %s LIMIT 1",  # noqa: S608 - names of our own
+                    (organization_id,),
+                ).fetchone()
+                for table in HOLDERS
+            )
+
+    def namespace(self, organization_id: str, employee_number: str) -> str | None:
+        """Where the employee's rows live; None where the employee is not in the list."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT namespace FROM employees WHERE organization_id = %s AND employee_number = %s",
+                (organization_id, employee_number),
+            ).fetchone()
+        return row["namespace"] if row else None
+
+    def namespaces(self, organization_id: str, employee_number: str) -> dict[str, list[str] | None]:
+        """Where the employee's rows ever lived → None for all of it, or their vectors where it is another's now."""
+        at = {"organization": organization_id, "employee": employee_number}
+        with self._database.transaction() as connection:
+            rows = connection.execute(NAMESPACES, at).fetchall()
+        return {
+            row["namespace"]: [str(vector) for vector in row["vectors"] or ()] if row["shared"] else None
+            for row in rows
+        }
+
+    def versions_with(self, organization_id: str, employee_number: str) -> dict[str, list[int]]:
+        """Document → its versions that have rows of the employee, or were never read so far that it is known."""
+        at = {
+            "organization": organization_id,
+            "employee": employee_number,
+            "unknown": unknown(employee_number),
+        }
+        with self._database.transaction() as connection:
+            rows = connection.execute(OF_EMPLOYEE, at).fetchall()
+        found: dict[str, list[int]] = {}
+        for row in rows:
+            found.setdefault(row["document_id"], []).append(row["version"])
+        return found
+
+    def erase_rows(
+        self,
+        organization_id: str,
+        document_id: str,
+        versions: Sequence[int],
+        employee_number: str,
+        namespaces: Sequence[str],
+    ) -> ErasedRows:
+        """Take what they say out of the employee's rows of a document, with embeddings that nobody else needs.
+
+        The files of these versions are gone: they cannot be read again.
+        """
+        at = {
+            "organization": organization_id,
+            "document": document_id,
+            "versions": list(versions),
+            "employee": employee_number,
+            "namespaces": list(namespaces),
+            "unknown": unknown(employee_number),
+            "reason": ERASED,
+            "most": MOST_ERRORS,
+        }
+        with self._database.transaction() as connection:
+            connection.execute(FORGETTING, at)
+            connection.execute(TEXTS, at)
+            connection.execute("ANALYZE texts")
+            rows = connection.execute(ROWS, at).rowcount
+            connection.execute(REACHED, at)
+            connection.execute(BATCHES, at)
+            connection.execute(RESULTS, at)
+            connection.execute(TOLD, at)
+            connection.execute(FILES, at)
+            return ErasedRows(rows, connection.execute(UNNEEDED, at).rowcount)
+
+    def erase_employee(self, organization_id: str, employee_number: str) -> dict[str, int]:
+        """Out of the list, with their keys, and with events and messages that name them; how many of those."""
+        at = {"organization": organization_id, "employee": employee_number}
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "DELETE FROM employees WHERE organization_id = %(organization)s AND employee_number = %(employee)s "
+                "RETURNING name",
+                at,
+            ).fetchone()
+            connection.execute(
+                "DELETE FROM keys WHERE organization_id = %(organization)s AND employee_id = %(employee)s", at
+            )
+            name = (row and row["name"]) or employee_number
+            named = at | {
+                "name": name if row and len(name) > 1 else None,  # a single letter would be found in every text
+                "quoted": [json.dumps(employee_number), json.dumps(name)],
+                **as_number(employee_number),
+            }
+            return {
+                "events": connection.execute(NAMED_IN_EVENTS, named).rowcount,
+                "notices": connection.execute(NAMED_IN_NOTICES, named).rowcount,
+            }
+
+    def forget_events(self, organization_id: str) -> int:
+        """What apps sent, and what of it still waits to start something; how many events."""
+        with self._database.transaction() as connection:
+            gone = connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,)).rowcount
+            connection.execute("DELETE FROM event_keys WHERE organization_id = %s", (organization_id,))
+        return gone
+
+    def erase_organization(self, organization_id: str) -> dict[str, int]:
+        """What an organization has beside its documents, which are gone; how much of each.
+
+        Nothing where documents have arrived meanwhile: they need it.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(FORGETTING, {"organization": organization_id})
+            if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
+                return dict.fromkeys(HOLDERS, 0)
+            about_it = _erase_alerts(connection, organization_id)
+            gone = {
+                table: connection.execute(
+                    f"DELETE FROM {table} WHERE organization_id = %s",  # noqa: S608 - names of our own
+                    (organization_id,),
+                ).rowcount
+                for table in HOLDERS
+            }
+            return gone | {"notices": gone["notices"] + about_it}
+
+    def named(self, keys: list[str]) -> set[str]:
+        """Of these object keys, those that a version names."""
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT object_key FROM versions WHERE object_key = ANY(%s)", (keys,)).fetchall()
+        return {row["object_key"] for row in rows}
+
+
+def _erase_alerts(connection: Connection, organization_id: str) -> int:
+    """What the operator was told of the organization: how many messages.
+
+    An alert that is about others too stays, without it.
+    """
+    at = {"organization": organization_id}
+    told = connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", at).rowcount
+    connection.execute("DELETE FROM alerts WHERE organizations = ARRAY[%(organization)s::text]", at)
+    connection.execute(
+        "UPDATE alerts SET organizations = array_remove(organizations, %(organization)s) "
+        "WHERE %(organization)s = ANY(organizations)",
+        at,
+    )
+    return told
+
+
+def unknown(employee_number: str) -> str:
+    """A LIKE pattern for what is told of a row whose employee is not in the list."""
+    escaped = employee_number.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"employee {escaped} (column %"
+
+
+def as_number(employee_number: str) -> dict[str, str | None]:
+    """What finds it as a value that is a JSON number; nothing where no number is spelt so, as in 007 or E1."""
+    if not re.fullmatch(r"0|[1-9][0-9]*", employee_number):
+        return {"digits": None, "number": None}
+    return {"digits": employee_number, "number": rf"[\[:,]\s*{employee_number}(?:\.0+)?\s*[],}}]"}

@@ -1,0 +1,196 @@
+"""Removals: what goes with a document or with its old versions, and that nothing of it is left in the ledger."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from resources.database.connections import Connection, Database
+from resources.ledger.documents.documents import Version, read_version
+from resources.ledger.documents.garbage_collection import OF_ROW, OWED
+from resources.ledger.documents.live_version import FLIPPING
+
+# Who is asked about: documents, one after the other (of each all versions, or these).
+GIVEN = """
+  FROM unnest(%(documents)s::text[]) WITH ORDINALITY AS given (document_id, place)
+  JOIN versions v USING (document_id) JOIN lineage l USING (document_id, version)
+"""
+WANTED = "(%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))"
+OTHERS = "NOT (l.document_id = ANY(%(documents)s) AND (%(versions)s::int[] IS NULL OR l.version = ANY(%(versions)s)))"
+
+# Vectors in the store that only these point at, counted by namespace: each goes with the last of its documents.
+REMOVABLE = f"""
+WITH mine AS MATERIALIZED (
+    SELECT l.namespace, l.vector_id, max(place) AS place {GIVEN}
+      JOIN document_namespaces n USING (document_id, version, namespace)
+     WHERE {WANTED} AND v.swept_at IS NULL AND l.vector_id IS NOT NULL GROUP BY l.namespace, l.vector_id)
+SELECT place, namespace, count(*) AS vectors FROM mine
+ WHERE NOT EXISTS (
+       SELECT 1
+         FROM (SELECT document_id, version FROM lineage WHERE vector_id = mine.vector_id OFFSET 0) l {OF_ROW}
+        WHERE {OTHERS} AND ({OWED}))
+ GROUP BY place, namespace ORDER BY namespace
+"""  # noqa: S608 - constants of our own
+
+# Kept embeddings that only these need, as `UNNEEDED` will find them.
+FORGETTABLE = f"""
+WITH texts AS MATERIALIZED (
+    SELECT l.organization_id, v.model, l.text_hash, max(place) AS place {GIVEN}
+     WHERE {WANTED} AND l.text_hash IS NOT NULL GROUP BY l.organization_id, v.model, l.text_hash)
+SELECT place, count(*) AS embeddings FROM texts t
+  JOIN LATERAL (SELECT 1 FROM embeddings e WHERE e.organization_id = t.organization_id AND e.model = t.model
+                                            AND e.text_hash = t.text_hash LIMIT 1) e ON true
+ WHERE NOT EXISTS (
+       SELECT 1
+         FROM (SELECT document_id, version, organization_id FROM lineage WHERE text_hash = t.text_hash OFFSET 0) l
+         {OF_ROW}
+        WHERE l.organization_id = t.organization_id AND v.model = t.model AND {OTHERS})
+ GROUP BY place
+"""  # noqa: S608
+
+# Nobody goes back to it by itself, and `keep` newer completed versions are kept; or it was on its way out before.
+OLD = f"""
+SELECT v.document_id, v.version FROM versions v JOIN documents d USING (document_id)
+ WHERE (%(document)s::text IS NULL OR d.document_id = %(document)s)
+   AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s)
+   AND d.removed_at IS NULL AND NOT ({OWED})
+   AND (v.forgotten_at IS NOT NULL OR (SELECT count(*) FROM versions newer WHERE newer.document_id = v.document_id
+           AND newer.version > v.version AND newer.status = 'completed') >= %(keep)s)
+"""  # noqa: S608
+
+WITH_OLD = f"""
+SELECT document_id, count(*) OVER ()::int AS documents FROM ({OLD}) old
+ GROUP BY document_id ORDER BY document_id LIMIT %(at_most)s
+"""  # noqa: S608
+
+WITHDRAW = """
+UPDATE documents SET removed_at = coalesce(removed_at, now()), live_version = NULL, target_version = NULL
+ WHERE document_id = %(document)s
+"""
+
+FORGETTING = "SELECT pg_advisory_xact_lock(hashtextextended(%(organization)s, 4))"
+
+TEXTS = """
+CREATE TEMP TABLE texts ON COMMIT DROP AS
+SELECT DISTINCT v.model, l.text_hash FROM versions v JOIN lineage l USING (document_id, version)
+ WHERE v.document_id = %(document)s AND (%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))
+   AND l.text_hash IS NOT NULL
+"""
+
+UNNEEDED = f"""
+DELETE FROM embeddings e USING texts t
+ WHERE e.organization_id = %(organization)s AND e.model = t.model AND e.text_hash = t.text_hash
+   AND NOT EXISTS (
+       SELECT 1
+         FROM (SELECT document_id, version, organization_id FROM lineage WHERE text_hash = t.text_hash OFFSET 0) l
+         {OF_ROW}
+        WHERE l.organization_id = e.organization_id AND v.model = e.model)
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """What would go with a document: vectors by namespace, kept embeddings."""
+
+    vectors: dict[str, int] = field(default_factory=dict)
+    embeddings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What the ledger no longer holds."""
+
+    versions: int
+    embeddings: int
+
+
+class Removals:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def going(self, document_ids: Sequence[str], versions: Sequence[int] | None = None) -> list[Going]:
+        """What would go with each of these documents (with these versions of them), were they removed in this order."""
+        at = {"documents": list(document_ids), "versions": None if versions is None else list(versions)}
+        with self._database.transaction() as connection:
+            vectors = connection.execute(REMOVABLE, at).fetchall()
+            embeddings = connection.execute(FORGETTABLE, at).fetchall()
+        kept = {row["place"]: row["embeddings"] for row in embeddings}
+        return [
+            Going({row["namespace"]: row["vectors"] for row in vectors if row["place"] == place}, kept.get(place, 0))
+            for place in range(1, len(document_ids) + 1)
+        ]
+
+    def versions(self, document_id: str) -> list[Version]:
+        """All kept versions of a document, oldest first; none where there is no such document."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT version FROM versions WHERE document_id = %s ORDER BY version", (document_id,)
+            ).fetchall()
+            return [read_version(connection, document_id, row["version"]) for row in rows]
+
+    def withdraw(self, document_id: str) -> None:
+        """From now on no search shows the document, no upload continues it, and nothing of it is owed to the store."""
+        with self._database.transaction() as connection:
+            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %s", (document_id,))  # noqa: S608
+            connection.execute(WITHDRAW, {"document": document_id})
+
+    def withdraw_at_rest(self, document_id: str) -> bool:
+        """`withdraw`, unless a run is at work on the document: that run would make it live again. Returns whether.
+
+        A run that begins later finds no document (`Documents.begin` waits for this transaction).
+        """
+        with self._database.transaction() as connection:
+            connection.execute("SELECT 1 FROM documents WHERE document_id = %s FOR UPDATE", (document_id,))
+            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %s", (document_id,))  # noqa: S608
+            busy = connection.execute(
+                "SELECT 1 FROM versions WHERE document_id = %s AND status = 'processing' LIMIT 1", (document_id,)
+            ).fetchone()
+            if not busy:
+                connection.execute(WITHDRAW, {"document": document_id})
+        return not busy
+
+    def old(self, document_id: str, keep: int) -> list[int]:
+        """Versions older than the newest `keep` completed ones that nothing needs."""
+        at = {"document": document_id, "organization": None, "keep": keep}
+        with self._database.transaction() as connection:
+            rows = connection.execute(f"{OLD} ORDER BY version", at).fetchall()
+        return [row["version"] for row in rows]
+
+    def with_old(self, organization_id: str | None, keep: int, at_most: int) -> tuple[list[str], int]:
+        """Documents with `old` versions, oldest document first, `at_most` so many; and how many there are in all."""
+        at = {"document": None, "organization": organization_id, "keep": keep, "at_most": at_most}
+        with self._database.transaction() as connection:
+            rows = connection.execute(WITH_OLD, at).fetchall()
+        return [row["document_id"] for row in rows], rows[0]["documents"] if rows else 0
+
+    def begin_forgetting(self, document_id: str, versions: Sequence[int]) -> None:
+        """From now on these versions cannot be gone back to, whatever is left of them."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE versions SET forgotten_at = coalesce(forgotten_at, now()) "
+                "WHERE document_id = %s AND version = ANY(%s)",
+                (document_id, list(versions)),
+            )
+
+    def forget(self, organization_id: str, document_id: str, versions: Sequence[int] | None = None) -> Forgotten:
+        """Delete these versions (None: the document) with batches, lineage and embeddings that nobody else needs."""
+        at = {
+            "organization": organization_id,
+            "document": document_id,
+            "versions": None if versions is None else list(versions),
+        }
+        with self._database.transaction() as connection:
+            connection.execute(FORGETTING, at)
+            connection.execute(TEXTS, at)
+            connection.execute("ANALYZE texts")
+            gone = _delete(connection, at)
+            return Forgotten(gone, connection.execute(UNNEEDED, at).rowcount)
+
+
+def _delete(connection: Connection, at: Mapping[str, object]) -> int:
+    gone = connection.execute(
+        "DELETE FROM versions WHERE document_id = %(document)s "
+        "AND (%(versions)s::int[] IS NULL OR version = ANY(%(versions)s))",
+        at,
+    ).rowcount
+    if at["versions"] is None:
+        connection.execute("DELETE FROM documents WHERE document_id = %(document)s", at)
+    return gone

@@ -1,0 +1,58 @@
+"""Slack: an incoming webhook, which posts into the one channel that it was made for."""
+
+from dataclasses import dataclass, field
+
+from domain.notifications.retry_policy import Outcome
+from resources.ledger.notifications.outbox import Notice
+from resources.notifications.http_post import Answer, Post, as_json, judged, post
+
+SECONDS = 20.0
+KNOWN = ("no_service", "no_team", "invalid_token", "channel_is_archived", "channel_not_found", "action_prohibited")
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """Not repeatable: Slack knows no key of ours, and shows twice what it is given twice."""
+
+    address: str = field(repr=False)
+    seconds: float = SECONDS
+    repeatable: bool = False
+    at_once: int = 1  # Slack takes one message a second
+
+    def send(self, notice: Notice) -> Outcome:
+        answer = post(self._request({"text": text_of(notice)}), "Slack", self.seconds)
+        if isinstance(answer, Outcome):
+            return answer
+        if answer.status == 200 and answer.text.strip() != "ok":
+            return Outcome("lost", "Slack's address answered 200 with something else than Slack's `ok`")
+        return judged(answer, "Slack", self._why(answer))
+
+    def check(self) -> str | None:
+        """Why Slack would not take a message; None where it would. Nothing is said: the message has no text."""
+        answer = post(self._request({}), "Slack", self.seconds)
+        if isinstance(answer, Outcome):
+            return answer.reason
+        if answer.status == 400 and answer.text.strip() in ("no_text", "invalid_payload"):
+            return None
+        return (
+            judged(answer, "Slack", self._why(answer)).reason or "It is no webhook of Slack: it took an empty message"
+        )
+
+    def _request(self, document: dict[str, str]) -> Post:
+        return Post(self.address, as_json(document), {"Content-Type": "application/json"})
+
+    def _why(self, answer: Answer) -> str:
+        """Slack's own word for it, where it is one: an answer may repeat what must not be repeated."""
+        word = answer.text.strip()
+        if word in KNOWN:
+            return f"{word}; make a new webhook in Slack and set SLACK_WEBHOOK_URL"
+        return word if word.replace("_", "").isalpha() and word.isascii() and len(word) < 40 else ""
+
+
+def text_of(notice: Notice) -> str:
+    """The subject in bold, then the message; what Slack would read as a command or a mention is written as text."""
+    subject, message = (
+        text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        for text in (notice.subject, notice.message)
+    )
+    return f"*{subject.replace('*', '∗')}*\n{message}" if subject else message
