@@ -1,4 +1,4 @@
-"""What exists per document: thin assets and the claims (checks) about them.
+"""What exists per document: thin assets, and the checks that judge them.
 
-Read through a resource, call a pure function, write through a resource, return facts.
+An asset reads through a resource, calls an operation, and returns facts as metadata.
 """

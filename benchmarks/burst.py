@@ -47,7 +47,7 @@ def burst(uploads: int, say: Any, **settings: str) -> dict[str, Any]:
 def pour(uploads: int, folder: Path) -> dict[str, Any]:
     """In a process of its own: all files first, then all uploads, then the wait."""
     from domain.documents.templates import Template
-    from resources.services import open_services
+    from operations.services import open_services
 
     services = open_services()
     files = [folder / f"{number}.xlsx" for number in range(uploads + 1)]

@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 from typing import LiteralString
 
+from operations.services import Services
 from resources.ledger.documents.documents import Version
-from resources.services import Services
 
 # `n` is the copy; what is not overridden is the original's, also in columns that this file has never heard of
 ID: LiteralString = "'doc_' || md5(%(source)s || n)"

@@ -114,14 +114,14 @@ class Asker:
     """Uploads and asks, over the same resources as the command and the gateway."""
 
     def __init__(self) -> None:
-        from resources.services import open_services
+        from operations.services import open_services
 
         self._services = open_services()
 
     def seconds_until_found(self, path: Path, question: str) -> dict[str, float]:
         """From the committed upload to the first search that finds the row, and where they went."""
         from domain.documents.templates import Template
-        from resources.search import Scope, Search
+        from operations.documents.search import Scope, Search
 
         services = self._services
         search = Search(services.ledger, services.vectors, Remembering(services.embedder, question))

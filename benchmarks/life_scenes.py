@@ -13,18 +13,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from assets.documents.cleanup import clean_up
-from assets.documents.rollback import roll_back
-from assets.documents.sync import sync_vectors
 from benchmarks import generator
 from benchmarks.comparison import WARM_UP_ROWS
 from benchmarks.copies import NONE_SHARED, copy_document
 from benchmarks.memory import forget_peak, megabytes
 from benchmarks.rowline import Worker, worker
 from benchmarks.surroundings import Counter
+from operations.documents.cleanup import clean_up
+from operations.documents.rollback import roll_back
+from operations.documents.vector_sync import sync_vectors
+from operations.services import Services
 from pipelines.local_runs import instance, run_operation
-from resources.services import Services
-from resources.wiring import services
+from pipelines.resources import services
 
 ORGANIZATION = "life"
 HELD = "SELECT vector_id, md5(halfvec_send(embedding)) AS numbers FROM vectors WHERE namespace = %s"

@@ -19,10 +19,10 @@ import dagster as dg  # noqa: E402 - the clock of the imports runs already
 from benchmarks.generator import digest_of  # noqa: E402
 from benchmarks.surroundings import Counter, PineconeCounter  # noqa: E402
 from domain.documents.templates import Template  # noqa: E402
+from operations.services import Services  # noqa: E402
 from pipelines.definitions import defs  # noqa: E402
 from pipelines.local_runs import instance  # noqa: E402
-from resources.services import Services  # noqa: E402
-from resources.wiring import services  # noqa: E402
+from pipelines.resources import services  # noqa: E402
 
 
 class Worker:

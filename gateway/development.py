@@ -19,8 +19,8 @@ from typing import Protocol, Self
 
 from domain.errors import Misuse, PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 from gateway.serving import bound
+from operations.services import Services
 from resources.database.embedded import EmbeddedServer
-from resources.services import Services
 from settings.settings import PROJECT_ROOT, Settings
 
 START_SECONDS = 120.0

@@ -14,12 +14,12 @@ from pipelines.jobs.maintenance import (
     old_versions_cleanup,
     vector_sync,
 )
+from pipelines.resources import RESOURCES
 from pipelines.schedules import daily_events_cleanup, nightly_vector_sync
-from resources.wiring import RESOURCES
-from sensors.documents.embedding_orders import embedding_orders
-from sensors.documents.failures import canceled_runs, failed_runs
+from sensors.documents.embedding_jobs import embedding_orders
 from sensors.documents.inbox import bucket_files, inbox_files
-from sensors.documents.stuck import stuck_runs
+from sensors.documents.run_failures import canceled_runs, failed_runs
+from sensors.documents.stalled_runs import stuck_runs
 from sensors.documents.uploads import new_uploads
 from sensors.events.new_events import new_events
 from sensors.notifications.alerts import alerts

@@ -11,9 +11,9 @@ import dagster as dg
 
 from domain.documents.statuses import unexplained_end
 from domain.errors import RowlineFailure
+from operations.services import Services
+from pipelines.resources import NAMES
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
-from resources.services import Services
-from resources.wiring import NAMES
 from settings.settings import PROJECT_ROOT, Settings
 
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the outcome is told once

@@ -11,8 +11,8 @@ import tempfile
 import dagster as dg
 
 from gateway.cli.output import out
+from operations.services import Services
 from pipelines.local_runs import run_document_graph
-from resources.services import Services
 from samples.demo import SAMPLES, put_catalog, uploaded
 from settings.settings import Settings
 

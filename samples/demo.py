@@ -22,11 +22,11 @@ from gateway.cli.documents import show_status, take, template_named, told
 from gateway.cli.output import console, opened, out
 from gateway.cli.searching import trace
 from operations.documents.employee_lists import read_employees
-from resources.search import Hit, Scope
+from operations.documents.search import Hit, Scope
 
 if TYPE_CHECKING:
+    from operations.services import Services
     from resources.ledger.documents.documents import Version
-    from resources.services import Services
 
 HERE = Path(__file__).resolve().parent
 ORGANIZATION = "demo"

@@ -1,4 +1,4 @@
-"""What wakes us: uploads, the inboxes, failed runs.
+"""What wakes us: uploads, the inboxes, events, runs that ended or died.
 
-Sensors are postmen; each decision is a pure function in `pipelines/<domain>`.
+A sensor is a postman; each decision is a pure function in `domain`, each deed a function in `operations`.
 """

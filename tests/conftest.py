@@ -21,8 +21,8 @@ from tests.faults.table import HEAD
 if TYPE_CHECKING:  # imported by the fixtures that need them: tests of pure functions start without Dagster
     import dagster as dg
 
+    from operations.services import Services
     from resources.objects.s3 import S3ObjectStore
-    from resources.services import Services
     from settings.settings import Settings
     from tests.laws.command import Command
     from tests.laws.deployment import Deployment
@@ -172,7 +172,7 @@ def settings(database_url: str, clean_environment: Path) -> Settings:
 @pytest.fixture
 def services(settings: Settings) -> Iterator[Services]:
     """The real resources, with an embedder that needs neither a network nor a second to load."""
-    from resources.services import Services
+    from operations.services import Services
     from tests.laws.doubles import WordEmbedder
 
     services = Services(settings)

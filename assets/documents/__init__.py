@@ -1,1 +1,1 @@
-"""Documents: five assets per uploaded document, and the checks on each."""
+"""Documents: five assets per uploaded document, the checks on each, and the jobs that maintain them."""

@@ -11,11 +11,11 @@ import dagster as dg
 
 from assets.documents.graph import batches, embeddings, lineage, namespace_vectors, parsed_rows
 from assets.documents.partitions import vector_store
-from assets.documents.stages import rows_key
-from assets.documents.steps import RETRIES, retried
-from assets.documents.sync import sync_vectors
+from assets.documents.step_context import RETRIES, retried
 from domain.documents import check_verdicts
 from domain.documents.check_verdicts import Verdict
+from operations.documents.processing import rows_key
+from operations.documents.vector_sync import sync_vectors
 from resources.ledger.documents.documents import Version
 from resources.ledger.indexing.embeddings import REFUSED
 from resources.ledger.ledger import Ledger

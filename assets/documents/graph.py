@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.documents import stages
 from assets.documents.partitions import documents
-from assets.documents.steps import RETRIES, version_in_work
+from assets.documents.step_context import RETRIES, version_in_work
 from domain.documents.batching import PLAN_VERSION
 from domain.documents.rows import ROWS_VERSION
 from domain.documents.vector_metadata import METADATA_VERSION
+from operations.documents import processing
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
@@ -37,7 +37,7 @@ def parsed_rows(
 ) -> dg.MaterializeResult[None]:
     """Every row of the uploaded workbook, in reading order, with its text, address, owner or error."""
     with version_in_work(context, ledger, begins=True) as version:
-        metadata = stages.read(ledger, objects, settings, version)
+        metadata = processing.read(ledger, objects, settings, version)
     return dg.MaterializeResult(metadata=metadata)
 
 
@@ -58,7 +58,7 @@ def batches(
 ) -> dg.MaterializeResult[None]:
     """The plan: each row kept, unchanged, duplicate or error, cut into batches, and what embedding it will cost."""
     with version_in_work(context, ledger) as version:
-        metadata = stages.plan(ledger, objects, embedder, version, context.run.run_id)
+        metadata = processing.plan(ledger, objects, embedder, version, context.run.run_id)
     return dg.MaterializeResult(metadata=metadata)
 
 
@@ -87,8 +87,8 @@ def embeddings(
     """
     with version_in_work(context, ledger) as version:
         try:
-            metadata = stages.embed(ledger, embedder, vectors, settings, version, context.run.run_id)
-        except stages.Waits as waits:
+            metadata = processing.embed(ledger, embedder, vectors, settings, version, context.run.run_id)
+        except processing.Waits as waits:
             yield dg.AssetObservation("embeddings", partition=version.document_id, metadata=waits.metadata)
             return
     yield dg.MaterializeResult(metadata=metadata)
@@ -110,7 +110,7 @@ def namespace_vectors(
 ) -> dg.MaterializeResult[None]:
     """The version's vectors in the store, in the namespaces of their owners: what is missing is upserted."""
     with version_in_work(context, ledger) as version:
-        metadata = stages.store(ledger, vectors, version)
+        metadata = processing.store(ledger, vectors, version)
     return dg.MaterializeResult(metadata=metadata)
 
 
@@ -131,5 +131,5 @@ def lineage(
 ) -> dg.MaterializeResult[None]:
     """The live version: flipped in one transaction, what only older versions pointed at swept from the store."""
     with version_in_work(context, ledger) as version:
-        metadata = stages.make_live(ledger, vectors, embedder, version)
+        metadata = processing.make_live(ledger, vectors, embedder, version)
     return dg.MaterializeResult(metadata=metadata)

@@ -19,11 +19,12 @@ from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 from pydantic import Field
 
-from assets.documents import checks, graph, stages
-from assets.documents.stages import Metadata, Waits
+from assets.documents import checks, graph
 from domain.documents.run_requests import RunWanted
 from domain.documents.statuses import unexplained_end
 from domain.errors import PermanentFailure, TransientFailure
+from operations.documents import processing
+from operations.documents.processing import Metadata, Waits
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
@@ -71,33 +72,33 @@ STAGES = (
     Stage(
         graph.parsed_rows,
         checks.parsed_rows_checks,
-        lambda t, version, _: stages.read(t.ledger, t.objects, t.settings, version),
+        lambda t, version, _: processing.read(t.ledger, t.objects, t.settings, version),
         lambda t, version: checks.of_rows(t.objects, version),
         looks_last=True,
     ),
     Stage(
         graph.batches,
         checks.batches_checks,
-        lambda t, version, run_id: stages.plan(t.ledger, t.objects, t.embedder, version, run_id),
+        lambda t, version, run_id: processing.plan(t.ledger, t.objects, t.embedder, version, run_id),
         lambda t, version: checks.of_plan(t.ledger, t.objects, version),
     ),
     Stage(
         graph.embeddings,
         checks.embeddings_checks,
-        lambda t, version, run_id: stages.embed(t.ledger, t.embedder, t.vectors, t.settings, version, run_id),
+        lambda t, version, run_id: processing.embed(t.ledger, t.embedder, t.vectors, t.settings, version, run_id),
         lambda t, version: checks.of_embeddings(t.ledger, version),
         looks_last=True,
     ),
     Stage(
         graph.namespace_vectors,
         checks.namespace_vectors_checks,
-        lambda t, version, _: stages.store(t.ledger, t.vectors, version),
+        lambda t, version, _: processing.store(t.ledger, t.vectors, version),
         lambda t, version: checks.of_vectors(t.ledger, t.vectors, version),
     ),
     Stage(
         graph.lineage,
         checks.lineage_checks,
-        lambda t, version, _: stages.make_live(t.ledger, t.vectors, t.embedder, version),
+        lambda t, version, _: processing.make_live(t.ledger, t.vectors, t.embedder, version),
         lambda t, version: checks.of_lineage(t.ledger, t.vectors, version, t.explained),
     ),
 )

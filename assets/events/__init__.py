@@ -1,1 +1,1 @@
-"""What happens to events by the clock. What an event starts is in `sensors/events`."""
+"""What happens to events by the clock. What an event starts is in `operations/events`."""

@@ -11,9 +11,9 @@ from domain.documents.templates import Template, parse_template
 from domain.errors import Misuse, PermanentFailure, RowlineFailure
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.watching import watch
+from operations.services import Services
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME, SameName
-from resources.services import Services
 
 STATUS_BADGES = {
     "pending": "⏳ pending (대기 중)",

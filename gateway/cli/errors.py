@@ -12,8 +12,8 @@ from domain.documents.statuses import counted
 from domain.documents.templates import Template
 from domain.errors import Misuse
 from gateway.cli.output import Json, console, opened, out, print_json
+from operations.services import Services
 from resources.ledger.documents.documents import Version
-from resources.services import Services
 
 
 def register(app: typer.Typer) -> None:

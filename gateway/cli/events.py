@@ -24,7 +24,7 @@ def send(
     from domain.documents.identifiers import checked_name
     from domain.events.parsing import parsed
     from domain.events.registry import functions_of
-    from gateway.sending import take_events
+    from operations.events.intake import take_events
 
     sent = {"name": event, "data": parsed(sys.stdin.read() if data == "-" else data), "id": identity}
     with opened() as services:

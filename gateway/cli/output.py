@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from resources.services import Services, open_services
+from operations.services import Services, open_services
 
 console = Console(stderr=True)
 out = Console(highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ import typer
 from domain.documents.answers import trace_json
 from domain.errors import Misuse, NotFound
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from resources.search import Hit, Scope
+from operations.documents.search import Hit, Scope
 
 
 def register(app: typer.Typer) -> None:

@@ -7,8 +7,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from domain.errors import TransientFailure
 from gateway.cli.output import console
+from operations.services import Services
 from resources.ledger.documents.documents import Version
-from resources.services import Services
 
 LOOK_EVERY = 0.2  # seconds
 HINT_AFTER = 100  # looks

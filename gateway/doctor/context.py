@@ -10,10 +10,10 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from gateway.doctor.findings import Verdict, failed, warned
+from operations.services import Services
 from resources.database.connections import Database
 from resources.database.inspection import Inspection
 from resources.database.urls import database_url, direct_setting, direct_url
-from resources.services import Services
 from settings.errors import Complaint
 from settings.settings import Settings
 

@@ -30,7 +30,7 @@ from gateway.http.parameters import only_known
 from gateway.http.security import GuardedApp, guard
 from gateway.pages import register as pages
 from gateway.pages.errors import ErrorPages
-from resources.services import Services, open_services
+from operations.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 NOUNS = (keys, uploads, documents, versions, search, lineage, notices)

@@ -22,8 +22,8 @@ from domain.events.acceptance import NotYours
 from gateway.http.identity import SHOW_A_KEY, holder_of, services_of
 from gateway.http.limits import limits_of
 from gateway.http.problems import reason_of, status_of
-from gateway.sending import take_events
-from resources.services import Services
+from operations.events.intake import take_events
+from operations.services import Services
 from settings.errors import is_placeholder
 
 log = logging.getLogger(__name__)

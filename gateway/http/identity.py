@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from domain.access.api_keys import Caller, Role, environment_of
 from gateway.http.cookies import session_token
 from gateway.http.limits import limits_of
-from resources.services import Services
+from operations.services import Services
 from settings.values import is_loopback
 
 SAFE = ("GET", "HEAD", "OPTIONS")

@@ -25,8 +25,8 @@ from domain.events.registry import FUNCTIONS
 from gateway.http.identity import OurServices
 from gateway.http.operators import check_operator
 from gateway.http.problems import told_as
+from operations.services import Services
 from resources.ledger.counters import Figure
-from resources.services import Services
 
 FRESH_SECONDS = 5.0  # figures of the ledger are asked for once in so many, whoever scrapes
 OTHER = "other"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.errors import RowlineFailure, TransientFailure
-from resources.services import Services
+from operations.services import Services
 
 FRESH_SECONDS = 1.0
 PART_SECONDS = 3.0

@@ -24,8 +24,8 @@ from domain.validation_messages import reason_of_field
 from gateway.http.identity import OurServices
 from gateway.http.problems import reason_of, status_of
 from gateway.http.signatures import machine
+from operations.services import Services
 from resources.ledger.events.events import EventRun, KeptEvent
-from resources.services import Services
 
 MOST = 100
 ULID = "01M7Y1BYAWCM74RYSJ606BDNG5"

@@ -10,8 +10,8 @@ from gateway.http.identity import OurServices, Searcher
 from gateway.http.owned import NO_NUL, Whole
 from gateway.http.problems import told_as, wrong_field
 from gateway.http.shapes import DOCUMENT_ID, Hits
-from resources.search import Scope
-from resources.services import Services
+from operations.documents.search import Scope
+from operations.services import Services
 
 router = APIRouter(tags=["search"])
 SHORT, LONG = 2_000, 20_000  # letters of a question in an address, and in a body

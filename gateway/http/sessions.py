@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from domain.access.api_keys import Caller, mint_token
 from gateway.http.cookies import cookie_name, is_guarded, session_token
 from gateway.http.identity import check_same_origin, holder_of
-from resources.services import Services
+from operations.services import Services
 
 
 def sign_in(request: Request, response: Response, services: Services, key: str) -> Caller:

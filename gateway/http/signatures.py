@@ -12,7 +12,7 @@ from domain.access.api_keys import Caller, Role
 from domain.access.signatures import WrongSignature
 from gateway.http.identity import SAFE, caller_of, services_of, unauthorized
 from gateway.http.limits import limits_of
-from resources.services import Services
+from operations.services import Services
 from settings.errors import is_real
 
 BODILESS = {*SAFE, "DELETE"}

@@ -23,9 +23,9 @@ from gateway.http.identity import OurServices
 from gateway.http.owned import NO_NUL, Keeper
 from gateway.http.problems import told_as, wrong_field
 from gateway.http.shapes import Uploads
+from operations.services import Services
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME
-from resources.services import Services
 
 router = APIRouter(tags=["documents"])
 FORM_BYTES = 1 << 16  # what a form may hold beside the file

@@ -16,10 +16,10 @@ from gateway.http.identity import OurServices
 from gateway.http.owned import MOST_NUMBER, Current, Whole
 from gateway.http.problems import told_as
 from gateway.http.shapes import CleanedUp, Removing, RollingBack
-from gateway.sending import take_events
+from operations.documents.removal import would_go
+from operations.events.intake import take_events
+from operations.services import Services
 from resources.ledger.documents.documents import Version
-from resources.removal import would_go
-from resources.services import Services
 
 router = APIRouter(tags=["documents"])
 

@@ -8,8 +8,8 @@ from gateway.http.owned import Current, Keeper, Number
 from gateway.http.versions import Target, delete_document, roll_back_document
 from gateway.pages.language import language_of
 from gateway.pages.rendering import page
+from operations.documents.removal import would_go
 from resources.ledger.documents.documents import Version
-from resources.removal import would_go
 
 router = APIRouter(include_in_schema=False)
 

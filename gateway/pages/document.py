@@ -14,8 +14,8 @@ from gateway.pages.addresses import run_address
 from gateway.pages.documents import UNFINISHED, template_name, templates_of
 from gateway.pages.language import Language, language_of
 from gateway.pages.rendering import page
+from operations.services import Services
 from resources.ledger.documents.documents import MOST_ERRORS, Version
-from resources.services import Services
 
 router = APIRouter(include_in_schema=False)
 ENDED = {"completed", "failed", "cancelled"}

@@ -16,8 +16,8 @@ from gateway.http.owned import NO_NUL, Keeper
 from gateway.http.uploads import Form, received, taken
 from gateway.pages.language import language_of
 from gateway.pages.rendering import page
+from operations.services import Services
 from resources.ledger.documents.documents import Version
-from resources.services import Services
 
 router = APIRouter(include_in_schema=False)
 PER_PAGE = 25

@@ -19,9 +19,9 @@ from gateway.pages.addresses import run_address
 from gateway.pages.examples import example_of, fields_of, meaning_of
 from gateway.pages.negotiation import PageRoute
 from gateway.pages.rendering import page, printable
-from gateway.sending import take_events
+from operations.events.intake import take_events
+from operations.services import Services
 from resources.ledger.events.events import EventRun, KeptEvent
-from resources.services import Services
 
 router = APIRouter(include_in_schema=False)
 shared = APIRouter(route_class=PageRoute, include_in_schema=False)

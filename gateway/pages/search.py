@@ -14,7 +14,7 @@ from gateway.pages.addresses import run_address
 from gateway.pages.highlighting import highlighted
 from gateway.pages.negotiation import PageRoute
 from gateway.pages.rendering import page
-from resources.services import Services
+from operations.services import Services
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 HITS = 10

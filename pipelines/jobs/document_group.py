@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.documents.group import processed_documents
-from resources.wiring import RESOURCES
+from pipelines.resources import RESOURCES
 
 
 @dg.job(

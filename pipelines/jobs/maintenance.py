@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from assets.documents.operations import (
+from assets.documents.maintenance import (
     erased_owner,
     removed_documents,
     removed_versions,
     rolled_back_document,
     synced_vectors,
 )
-from assets.events.operations import forgotten_events
+from assets.events.maintenance import forgotten_events
 
 TAGS = {"domain": "documents"}
 

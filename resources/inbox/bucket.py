@@ -12,12 +12,12 @@ from typing import Any, BinaryIO, cast
 
 from domain.documents.inbox_files import InboxFile, organization_of, shortened
 from domain.errors import TransientFailure
+from operations.documents.uploads import Uploads
 from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
 from resources.ledger.documents.documents import Version
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_errors import CHANGED, MISSING_OBJECT, code_of, garbage
 from resources.objects.streams import check_size
-from resources.uploads import Uploads
 
 INBOX = "inbox/"
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from domain.documents.inbox_files import InboxFile, ignored_name, organization_of
 from domain.errors import TransientFailure
+from operations.documents.uploads import Uploads
 from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
 from resources.ledger.documents.documents import Version
-from resources.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from typing import BinaryIO, Protocol
 
 from domain.documents.inbox_files import InboxFile, template_folder
 from domain.documents.templates import Template
+from operations.documents.uploads import Uploads
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME
-from resources.uploads import Uploads
 
 TAKEN, REFUSED, REASON = ".taken", ".refused", "reason.txt"
 

@@ -1,1 +1,1 @@
-"""Postmen of the documents domain: new uploads, files in the inbox, failed runs."""
+"""Sensors of documents: new uploads, files in the inbox, embedding jobs, failed and stalled runs."""

@@ -1,1 +1,1 @@
-"""What wakes us for events, and the effects of their functions: each once, by the id of the event's run."""
+"""Sensors of events: new ones whose functions are due, and the outcomes of the jobs that they started."""

@@ -7,17 +7,17 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.target import AutomationTarget
 
-from assets.documents.asked import EVENT_RUN_TAG
+from assets.documents.event_jobs import EVENT_RUN_TAG
 from domain.errors import PermanentFailure
 from domain.events.payloads import DocumentRollback, SyncRequested
 from domain.events.registry import function_named, read_payload
 from domain.events.scheduling import most_of_each
+from operations.documents.uploads import Uploads
+from operations.events.functions import UNEXPECTED, Effects
 from resources.ledger.events.function_runs import JobRun
 from resources.ledger.ledger import Ledger
 from resources.objects.event_files import EventFiles
-from resources.uploads import Uploads
-from sensors.events.effects import UNEXPECTED, Effects
-from sensors.events.endings import carry_out_cancellations, end_jobs
+from sensors.events.job_outcomes import carry_out_cancellations, end_jobs
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 20.0  # a tick may take 60 s; the daemon looks again at once

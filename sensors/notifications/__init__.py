@@ -1,1 +1,1 @@
-"""What wakes us for notices and alerts: a message that is due, a cause that came or went."""
+"""Sensors of notifications and alerts: a message that is due, a cause that appeared or went away."""

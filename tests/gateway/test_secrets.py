@@ -13,7 +13,7 @@ import pytest
 
 from domain.access.api_keys import mint_key, mint_token
 from domain.access.signatures import signed
-from resources.services import Services
+from operations.services import Services
 from tests.gateway.test_serving import Gateway, start  # noqa: F401 - a fixture
 
 EVENT_KEY = "an-event-key-of-the-present-apps-7Qx2"

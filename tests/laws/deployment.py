@@ -17,12 +17,12 @@ from assets.documents import checks, graph
 from domain.documents.employees import Employee
 from domain.documents.rows import Mode
 from domain.documents.templates import Template, template_of
+from operations.documents.search import Hit, Scope
+from operations.services import Services
 from pipelines.jobs.document_graph import document_graph
+from pipelines.resources import NAMES
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SameName
-from resources.search import Hit, Scope
-from resources.services import Services
-from resources.wiring import NAMES
 
 STEPS = ("parsed_rows", "batches", "embeddings", "namespace_vectors", "lineage")
 Table = Sequence[Sequence[Any]]

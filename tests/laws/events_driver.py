@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 from domain.errors import TransientFailure
-from resources.services import open_services
-from sensors.events.effects import Effects
+from operations.events.functions import Effects
+from operations.services import open_services
 
 MOST = {"document-process": 7}  # small groups, so that a kill falls between two of them
 

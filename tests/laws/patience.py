@@ -6,7 +6,7 @@ import dagster as dg
 
 from resources.embedders.openai import OpenAIEmbedder
 from resources.ledger.documents.documents import Version
-from sensors.documents.embedding_orders import embedding_orders
+from sensors.documents.embedding_jobs import embedding_orders
 from tests.laws.deployment import Deployment, items
 from tests.stand_ins.openai_server import KEY, OpenAIServer
 

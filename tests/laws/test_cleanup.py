@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.rollback import roll_back
 from domain.errors import Misuse, NotFound, TransientFailure
-from resources.removal import CleanedUp
+from operations.documents.cleanup import clean_up, clean_up_old_versions
+from operations.documents.removal import CleanedUp
+from operations.documents.rollback import roll_back
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, WordEmbedder, watched_ledger

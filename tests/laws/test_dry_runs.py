@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.rollback import roll_back
 from domain.errors import NotFound
-from resources.removal import CleanedUp, would_go
+from operations.documents.cleanup import clean_up, clean_up_old_versions
+from operations.documents.removal import CleanedUp, would_go
+from operations.documents.rollback import roll_back
 from tests.laws.deployment import STEPS, Deployment, items
 from tests.laws.test_operations import work
 

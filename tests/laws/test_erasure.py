@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from assets.documents.erasure import Receipt, erase_employee, erase_organization
-from assets.documents.sync import sync_vectors
 from domain.access.api_keys import mint_key
 from domain.documents.employees import Employee
 from domain.documents.templates import Template
 from domain.errors import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
 from domain.notifications.messages import NewNotice
-from gateway.sending import take_events
+from operations.documents.erasure import Receipt, erase_employee, erase_organization
+from operations.documents.removal import Places
+from operations.documents.vector_sync import sync_vectors
+from operations.events.functions import Effects
+from operations.events.intake import take_events
+from operations.services import Services
 from resources.ledger.removal.erasures import ERASED, HOLDERS
-from resources.removal import Places
-from resources.services import Services
-from sensors.events.effects import Effects
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, csv_bytes, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger

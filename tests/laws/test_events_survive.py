@@ -25,10 +25,10 @@ import pytest
 
 from domain.access.api_keys import mint_key
 from domain.notifications.messages import NewNotice
-from gateway.sending import take_events
+from operations.events.intake import take_events
+from operations.services import Services
 from resources.database.embedded import EmbeddedServer
 from resources.database.schema import upgrade
-from resources.services import Services
 from settings.settings import PROJECT_ROOT, Settings
 from tests.laws import deployment as laws
 

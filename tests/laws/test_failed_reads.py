@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from domain.errors import PermanentFailure, TransientFailure
+from operations.documents.search import Scope, Search
 from resources.database.connections import Database
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
-from resources.search import Scope, Search
 from resources.vectors.pgvector import PgVectorStore
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from operations.services import Services
 from pipelines.local_runs import instance
-from resources.services import Services
-from sensors.documents.stuck import Seen, looked
+from sensors.documents.stalled_runs import Seen, looked
 from settings.settings import load_settings
 from tests.laws.deployment import csv_bytes
 from tests.laws.test_kill import (

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from assets.documents.rollback import roll_back
-from assets.documents.sync import sync_vectors
 from domain.errors import TransientFailure
-from resources.services import Services
+from operations.documents.rollback import roll_back
+from operations.documents.vector_sync import sync_vectors
+from operations.services import Services
 from resources.vectors.pinecone.store import PineconeVectorStore
 from resources.vectors.protocol import VectorBatch
 from settings.settings import Settings

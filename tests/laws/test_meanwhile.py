@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.documents.cleanup import clean_up
-from assets.documents.rollback import roll_back
-from assets.documents.sync import sync_vectors
 from domain.errors import TransientFailure
+from operations.documents.cleanup import clean_up
+from operations.documents.rollback import roll_back
+from operations.documents.vector_sync import sync_vectors
 from tests.laws.deployment import STEPS, Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 

@@ -8,11 +8,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.documents.cleanup import clean_up
 from domain.errors import PermanentFailure, TransientFailure
+from operations.documents.cleanup import clean_up
+from operations.documents.removal import Places
 from pipelines.jobs import maintenance
-from resources.removal import Places
-from resources.wiring import NAMES
+from pipelines.resources import NAMES
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 

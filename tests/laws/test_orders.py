@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from assets.documents import ordering
 from domain.documents.embedding_jobs import FIRST_LOOK, order_ranges
 from domain.errors import Misuse, TransientFailure
+from operations.documents import embedding_jobs
 from resources.embedders.openai import PRICES
-from resources.ledger.indexing import embedding_jobs
+from resources.ledger.indexing import embedding_jobs as job_records
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, WordEmbedder
@@ -118,7 +118,7 @@ def test_dying_anywhere_while_ordering_orders_once(patient: Deployment, openai: 
 def test_dying_anywhere_while_collecting_keeps_and_counts_each_answer_once(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch, at: int
 ):
-    monkeypatch.setattr(ordering, "KEPT_TOGETHER", 4)
+    monkeypatch.setattr(embedding_jobs, "KEPT_TOGETHER", 4)
     document = order(patient).document_id
     openai.batches.complete()
     for step in ("parsed_rows", "batches"):
@@ -135,7 +135,7 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
     """The second part of an order cannot be kept; the run after it takes up the whole order again."""
-    monkeypatch.setattr(ordering, "KEPT_TOGETHER", 4)
+    monkeypatch.setattr(embedding_jobs, "KEPT_TOGETHER", 4)
     version = order(patient)
     openai.batches.complete()
     ledger = patient.services.ledger
@@ -150,7 +150,7 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
 def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(embedding_jobs, "order_ranges", lambda sizes: order_ranges(sizes, most_inputs=4))
+    monkeypatch.setattr(job_records, "order_ranges", lambda sizes: order_ranges(sizes, most_inputs=4))
     openai.batches.file_inputs = 4
     version = order(patient)
     assert "10 texts at the lower price (3 orders" in version.waits_for

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.erasure import Receipt, erase_employee, erase_organization
 from domain.errors import PermanentFailure, TransientFailure
+from operations.documents.cleanup import clean_up, clean_up_old_versions
+from operations.documents.erasure import Receipt, erase_employee, erase_organization
+from operations.documents.removal import CleanedUp
 from resources.ledger.documents.documents import Version
-from resources.removal import CleanedUp
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, watched_ledger
 from tests.laws.patience import TABLE, order, states, tick

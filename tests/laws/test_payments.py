@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from domain.errors import PermanentFailure, TransientFailure
+from operations.services import Services
 from resources.embedders.openai import PRICES, OpenAIEmbedder
 from resources.embedders.protocol import Embedded
-from resources.services import Services
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items
 from tests.stand_ins.faults import Fault

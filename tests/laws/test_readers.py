@@ -11,11 +11,11 @@ from itertools import cycle
 import pytest
 from pydantic import SecretStr
 
-from assets.documents.cleanup import clean_up
-from assets.documents.rollback import roll_back
+from operations.documents.cleanup import clean_up
+from operations.documents.rollback import roll_back
+from operations.documents.search import DISTURBED_AT_MOST, Scope, Search
+from operations.services import Services
 from resources.ledger.ledger import Ledger
-from resources.search import DISTURBED_AT_MOST, Scope, Search
-from resources.services import Services
 from resources.vectors.pinecone.store import PineconeVectorStore
 from settings.settings import Settings
 from tests.laws.deployment import Deployment, items, template

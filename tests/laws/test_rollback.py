@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.rollback import RolledBack, roll_back
 from domain.errors import Misuse, TransientFailure
+from operations.documents.cleanup import clean_up, clean_up_old_versions
+from operations.documents.rollback import RolledBack, roll_back
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.errors import PermanentFailure
-from resources.search import Scope
+from operations.documents.search import Scope
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched, watched_ledger
 

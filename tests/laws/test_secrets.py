@@ -78,7 +78,7 @@ def test_a_key_that_the_service_repeats_in_its_error_is_nowhere(
 
 
 def test_settings_show_no_secret_when_they_are_printed():
-    from resources.services import Services
+    from operations.services import Services
     from settings.settings import Settings
 
     settings = Settings(openai_api_key=KEY, database_url=f"postgresql://user:{PASSWORD}@host/db")

@@ -8,9 +8,9 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from assets.documents.cleanup import clean_up
-from assets.documents.sync import Drifted, sync_vectors
 from domain.errors import PermanentFailure, TransientFailure
+from operations.documents.cleanup import clean_up
+from operations.documents.vector_sync import Drifted, sync_vectors
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import Watched, failing_store, watched_ledger
 

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from domain.documents.templates import Template
 from domain.errors import PermanentFailure, TransientFailure
+from operations.services import Services
 from resources.objects.folder import MARK
-from resources.services import Services
 from tests.laws.deployment import Deployment, csv_bytes, items
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.postgres_proxy import PostgresProxy

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from domain.documents.identifiers import content_hash
-from resources.search import Scope
+from operations.documents.search import Scope
 from tests.laws.doubles import word_vector
 from tests.life.files import EMPLOYEES, Identity
 from tests.life.model import Model, ModelDocument, ModelVersion

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from assets.documents import stages
 from domain.documents.tables import Layout, Notice, RowBatch
 from domain.errors import PermanentFailure
 from formats.limits import Limits
 from formats.reading import read_workbook
+from operations.documents import processing
 from settings.settings import Settings
 from tests.laws.deployment import Deployment
 from tests.laws.doubles import DIMENSION
@@ -51,7 +51,7 @@ def settings(settings: Settings, pinecone: PineconeServer | None) -> Settings:
 
 @pytest.fixture
 def world(rowline: Deployment, pinecone: PineconeServer | None, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(stages, "read_workbook", read_once())
+    monkeypatch.setattr(processing, "read_workbook", read_once())
     if pinecone:  # no test waits for what it can be told
         monkeypatch.setattr(rowline.services.vectors, "_sleep", lambda _: None)
     return World(rowline, PineconeShelf(pinecone.index) if pinecone else PgVectorShelf(rowline))

@@ -9,10 +9,10 @@ from uuid import NAMESPACE_OID, uuid5
 import dagster as dg
 import pytest
 
-from assets.documents import rollback, stages
 from domain.documents import rows
+from operations.documents import processing, rollback
+from resources.ledger.documents import live_version as flips
 from resources.ledger.documents.documents import Documents, Version, garbage_collection
-from resources.ledger.documents.documents import live_version as flips
 from tests.life.running import live
 from tests.life.world import World
 
@@ -39,7 +39,7 @@ def vector_ids_restart_in_each_batch(patch: pytest.MonkeyPatch, _: World) -> Non
                 for row in part
             ]
 
-    patch.setattr(stages, "document_rows", planted)
+    patch.setattr(processing, "document_rows", planted)
 
 
 def counters_are_lost_on_replay(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -60,8 +60,8 @@ def counters_are_lost_on_replay(patch: pytest.MonkeyPatch, world: World) -> None
 
 def the_end_is_told_before_the_last_batch(patch: pytest.MonkeyPatch, _: World) -> None:
     """Two batches finish at once, and one of them takes the version for complete while another is not embedded."""
-    real = stages.request_groups
-    patch.setattr(stages, "request_groups", lambda *args: [group[:-1] or group for group in real(*args)])
+    real = processing.request_groups
+    patch.setattr(processing, "request_groups", lambda *args: [group[:-1] or group for group in real(*args)])
     patch.setattr(flips, "READY", "SELECT true AS ready")
 
 
@@ -94,7 +94,7 @@ def equal_rows_are_looked_up_by_their_text(patch: pytest.MonkeyPatch, _: World) 
         for part in real(*args):
             yield [row._replace(row_number=first.setdefault(row.content_hash, row.row_number)) for row in part]
 
-    patch.setattr(stages, "document_rows", planted)
+    patch.setattr(processing, "document_rows", planted)
 
 
 BUGS: dict[Plant, str] = {

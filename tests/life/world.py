@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import dagster as dg
 import numpy as np
 
-from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.rollback import roll_back
-from assets.documents.sync import Drifted, sync_vectors
 from domain.errors import TransientFailure
+from operations.documents.cleanup import clean_up, clean_up_old_versions
+from operations.documents.removal import Places
+from operations.documents.rollback import roll_back
+from operations.documents.search import Scope, Search
+from operations.documents.vector_sync import Drifted, sync_vectors
 from resources.ledger.documents.documents import Version
-from resources.removal import Places
-from resources.search import Scope, Search
 from tests.laws.deployment import Deployment
 from tests.laws.doubles import DIMENSION, FailsAt, Watched, WordEmbedder, watched_ledger
 from tests.life.files import EMPLOYEES, TEMPLATES, File

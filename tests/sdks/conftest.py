@@ -17,7 +17,7 @@ import pytest
 
 from domain.access.api_keys import mint_key
 from gateway.http.app import create_app
-from resources.services import Services
+from operations.services import Services
 from tests.sdks.gateway_in_thread import LossyProxy, served
 
 HERE = Path(__file__).parent

@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.documents.cleanup import clean_up
-from assets.documents.erasure import erase_organization
 from domain.documents.inbox_files import InboxFile
 from domain.errors import RowlineFailure, TransientFailure, WrongSetting
+from operations.documents.cleanup import clean_up
+from operations.documents.erasure import erase_organization
 from resources.inbox.bucket import BucketInbox
 from sensors.documents.inbox import TICK_SECONDS, bucket_files, emptied
 from settings.settings import Settings

@@ -13,9 +13,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.erasure import erase_organization
 from domain.errors import TransientFailure
+from operations.documents.cleanup import clean_up, clean_up_old_versions
+from operations.documents.erasure import erase_organization
 from resources.inbox.folder import FolderInbox
 from sensors.documents.inbox import inbox_files
 from tests.laws.deployment import Deployment, csv_bytes, items, template

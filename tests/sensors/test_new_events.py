@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from domain.errors import TransientFailure
+from operations.events.functions import Effects
 from resources.objects.event_files import EventFiles
 from sensors.events import new_events
-from sensors.events.effects import Effects
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
 

@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from sensors.events import new_events
+from tests.assets.test_group import process
 from tests.domain.events.sender import Events
-from tests.graph.test_group import process
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import WordEmbedder
 

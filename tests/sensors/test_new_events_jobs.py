@@ -11,10 +11,10 @@ import dagster as dg
 import psycopg
 import pytest
 
-from assets.documents.erasure import erase_organization
-from assets.events.operations import ForgetConfig, forgotten_events
+from assets.events.maintenance import ForgetConfig, forgotten_events
+from operations.documents.erasure import erase_organization
+from operations.events.functions import Effects
 from sensors.events import new_events
-from sensors.events.effects import Effects
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
 

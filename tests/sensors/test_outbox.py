@@ -18,11 +18,11 @@ from domain.errors import Conflict, NotFound
 from domain.notifications.messages import Channel, NewNotice
 from domain.notifications.retry_policy import Settled
 from operations.notifications.delivery import Delivery
+from operations.services import Services
 from resources.ledger.notifications.outbox import SENDING, Notices
 from resources.notifications.channels import Carrier, Closed
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
-from resources.services import Services
 from sensors.notifications.outbox import in_background, outbox
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.notice_receivers import SIGNING_KEY, SlackServer, WebhookReceiver

@@ -162,7 +162,7 @@ def load(definitions: str) -> None:
     repository = ReconstructableRepository(ModuleCodePointer(definitions, "defs")).get_definition()
     for job in repository.get_all_jobs():
         job.get_job_snapshot()  # Dagster keeps what it puts together for each job
-    from resources.services import Services
+    from operations.services import Services
     from settings.settings import load_settings
 
     embedder = Services(load_settings()).embedder

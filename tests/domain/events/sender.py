@@ -10,9 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from gateway.sending import take_events
+from operations.events.intake import take_events
 from pipelines.definitions import defs
-from resources.wiring import NAMES
+from pipelines.resources import NAMES
 from tests.laws.deployment import Deployment, csv_bytes, items
 
 

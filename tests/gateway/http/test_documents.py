@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 from starlette.testclient import TestClient
 
-from resources.services import Services
+from operations.services import Services
 from tests.gateway.http.acting import indexed
 from tests.gateway.http.conftest import MakeKey
 from tests.laws.deployment import Deployment, csv_bytes, items, template, xlsx_bytes

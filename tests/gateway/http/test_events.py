@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from domain.events.ids import is_ulid
 from gateway.http.app import create_app
-from resources.services import Services
+from operations.services import Services
 from tests.domain.events.test_parsing import FIELDS, JSON
 from tests.laws.deployment import Deployment
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.http.app import create_app
 from gateway.http.bounds import HEADER_BYTES, HEADERS, TARGET_BYTES, Passage
 from gateway.http.security import GuardedApp, guard
-from resources.services import Services
+from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 

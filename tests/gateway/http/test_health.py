@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from domain.errors import TransientFailure
 from gateway.http.app import create_app
 from gateway.http.readiness import CHECKS, Readiness
-from resources.services import Services
+from operations.services import Services
 from tests.stand_ins.s3_server import S3Server
 
 OPERATOR = "o" * 40

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from domain.access.api_keys import environment_of, mint_key
 from domain.timestamps import told_time
 from gateway.http.app import create_app
+from operations.services import Services
 from resources.ledger.access.api_keys import Key
-from resources.services import Services
 from tests.gateway.http.conftest import MakeKey
 
 

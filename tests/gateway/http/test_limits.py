@@ -14,7 +14,7 @@ from domain.access import signatures
 from domain.access.api_keys import mint_key
 from gateway.http.app import create_app
 from gateway.http.limits import Limits
-from resources.services import Services
+from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
 from gateway.logs import configure
-from resources.services import Services
+from operations.services import Services
 
 SECRET = "a-very-secret-value"
 ITEMS = ("items.csv", b"item,colour\nanvil,grey\n")

@@ -15,8 +15,8 @@ from gateway.http import metrics
 from gateway.http.app import create_app
 from gateway.http.metrics import COUNTERS, GAUGES, Cached, LedgerCollector
 from gateway.http.operators import SHOW_THAT_YOU_MAY
+from operations.services import Services
 from resources.ledger.counters import MANY_LINES, Figure
-from resources.services import Services
 from settings.settings import PROJECT_ROOT, Settings
 from tests.laws.deployment import Deployment, items
 

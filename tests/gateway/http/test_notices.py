@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from domain.notifications.messages import NewNotice
-from resources.services import Services
+from operations.services import Services
 
 
 @pytest.fixture

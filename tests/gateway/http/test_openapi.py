@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
-from resources.services import Services
+from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.acting import indexed
 from tests.gateway.http.conftest import MakeKey

@@ -13,7 +13,7 @@ import uvicorn
 
 from gateway.http import openapi
 from gateway.http.app import create_app
-from resources.services import Services
+from operations.services import Services
 from tests.gateway.http.acting import indexed
 from tests.gateway.http.conftest import MakeKey
 from tests.laws.deployment import Deployment, items

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from domain.events.registry import FUNCTIONS
 from gateway.http.app import create_app
-from gateway.sending import take_events
-from resources.services import Services
+from operations.events.intake import take_events
+from operations.services import Services
 from sensors.events import new_events
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items

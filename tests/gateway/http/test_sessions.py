@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from gateway.http.app import create_app
 from gateway.http.cookies import COOKIE, GUARDED
 from gateway.http.identity import FORWARDED
-from resources.services import Services
+from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 

@@ -13,7 +13,7 @@ from domain.access.api_keys import Caller
 from domain.access.signatures import HEADER, request_without_body, signed
 from gateway.http.app import create_app
 from gateway.http.signatures import machine
-from resources.services import Services
+from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 

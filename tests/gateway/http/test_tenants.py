@@ -21,9 +21,9 @@ from starlette.testclient import TestClient
 from domain.access.api_keys import ROLES, Environment, Role, mint_key
 from domain.notifications.messages import NewNotice
 from gateway.http.app import create_app
-from gateway.sending import take_events
+from operations.events.intake import take_events
+from operations.services import Services
 from resources.ledger.access.api_keys import Key
-from resources.services import Services
 from settings.settings import Settings
 from tests.conftest import drop_database
 from tests.gateway.http.routes import ROUTES, Route

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from gateway.http.app import create_app
-from resources.services import Services
+from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
 from tests.laws.deployment import Deployment, csv_bytes, items, template, xlsx_bytes

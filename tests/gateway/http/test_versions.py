@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from assets.documents.cleanup import clean_up
+from operations.documents.cleanup import clean_up
 from tests.gateway.http.acting import indexed
 from tests.gateway.http.conftest import MakeKey
 from tests.laws.deployment import Deployment, items

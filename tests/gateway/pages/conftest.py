@@ -21,8 +21,8 @@ from gateway.http.app import create_app
 from tests.gateway.http.conftest import client, key_of
 
 if TYPE_CHECKING:
+    from operations.services import Services
     from resources.ledger.documents.documents import Version
-    from resources.services import Services
     from tests.laws.deployment import Deployment
 
 __all__ = ("client", "key_of")  # fixtures of next door

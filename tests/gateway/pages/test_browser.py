@@ -11,11 +11,11 @@ import openpyxl
 import pytest
 from playwright.sync_api import Page, expect
 
-from assets.documents.rollback import roll_back
 from domain.errors import TransientFailure
 from gateway.pages.events import PER_PAGE
 from gateway.pages.language import Language
-from gateway.sending import take_events
+from operations.documents.rollback import roll_back
+from operations.events.intake import take_events
 from tests.gateway.pages.conftest import Processed, Visit, Visitor
 from tests.laws.deployment import csv_bytes, items
 from tests.laws.doubles import WordEmbedder

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from domain.events.registry import FUNCTIONS, Function, read_payload
 from gateway.pages.examples import EXAMPLES, example_of, fields_of
-from gateway.sending import take_events
+from operations.events.intake import take_events
 from tests.gateway.pages.conftest import Questions, signed_in
 from tests.laws.deployment import items
 

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from domain.errors import TransientFailure, WrongSetting
+from operations.services import Services
 from resources.database.connections import connect
 from resources.ledger.documents.documents import Version
-from resources.services import Services
 from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import WordEmbedder

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from domain.errors import TransientFailure
+from operations.services import Services
 from resources.database.connections import Database
-from resources.services import Services
 from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import WordEmbedder

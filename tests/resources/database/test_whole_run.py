@@ -16,8 +16,8 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
+from operations.services import Services
 from resources.database.connections import Database
-from resources.services import Services
 from settings.settings import Settings
 from tests.conftest import drop_database
 from tests.faults.table import fault_line

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from domain.errors import WrongSetting
+from operations.services import Services
 from resources.database.schema import schema_is_current, upgrade
-from resources.services import Services
 from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import WordEmbedder

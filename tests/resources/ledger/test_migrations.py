@@ -59,7 +59,7 @@ def test_several_that_start_at_once_migrate_once(empty_database_url: str):
 
 def test_a_database_that_is_behind_is_migrated_when_it_is_opened(empty_database_url: str, clean_environment: object):
     """Nobody needs to know the command: the first use does it (and `rowline db upgrade` too)."""
-    from resources.services import Services
+    from operations.services import Services
     from settings.settings import Settings
 
     services = Services(Settings(database_url=empty_database_url))

@@ -9,9 +9,9 @@ import pytest
 
 from domain.notifications.messages import NewNotice
 from operations.notifications.delivery import Delivery
+from operations.services import Services
 from resources.ledger.notifications.outbox import Notice, Notices
 from resources.notifications.channels import Carrier, Closed
-from resources.services import Services
 from tests.stand_ins.mail_server import MailServer
 from tests.stand_ins.notice_receivers import SlackServer, WebhookReceiver
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from operations.services import Services
 from resources.notifications.email import Email
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
-from resources.services import Services
 from tests.resources.notifications.conftest import Outbox, Put
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.mail_server import MailServer

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
+from operations.services import Services
 from resources.notifications.email import Email
-from resources.services import Services
 from tests.resources.notifications.conftest import Outbox, Put
 from tests.stand_ins.certificates import Authority
 from tests.stand_ins.faults import Fault

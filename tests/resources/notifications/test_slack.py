@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from operations.services import Services
 from resources.notifications.slack import Slack
-from resources.services import Services
 from tests.resources.notifications.conftest import Outbox, Put
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.notice_receivers import SlackServer

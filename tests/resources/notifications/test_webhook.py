@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from domain.timestamps import told_time
+from operations.services import Services
 from resources.notifications.webhook import Webhook
-from resources.services import Services
 from tests.resources.notifications.conftest import Outbox, Put
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.notice_receivers import SIGNING_KEY, WebhookReceiver

@@ -13,13 +13,13 @@ from assets.documents import group
 from domain.documents.run_requests import RunWanted
 from domain.errors import TransientFailure
 from pipelines.jobs.document_group import document_group
+from pipelines.resources import NAMES
 from resources.embedders.protocol import Embedded
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.run_groups import Groups
-from resources.wiring import NAMES
-from sensors.documents.failures import canceled_runs, failed_runs, group_of
+from sensors.documents.run_failures import canceled_runs, failed_runs, group_of
 from tests.laws.deployment import STEPS, Deployment, items
-from tests.sensors.test_failures import ended
+from tests.sensors.test_run_failures import ended
 
 BROKEN = b"PK\x03\x04 this is no workbook"
 

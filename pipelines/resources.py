@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from operations.services import Services, open_services
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
-from resources.services import Services, open_services
 
 NAMES = (
     "settings",

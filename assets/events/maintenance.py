@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from assets.documents.steps import RETRIES, retried
+from assets.documents.step_context import RETRIES, retried
 from resources.ledger.ledger import Ledger
 from settings.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from assets.documents.storing import sweep, upsert_missing
+from operations.documents.indexing import sweep, upsert_missing
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from domain.notifications.messages import Channel
+from operations.documents.error_workbooks import ErrorWorkbooks
+from operations.documents.removal import Places
+from operations.documents.search import Search
+from operations.documents.uploads import Uploads
 from resources.database.connections import Database
 from resources.database.schema import branches_of, schema_is_current, upgrade
 from resources.database.urls import database_url, direct_setting, direct_url
 from resources.embedders.protocol import Embedder
-from resources.error_workbooks import ErrorWorkbooks
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 from resources.inbox.protocol import Inbox
@@ -19,9 +22,6 @@ from resources.objects.event_files import EventFiles
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore
-from resources.removal import Places
-from resources.search import Search
-from resources.uploads import Uploads
 from resources.vectors.pgvector import PgVectorStore
 from resources.vectors.protocol import VectorStore
 from settings.settings import Settings, load_settings

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import chain, islice
 
-from assets.documents.storing import upsert_vectors
-from assets.documents.troubles import Troubles
 from domain.documents.reconciliation import Side, compared
+from operations.documents.indexing import upsert_vectors
+from operations.partial_failures import Troubles
 from resources.ledger.documents.documents import Version
 from resources.ledger.indexing.reconciliation import Unowed
 from resources.ledger.ledger import Ledger

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from domain.events.acceptance import accepted
 from domain.events.ids import mint_seed, read_seed
 from domain.events.parsing import read_events
-from resources.services import Services
+from operations.services import Services
 
 
 def take_events(

@@ -9,10 +9,10 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
+from operations.services import Services
 from pipelines.definitions import defs
-from resources.services import Services
-from sensors.events import endings, new_events
-from sensors.retries import RETRY_SECONDS
+from sensors.events import job_outcomes, new_events
+from sensors.run_retries import RETRY_SECONDS
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
 
@@ -93,7 +93,7 @@ def test_a_retry_of_what_has_ended_meanwhile_does_nothing(events: Events, how: s
         events.tick()
     else:
         late = time.time() + RETRY_SECONDS
-        assert endings.end_jobs(events.rowline.dagster, events.services.ledger, lambda: late) == 1
+        assert job_outcomes.end_jobs(events.rowline.dagster, events.services.ledger, lambda: late) == 1
     assert events.run(run)["state"] == ("cancelled" if how == "cancelled" else "failed")
     later = events.upload("d", "bellows")
     events.tick()
@@ -109,9 +109,9 @@ def test_a_job_whose_run_was_deleted_has_failed_and_the_next_one_begins(events: 
     (request,) = events.requests()
     events.rowline.dagster.delete_run(killed(events, request))
     assert events.requests() == []  # it may be that its run is about to be made
-    events.rowline.sql("UPDATE event_runs SET requested_at = requested_at - %(ago)s", ago=endings.GONE_AFTER)
+    events.rowline.sql("UPDATE event_runs SET requested_at = requested_at - %(ago)s", ago=job_outcomes.GONE_AFTER)
     (request,) = events.requests()
-    assert (events.run(first)["state"], events.run(first)["error"]) == ("failed", endings.GONE)
+    assert (events.run(first)["state"], events.run(first)["error"]) == ("failed", job_outcomes.GONE)
     assert request.tags["rowline/event_run"] == second
 
 

@@ -12,8 +12,8 @@ from domain.documents.stalled_runs import Seen, Signs, dead, without_life
 from domain.documents.statuses import gone
 from resources.dagster_instance.run_processes import Process
 from resources.ledger.ledger import Ledger
-from sensors.documents.failures import PARTITION_TAG, RUN_KEY_TAG, group_of
-from sensors.retries import goes_on
+from sensors.documents.run_failures import PARTITION_TAG, RUN_KEY_TAG, group_of
+from sensors.run_retries import goes_on
 
 # a run that is starting has no process yet, and Dagster's own run monitoring watches it
 UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from assets.documents.ordering import cancel
 from domain.errors import PermanentFailure, RowlineFailure, TransientFailure
+from operations.documents.embedding_jobs import cancel
 from resources.embedders.protocol import Embedder, Orders
 from resources.ledger.indexing.embedding_jobs import Order
 from resources.ledger.ledger import Ledger

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from assets.documents.asked import EVENT_RUN_TAG
+from assets.documents.event_jobs import EVENT_RUN_TAG
 from resources.ledger.events.function_runs import CancelledRun
 from resources.ledger.ledger import Ledger
-from sensors.retries import goes_on
+from sensors.run_retries import goes_on
 
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 CANCELLED = "Cancelled on request"

@@ -2,10 +2,10 @@
 
 from contextlib import nullcontext
 
-from assets.documents.ordering import cancelled_orders
-from assets.documents.storing import sweep
 from domain.errors import Misuse
-from resources.removal import CleanedUp, Places, check_known, objects_of, parts_of, taken, would_go
+from operations.documents.embedding_jobs import cancelled_orders
+from operations.documents.indexing import sweep
+from operations.documents.removal import CleanedUp, Places, check_known, objects_of, parts_of, taken, would_go
 
 
 def clean_up(places: Places, document_id: str, dry_run: bool = True) -> CleanedUp:

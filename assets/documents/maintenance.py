@@ -8,19 +8,19 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from assets.documents.asked import for_event
-from assets.documents.cleanup import clean_up, clean_up_old_versions
-from assets.documents.erasure import erase_employee, erase_organization
+from assets.documents.event_jobs import for_event
 from assets.documents.partitions import vector_store
-from assets.documents.rollback import roll_back
-from assets.documents.steps import RETRIES, retried
-from assets.documents.sync import left_over, sync_vectors
-from assets.documents.troubles import Troubles
+from assets.documents.step_context import RETRIES, retried
 from domain.documents import check_verdicts
 from domain.errors import NotFound
+from operations.documents.cleanup import clean_up, clean_up_old_versions
+from operations.documents.erasure import erase_employee, erase_organization
+from operations.documents.removal import CleanedUp, Places, would_go
+from operations.documents.rollback import roll_back
+from operations.documents.vector_sync import left_over, sync_vectors
+from operations.partial_failures import Troubles
 from resources.dagster_instance.history import forget_document
 from resources.ledger.ledger import Ledger
-from resources.removal import CleanedUp, Places, would_go
 from resources.vectors.protocol import VectorStore
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.documents.stages import rows_key
+from operations.documents.processing import rows_key
 from resources.ledger.documents.documents import Version
 from resources.objects.rows_parquet import write_rows
 from tests.laws.deployment import Deployment, items, template

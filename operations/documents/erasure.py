@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from assets.documents.cleanup import clean_up
-from assets.documents.ordering import cancelled_orders
 from domain.errors import Conflict, NotFound
+from operations.documents.cleanup import clean_up
+from operations.documents.embedding_jobs import cancelled_orders
+from operations.documents.removal import CleanedUp, Places, objects_of, taken
+from operations.documents.uploads import begun_before, uploads_folder
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
-from resources.removal import CleanedUp, Places, objects_of, taken
-from resources.uploads import begun_before, uploads_folder
 from resources.vectors.protocol import VectorStore
 
 UPLOAD_TAKES = timedelta(hours=1)  # a file without a version that is younger may be one that is just being uploaded

@@ -8,7 +8,7 @@ from assets.documents.group import processed_documents
 from domain.documents.run_requests import RunWanted
 from domain.documents.statuses import unexplained_end
 from resources.ledger.ledger import Ledger
-from sensors.retries import is_to_be_retried
+from sensors.run_retries import is_to_be_retried
 
 PARTITION_TAG = "dagster/partition"
 RUN_KEY_TAG = "dagster/run_key"  # of runs that the sensor new_uploads asked for

@@ -16,7 +16,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
 from resources.ledger.documents.documents import Version
-from sensors.documents.stuck import Seen, looked, stuck_runs
+from sensors.documents.stalled_runs import Seen, looked, stuck_runs
 from tests.laws.deployment import Deployment, items
 
 Child = subprocess.Popen[bytes]
@@ -246,18 +246,18 @@ def test_the_sensor_remembers_between_its_ticks_and_says_what_it_saw(rowline: De
 
 def test_a_run_names_its_process_when_it_opens_the_ledger(services: Any, dagster_instance: dg.DagsterInstance):
     """What the sensor relies on: the tag of the run, by which its death is seen."""
-    from resources import wiring
+    from pipelines import resources
 
     @dg.op(required_resource_keys={"ledger"})
     def work() -> None:
         pass
 
-    @dg.job(resource_defs={"ledger": wiring.RESOURCES["ledger"]})
+    @dg.job(resource_defs={"ledger": resources.RESOURCES["ledger"]})
     def job() -> None:
         work()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wiring, "services", lambda: services)
+        patch.setattr(resources, "services", lambda: services)
         run = job.execute_in_process(instance=dagster_instance)
     tags = dagster_instance.get_run_by_id(run.run_id).tags
     process = Process.of(tags, run.run_id, is_retry=True)

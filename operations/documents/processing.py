@@ -7,16 +7,16 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from assets.documents.embedding import embed_groups
 from assets.documents.metadata import money, reading_metadata, rows_preview, version_metadata
-from assets.documents.ordering import awaited_orders
-from assets.documents.storing import sweep, upsert_missing
 from domain.documents.batching import PLAN_VERSION, request_groups
 from domain.documents.costs import cost_usd, estimated_tokens
 from domain.documents.rows import Owner, Reading, document_rows
 from domain.documents.statuses import in_words
 from domain.errors import PermanentFailure
 from formats.reading import read_workbook
+from operations.documents.embedding import embed_groups
+from operations.documents.embedding_jobs import awaited_orders
+from operations.documents.indexing import sweep, upsert_missing
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger

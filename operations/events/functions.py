@@ -13,11 +13,11 @@ from domain.errors import Conflict, PermanentFailure, RowlineFailure
 from domain.events.payloads import DocumentUploaded, NotificationSend
 from domain.events.registry import Effect, Function, function_named, read_payload
 from domain.events.scheduling import has_tries_left, most_of_each, pause_after
+from operations.documents.uploads import Uploads
 from resources.ledger.documents.uploads import ExternalId
 from resources.ledger.events.function_runs import DueRun
 from resources.ledger.ledger import Ledger
 from resources.objects.event_files import EventFiles
-from resources.uploads import Uploads
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4  # files that are taken at the same time

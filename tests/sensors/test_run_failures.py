@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from resources.ledger.documents.documents import Version
-from sensors.documents.failures import canceled_runs, failed_runs
+from sensors.documents.run_failures import canceled_runs, failed_runs
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import Watched
 
