@@ -20,7 +20,7 @@ from domain.documents.templates import parse_template
 from domain.errors import RowlineFailure
 from gateway.cli.documents import show_status, take, template_named, told
 from gateway.cli.output import console, opened, out
-from gateway.cli.searching import trace
+from gateway.cli.search import trace
 from operations.documents.employee_lists import read_employees
 from operations.documents.search import Hit, Scope
 

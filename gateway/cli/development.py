@@ -3,7 +3,7 @@
 import typer
 
 from gateway.cli.output import console, out
-from gateway.development import Development
+from gateway.server.dev_stack import Development
 from settings.settings import load_settings
 
 

@@ -9,8 +9,8 @@ import typer
 from gateway.cli.output import Json, console, out, print_json
 from gateway.doctor.checklist import checklist
 from gateway.doctor.context import Context
-from gateway.doctor.examination import examine
-from gateway.doctor.findings import Finding, State
+from gateway.doctor.results import Finding, State
+from gateway.doctor.runner import examine
 from settings.settings import load_what_is_right
 
 SUMMARY: dict[State, str] = {"ok": "fine", "warning": "to look at", "failed": "failed", "skipped": "skipped"}

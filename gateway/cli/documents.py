@@ -10,7 +10,7 @@ from domain.documents.statuses import document_json, error_rows, in_words, statu
 from domain.documents.templates import Template, parse_template
 from domain.errors import Misuse, PermanentFailure, RowlineFailure
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from gateway.cli.watching import watch
+from gateway.cli.progress import watch
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME, SameName

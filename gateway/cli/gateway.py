@@ -18,8 +18,8 @@ def gateway(
     ] = None,
 ) -> None:
     """Serve the event API, documents and pages over HTTP. SIGHUP replaces its workers without a gap."""
-    from gateway.logs import configure
-    from gateway.serving import Supervisor, listening
+    from gateway.server.logging import configure
+    from gateway.server.supervisor import Supervisor, listening
 
     settings = load_settings()
     configure(settings)

@@ -10,13 +10,13 @@ from gateway.cli import (
     development,
     doctor,
     documents,
-    errors,
+    error_workbook,
     events,
     gateway,
     keys,
-    notices,
-    processing,
-    searching,
+    notifications,
+    process,
+    search,
     versions,
 )
 from gateway.cli.output import console
@@ -29,16 +29,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 documents.register(app)
-errors.register(app)
-processing.register(app)
-searching.register(app)
+error_workbook.register(app)
+process.register(app)
+search.register(app)
 versions.register(app)
 catalog.register(app)
 development.register(app)
 gateway.register(app)
 events.register(app)
 keys.register(app)
-notices.register(app)
+notifications.register(app)
 doctor.register(app)
 
 

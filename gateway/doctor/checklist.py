@@ -1,10 +1,11 @@
-"""The list, in the order in which it is told."""
+"""All checks, in the order in which they are reported."""
 
 from functools import partial
 
-from gateway.doctor import clocks, configuration, databases, doorway, notices, orchestration, outside
+from gateway.doctor import access, clocks, dagster, databases, notifications, services
+from gateway.doctor import settings as setting_checks
 from gateway.doctor.context import Context
-from gateway.doctor.examination import SECONDS, Check
+from gateway.doctor.runner import SECONDS, Check
 from settings.settings import EMBEDDER, VECTORS
 
 HOME = ("rowline_home",)
@@ -20,13 +21,13 @@ def checklist(context: Context) -> list[Check]:
         *_of_the_gateway(),
         *_of_the_database(context),
         *_of_services(context),
-        *_of_notices(),
+        *_of_notifications(),
         *_of_dagster(),
     ]
 
 
 def _of_settings(context: Context) -> list[Check]:
-    look = configuration
+    look = setting_checks
     remedy = "Correct the settings"
     wrong = [Check(complaint.name, partial(look.wrong_setting, complaint), remedy) for complaint in context.complaints]
     named = {complaint.name for complaint in context.complaints}
@@ -50,7 +51,7 @@ def _of_settings(context: Context) -> list[Check]:
 
 
 def _of_the_gateway() -> list[Check]:
-    look = doorway
+    look = access
     remedy = "Correct the settings"
     return [
         Check("development login", look.development_login, remedy, settings=("environment",)),
@@ -77,7 +78,7 @@ def _of_the_database(context: Context) -> list[Check]:
 
 
 def _of_services(context: Context) -> list[Check]:
-    look = outside
+    look = services
     settings = context.settings
     at_home = () if settings.object_store else ("home",)
     in_database = ("pgvector", "migrations") if settings.vector_store == "pgvector" else ()
@@ -105,8 +106,8 @@ def _of_services(context: Context) -> list[Check]:
     ]
 
 
-def _of_notices() -> list[Check]:
-    look = notices
+def _of_notifications() -> list[Check]:
+    look = notifications
     return [
         Check("slack", look.slack, "See SLACK_WEBHOOK_URL", settings=("slack_webhook_url",), seconds=25),
         Check("mail", look.mail, "See SMTP_URL and EMAIL_FROM", settings=("smtp_url", "email_from"), seconds=20),
@@ -116,7 +117,7 @@ def _of_notices() -> list[Check]:
 
 
 def _of_dagster() -> list[Check]:
-    look = orchestration
+    look = dagster
     remedy = "See that Dagster's storage answers"
     return [
         Check("code location", look.code_location, "Run `dg check defs`", seconds=look.LOADING_SECONDS + 5),

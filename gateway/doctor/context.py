@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from gateway.doctor.findings import Verdict, failed, warned
+from gateway.doctor.results import Verdict, failed, warned
 from operations.services import Services
 from resources.database.connections import Database
 from resources.database.inspection import Inspection

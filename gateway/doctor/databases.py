@@ -2,7 +2,7 @@
 
 from gateway.doctor.clocks import clock_verdict
 from gateway.doctor.context import Context
-from gateway.doctor.findings import Verdict, failed, fine, skipped, warned
+from gateway.doctor.results import Verdict, failed, fine, skipped, warned
 from resources.database.errors import OLDEST_SERVER, old_server
 from resources.database.schema import branches_of
 

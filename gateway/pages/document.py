@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from domain.documents.statuses import error_rows
-from gateway.http.identity import OurServices
-from gateway.http.owned import MOST_NUMBER, Current, Keeper
-from gateway.pages.addresses import run_address
+from gateway.http.auth.callers import OurServices
+from gateway.http.auth.document_access import MOST_NUMBER, Current, Keeper
 from gateway.pages.documents import UNFINISHED, template_name, templates_of
-from gateway.pages.language import Language, language_of
+from gateway.pages.links import run_address
+from gateway.pages.localization import Language, language_of
 from gateway.pages.rendering import page
 from operations.services import Services
 from resources.ledger.documents.documents import MOST_ERRORS, Version

@@ -10,11 +10,11 @@ from starlette.responses import RedirectResponse, Response
 from domain.access.api_keys import Caller
 from domain.documents.statuses import Status, error_rows
 from domain.documents.templates import Template
-from gateway.http.documents import documents_cursor
-from gateway.http.identity import OurServices
-from gateway.http.owned import NO_NUL, Keeper
-from gateway.http.uploads import Form, received, taken
-from gateway.pages.language import language_of
+from gateway.http.auth.callers import OurServices
+from gateway.http.auth.document_access import NO_NUL, Keeper
+from gateway.http.routes.documents import documents_cursor
+from gateway.http.routes.uploads import Form, received, taken
+from gateway.pages.localization import language_of
 from gateway.pages.rendering import page
 from operations.services import Services
 from resources.ledger.documents.documents import Version

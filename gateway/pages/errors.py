@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.access.api_keys import Caller
 from gateway.http.problems import MEDIA_TYPE
-from gateway.pages.menu import menu_of
-from gateway.pages.negotiation import wants_page
+from gateway.pages.content_negotiation import wants_page
+from gateway.pages.navigation import menu_of
 from gateway.pages.rendering import page
 
 KNOWN = (400, 403, 404, 405, 409, 413, 422, 429, 500, 503)

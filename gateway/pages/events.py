@@ -13,12 +13,12 @@ from domain.access.api_keys import Caller
 from domain.errors import Misuse, NotFound
 from domain.events.ids import is_ulid
 from domain.events.registry import FUNCTIONS, Function, function_named
-from domain.events.telling import Status, output_of, status_of
-from gateway.http.identity import OurServices, needs
-from gateway.pages.addresses import run_address
-from gateway.pages.examples import example_of, fields_of, meaning_of
-from gateway.pages.negotiation import PageRoute
+from gateway.http.auth.callers import OurServices, needs
+from gateway.pages.content_negotiation import PageRoute
+from gateway.pages.event_examples import example_of, fields_of, meaning_of
+from gateway.pages.links import run_address
 from gateway.pages.rendering import page, printable
+from gateway.schemas.events import Status, output_of, status_of
 from operations.events.intake import take_events
 from operations.services import Services
 from resources.ledger.events.events import EventRun, KeptEvent

@@ -15,8 +15,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from domain.access.api_keys import Caller
-from gateway.pages.language import language_of
-from gateway.pages.menu import menu_of
+from gateway.pages.localization import language_of
+from gateway.pages.navigation import menu_of
 
 
 @cache

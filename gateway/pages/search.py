@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from domain.access.api_keys import Caller
-from gateway.http.identity import OurServices, Searcher
-from gateway.http.lineage import get_lineage
-from gateway.http.search import SHORT, Question, found
-from gateway.pages.addresses import run_address
+from gateway.http.auth.callers import OurServices, Searcher
+from gateway.http.routes.lineage import get_lineage
+from gateway.http.routes.search import SHORT, Question, found
+from gateway.pages.content_negotiation import PageRoute
 from gateway.pages.highlighting import highlighted
-from gateway.pages.negotiation import PageRoute
+from gateway.pages.links import run_address
 from gateway.pages.rendering import page
 from operations.services import Services
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.documents.answers import hit_json
 from domain.errors import Misuse
+from gateway.schemas.search import hit_json
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import Match, VectorStore

@@ -14,7 +14,7 @@ import pytest
 from domain.access.api_keys import mint_key, mint_token
 from domain.access.signatures import signed
 from operations.services import Services
-from tests.gateway.test_serving import Gateway, start  # noqa: F401 - a fixture
+from tests.gateway.server.test_supervisor import Gateway, start  # noqa: F401 - a fixture
 
 EVENT_KEY = "an-event-key-of-the-present-apps-7Qx2"
 SIGNING_KEY = "signkey-prod-" + "1f2e3d4c5b6a7988" * 4

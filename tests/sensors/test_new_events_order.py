@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.http.versions import send
+from gateway.http.routes.versions import send
 from resources.database.schema import migrating, upgrade
 from resources.ledger.events.function_runs import WAITING
 from sensors.events import new_events

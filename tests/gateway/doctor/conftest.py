@@ -9,8 +9,8 @@ import pytest
 
 from gateway.doctor.checklist import checklist
 from gateway.doctor.context import Context
-from gateway.doctor.examination import examine
-from gateway.doctor.findings import Verdict
+from gateway.doctor.results import Verdict
+from gateway.doctor.runner import examine
 from settings.settings import load_what_is_right
 from tests.stand_ins.openai_server import KEY, OpenAIServer
 from tests.stand_ins.pinecone_server import KEY as PINECONE_KEY

@@ -12,7 +12,7 @@ import pytest
 from domain.errors import WrongSetting
 from gateway.doctor import databases
 from gateway.doctor.context import Context
-from gateway.doctor.findings import State
+from gateway.doctor.results import State
 from resources.database.inspection import Inspection
 from settings.settings import Settings
 from settings.values import is_loopback

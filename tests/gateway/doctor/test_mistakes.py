@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from gateway.doctor.findings import Verdict
-from gateway.doctor.outside import PROBE_NAMESPACE
+from gateway.doctor.results import Verdict
+from gateway.doctor.services import PROBE_NAMESPACE
 from resources.database.grants import grant
 from resources.objects.folder import MARK
 from tests.conftest import drop_database

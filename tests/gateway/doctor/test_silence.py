@@ -11,7 +11,7 @@ import pytest
 
 from gateway.doctor.checklist import checklist
 from gateway.doctor.context import Context
-from gateway.doctor.examination import examine
+from gateway.doctor.runner import examine
 from settings.settings import Settings
 
 KEY = "sk-proj-4Jx9QmVb7TzR2LkW8nYc"

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from domain.access.api_keys import Role, mint_key
 from domain.documents.employees import Employee
-from gateway.http.app import create_app
+from gateway.app import create_app
 from operations.services import Services
 
 MakeKey = Callable[..., dict[str, str]]

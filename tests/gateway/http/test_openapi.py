@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from starlette.testclient import TestClient
 
-from gateway.http.app import create_app
+from gateway.app import create_app
 from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.acting import indexed

@@ -11,8 +11,8 @@ import httpx
 import pytest
 import uvicorn
 
+from gateway.app import create_app
 from gateway.http import openapi
-from gateway.http.app import create_app
 from operations.services import Services
 from tests.gateway.http.acting import indexed
 from tests.gateway.http.conftest import MakeKey

@@ -20,13 +20,13 @@ from starlette.testclient import TestClient
 
 from domain.access.api_keys import ROLES, Environment, Role, mint_key
 from domain.notifications.messages import NewNotice
-from gateway.http.app import create_app
+from gateway.app import create_app
 from operations.events.intake import take_events
 from operations.services import Services
 from resources.ledger.access.api_keys import Key
 from settings.settings import Settings
 from tests.conftest import drop_database
-from tests.gateway.http.routes import ROUTES, Route
+from tests.gateway.http.all_routes import ROUTES, Route
 from tests.laws.deployment import Deployment
 from tests.laws.doubles import WordEmbedder
 
@@ -175,7 +175,7 @@ def test_every_route_has_a_row(shared_world: World) -> None:
         for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
     }
     rows = {(route.method, route.path, route.page) for route in ROUTES}
-    assert there - rows == set(), "add a row for each to tests/gateway/http/routes.py"
+    assert there - rows == set(), "add a row for each to tests/gateway/http/all_routes.py"
     assert rows - there == set(), "these rows are of no route"
 
 

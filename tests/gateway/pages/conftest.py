@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from starlette.testclient import TestClient
 
 from domain.access.api_keys import mint_key
-from gateway.http.app import create_app
+from gateway.app import create_app
 from tests.gateway.http.conftest import client, key_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from domain.errors import TransientFailure
 from gateway.pages.events import PER_PAGE
-from gateway.pages.language import Language
+from gateway.pages.localization import Language
 from operations.documents.rollback import roll_back
 from operations.events.intake import take_events
 from tests.gateway.pages.conftest import Processed, Visit, Visitor

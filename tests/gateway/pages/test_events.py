@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from domain.events.registry import FUNCTIONS, Function, read_payload
-from gateway.pages.examples import EXAMPLES, example_of, fields_of
+from gateway.pages.event_examples import EXAMPLES, example_of, fields_of
 from operations.events.intake import take_events
 from tests.gateway.pages.conftest import Questions, signed_in
 from tests.laws.deployment import items

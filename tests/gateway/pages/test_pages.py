@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.pages.language import preferred
-from gateway.pages.signing import own_page
+from gateway.pages.localization import preferred
+from gateway.pages.sign_in import own_page
 from tests.gateway.pages.conftest import HTML, OURS, Questions, signed_in
 from tests.laws.deployment import items
 

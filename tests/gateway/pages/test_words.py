@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.pages.language import LANGUAGES, Language, catalogue
+from gateway.pages.localization import LANGUAGES, Language, catalogue
 from gateway.pages.rendering import environment, static_folder
 
 PAGES = static_folder().parent

@@ -1,0 +1,78 @@
+"""The HTTP app: lists of routers, no decisions."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+
+from fastapi import Depends, FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from domain.errors import RowlineFailure
+from gateway.http import methods, openapi, problems
+from gateway.http.auth.rate_limits import Limits
+from gateway.http.middleware.request_log import RequestLog
+from gateway.http.middleware.security_headers import GuardedApp, guard
+from gateway.http.routes import (
+    documents,
+    events,
+    functions,
+    health,
+    keys,
+    lineage,
+    metrics,
+    notifications,
+    runs,
+    search,
+    uploads,
+    versions,
+)
+from gateway.http.unknown_parameters import only_known
+from gateway.pages import routes as pages
+from gateway.pages.errors import ErrorPages
+from operations.services import Services, open_services
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+NOUNS = (keys, uploads, documents, versions, search, lineage, notifications)
+THEIRS = (health, metrics, events, runs, functions)  # probes and SDKs may add parameters of their own
+
+
+def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
+    """The gateway over one deployment's services, which its owner closes."""
+    app = GuardedApp(
+        title="Rowline",
+        version="0.1.0",
+        description="Documents go in, searchable vectors come out, and every vector can name the row it came from.",
+        docs_url=None,  # the pages of FastAPI load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=openapi.operation_id,
+    )
+    app.state.services = services
+    app.state.limits = Limits(services.settings)
+    guard(app, services.settings)
+    problems.register(app)
+    pages.register(app)
+    for noun in NOUNS:
+        app.include_router(noun.router, dependencies=[Depends(only_known)], responses=problems.told_as(422))
+    for noun in THEIRS:
+        app.include_router(noun.router)
+    openapi.describe(app)
+    app.add_middleware(methods.Heads)
+    app.add_middleware(RequestLog)  # the last that is added is the first that a request meets
+    app.add_middleware(ErrorPages)
+    return app
+
+
+def app() -> FastAPI:
+    """What a server process loads: the app over the services that the settings choose, which end with it."""
+    services = open_services()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with suppress(RowlineFailure):  # a database that is away now is asked again by each request
+            await run_in_threadpool(lambda: services.ledger)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(services.close)
+
+    return create_app(services, lifespan)

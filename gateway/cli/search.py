@@ -1,0 +1,90 @@
+"""search · trace."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from domain.errors import Misuse, NotFound
+from gateway.cli.output import Json, Org, console, opened, out, print_json
+from gateway.schemas.search import trace_json
+from operations.documents.search import Hit, Scope
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(search)
+    app.command()(trace)
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="A question or words, in any language.")],
+    org: Org,
+    employee: Annotated[str | None, typer.Option(help="Only this employee's rows.")] = None,
+    document: Annotated[str | None, typer.Option(help="Only rows of this document.")] = None,
+    top_k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Most hits.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Find rows by meaning; each hit names the rows it came from."""
+    scope = Scope(org, employee, document)
+    with opened() as services:
+        hits = services.search.find(query, scope, top_k)
+        elsewhere = services.search.unsearchable(scope)
+        model, store = services.embedder.model.key, services.vectors.name
+    if elsewhere:
+        console.print(
+            f"! {len(elsewhere)} documents are not searched (the first is {elsewhere[0]}): their vectors are of "
+            f"another model than {model}, or in another store than {store}. Another model: upload them again with "
+            "--document. Another store: `rowline process` brings them over, nothing is embedded anew",
+            markup=False,
+            soft_wrap=True,
+        )
+    if as_json:
+        print_json({"hits": [hit.as_json() for hit in hits]})
+    elif not hits:
+        out.print("Nothing found.")
+    else:
+        for hit in hits:
+            show_hit(hit)
+
+
+def show_hit(hit: Hit) -> None:
+    """One hit for a person: score, text, and the first row it came from."""
+    first = hit.sources[0]
+    text = " · ".join(first["content"].splitlines())
+    more = f" (and {len(hit.sources) - 1} more rows)" if len(hit.sources) > 1 else ""
+    out.print(f"{hit.match.score:5.2f}  {text}", markup=False)
+    out.print(
+        f"       ↳ {first['filename']}, {first['sheet']}, row {first['row_number']}{more}"
+        f" · vector {hit.match.vector_id}",
+        markup=False,
+        style="dim",
+    )
+
+
+def trace(
+    vector: Annotated[str, typer.Argument(metavar="VECTOR", help="A vector id.")],
+    org: Annotated[str | None, typer.Option("--org", help="Only rows of this organization.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Everything a vector came from: file, version, row, batch, model and run."""
+    try:
+        vector = str(UUID(vector))
+    except ValueError:
+        raise Misuse(f"{vector} is not a vector id; search hits name them") from None
+    with opened() as services:
+        rows = services.ledger.lineage.trace(vector, org)
+    if not rows:
+        raise NotFound(f"Nothing points at vector {vector}")
+    shape = trace_json(rows)
+    if as_json:
+        print_json(shape)
+        return
+    out.print(f"vector {shape['vectorId']} in {shape['namespace']} · {shape['model']}", markup=False)
+    for row in shape["rows"]:
+        live = "live" if row["live"] else "not live"
+        out.print(
+            f"  {row['filename']} v{row['version']} ({live}), {row['sheet']}, row {row['rowNumber']}, "
+            f"batch {row['batchNumber']}, run {row['runId']}\n    "
+            + " · ".join(f"{column}: {cell}" for column, cell in row["sourceRow"].items() if cell),
+            markup=False,
+        )

@@ -1,0 +1,68 @@
+"""Checks of the channels that carry notices, without sending anybody anything."""
+
+from urllib.parse import urlsplit
+
+from domain.errors import RowlineFailure
+from gateway.doctor.context import Context
+from gateway.doctor.results import Verdict, failed, fine, skipped, warned
+from gateway.doctor.settings import is_plain_http
+from resources.notifications.channels import email_of, slack_of
+from resources.notifications.email import Unusable
+from resources.notifications.webhook import place_of
+from settings.settings import Settings
+from settings.values import is_loopback
+
+
+def slack(context: Context) -> Verdict:
+    """Slack refuses a message without text, and says by how whether it would have taken one with it."""
+    channel = slack_of(context.settings)
+    if channel is None:
+        return skipped("SLACK_WEBHOOK_URL is not set")
+    refusal = channel.check()
+    if refusal:
+        return failed(refusal, "Make a webhook in Slack and set SLACK_WEBHOOK_URL to its address")
+    return fine("Slack knows the webhook; nothing was said")
+
+
+def mail(context: Context) -> Verdict:
+    """The mail server lets us in; no mail is sent."""
+    channel = email_of(context.settings)
+    if channel is None:
+        return skipped("SMTP_URL is not set")
+    try:
+        channel.check()
+    except Unusable as error:
+        return failed(str(error), "See SMTP_URL")
+    if _is_read_on_the_way(context.settings):
+        return context.grave("SMTP_URL is smtp:// to another computer: mail can be read on the way", "Use smtps://")
+    return fine("the mail server lets us in; nothing was sent")
+
+
+def _is_read_on_the_way(settings: Settings) -> bool:
+    parts = urlsplit(settings.smtp_url.get_secret_value() if settings.smtp_url else "")
+    return parts.scheme == "smtp" and not is_loopback(parts.hostname or "")
+
+
+def webhooks(context: Context) -> Verdict:
+    """Their names have addresses where notices may go; none is asked."""
+    settings = context.settings
+    if not settings.webhooks:
+        return skipped("WEBHOOK_ADDRESSES is not set")
+    plain = [address for address in settings.webhooks if is_plain_http(address)]
+    if plain:
+        return context.grave(f"{len(plain)} of WEBHOOK_ADDRESSES are plain http: notices can be read", "Use https")
+    for address in settings.webhooks:
+        try:
+            place_of(address, settings.webhook_private)
+        except RowlineFailure as error:
+            return failed(f"{urlsplit(address).hostname}: {error}", "Correct WEBHOOK_ADDRESSES, or the name")
+    return fine(f"{len(settings.webhooks)} named, all where notices may go")
+
+
+def alerts(context: Context) -> Verdict:
+    """Whether anybody is told."""
+    targets = context.settings.alert_targets
+    if targets:
+        return fine(f"told by {', '.join(sorted({target.channel for target in targets}))}")
+    told = "ALERT_CHANNELS is not set: nobody is told when documents fail"
+    return warned(told, "Set ALERT_CHANNELS (docs/notifications.md)") if context.production else skipped(told)

@@ -1,0 +1,42 @@
+"""What a request is about: documents of the caller's organization, and nothing of anybody else's."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Path
+from pydantic import BeforeValidator, Strict
+
+from domain.access.api_keys import Caller
+from gateway.http.auth.callers import OurServices, Uploader
+from resources.ledger.documents.documents import Version
+
+MOST_NUMBER = 2**31 - 1  # of a version: what the ledger can hold
+NO_NUL = r"^[^\x00]+$"  # PostgreSQL takes no NUL in a text
+
+
+def whole_organization(caller: Uploader) -> Caller:
+    """A caller who may see all documents of the organization. Answers 403 where the key is one employee's."""
+    if caller.employee_id is not None:
+        raise HTTPException(HTTPStatus.FORBIDDEN, "This key is one employee's: it may search, and see no documents")
+    return caller
+
+
+def as_whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# a number in a JSON body: 2.0 is the whole number 2, "2" and true are none
+Whole = Annotated[int, BeforeValidator(as_whole, json_schema_input_type=int), Strict()]
+Keeper = Annotated[Caller, Depends(whole_organization)]
+DocumentId = Annotated[
+    str, Path(alias="documentId", min_length=1, max_length=255, pattern=NO_NUL, description="The document.")
+]
+Number = Annotated[int, Path(ge=1, le=MOST_NUMBER, description="The number of a version.")]
+
+
+def current_version(document_id: DocumentId, caller: Keeper, services: OurServices) -> Version:
+    """The current version of the caller's document. Answers 404 where it is not there, or is somebody else's."""
+    return services.ledger.listing.document(caller.organization_id, document_id)
+
+
+Current = Annotated[Version, Depends(current_version)]

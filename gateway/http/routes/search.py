@@ -1,0 +1,87 @@
+"""Search: rows by meaning, within what the caller may see."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.access.api_keys import Caller
+from gateway.http.auth.callers import OurServices, Searcher
+from gateway.http.auth.document_access import NO_NUL, Whole
+from gateway.http.problems import told_as, wrong_field
+from gateway.schemas.documents import DOCUMENT_ID, Hits
+from operations.documents.search import Scope
+from operations.services import Services
+
+router = APIRouter(tags=["search"])
+SHORT, LONG = 2_000, 20_000  # letters of a question in an address, and in a body
+MOST_HITS = 200
+MOST_TOLD = 100
+
+
+class Question(BaseModel):
+    """What is looked for, and where."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = Field(min_length=1, max_length=LONG, pattern=NO_NUL, examples=["자전거를 도둑맞았어요"])
+    k: Whole = Field(10, ge=1, le=MOST_HITS, description="Most hits.")
+    documentId: str | None = Field(None, min_length=1, max_length=255, pattern=NO_NUL, examples=[DOCUMENT_ID])
+    employeeId: str | None = Field(None, min_length=1, max_length=64, pattern=NO_NUL)
+
+
+@router.get(
+    "/search",
+    response_model=Hits,
+    response_model_exclude_unset=True,
+    summary="Find rows by meaning; each hit names the rows it came from",
+    responses=told_as(404),
+)
+def search(
+    caller: Searcher,
+    services: OurServices,
+    q: Annotated[
+        str,
+        Query(min_length=1, max_length=SHORT, pattern=NO_NUL, description="A question or words, in any language."),
+    ],
+    k: Annotated[int, Query(ge=1, le=MOST_HITS, description="Most hits.")] = 10,
+    document_id: Annotated[
+        str | None,
+        Query(alias="documentId", min_length=1, max_length=255, pattern=NO_NUL, description="Only this document."),
+    ] = None,
+    employee_id: Annotated[
+        str | None,
+        Query(alias="employeeId", min_length=1, max_length=64, pattern=NO_NUL, description="Only this employee's."),
+    ] = None,
+) -> dict[str, Any]:
+    return found(services, caller, Question(q=q, k=k, documentId=document_id, employeeId=employee_id))
+
+
+@router.post(
+    "/search",
+    response_model=Hits,
+    response_model_exclude_unset=True,
+    summary="The same, for long questions",
+    responses=told_as(400, 404),
+)
+def search_long(caller: Searcher, services: OurServices, question: Question) -> dict[str, Any]:
+    return found(services, caller, question)
+
+
+def found(services: Services, caller: Caller, question: Question) -> dict[str, Any]:
+    """The hits, and which documents could not be searched.
+
+    A key of one employee finds that employee's rows, whatever it asks for.
+    """
+    if not question.q.strip():
+        raise wrong_field("q", "is empty; say what to look for")
+    if caller.employee_id not in (None, question.employeeId or caller.employee_id):
+        raise wrong_field("employeeId", "is not the employee of this key; leave it away")
+    document = question.documentId
+    if document is not None:
+        document = services.ledger.listing.document(caller.organization_id, document).document_id
+    scope = Scope(caller.organization_id, caller.employee_id or question.employeeId, document)
+    told: dict[str, Any] = {"hits": [hit.as_json() for hit in services.search.find(question.q, scope, question.k)]}
+    if caller.employee_id is None and (elsewhere := services.search.unsearchable(scope)):
+        told["notSearched"] = elsewhere[:MOST_TOLD]
+    return told

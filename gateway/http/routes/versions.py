@@ -1,0 +1,90 @@
+"""What changes which version of a document is live: going back, and taking the document out.
+
+Both may take minutes, so neither is done here: each is kept as the event that an app would have sent, which survives
+anything, and a run does it. What cannot be done is refused at once.
+"""
+
+import json
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.errors import Conflict
+from gateway.http.auth.callers import OurServices
+from gateway.http.auth.document_access import MOST_NUMBER, Current, Whole
+from gateway.http.problems import told_as
+from gateway.schemas.documents import CleanedUp, Removing, RollingBack
+from operations.documents.removal import would_go
+from operations.events.intake import take_events
+from operations.services import Services
+from resources.ledger.documents.documents import Version
+
+router = APIRouter(tags=["documents"])
+
+
+class Target(BaseModel):
+    """Which version is to be live again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    targetVersion: Whole = Field(ge=1, le=MOST_NUMBER, examples=[1])
+
+
+@router.post(
+    "/documents/{documentId}/rollback",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=RollingBack,
+    summary="Make an older version live again, from kept embeddings: nothing is paid",
+    responses=told_as(400, 404, 409),
+)
+def roll_back_document(version: Current, target: Target, services: OurServices, response: Response) -> dict[str, Any]:
+    """It is done when `liveVersion` of the document says so."""
+    services.ledger.live.check_aim(version.document_id, target.targetVersion)
+    event = send(services, version, "document/rollback", targetVersion=target.targetVersion)
+    response.headers["Location"] = f"/documents/{version.document_id}"
+    return {
+        "documentId": version.document_id,
+        "targetVersion": target.targetVersion,
+        "liveVersion": version.live_version,
+        "eventId": event,
+    }
+
+
+@router.delete(
+    "/documents/{documentId}",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=Removing,
+    summary="Remove a document whole; rows that other documents share stay for them",
+    responses=told_as(404, 409, beside={200: {"model": CleanedUp, "description": "What would go (`dryRun`)"}}),
+)
+def delete_document(
+    version: Current,
+    services: OurServices,
+    response: Response,
+    dry_run: Annotated[bool, Query(alias="dryRun", description="Tell what would go; remove nothing.")] = False,
+) -> Any:
+    """No search shows it from now on; its vectors, files and rows go in a run."""
+    told = would_go(services.places, version.document_id)[0].as_json()
+    if dry_run:
+        return Response(json.dumps(told, ensure_ascii=False), media_type="application/json")
+    check_at_rest(services, version)
+    event = send(services, version, "document/cleanup")
+    services.ledger.removals.withdraw_at_rest(version.document_id)
+    return {**told, "dryRun": False, "eventId": event}
+
+
+def check_at_rest(services: Services, version: Version) -> None:
+    """Raises Conflict while a run is at work; one that waits hours for a service is no reason to wait with it."""
+    if version.status == "processing" and not version.waits_for:
+        raise Conflict(
+            f"Version {version.version} of {version.document_id} is being processed; wait until it has ended"
+        )
+
+
+def send(services: Services, version: Version, name: str, **data: Any) -> str:
+    """Keep an event about the document; its id."""
+    event = {"name": name, "data": {"documentId": version.document_id, **data}}
+    (event_id,) = take_events(services, version.organization_id, json.dumps(event).encode())
+    return event_id

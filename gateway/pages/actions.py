@@ -1,0 +1,80 @@
+"""What can be done with a document: each asked first, in a page that a script shows as a dialog."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from gateway.http.auth.callers import OurServices
+from gateway.http.auth.document_access import Current, Keeper, Number
+from gateway.http.routes.versions import Target, delete_document, roll_back_document
+from gateway.pages.localization import language_of
+from gateway.pages.rendering import page
+from operations.documents.removal import would_go
+from resources.ledger.documents.documents import Version
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post("/d/{documentId}/retry")
+def retry(current: Current, services: OurServices) -> Response:
+    services.ledger.documents.retry(current.document_id)
+    return RedirectResponse(address_of(current), 303)
+
+
+@router.get("/d/{documentId}/rollback/{number}")
+def ask_rollback(request: Request, caller: Keeper, current: Current, number: Number, services: OurServices) -> Response:
+    """Refused at once where it cannot be done."""
+    services.ledger.live.check_aim(current.document_id, number)
+    say = language_of(request).say
+    return page(
+        request,
+        "confirm.html",
+        caller,
+        title=say("rollback.title", n=number),
+        what=say("rollback.what", to=number),
+        figures=[],
+        action=f"{address_of(current)}/rollback/{number}",
+        act=say("rollback.act"),
+        dangerous=False,
+        back=address_of(current),
+    )
+
+
+@router.post("/d/{documentId}/rollback/{number}")
+def rollback(current: Current, number: Number, services: OurServices) -> Response:
+    """Kept as an event; the card watches what becomes of it."""
+    told = roll_back_document(current, Target(targetVersion=number), services, Response())
+    return RedirectResponse(f"{address_of(current)}?aim={number}&event={told['eventId']}", 303)
+
+
+@router.get("/d/{documentId}/delete")
+def ask_delete(request: Request, caller: Keeper, current: Current, services: OurServices) -> Response:
+    """With the numbers of a dry run."""
+    (told,) = would_go(services.places, current.document_id)
+    say = language_of(request).say
+    return page(
+        request,
+        "confirm.html",
+        caller,
+        title=say("delete.title"),
+        what=say("delete.what", filename=current.filename),
+        figures=[
+            (say("delete.versions"), len(told.versions)),
+            (say("delete.vectors"), told.vectors_deleted),
+            (say("delete.namespaces"), len(told.namespaces_affected)),
+            (say("delete.files"), told.objects_deleted),
+        ],
+        action=f"{address_of(current)}/delete",
+        act=say("delete.act"),
+        dangerous=True,
+        back=address_of(current),
+    )
+
+
+@router.post("/d/{documentId}/delete")
+def delete(current: Current, services: OurServices) -> Response:
+    delete_document(current, services, Response())
+    return RedirectResponse("/", 303)
+
+
+def address_of(version: Version) -> str:
+    return f"/d/{version.document_id}"

@@ -1,0 +1,23 @@
+"""Puts the pages into the app: lists of routers, no decisions."""
+
+from fastapi import FastAPI
+
+from gateway.pages import actions, document, documents, events, search, sign_in
+from gateway.pages.rendering import KeptFiles, static_folder
+
+ROUTERS = (
+    sign_in.router,
+    documents.router,
+    document.router,
+    actions.router,
+    search.router,
+    events.router,
+    events.shared,
+)
+
+
+def register(app: FastAPI) -> None:
+    """Before the routers for apps: where both have an address, a browser gets the page."""
+    app.mount("/static", KeptFiles(directory=static_folder()), "static")
+    for router in ROUTERS:
+        app.include_router(router)

@@ -1,0 +1,1 @@
+"""The gateway's processes: supervisor, workers, request heads, logging, and the development stack."""

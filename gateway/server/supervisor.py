@@ -1,0 +1,240 @@
+"""The gateway's processes: a listening socket that outlives its workers, and a supervisor that replaces them.
+
+SIGHUP brings up each new worker before the old one stops; a dead one is started again at once; SIGTERM and SIGINT let
+the requests under way finish. Connections wait in the socket's queue meanwhile, so nobody is refused.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import wait
+from typing import Any
+
+from domain.errors import PermanentFailure, WrongSetting
+from settings.settings import PROJECT_ROOT, Settings
+
+BACKLOG = 2048  # connections that wait while workers come and go
+LOOK_SECONDS = 0.2  # between looks at signals; a death is seen at once
+START_SECONDS = 60.0  # for a worker to import, connect and listen, on a busy machine
+SILENT_SECONDS = 60.0  # of a worker whose event loop hangs
+FINISH_SECONDS = 10.0  # for requests under way when a worker stops
+KILL_SECONDS = FINISH_SECONDS + 5.0
+FRESH_DEATHS = 5  # of workers that never got ready, with none that is: something is wrong that time does not heal
+PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # before a worker is started after so many fresh deaths
+
+log = logging.getLogger("rowline.gateway")
+
+
+def listening(settings: Settings, descriptor: int | None = None) -> socket.socket:
+    """The socket of GATEWAY_HOST and GATEWAY_PORT, or the one that whoever started us holds open."""
+    if descriptor is None:
+        return bound(settings.gateway_host, settings.gateway_port)
+    try:
+        listener = socket.socket(fileno=descriptor)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise WrongSetting(f"--fd {descriptor} is no socket that can listen ({error.strerror})") from None
+    return listener
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises WrongSetting where the address is taken or not ours."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise WrongSetting(
+            f"The gateway cannot listen on {host}:{port}: {error.strerror}; see GATEWAY_HOST and GATEWAY_PORT"
+        ) from None
+    return listener
+
+
+class Worker:
+    """One server process over the shared socket. It writes when it is ready and each second after that."""
+
+    def __init__(self, listener: socket.socket, settings: Settings, now: float, more: dict[str, str]) -> None:
+        self.line, far_end = socket.socketpair()
+        self.line.setblocking(False)
+        self.started = self.heard = now
+        self.ready = False
+        self.leaves_by: float | None = None
+        with far_end:
+            # a module of its own: multiprocessing would import the whole command line again in each worker
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "gateway.server.worker", str(listener.fileno()), str(far_end.fileno())],
+                pass_fds=(listener.fileno(), far_end.fileno()),
+                env=os.environ | _same_code() | more | {"ROWLINE_HOME": str(settings.rowline_home)},
+                stdin=subprocess.DEVNULL,
+            )
+
+    def look(self, now: float) -> bool:
+        """Read what it has written; whether it lives."""
+        with suppress(BlockingIOError, ConnectionError):
+            if self.line.recv(4096):
+                if not self.ready:
+                    log.info("worker %d serves", self.process.pid)
+                self.ready, self.heard = True, now
+        return self.process.poll() is None
+
+    def is_stuck(self, now: float) -> bool:
+        if self.leaves_by is not None:
+            return now > self.leaves_by
+        return now - self.heard > (SILENT_SECONDS if self.ready else START_SECONDS)
+
+    def retire(self, now: float) -> None:
+        """Ask it to finish what is under way and end."""
+        self.leaves_by = now + KILL_SECONDS
+        self.process.terminate()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.line.close()
+
+
+class Supervisor:
+    """Keeps `settings.gateway_workers` workers over one socket until it is told to end."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._listener, self._settings, self._clock, self._sleep = listener, settings, clock, sleep
+        self._serving: list[Worker] = []
+        self._retiring: list[Worker] = []
+        self._to_replace: list[Worker] = []
+        self._successor: Worker | None = None
+        self._counts = tempfile.TemporaryDirectory(prefix="rowline-metrics-")
+        self._fresh_deaths = 0
+        self._ending = self._replacing = False
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM. Raises PermanentFailure where no worker gets ready."""
+        with self._signals():
+            try:
+                while not self._ending:
+                    self._fill()
+                    self._wait()
+                    self._mourn()
+                    self._replace()
+            finally:
+                self._end()
+
+    def end(self, *_: object) -> None:
+        self._ending = True
+
+    def replace(self, *_: object) -> None:
+        """Replace all workers, one after the other."""
+        self._replacing = True
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        wanted: dict[int, Callable[..., Any]] = {
+            signal.SIGINT: self.end,
+            signal.SIGTERM: self.end,
+            signal.SIGHUP: self.replace,
+        }
+        before = {number: signal.signal(number, action) for number, action in wanted.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _new(self) -> Worker:
+        # where prometheus-client has the workers keep what they count, so that each can tell the sum
+        counts = {"PROMETHEUS_MULTIPROC_DIR": self._counts.name}
+        return Worker(self._listener, self._settings, self._clock(), counts)
+
+    def _fill(self) -> None:
+        while len(self._serving) < self._settings.gateway_workers:
+            self._sleep(PAUSES[min(self._fresh_deaths, len(PAUSES) - 1)])
+            self._serving.append(self._new())
+
+    def _wait(self) -> None:
+        """Until a worker writes or dies, or it is time to look for signals."""
+        everyone = [*self._serving, *self._retiring, *([self._successor] if self._successor else [])]
+        wait([worker.line for worker in everyone], LOOK_SECONDS)
+
+    def _mourn(self) -> None:
+        """Bury the dead, and kill those that hang."""
+        now = self._clock()
+        for worker in [*self._serving, *self._retiring]:
+            lives = worker.look(now)
+            if lives and not worker.is_stuck(now):
+                continue
+            worker.kill()
+            if worker in self._retiring:
+                self._retiring.remove(worker)
+                continue
+            self._serving.remove(worker)
+            log.warning("worker %d %s; another one starts", worker.process.pid, "hung" if lives else "died")
+            self._count(worker)
+
+    def _count(self, worker: Worker) -> None:
+        self._fresh_deaths = 0 if worker.ready else self._fresh_deaths + 1
+        if self._fresh_deaths >= FRESH_DEATHS and not any(other.ready for other in self._serving):
+            raise PermanentFailure(
+                f"The gateway's workers end before they can serve (exit code {worker.process.returncode}); "
+                "their last words are in the log above"
+            )
+
+    def _replace(self) -> None:
+        """One step of a replacement: the successor is ready before the one it replaces is asked to go."""
+        now = self._clock()
+        if self._replacing:
+            self._replacing, self._to_replace = False, list(self._serving)
+        self._to_replace = [worker for worker in self._to_replace if worker in self._serving]
+        if self._successor is None:
+            if self._to_replace:
+                self._successor = self._new()
+            return
+        lives = self._successor.look(now)
+        if not lives or self._successor.is_stuck(now):
+            self._successor.kill()
+            self._successor, self._to_replace = None, []
+            log.error("a new worker did not get ready; the old ones go on. Mend what its log says, then SIGHUP again")
+        elif self._successor.ready:
+            self._serving.append(self._successor)
+            self._successor = None
+            if self._to_replace:
+                old = self._to_replace.pop(0)
+                self._serving.remove(old)
+                self._retiring.append(old)
+                old.retire(now)
+
+    def _end(self) -> None:
+        """Nobody queues behind workers that stop, unless somebody else holds the socket too."""
+        self._listener.close()
+        everyone = [*self._serving, *self._retiring, *([self._successor] if self._successor else [])]
+        for worker in everyone:
+            worker.retire(self._clock())
+        for worker in everyone:
+            assert worker.leaves_by is not None
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(max(0.0, worker.leaves_by - self._clock()))
+            worker.kill()
+        self._counts.cleanup()
+
+
+def _same_code() -> dict[str, str]:
+    """A worker runs the code that its supervisor runs, whatever the current folder holds."""
+    others = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(PROJECT_ROOT), *([others] if others else [])])}
