@@ -12,6 +12,7 @@ from operations.documents.uploads import Uploads
 from resources.database.connections import Database
 from resources.database.schema import branches_of, schema_is_current, upgrade
 from resources.database.urls import database_url, direct_setting, direct_url
+from resources.embedders.factory import create_embedder
 from resources.embedders.protocol import Embedder
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
@@ -70,22 +71,7 @@ class Services:
 
     @cached_property
     def embedder(self) -> Embedder:
-        settings = self.settings
-        if settings.embedding_provider == "openai":
-            from resources.embedders.openai import OpenAIEmbedder
-
-            assert settings.openai_api_key is not None  # checked by the settings
-            return OpenAIEmbedder(
-                api_key=settings.openai_api_key.get_secret_value(),
-                base_url=settings.openai_base_url,
-                model=settings.embedding_model or "text-embedding-3-small",
-                dimension=settings.embedding_dimensions,
-                in_flight=settings.batches_in_flight,
-                request_inputs=settings.embed_request_inputs,
-            )
-        from resources.embedders.local import LocalEmbedder
-
-        return LocalEmbedder()
+        return create_embedder(self.settings)
 
     @cached_property
     def uploads(self) -> Uploads:
@@ -109,12 +95,12 @@ class Services:
 
     @cached_property
     def inbox(self) -> FolderInbox:
-        return FolderInbox(self.settings.inbox, self.uploads)
+        return FolderInbox(self.settings.inbox)
 
     @cached_property
     def bucket_inbox(self) -> BucketInbox | None:
         """None where the objects lie in a folder: then that has no inbox, and ROWLINE_HOME's is the only one."""
-        return BucketInbox(self.objects.bucket, self.uploads) if isinstance(self.objects, S3ObjectStore) else None
+        return BucketInbox(self.objects.bucket) if isinstance(self.objects, S3ObjectStore) else None
 
     @property
     def places(self) -> Places:

@@ -20,7 +20,7 @@ from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 from pydantic import Field
 
 from assets.documents import checks, graph
-from domain.documents.run_requests import RunWanted
+from domain.documents.run_requests import GROUP_OP, RunWanted
 from domain.documents.statuses import unexplained_end
 from domain.errors import PermanentFailure, TransientFailure
 from operations.documents import processing
@@ -285,7 +285,7 @@ def _written_together() -> Iterator[None]:
             os.environ[name] = before
 
 
-@dg.op(pool="embedding_api")
+@dg.op(name=GROUP_OP, pool="embedding_api")
 def processed_documents(
     context: dg.OpExecutionContext,
     config: GroupConfig,

@@ -54,6 +54,7 @@ class GroupWanted:
         return "group:" + hashlib.sha256("\n".join(run.run_key for run in self.runs).encode()).hexdigest()[:32]
 
 
+GROUP_OP = "processed_documents"  # the op of a group's run, whose config names the documents
 FEW = 8  # so many get a run each: their checks, retries and logs are a page of their own in the UI
 GROUP_AT_MOST = 50  # documents of a group: a crash has so many done again at most
 SMALL_BYTES = 2**20  # a larger file would hold up those behind it

@@ -7,7 +7,7 @@ import typer
 
 from domain.errors import Misuse, NotFound
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from gateway.schemas.search import trace_json
+from gateway.schemas.search import hit_json, trace_json
 from operations.documents.search import Hit, Scope
 
 
@@ -39,7 +39,7 @@ def search(
             soft_wrap=True,
         )
     if as_json:
-        print_json({"hits": [hit.as_json() for hit in hits]})
+        print_json({"hits": [hit_json(hit) for hit in hits]})
     elif not hits:
         out.print("Nothing found.")
     else:

@@ -7,15 +7,17 @@ from math import isnan
 from typing import Any
 
 from domain.timestamps import told_time
+from operations.documents.search import Hit
 
 
-def hit_json(vector_id: str, namespace: str, score: float, sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def hit_json(hit: Hit) -> dict[str, Any]:
     """One hit, with the live rows that it comes from. A question of no known word is near to nothing: it scores 0."""
+    match, sources = hit.match, hit.sources
     return {
-        "score": 0.0 if isnan(score) else round(score, 6),
+        "score": 0.0 if isnan(match.score) else round(match.score, 6),
         "text": sources[0]["content"],
-        "vectorId": vector_id,
-        "namespace": namespace,
+        "vectorId": match.vector_id,
+        "namespace": match.namespace,
         "sources": [
             {
                 "documentId": row["document_id"],

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import Misuse
-from gateway.schemas.search import hit_json
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import Match, VectorStore
@@ -32,9 +31,6 @@ class Hit:
 
     match: Match
     sources: list[dict[str, Any]]
-
-    def as_json(self) -> dict[str, Any]:
-        return hit_json(self.match.vector_id, self.match.namespace, self.match.score, self.sources)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from domain.documents.templates import Template
 from domain.errors import Misuse, NotFound
 from resources.embedders.protocol import Model
 from resources.ledger.documents.documents import Version
-from resources.ledger.documents.uploads import Continued, Upload
+from resources.ledger.documents.uploads import Continued, ExternalId, Upload
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 
@@ -42,7 +42,8 @@ class Uploads:
         """Store the bytes and record a version that waits for its run, or give the one that is `known` already.
 
         Raises Misuse for a wrong organization id, document, or a mode that the template cannot serve, or for
-        `economy` where the embedder takes no orders. An object whose version was not recorded (a crash in between)
+        `economy` where the embedder takes no orders. Raises Conflict if the event's run that the
+        upload is for waits no more. An object whose version was not recorded (a crash in between)
         is unknown to the ledger and harms nobody.
         """
         checked_name("Organization", organization_id)
@@ -73,7 +74,10 @@ class Uploads:
             upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
         )
         try:
-            version = self.ledger.arrivals.record(upload, document)
+            if isinstance(document, ExternalId) and document.event_run:
+                version = self.ledger.event_runs.record_upload(document.event_run, upload, document)
+            else:
+                version = self.ledger.arrivals.record(upload, document)
         except Misuse:  # the document went away meanwhile, or is on its way out
             self.objects.delete(stored.key)
             raise

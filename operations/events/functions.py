@@ -79,7 +79,7 @@ class Effects:
         for run in runs:
             payload = cast(NotificationSend, read_payload(function, run.data))
             said[run.run_id] = payload.notice(run.organization_id, run.run_id)
-        self.ledger.notices.say(said)
+        self.ledger.event_runs.enqueue_notifications(said)
 
     # -- files ------------------------------------------------------------------------------------------------
 

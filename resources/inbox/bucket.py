@@ -12,9 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from domain.documents.inbox_files import InboxFile, organization_of, shortened
 from domain.errors import TransientFailure
-from operations.documents.uploads import Uploads
-from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
-from resources.ledger.documents.documents import Version
+from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_errors import CHANGED, MISSING_OBJECT, code_of, garbage
 from resources.objects.streams import check_size
@@ -31,7 +29,6 @@ class BucketInbox:
     """
 
     bucket: Bucket
-    uploads: Uploads
 
     def files(self) -> list[InboxFile]:
         found = []
@@ -43,12 +40,19 @@ class BucketInbox:
                 found.append(InboxFile(organization, path, seen["Size"], changed_ns, seen["ETag"]))
         return found
 
-    def take(self, file: InboxFile) -> Version:
-        check_size(file.byte_size, self.uploads.upload_bytes)  # before a byte of it is paid for
-        with self._opened(file) as body:
-            version = upload(self.uploads, file, body)
-        self._move(file, f"{TAKEN}/{file.organization_id}/{taken_folder(version.document_id, version.version)}")
-        return version
+    @contextmanager
+    def open(self, file: InboxFile, max_bytes: int) -> Iterator[BinaryIO]:
+        check_size(file.byte_size, max_bytes)  # before a byte of it is paid for
+        tried = f"{file.path} cannot be read in"
+        with self.bucket.explained(tried):
+            answer = self.bucket.client.get_object(**self.bucket.under(INBOX + file.path), IfMatch=file.etag)
+        with closing(answer["Body"]) as body:
+            if answer.get("ETag") != file.etag or answer.get("ContentLength") != file.byte_size:
+                raise garbage(f"{tried} {self.bucket}")
+            yield cast(BinaryIO, _Stream(self.bucket, tried, body))
+
+    def archive(self, file: InboxFile, document_id: str, version: int) -> None:
+        self._move(file, f"{TAKEN}/{file.organization_id}/{taken_folder(document_id, version)}")
 
     def refuse(self, file: InboxFile, reason: str) -> None:
         folder = f"{REFUSED}/{file.organization_id}/{file.mark}"
@@ -75,17 +79,6 @@ class BucketInbox:
             for key in [] if dry_run else keys:
                 self.bucket.client.delete_object(**self.bucket.under(key))
         return len(keys)
-
-    @contextmanager
-    def _opened(self, file: InboxFile) -> Iterator[BinaryIO]:
-        """The very object that was seen. Raises TransientFailure where it is gone or another by now."""
-        tried = f"{file.path} cannot be read in"
-        with self.bucket.explained(tried):
-            answer = self.bucket.client.get_object(**self.bucket.under(INBOX + file.path), IfMatch=file.etag)
-        with closing(answer["Body"]) as body:
-            if answer.get("ETag") != file.etag or answer.get("ContentLength") != file.byte_size:
-                raise garbage(f"{tried} {self.bucket}")
-            yield cast(BinaryIO, _Stream(self.bucket, tried, body))
 
     def _move(self, file: InboxFile, folder: str) -> None:
         """Copied, and only then deleted. What was dropped over it meanwhile stays, and is seen at the next look."""

@@ -7,14 +7,14 @@ organization's folder.
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from domain.documents.inbox_files import InboxFile, ignored_name, organization_of
 from domain.errors import TransientFailure
-from operations.documents.uploads import Uploads
-from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder, upload
-from resources.ledger.documents.documents import Version
+from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,6 @@ class FolderInbox:
     """The body of `Inbox` over a folder. A file has a time of change, and is complete when it stopped changing."""
 
     folder: Path
-    uploads: Uploads
 
     def files(self) -> list[InboxFile]:
         found = []
@@ -38,7 +37,8 @@ class FolderInbox:
             raise TransientFailure(f"The inbox {self.folder} cannot be read: {error.strerror}") from error
         return found
 
-    def take(self, file: InboxFile) -> Version:
+    @contextmanager
+    def open(self, file: InboxFile, max_bytes: int) -> Iterator[BinaryIO]:
         try:
             body = (self.folder / file.path).open("rb")
         except OSError as error:
@@ -47,9 +47,10 @@ class FolderInbox:
             state = os.fstat(body.fileno())
             if f"{state.st_size}:{state.st_mtime_ns}" != file.signature:
                 raise TransientFailure(f"{file.path} is still being written; it is taken when it has stopped changing")
-            version = upload(self.uploads, file, body)
-        self._move(file, TAKEN, taken_folder(version.document_id, version.version))
-        return version
+            yield body
+
+    def archive(self, file: InboxFile, document_id: str, version: int) -> None:
+        self._move(file, TAKEN, taken_folder(document_id, version))
 
     def refuse(self, file: InboxFile, reason: str) -> None:
         self._move(file, REFUSED, file.mark, reason)

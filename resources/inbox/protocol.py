@@ -1,13 +1,10 @@
 """What an inbox is: `<organization>/[<template>/]<file>`, in a folder or in a bucket."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
-from domain.documents.inbox_files import InboxFile, template_folder
-from domain.documents.templates import Template
-from operations.documents.uploads import Uploads
-from resources.ledger.documents.documents import Version
-from resources.ledger.documents.uploads import SAME_NAME
+from domain.documents.inbox_files import InboxFile
 
 TAKEN, REFUSED, REASON = ".taken", ".refused", "reason.txt"
 
@@ -22,8 +19,15 @@ class Inbox(Protocol):
         """Every file that lies in an organization's folder now."""
         ...
 
-    def take(self, file: InboxFile) -> Version:
-        """Upload the file, then move it out of sight; a crash in between takes it once all the same."""
+    def open(self, file: InboxFile, max_bytes: int) -> AbstractContextManager[BinaryIO]:
+        """The bytes of the very file that was listed.
+
+        Raises UnreadableFile for a file of more than `max_bytes`, TransientFailure for one that changed or went away.
+        """
+        ...
+
+    def archive(self, file: InboxFile, document_id: str, version: int) -> None:
+        """Move an uploaded file out of sight, into the folder of its document's version."""
         ...
 
     def refuse(self, file: InboxFile, reason: str) -> None:
@@ -47,21 +51,3 @@ class Inbox(Protocol):
 def taken_folder(document_id: str, version: int) -> str:
     """Where a taken file goes: the next version of a document bears the same name, and must not take its place."""
     return f"{document_id}/{version}"
-
-
-def upload(uploads: Uploads, file: InboxFile, body: BinaryIO) -> Version:
-    """Take a file in with its folder's template, split by employee where that names an employee column.
-
-    Raises Misuse for a file that no later look would take.
-    """
-    name = template_folder(file.path)
-    template = Template() if name is None else uploads.ledger.organizations.template(file.organization_id, name)
-    return uploads.take(
-        body,
-        file.name,
-        file.organization_id,
-        template,
-        "employee_split" if template.employee_identifier else "company_wide",
-        SAME_NAME if uploads.inbox_versions else None,
-        upload_key=file.upload_key,
-    )

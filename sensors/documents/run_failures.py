@@ -4,8 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.documents.group import processed_documents
-from domain.documents.run_requests import RunWanted
+from domain.documents.run_requests import GROUP_OP, RunWanted
 from domain.documents.statuses import unexplained_end
 from resources.ledger.ledger import Ledger
 from sensors.run_retries import is_to_be_retried
@@ -44,7 +43,7 @@ def canceled_runs(context: dg.RunStatusSensorContext, ledger: dg.ResourceParam[L
 def group_of(run: dg.DagsterRun) -> list[tuple[str, int, int]]:
     """(document, version, attempt) of each document of a run for many; nothing for any other run."""
     config: Any = run.run_config
-    op = config.get("ops", {}).get(processed_documents.name, {})
+    op = config.get("ops", {}).get(GROUP_OP, {})
     runs = [RunWanted.from_key(key) for key in op.get("config", {}).get("runs", ())]
     return [(wanted.document_id, wanted.version, wanted.attempt) for wanted in runs]
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.documents.group import processed_documents
 from assets.documents.partitions import documents
-from domain.documents.run_requests import GroupWanted, RunWanted, runs_wanted
+from domain.documents.run_requests import GROUP_OP, GroupWanted, RunWanted, runs_wanted
 from resources.ledger.ledger import Ledger
 from settings.settings import Settings
 
@@ -65,6 +64,6 @@ def _of_group(group: GroupWanted) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=group.run_key,
         job_name="document_group",
-        run_config={"ops": {processed_documents.name: {"config": config}}},
+        run_config={"ops": {GROUP_OP: {"config": config}}},
         tags={"rowline/documents": str(len(group.runs)), "dagster/max_retries": "0"},
     )

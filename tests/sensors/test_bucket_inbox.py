@@ -16,8 +16,9 @@ from domain.documents.inbox_files import InboxFile
 from domain.errors import RowlineFailure, TransientFailure, WrongSetting
 from operations.documents.cleanup import clean_up
 from operations.documents.erasure import erase_organization
+from operations.documents.inbox import InboxCounts, empty_inbox, upload_file
 from resources.inbox.bucket import BucketInbox
-from sensors.documents.inbox import TICK_SECONDS, bucket_files, emptied
+from sensors.documents.inbox import TICK_SECONDS, bucket_files
 from settings.settings import Settings
 from tests.grids import kinds
 from tests.laws.deployment import Deployment, csv_bytes, items, template
@@ -47,7 +48,9 @@ def tick(rowline: Deployment, inbox: BucketInbox) -> Tick:
     """One tick; what it says."""
 
     def ticked() -> str:
-        with dg.build_sensor_context(instance=rowline.dagster, resources={"bucket_inbox": inbox}) as context:
+        with dg.build_sensor_context(
+            instance=rowline.dagster, resources={"bucket_inbox": inbox, "uploads": rowline.services.uploads}
+        ) as context:
             told = bucket_files(context)
         assert isinstance(told, dg.SkipReason)
         return str(told.skip_message)
@@ -72,10 +75,10 @@ def test_where_versions_are_wanted_an_object_of_the_same_name_is_the_next_one(
     rowline: Deployment, s3: S3Server, inbox: BucketInbox
 ):
     """INBOX_VERSIONS, as in the folder: and no taken object takes the place of the one before."""
-    wanted = replace(inbox, uploads=replace(inbox.uploads, inbox_versions=True))
+    uploads = replace(rowline.services.uploads, inbox_versions=True)
     for body in (ANVIL, BELLOWS):
         s3.drop("rowline/inbox/acme/items.csv", body)
-        emptied(wanted, wanted.files(), print)
+        empty_inbox(inbox, uploads, inbox.files(), print, TICK_SECONDS)
     (document,) = rowline.services.ledger.documents.listed()
     assert document.version == 2
     kept = f"rowline/.taken/acme/{document.document_id}"
@@ -206,9 +209,9 @@ def test_an_object_larger_than_is_accepted_is_refused_before_it_is_read(
     rowline: Deployment, s3: S3Server, inbox: BucketInbox
 ):
     s3.drop("rowline/inbox/acme/items.csv", ANVIL)
-    small = replace(inbox, uploads=replace(rowline.services.uploads, upload_bytes=10))
+    small = replace(rowline.services.uploads, upload_bytes=10)
     warned: list[str] = []
-    emptied(small, small.files(), warned.append)
+    empty_inbox(inbox, small, inbox.files(), warned.append, TICK_SECONDS)
     assert warned == ["acme/items.csv: The file is larger than the 0 MiB that are accepted"]
     assert s3.stats.operations["get"] == 0
     assert len(under(s3, ".refused")) == 2
@@ -317,15 +320,19 @@ def test_two_ticks_at_once_take_an_object_once(rowline: Deployment, s3: S3Server
     seen = inbox.files()
     warned: list[str] = []
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: emptied(inbox, seen, warned.append), range(4)))
+        list(
+            pool.map(
+                lambda _: empty_inbox(inbox, rowline.services.uploads, seen, warned.append, TICK_SECONDS), range(4)
+            )
+        )
     whole(rowline, s3)
 
 
 def test_a_file_that_was_seen_and_is_gone_is_left(rowline: Deployment, s3: S3Server, inbox: BucketInbox):
     gone = InboxFile("acme", "acme/items.csv", 3, 1, '"0123"')
     with pytest.raises(RowlineFailure, match=r"acme/items.csv cannot be read in"):
-        inbox.take(gone)
-    assert emptied(inbox, [gone], lambda _: None).skip_message == "0 files taken, 0 refused, 1 left for later"
+        upload_file(inbox, rowline.services.uploads, gone)
+    assert empty_inbox(inbox, rowline.services.uploads, [gone], lambda _: None, TICK_SECONDS) == InboxCounts(left=1)
 
 
 def test_an_object_that_is_listed_but_not_found_is_told_at_every_look(
@@ -336,7 +343,7 @@ def test_an_object_that_is_listed_but_not_found_is_told_at_every_look(
     s3.faults.append(Fault("no_key", "copy", always=True))
     warned: list[str] = []
     for _ in range(2):
-        emptied(inbox, inbox.files(), warned.append)
+        empty_inbox(inbox, rowline.services.uploads, inbox.files(), warned.append, TICK_SECONDS)
     assert len(warned) == 2
     assert "it is listed, but not found" in warned[0]
     assert taken(rowline) == [("acme", "items.csv")]
@@ -351,14 +358,19 @@ def test_a_tick_ends_in_time_and_the_next_one_goes_on(rowline: Deployment, s3: S
     for name in "abcdef":
         s3.drop(f"rowline/inbox/acme/{name}.csv", ANVIL)
     ticks = count()
-    told = emptied(inbox, inbox.files(), lambda _: None, clock=lambda: next(ticks) * TICK_SECONDS / 3)
-    assert told.skip_message == "3 files taken, 0 refused, 3 left for later"
-    emptied(inbox, inbox.files(), lambda _: None)
+    uploads = rowline.services.uploads
+    counts = empty_inbox(
+        inbox, uploads, inbox.files(), lambda _: None, TICK_SECONDS, clock=lambda: next(ticks) * TICK_SECONDS / 3
+    )
+    assert counts == InboxCounts(uploaded=3, left=3)
+    empty_inbox(inbox, uploads, inbox.files(), lambda _: None, TICK_SECONDS)
     assert sorted(name for _, name in taken(rowline)) == [f"{name}.csv" for name in "abcdef"]
 
 
 def test_a_deployment_without_a_bucket_has_no_inbox_there(rowline: Deployment):
-    with dg.build_sensor_context(instance=rowline.dagster, resources={"bucket_inbox": None}) as context:
+    with dg.build_sensor_context(
+        instance=rowline.dagster, resources={"bucket_inbox": None, "uploads": rowline.services.uploads}
+    ) as context:
         told = bucket_files(context)
     assert isinstance(told, dg.SkipReason)
     assert told.skip_message == "OBJECT_STORE is no bucket"

@@ -16,6 +16,8 @@ import pytest
 from domain.errors import TransientFailure
 from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.erasure import erase_organization
+from operations.documents.inbox import upload_file
+from operations.documents.uploads import Uploads
 from resources.inbox.folder import FolderInbox
 from sensors.documents.inbox import inbox_files
 from tests.laws.deployment import Deployment, csv_bytes, items, template
@@ -35,8 +37,8 @@ def tick(rowline: Deployment) -> Tick:
     """One tick; the cursor goes on from the tick before."""
     cursor: list[str | None] = [None]
 
-    def ticked(inbox: FolderInbox | None = None) -> None:
-        resources = {"inbox": inbox or rowline.services.inbox}
+    def ticked(uploads: Uploads | None = None) -> None:
+        resources = {"inbox": rowline.services.inbox, "uploads": uploads or rowline.services.uploads}
         with dg.build_sensor_context(instance=rowline.dagster, cursor=cursor[0], resources=resources) as context:
             inbox_files(context)
             cursor[0] = context.cursor
@@ -64,7 +66,7 @@ def test_a_file_that_changes_between_the_look_and_the_taking_stays(rowline: Depl
     with path.open("ab") as more:
         more.write(b"bellows,grey\n")
     with pytest.raises(TransientFailure, match="is still being written"):
-        inbox.take(seen)
+        upload_file(inbox, rowline.services.uploads, seen)
     assert (path.exists(), taken(rowline)) == (True, [])
 
 
@@ -89,11 +91,11 @@ def test_a_file_is_taken_at_the_second_look_that_finds_it_unchanged(rowline: Dep
 
 
 def test_a_file_whose_name_is_a_number_is_in_no_versions_way(rowline: Deployment, folder: Path, tick: Tick):
-    inbox = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, inbox_versions=True))
+    uploads = replace(rowline.services.uploads, inbox_versions=True)
     for word in ("anvil", "bellows"):
         drop(folder, "acme/2", csv_bytes(items(word)))
-        tick(inbox)
-        tick(inbox)
+        tick(uploads)
+        tick(uploads)
     (document,) = rowline.services.ledger.documents.listed()
     assert (document.filename, document.version, (folder / "acme/2").exists()) == ("2", 2, False)
 
@@ -102,16 +104,16 @@ def test_where_versions_are_wanted_a_file_of_the_same_name_is_the_next_one(
     rowline: Deployment, folder: Path, tick: Tick
 ):
     """INBOX_VERSIONS: and no taken file takes the place of the one before."""
-    inbox = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, inbox_versions=True))
+    uploads = replace(rowline.services.uploads, inbox_versions=True)
     bodies = [csv_bytes(items("anvil")), csv_bytes(items("anvil", "bellows")), csv_bytes(items("chisel"))]
     for body in bodies:
         drop(folder, "acme/items.csv", body)
-        tick(inbox)
-        tick(inbox)
+        tick(uploads)
+        tick(uploads)
     drop(folder, "acme/other.csv", bodies[0])
     drop(folder, "bolt/items.csv", bodies[0])
-    tick(inbox)
-    tick(inbox)
+    tick(uploads)
+    tick(uploads)
     listed = {(v.organization_id, v.filename): v for v in rowline.services.ledger.documents.listed()}
     assert {name: v.version for name, v in listed.items()} == {
         ("acme", "items.csv"): 3,
@@ -231,7 +233,7 @@ def test_a_name_as_long_as_names_may_be_is_taken_and_holds_up_nobody(rowline: De
 
 def test_a_file_larger_than_is_accepted_is_refused(rowline: Deployment, folder: Path, tick: Tick):
     drop(folder, "acme/items.csv")
-    small = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, upload_bytes=10))
+    small = replace(rowline.services.uploads, upload_bytes=10)
     tick(small)
     tick(small)
     (told,) = (folder / "acme/.refused").glob("*/reason.txt")
@@ -245,7 +247,7 @@ def test_a_good_file_is_not_refused_because_the_database_is_away_for_a_moment(
     """Law 8: a transient failure says nothing about the file; it is taken at a later look."""
     drop(folder, "acme/items.csv")
     failing = FailsAt(1, TransientFailure("The database did not answer"), always=True)
-    away = replace(rowline.services.inbox, uploads=Watched(rowline.services.uploads, failing))
+    away = Watched(rowline.services.uploads, failing)
     tick()
     with suppress(TransientFailure):  # the tick may fail, or go on with the other files
         tick(away)
@@ -316,11 +318,11 @@ def test_an_inbox_that_is_no_folder_is_told(rowline: Deployment, folder: Path):
 
 
 def test_retention_takes_along_what_the_inbox_kept_of_old_versions(rowline: Deployment, folder: Path, tick: Tick):
-    inbox = replace(rowline.services.inbox, uploads=replace(rowline.services.uploads, inbox_versions=True))
+    uploads = replace(rowline.services.uploads, inbox_versions=True)
     for word in ("anvil", "bellows", "chisel"):
         drop(folder, "acme/items.csv", csv_bytes(items(word)))
-        tick(inbox)
-        tick(inbox)
+        tick(uploads)
+        tick(uploads)
         (document,) = rowline.services.ledger.documents.listed()
         rowline.process(document.document_id)
     dry, wet = (clean_up_old_versions(rowline.services.places, document.document_id, 1, dry) for dry in (True, False))

@@ -45,7 +45,7 @@ def test_a_run_that_was_done_before_it_was_marked_says_nothing_twice(events: Eve
 def test_a_cancelled_run_says_nothing(events: Events):
     run = events.send("notification/send", **MAIL)
     events.rowline.sql("UPDATE event_runs SET state = 'cancelled'")
-    events.services.ledger.notices.say({run: _notice(run)})
+    events.services.ledger.event_runs.enqueue_notifications({run: _notice(run)})
     assert events.services.ledger.notices.listed() == []
 
 

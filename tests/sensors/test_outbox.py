@@ -19,7 +19,7 @@ from domain.notifications.messages import Channel, NewNotice
 from domain.notifications.retry_policy import Settled
 from operations.notifications.delivery import Delivery
 from operations.services import Services
-from resources.ledger.notifications.outbox import SENDING, Notices
+from resources.ledger.notifications.outbox import SENDING, Notices, enqueue
 from resources.notifications.channels import Carrier, Closed
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
@@ -79,11 +79,11 @@ def test_the_same_key_is_the_same_message(notices: Notices):
 
 def test_it_is_there_with_the_transaction_that_it_tells_of_or_not_at_all(services: Services, notices: Notices):
     with suppress(KeyError), services.database.transaction() as connection:
-        notices.put_in(connection, [said("one"), said("two")])
+        enqueue(connection, [said("one"), said("two")])
         raise KeyError
     assert notices.listed() == []
     with services.database.transaction() as connection:
-        notices.put_in(connection, [said("one"), said("two"), said("one")])
+        enqueue(connection, [said("one"), said("two"), said("one")])
     assert len(notices.listed()) == 2
 
 
@@ -187,7 +187,7 @@ def test_a_message_that_breaks_its_channel_holds_up_no_other(
 SENDER = """
 import os, signal, sys
 from resources.database.connections import Database
-from resources.ledger.notifications.outbox import SENDING, Notices
+from resources.ledger.notifications.outbox import enqueue, SENDING, Notices
 from resources.notifications.channels import Closed
 from operations.notifications.delivery import Delivery
 from resources.notifications.slack import Slack

@@ -10,6 +10,7 @@ from gateway.http.auth.callers import OurServices, Searcher
 from gateway.http.auth.document_access import NO_NUL, Whole
 from gateway.http.problems import told_as, wrong_field
 from gateway.schemas.documents import DOCUMENT_ID, Hits
+from gateway.schemas.search import hit_json
 from operations.documents.search import Scope
 from operations.services import Services
 
@@ -81,7 +82,7 @@ def found(services: Services, caller: Caller, question: Question) -> dict[str, A
     if document is not None:
         document = services.ledger.listing.document(caller.organization_id, document).document_id
     scope = Scope(caller.organization_id, caller.employee_id or question.employeeId, document)
-    told: dict[str, Any] = {"hits": [hit.as_json() for hit in services.search.find(question.q, scope, question.k)]}
+    told: dict[str, Any] = {"hits": [hit_json(hit) for hit in services.search.find(question.q, scope, question.k)]}
     if caller.employee_id is None and (elsewhere := services.search.unsearchable(scope)):
         told["notSearched"] = elsewhere[:MOST_TOLD]
     return told

@@ -162,10 +162,10 @@ def load(definitions: str) -> None:
     repository = ReconstructableRepository(ModuleCodePointer(definitions, "defs")).get_definition()
     for job in repository.get_all_jobs():
         job.get_job_snapshot()  # Dagster keeps what it puts together for each job
-    from operations.services import Services
+    from resources.embedders.factory import create_embedder
     from settings.settings import load_settings
 
-    embedder = Services(load_settings()).embedder
+    embedder = create_embedder(load_settings())
     if warm := getattr(embedder, "warm", None):
         warm()
 

@@ -11,7 +11,6 @@ from domain.documents.templates import Template
 from domain.errors import NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version, own_id, read_version
-from resources.ledger.events.function_runs import follow
 
 
 class SameName(Enum):
@@ -27,8 +26,8 @@ SAME_NAME = SameName.SAME_NAME
 class ExternalId:
     """Of a file: it is the next version of the document that the organization's app calls so, or makes that document.
 
-    Our own id of a document is taken for it as well. `event_run`: the run of an event that this upload fulfils, which
-    is marked in the same transaction.
+    Our own id of a document is taken for it as well. `event_run`: the run of an event that this upload fulfils; it
+    becomes the version's in the same transaction (`FunctionRuns.record_upload`).
     """
 
     text: str
@@ -74,115 +73,118 @@ class Arrivals:
         name. The current version is returned as it stands, and `known`, where it holds the same bytes, template, mode
         and model and no row of it failed: uploading twice is uploading once (law 4). A file with error rows is read
         again, as the employee list may know more by now; one that still waits may be uploaded again not to wait.
-        Raises NotFound for a document of another organization, Conflict where the event's run waits no more.
+        Raises NotFound for a document of another organization.
         """
         with self._database.transaction() as connection:
-            version = self._recorded(connection, upload, document)
-            if isinstance(document, ExternalId) and document.event_run:
-                effect = "none: its bytes are known" if version.known else None
-                follow(connection, document.event_run, version.document_id, version.version, effect)
-            return version
+            return record(connection, upload, document)
 
-    def _recorded(self, connection: Connection, upload: Upload, document: Continued) -> Version:
-        if upload.upload_key:
-            # the same file delivered twice at once: the second delivery waits here for the first
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
-            known = connection.execute(
-                "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
-            ).fetchone()
-            if known:
-                return replace(read_version(connection, known["document_id"], known["version"]), known=True)
-        document_id = self._continued(connection, upload, document)
-        latest = self._lock(connection, document_id, upload.organization_id)
-        if same := self._same(connection, document_id, upload):
-            return replace(read_version(connection, document_id, same), known=True)
-        self._insert(connection, document_id, latest + 1, upload)
-        connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
-        return read_version(connection, document_id, latest + 1)
 
-    def _continued(self, connection: Connection, upload: Upload, document: Continued) -> str:
-        """The document that the file is a version of, made where it is a new one."""
-        external_id = None
-        if isinstance(document, ExternalId):
-            # two files of a new name at once: the second waits here, and finds the document of the first
-            name = f"{upload.organization_id}\n{document.text}"
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 6))", (name,))
-            external_id, document = document.text, own_id(connection, upload.organization_id, document.text)
-            if document is None and is_document_id(external_id):
-                raise NotFound(f"Organization {upload.organization_id} has no document {external_id}")
-        elif document is SAME_NAME:
-            document = self._of_name(connection, upload)
-        if isinstance(document, str):
-            return document
-        document_id = mint_document_id()
-        connection.execute(
-            "INSERT INTO documents (document_id, organization_id, latest_version, external_id) VALUES (%s, %s, 0, %s)",
-            (document_id, upload.organization_id, external_id),
-        )
-        return document_id
+def record(connection: Connection, upload: Upload, document: Continued) -> Version:
+    """As `Arrivals.record`, in the caller's transaction."""
+    if upload.upload_key:
+        # the same file delivered twice at once: the second delivery waits here for the first
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
+        known = connection.execute(
+            "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
+        ).fetchone()
+        if known:
+            return replace(read_version(connection, known["document_id"], known["version"]), known=True)
+    document_id = _continued(connection, upload, document)
+    latest = _lock(connection, document_id, upload.organization_id)
+    if same := _same(connection, document_id, upload):
+        return replace(read_version(connection, document_id, same), known=True)
+    _insert(connection, document_id, latest + 1, upload)
+    connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
+    return read_version(connection, document_id, latest + 1)
 
-    def _of_name(self, connection: Connection, upload: Upload) -> str | None:
-        at = {
-            "organization": upload.organization_id,
-            "filename": upload.filename,
-            "template": upload.template.name,
-        }
+
+def _continued(connection: Connection, upload: Upload, document: Continued) -> str:
+    """The document that the file is a version of, made where it is a new one."""
+    external_id = None
+    if isinstance(document, ExternalId):
         # two files of a new name at once: the second waits here, and finds the document of the first
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array("
-            "%(organization)s::text, %(filename)s::text, %(template)s::text)::text, 5))",
-            at,
-        )
-        row = connection.execute(OF_NAME, at).fetchone()
-        return row["document_id"] if row else None
+        name = f"{upload.organization_id}\n{document.text}"
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 6))", (name,))
+        external_id, document = document.text, own_id(connection, upload.organization_id, document.text)
+        if document is None and is_document_id(external_id):
+            raise NotFound(f"Organization {upload.organization_id} has no document {external_id}")
+    elif document is SAME_NAME:
+        document = _of_name(connection, upload)
+    if isinstance(document, str):
+        return document
+    document_id = mint_document_id()
+    connection.execute(
+        "INSERT INTO documents (document_id, organization_id, latest_version, external_id) VALUES (%s, %s, 0, %s)",
+        (document_id, upload.organization_id, external_id),
+    )
+    return document_id
 
-    def _lock(self, connection: Connection, document_id: str, organization_id: str) -> int:
-        row = connection.execute(
-            "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s "
-            "AND removed_at IS NULL FOR UPDATE",
-            (document_id, organization_id),
-        ).fetchone()
-        if row is None:
-            raise NotFound(f"Organization {organization_id} has no document {document_id}")
-        return int(row["latest_version"])
 
-    def _same(self, connection: Connection, document_id: str, upload: Upload) -> int | None:
-        """The current version, where it is what is uploaded; not while the document is on its way back to another."""
-        row = connection.execute(
-            f"SELECT v.version FROM documents d JOIN versions v USING (document_id) "  # noqa: S608 - a constant of our own
-            f"WHERE d.document_id = %s AND d.target_version IS NULL AND v.version = {CURRENT} "
-            "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
-            "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s "
-            "AND (economy = %s OR status = 'completed')",
-            (
-                document_id,
-                upload.sha256,
-                Jsonb(upload.template.as_json()),
-                upload.mode,
-                upload.model,
-                upload.dimension,
-                upload.economy,
-            ),
-        ).fetchone()
-        return int(row["version"]) if row else None
+def _of_name(connection: Connection, upload: Upload) -> str | None:
+    at = {
+        "organization": upload.organization_id,
+        "filename": upload.filename,
+        "template": upload.template.name,
+    }
+    # two files of a new name at once: the second waits here, and finds the document of the first
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array("
+        "%(organization)s::text, %(filename)s::text, %(template)s::text)::text, 5))",
+        at,
+    )
+    row = connection.execute(OF_NAME, at).fetchone()
+    return row["document_id"] if row else None
 
-    def _insert(self, connection: Connection, document_id: str, version: int, upload: Upload) -> None:
-        connection.execute(
-            "INSERT INTO versions (document_id, version, filename, object_key, byte_size, sha256, mode, template, "
-            "model, dimension, economy, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                document_id,
-                version,
-                upload.filename,
-                upload.object_key,
-                upload.byte_size,
-                upload.sha256,
-                upload.mode,
-                Jsonb(upload.template.as_json()),
-                upload.model,
-                upload.dimension,
-                upload.economy,
-                upload.upload_key,
-            ),
-        )
-        connection.execute("UPDATE documents SET latest_version = %s WHERE document_id = %s", (version, document_id))
+
+def _lock(connection: Connection, document_id: str, organization_id: str) -> int:
+    row = connection.execute(
+        "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s "
+        "AND removed_at IS NULL FOR UPDATE",
+        (document_id, organization_id),
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"Organization {organization_id} has no document {document_id}")
+    return int(row["latest_version"])
+
+
+def _same(connection: Connection, document_id: str, upload: Upload) -> int | None:
+    """The current version, where it is what is uploaded; not while the document is on its way back to another."""
+    row = connection.execute(
+        f"SELECT v.version FROM documents d JOIN versions v USING (document_id) "  # noqa: S608 - a constant of our own
+        f"WHERE d.document_id = %s AND d.target_version IS NULL AND v.version = {CURRENT} "
+        "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
+        "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s "
+        "AND (economy = %s OR status = 'completed')",
+        (
+            document_id,
+            upload.sha256,
+            Jsonb(upload.template.as_json()),
+            upload.mode,
+            upload.model,
+            upload.dimension,
+            upload.economy,
+        ),
+    ).fetchone()
+    return int(row["version"]) if row else None
+
+
+def _insert(connection: Connection, document_id: str, version: int, upload: Upload) -> None:
+    connection.execute(
+        "INSERT INTO versions (document_id, version, filename, object_key, byte_size, sha256, mode, template, "
+        "model, dimension, economy, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            document_id,
+            version,
+            upload.filename,
+            upload.object_key,
+            upload.byte_size,
+            upload.sha256,
+            upload.mode,
+            Jsonb(upload.template.as_json()),
+            upload.model,
+            upload.dimension,
+            upload.economy,
+            upload.upload_key,
+        ),
+    )
+    connection.execute("UPDATE documents SET latest_version = %s WHERE document_id = %s", (version, document_id))

@@ -11,9 +11,12 @@ from psycopg.rows import class_row
 
 from domain.errors import Conflict
 from domain.events.parsing import kept_data
+from domain.notifications.messages import NewNotice
 from resources.database.connections import Connection, Database
-from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL
+from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version
+from resources.ledger.documents.uploads import Continued, Upload, record
 from resources.ledger.events.events import EVENTS_CHANNEL
+from resources.ledger.notifications.outbox import enqueue
 
 TOGETHER_BYTES = 16 * 2**20  # of one function, contents that are read at once; what is over waits for the next look
 
@@ -69,6 +72,11 @@ SELECT r.run_id, (SELECT d.document_id FROM documents d WHERE d.organization_id 
                      AND (d.removed_at IS NULL OR %(removed)s)
                    ORDER BY d.removed_at IS NOT NULL, d.document_id <> r.subject LIMIT 1) AS document_id
   FROM event_runs r WHERE r.run_id = ANY(%(runs)s)
+"""
+SAID = """
+UPDATE event_runs r SET state = 'completed', error = NULL, started_at = coalesce(r.started_at, now()), ended_at = now(),
+       output = json_build_object('noticeId', n.notice_id)::text
+  FROM notices n WHERE r.run_id = ANY(%s) AND n.organization_id = r.organization_id AND n.key = r.run_id
 """
 SETTLE = """
 UPDATE event_runs r
@@ -233,6 +241,28 @@ class EventRuns:
                 _follow_all(connection, rows, "tried again" if status == "failed" else f"none: it is {status}")
             if failed:
                 connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
+
+    def enqueue_notifications(self, notifications: Mapping[str, NewNotice]) -> None:
+        """Put the notifications of runs that still wait into the outbox and end these runs, in one transaction.
+
+        A notification's key is its run's id. A run that was cancelled sends nothing.
+        """
+        with self._database.transaction() as connection:
+            rows = connection.execute(WAITING, (list(notifications),)).fetchall()
+            waiting = [row["run_id"] for row in rows]
+            enqueue(connection, [notifications[run_id] for run_id in waiting])
+            connection.execute(SAID, (waiting,))
+
+    def record_upload(self, run_id: str, upload: Upload, document: Continued) -> Version:
+        """Record the upload that an event asked for; in the same transaction its run becomes the version's.
+
+        Raises NotFound for a document of another organization, Conflict if the run waits no more.
+        """
+        with self._database.transaction() as connection:
+            version = record(connection, upload, document)
+            effect = "none: its bytes are known" if version.known else None
+            follow(connection, run_id, version.document_id, version.version, effect)
+            return version
 
     def aim(self, run_ids: Sequence[str], removed: bool = False) -> None:
         """Bind runs of jobs to their documents; from now on their jobs are asked for until one is taken.

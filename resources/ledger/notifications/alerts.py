@@ -9,7 +9,7 @@ from domain.notifications.alerts import Cause, Fact, Kind, Open, Step
 from domain.notifications.fingerprints import Trouble, failed_kind
 from domain.notifications.messages import NewNotice
 from resources.database.connections import Connection, Database
-from resources.ledger.notifications.outbox import Notices
+from resources.ledger.notifications.outbox import Notices, enqueue
 
 DECIDING = 9  # the kind of lock
 MOST = 5000  # troubles that are read at once
@@ -95,7 +95,7 @@ class Alerts:
                 alert_id = step.alert.alert_id if step.alert else mint()
                 told = (step.alert.told if step.alert else 0) + (step.deed != "grown")
                 _write(connection, step, alert_id, told, row["now"])
-                self._notices.put_in(connection, tell(step, alert_id, told))
+                enqueue(connection, tell(step, alert_id, told))
         return found
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,6 @@ from domain.errors import Conflict, NotFound
 from domain.notifications.messages import Channel, NewNotice
 from domain.notifications.retry_policy import Settled, State
 from resources.database.connections import Connection, Database
-from resources.ledger.events.function_runs import WAITING
 
 NOTICES_CHANNEL = "rowline_notices"
 SENDING = 8  # the kind of lock
@@ -29,12 +28,6 @@ SELECT notice_id, organization_id, key, channel, recipient, subject, message, "v
 PUT = """
 INSERT INTO notices (notice_id, organization_id, key, channel, recipient, subject, message, "values", about)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, key) DO NOTHING
-"""
-
-SAID = """
-UPDATE event_runs r SET state = 'completed', error = NULL, started_at = coalesce(r.started_at, now()), ended_at = now(),
-       output = json_build_object('noticeId', n.notice_id)::text
-  FROM notices n WHERE r.run_id = ANY(%s) AND n.organization_id = r.organization_id AND n.key = r.run_id
 """
 
 OLD = "FROM notices WHERE state IN ('sent', 'failed', 'unknown') AND settled_at < now() - make_interval(days => %s)"
@@ -73,6 +66,29 @@ class Notice:
         return dict(json.loads(self.values_json)) if self.values_json else {}
 
 
+def enqueue(connection: Connection, notices: Sequence[NewNotice]) -> None:
+    """Store messages in the caller's transaction: with it they are there, without it they are not."""
+    if not notices:
+        return
+    rows = [
+        (
+            mint_notice_id(),
+            notice.organization_id,
+            notice.key,
+            notice.channel,
+            notice.recipient,
+            notice.subject,
+            notice.message,
+            json.dumps(notice.values) if notice.values else None,
+            list(notice.about),
+        )
+        for notice in notices
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(PUT, rows)
+    _wake(connection)
+
+
 def mint_notice_id() -> str:
     from uuid_utils import uuid7
 
@@ -88,46 +104,13 @@ class Notices:
     def put(self, notice: NewNotice) -> str:
         """Keep a message and wake its sender; gives its id, or that of the message that has its key already."""
         with self._database.transaction() as connection:
-            self.put_in(connection, [notice])
+            enqueue(connection, [notice])
             row = connection.execute(
                 "SELECT notice_id FROM notices WHERE organization_id = %s AND key = %s",
                 (notice.organization_id, notice.key),
             ).fetchone()
         assert row is not None  # written just now, or before
         return str(row["notice_id"])
-
-    def put_in(self, connection: Connection, notices: Sequence[NewNotice]) -> None:
-        """Keep messages in a transaction of somebody else's: with it they are there, without it they are not."""
-        if not notices:
-            return
-        rows = [
-            (
-                mint_notice_id(),
-                notice.organization_id,
-                notice.key,
-                notice.channel,
-                notice.recipient,
-                notice.subject,
-                notice.message,
-                json.dumps(notice.values) if notice.values else None,
-                list(notice.about),
-            )
-            for notice in notices
-        ]
-        with connection.cursor() as cursor:
-            cursor.executemany(PUT, rows)
-        _wake(connection)
-
-    def say(self, said: Mapping[str, NewNotice]) -> None:
-        """Keep the messages of runs of events that still wait, and end these runs, in one transaction.
-
-        A message's key is its run's id. A run that was cancelled says nothing.
-        """
-        with self._database.transaction() as connection:
-            rows = connection.execute(WAITING, (list(said),)).fetchall()
-            waiting = [row["run_id"] for row in rows]
-            self.put_in(connection, [said[run_id] for run_id in waiting])
-            connection.execute(SAID, (waiting,))
 
     # -- being sent -------------------------------------------------------------------------------------------
 
