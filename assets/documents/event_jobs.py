@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import RETRY_NUMBER_TAG
 
+from resources.dagster_instance.tags import RETRY_NUMBER_TAG
 from resources.ledger.ledger import Ledger
 
 EVENT_RUN_TAG = "rowline/event_run"

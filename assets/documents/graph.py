@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from assets.documents.metadata import step_metadata, version_metadata, waiting_metadata
 from assets.documents.partitions import documents
 from assets.documents.step_context import RETRIES, version_in_work
 from domain.documents.batching import PLAN_VERSION
@@ -37,8 +38,8 @@ def parsed_rows(
 ) -> dg.MaterializeResult[None]:
     """Every row of the uploaded workbook, in reading order, with its text, address, owner or error."""
     with version_in_work(context, ledger, begins=True) as version:
-        metadata = processing.read(ledger, objects, settings, version)
-    return dg.MaterializeResult(metadata=metadata)
+        facts = processing.read(ledger, objects, settings, version)
+    return dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
 
 
 @dg.asset(
@@ -58,8 +59,8 @@ def batches(
 ) -> dg.MaterializeResult[None]:
     """The plan: each row kept, unchanged, duplicate or error, cut into batches, and what embedding it will cost."""
     with version_in_work(context, ledger) as version:
-        metadata = processing.plan(ledger, objects, embedder, version, context.run.run_id)
-    return dg.MaterializeResult(metadata=metadata)
+        facts = processing.plan(ledger, objects, embedder, version, context.run.run_id)
+    return dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
 
 
 @dg.asset(
@@ -87,11 +88,12 @@ def embeddings(
     """
     with version_in_work(context, ledger) as version:
         try:
-            metadata = processing.embed(ledger, embedder, vectors, settings, version, context.run.run_id)
-        except processing.Waits as waits:
-            yield dg.AssetObservation("embeddings", partition=version.document_id, metadata=waits.metadata)
+            facts = processing.embed(ledger, embedder, vectors, settings, version, context.run.run_id)
+        except processing.WaitsForEmbeddingJob as wait:
+            metadata = waiting_metadata(wait)
+            yield dg.AssetObservation("embeddings", partition=version.document_id, metadata=metadata)
             return
-    yield dg.MaterializeResult(metadata=metadata)
+    yield dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
 
 
 @dg.asset(
@@ -110,8 +112,8 @@ def namespace_vectors(
 ) -> dg.MaterializeResult[None]:
     """The version's vectors in the store, in the namespaces of their owners: what is missing is upserted."""
     with version_in_work(context, ledger) as version:
-        metadata = processing.store(ledger, vectors, version)
-    return dg.MaterializeResult(metadata=metadata)
+        facts = processing.store(ledger, vectors, version)
+    return dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
 
 
 @dg.asset(
@@ -131,5 +133,5 @@ def lineage(
 ) -> dg.MaterializeResult[None]:
     """The live version: flipped in one transaction, what only older versions pointed at swept from the store."""
     with version_in_work(context, ledger) as version:
-        metadata = processing.make_live(ledger, vectors, embedder, version)
-    return dg.MaterializeResult(metadata=metadata)
+        facts = processing.make_live(ledger, vectors, embedder, version)
+    return dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})

@@ -9,22 +9,24 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from uuid import uuid4
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
-from dagster._core.definitions.data_version import CODE_VERSION_TAG
-from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 from pydantic import Field
 
 from assets.documents import checks, graph
+from assets.documents.metadata import Metadata, step_metadata, version_metadata, waiting_metadata
 from domain.documents.run_requests import GROUP_OP, RunWanted
 from domain.documents.statuses import unexplained_end
 from domain.errors import PermanentFailure, TransientFailure
 from operations.documents import processing
-from operations.documents.processing import Metadata, Waits
+from operations.documents.processing import Facts, WaitsForEmbeddingJob
+from resources.dagster_instance.event_batches import (
+    TargetMaterialization,
+    latest_materializations,
+    log_check_evaluations,
+    log_materializations,
+)
+from resources.dagster_instance.tags import CODE_VERSION_TAG
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
@@ -59,7 +61,7 @@ class Stage:
 
     asset: dg.AssetsDefinition
     checked_by: dg.AssetChecksDefinition
-    work: Callable[[Tools, Version, str], Metadata]
+    work: Callable[[Tools, Version, str], Facts]
     claims: Callable[[Tools, Version], Iterator[dg.AssetCheckResult]]
     looks_last: bool = False  # at each version just before its turn: what was cancelled meanwhile is not begun, or paid
 
@@ -142,7 +144,8 @@ class Group:
                     if version is None or version.status == "failed":  # taken from this run meanwhile: that is told
                         find = documents.begin if stage is STAGES[0] else documents.resume
                         version = find(run.document_id, run_id)
-                    done[run] = stage.work(self.tools, version, run_id)
+                    facts = stage.work(self.tools, version, run_id)
+                    done[run] = {**step_metadata(facts), **version_metadata(version)}
             self._materialized(stage, done)
             going = self._checked(stage, list(done))
         self.completed += len(going)
@@ -160,9 +163,10 @@ class Group:
         run_id, reason = self.context.run_id, None
         try:
             yield
-        except Waits as waits:
+        except WaitsForEmbeddingJob as wait:
             self.waiting += 1
-            self.context.log_event(dg.AssetObservation(step, partition=run.document_id, metadata=waits.metadata))
+            observation = dg.AssetObservation(step, partition=run.document_id, metadata=waiting_metadata(wait))
+            self.context.log_event(observation)
         except TransientFailure as error:
             self.again += self.tools.ledger.groups.put_back([_wanted(run)], run_id)
             self.context.log.warning(f"{run.document_id} is tried again by a run of its own: {error}")
@@ -181,19 +185,18 @@ class Group:
 
     def _materialized(self, stage: Stage, done: dict[RunWanted, Metadata]) -> None:
         """One materialization for each document, under its partition, in one write."""
-        step = self.context.get_step_execution_context()
-        version = stage.asset.code_versions_by_key[stage.asset.key] or ""
-        batch, last = str(uuid4()), len(done) - 1
-        for number, (run, metadata) in enumerate(done.items()):
-            event = dg.AssetMaterialization(
-                stage.asset.key, metadata=metadata, partition=run.document_id, tags={CODE_VERSION_TAG: version}
-            )
-            DagsterEvent.asset_materialization(step, event, DagsterEventBatchMetadata(batch, number == last))
+        tags = {CODE_VERSION_TAG: stage.asset.code_versions_by_key[stage.asset.key] or ""}
+        materializations = [
+            dg.AssetMaterialization(stage.asset.key, metadata=metadata, partition=run.document_id, tags=tags)
+            for run, metadata in done.items()
+        ]
+        log_materializations(self.context, materializations)
 
     def _checked(self, stage: Stage, runs: Sequence[RunWanted]) -> list[RunWanted]:
         """Those of the documents that no blocking check stops."""
         blocking = {spec.name for spec in stage.checked_by.check_specs if spec.blocking}
-        targets = self._targets(stage, runs)
+        partitions = [run.document_id for run in runs]
+        targets = latest_materializations(self.context.instance, stage.asset.key, partitions)
         tools, documents, bound = replace(self.tools, explained={}), self.tools.ledger.documents, self._bound(runs)
         going: list[RunWanted] = []
         told: list[dg.AssetCheckEvaluation] = []
@@ -209,33 +212,8 @@ class Group:
                     self._fail(run, reason)
                 else:
                     going.append(run)
-        self._judged(told)
+        log_check_evaluations(self.context, told)
         return going
-
-    def _judged(self, evaluations: Sequence[dg.AssetCheckEvaluation]) -> None:
-        """The verdicts of all these documents, in one write where the event log takes that."""
-        step, batch = self.context.get_step_execution_context(), str(uuid4())
-        together = getattr(self.context.instance.event_log_storage, "takes_batches_of_checks", False)
-        for number, one in enumerate(evaluations):
-            part = DagsterEventBatchMetadata(batch, number == len(evaluations) - 1) if together else None
-            words = "passed" if one.passed else "did not pass"
-            message = f"Asset check '{one.check_name}' on {one.asset_key.to_user_string()} {words}: {one.description}"
-            DagsterEvent.from_step(dg.DagsterEventType.ASSET_CHECK_EVALUATION, step, one, message, part)
-
-    def _targets(
-        self, stage: Stage, runs: Sequence[RunWanted]
-    ) -> dict[str | None, AssetCheckEvaluationTargetMaterializationData]:
-        """The materializations that the checks judge, as Dagster links them."""
-        if not runs:
-            return {}
-        wanted = dg.AssetRecordsFilter(asset_key=stage.asset.key, asset_partitions=[run.document_id for run in runs])
-        found = self.context.instance.fetch_materializations(wanted, limit=2 * len(runs))
-        return {
-            record.partition_key: AssetCheckEvaluationTargetMaterializationData(
-                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-            )
-            for record in reversed(found.records)  # the newest last
-        }
 
     def told(self) -> dict[str, int]:
         return {
@@ -255,7 +233,7 @@ def _evaluation(
     stage: Stage,
     found: dg.AssetCheckResult,
     document_id: str,
-    target: AssetCheckEvaluationTargetMaterializationData | None,
+    target: TargetMaterialization | None,
 ) -> dg.AssetCheckEvaluation:
     assert found.check_name
     return dg.AssetCheckEvaluation(

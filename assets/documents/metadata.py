@@ -1,24 +1,111 @@
 """Facts shown beside a materialization: what the next question would be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import singledispatch
 
 import dagster as dg
 
 from domain.documents.rows import Reading, Row
+from domain.documents.statuses import in_words
+from operations.documents.processing import (
+    BatchesPlanned,
+    Facts,
+    MadeLive,
+    RowsRead,
+    TextsEmbedded,
+    VectorsStored,
+    WaitsForEmbeddingJob,
+)
 from resources.ledger.documents.documents import Version
 
+Metadata = Mapping[str, dg.MetadataValue | int | str]
 
-def version_metadata(version: Version, link: str | None = None) -> dict[str, dg.MetadataValue]:
-    """Which document and version this was, and where the uploaded file is."""
-    facts: dict[str, dg.MetadataValue] = {
+
+@singledispatch
+def step_metadata(facts: Facts) -> Metadata:
+    """The facts of a step, as the UI shows them beside its materialization."""
+    raise NotImplementedError(type(facts))
+
+
+@step_metadata.register
+def _(facts: RowsRead) -> Metadata:
+    summary = facts.summary
+    return {
+        "dagster/row_count": summary.total_rows,
+        "error_rows": summary.error_rows,
+        "rows_digest": summary.digest,
+        "preview": rows_preview(summary.preview),
+        **reading_metadata(facts.reading),
+        "document": dg.MetadataValue.url(facts.link),
+    }
+
+
+@step_metadata.register
+def _(facts: BatchesPlanned) -> Metadata:
+    plan = facts.plan
+    return {
+        "dagster/row_count": plan.total_rows,
+        "kept_rows": plan.kept_rows,
+        "unchanged_rows": plan.unchanged_rows,
+        "duplicate_rows": plan.duplicate_rows,
+        "error_rows": plan.error_rows,
+        "changed_rows": plan.changed_rows,
+        "gone_rows": plan.gone_rows,
+        "batches": plan.batches,
+        "inputs_to_embed": plan.inputs,
+        "estimated_tokens": facts.estimated_tokens,
+        "estimated_cost_usd": money(facts.estimated_cost_usd),
+        "namespaces": plan.namespaces,
+    }
+
+
+@step_metadata.register
+def _(facts: TextsEmbedded) -> Metadata:
+    return {
+        "dagster/row_count": facts.inputs,
+        "batches": facts.batches,
+        "requests": facts.requests,
+        "model": facts.model,
+        "dimension": facts.dimension,
+        "tokens": facts.tokens,
+        "cost_usd": money(facts.cost_usd),
+    }
+
+
+@step_metadata.register
+def _(facts: VectorsStored) -> Metadata:
+    return {
+        "dagster/row_count": facts.upserted,
+        "namespaces": facts.namespaces,
+        "model": facts.model,
+        "dimension": facts.dimension,
+    }
+
+
+@step_metadata.register
+def _(facts: MadeLive) -> Metadata:
+    result = facts.result
+    return {
+        "dagster/row_count": result["totalRows"],
+        "error_rows": result["errorRows"],
+        "outcome": in_words("completed", result["errorRows"]),
+        "result": dg.MetadataValue.json(dict(result)),
+    }
+
+
+def version_metadata(version: Version) -> dict[str, dg.MetadataValue]:
+    """Which document and version this was."""
+    return {
         "organization": dg.MetadataValue.text(version.organization_id),
         "filename": dg.MetadataValue.text(version.filename),
         "version": dg.MetadataValue.int(version.version),
         "mode": dg.MetadataValue.text(version.mode),
     }
-    if link:
-        facts["document"] = dg.MetadataValue.url(link)
-    return facts
+
+
+def waiting_metadata(wait: WaitsForEmbeddingJob) -> Metadata:
+    """What the observation of a version that waits says, in place of a materialization."""
+    return {"waits_for": dg.MetadataValue.text(wait.reason), **version_metadata(wait.version)}
 
 
 def money(usd: float | None) -> dg.MetadataValue:

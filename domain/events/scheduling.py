@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from domain.backoff import backoff_seconds
 from domain.events.registry import FUNCTIONS, Function
 
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0  # seconds
+INITIAL_BACKOFF, MAX_BACKOFF = 5.0, 600.0  # seconds
 
 
 def most_of_each(under_way: Mapping[str, int]) -> dict[str, int]:
@@ -26,7 +27,7 @@ def has_tries_left(function: Function, attempts: int) -> bool:
     return attempts <= function.retries
 
 
-def pause_after(attempts: int, chance: float) -> timedelta:
-    """How long to wait before the next attempt: longer each time, never all at once. `chance` is between 0 and 1."""
-    seconds = min(LONGEST_PAUSE, FIRST_PAUSE * 6.0 ** max(0, attempts - 1))
-    return timedelta(seconds=seconds * (0.75 + chance / 2))
+def backoff(attempts: int, jitter: float) -> timedelta:
+    """How long to wait after attempt number `attempts`: 5 s, 30 s, 3 minutes, less up to a quarter."""
+    seconds = backoff_seconds(attempts, jitter, initial=INITIAL_BACKOFF, maximum=MAX_BACKOFF, factor=6.0, spread=0.25)
+    return timedelta(seconds=seconds)

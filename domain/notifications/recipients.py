@@ -10,22 +10,32 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_MAX_ADDRESS, _MAX_LOCAL, _MAX_DOMAIN = 254, 64, 253  # characters (RFC 5321)
 _NAT64 = "64:ff9b::"
 
 
 def checked_email(text: str | None) -> str:
     """One plain address, its domain as mail servers spell it. Raises ValueError, without repeating the address."""
     local, at, domain = (text or "").strip().rpartition("@")
-    if not at or not _LOCAL.fullmatch(local) or len(local) > 64:
+    if not at or not _LOCAL.fullmatch(local) or len(local) > _MAX_LOCAL:
         raise ValueError("must be one plain e-mail address, such as team@example.com")
+    address = f"{local}@{_encode_domain(domain)}"
+    if len(address) > _MAX_ADDRESS:
+        raise ValueError(f"must have at most {_MAX_ADDRESS} characters")
+    return address
+
+
+def _encode_domain(domain: str) -> str:
+    """A domain in ASCII, as today's standard has it (IDNA 2008): Python's own codec sends `straße.de` to strasse.de."""
+    import idna
+
     try:
-        spelled = domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        spelled = ""
-    if len(spelled) > 253 or not all(_LABEL.fullmatch(label) for label in spelled.split(".")):
+        encoded = idna.encode(domain, uts46=True).decode("ascii") if len(domain) <= _MAX_DOMAIN else ""
+    except UnicodeError:  # idna's errors are of this type
+        encoded = ""
+    if not encoded or encoded.endswith("."):
         raise ValueError("must have a domain that mail can go to after the @")
-    return f"{local}@{spelled}"
+    return encoded
 
 
 def checked_webhook(text: str | None) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from domain.backoff import backoff_seconds
+
 State = Literal["waiting", "sending", "sent", "failed", "unknown"]
 STATES: tuple[State, ...] = get_args(State)
 Ending = Literal["sent", "refused", "later", "lost"]
 
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0  # seconds
-LONGEST_ASKED = 24 * 3600.0  # a service that asks for more patience than this is not obeyed to the letter
+INITIAL_BACKOFF, MAX_BACKOFF = 5.0, 3600.0  # seconds
+MAX_RETRY_AFTER = 24 * 3600.0  # a service that asks for more patience than this is not obeyed to the letter
 FORSAKEN = "The process that was sending it died before it could write how that ended"
 
 
@@ -39,8 +41,8 @@ class Settled:
     pause: float = 0.0
 
 
-def settled(outcome: Outcome, attempts: int, repeatable: bool, most: int, chance: float) -> Settled:
-    """What becomes of a notice after its attempt number `attempts`; `chance` is random, 0 to 1.
+def settled(outcome: Outcome, attempts: int, repeatable: bool, most: int, jitter: float) -> Settled:
+    """What becomes of a notice after its attempt number `attempts`; `jitter` is random, 0 to 1.
 
     `repeatable` channels know a message when they see it again, so what was lost may be sent again; on the others a
     person decides, because nobody else can see whether it arrived.
@@ -53,10 +55,10 @@ def settled(outcome: Outcome, attempts: int, repeatable: bool, most: int, chance
         return Settled("unknown", outcome.reason)
     if attempts >= most:
         return Settled("failed", f"{outcome.reason} (given up after {attempts} attempts)")
-    return Settled("waiting", outcome.reason, pause(attempts, outcome.after, chance))
+    return Settled("waiting", outcome.reason, backoff(attempts, outcome.after, jitter))
 
 
-def pause(attempts: int, asked: float | None, chance: float) -> float:
-    """Seconds before the next attempt: 5 s, doubled each time up to an hour, of that half to all; or what was asked."""
-    grown = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), LONGEST_PAUSE)
-    return max(grown * (0.5 + chance / 2), min(asked or 0.0, LONGEST_ASKED))
+def backoff(attempts: int, retry_after: float | None, jitter: float) -> float:
+    """Seconds before the next attempt: 5 s, doubled each time up to an hour, of that half to all; or `retry_after`."""
+    seconds = backoff_seconds(attempts, jitter, initial=INITIAL_BACKOFF, maximum=MAX_BACKOFF)
+    return max(seconds, min(retry_after or 0.0, MAX_RETRY_AFTER))

@@ -3,8 +3,9 @@
 import urllib.error
 import urllib.request
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
+
+from domain.timestamps import parse_http_date
 
 
 def web_time(address: str, timeout: float = 4.0) -> datetime | None:
@@ -20,10 +21,7 @@ def web_time(address: str, timeout: float = 4.0) -> datetime | None:
         told = refusal.headers.get("Date")
     except (OSError, HTTPException, ValueError):
         return None
-    try:
-        return parsedate_to_datetime(told) if told else None
-    except ValueError:
-        return None
+    return parse_http_date(told or "")
 
 
 def with_scheme(address: str) -> str:

@@ -12,7 +12,7 @@ from domain.documents.templates import Template
 from domain.errors import Conflict, PermanentFailure, RowlineFailure
 from domain.events.payloads import DocumentUploaded, NotificationSend
 from domain.events.registry import Effect, Function, function_named, read_payload
-from domain.events.scheduling import has_tries_left, most_of_each, pause_after
+from domain.events.scheduling import backoff, has_tries_left, most_of_each
 from operations.documents.uploads import Uploads
 from resources.ledger.documents.uploads import ExternalId
 from resources.ledger.events.function_runs import DueRun
@@ -35,7 +35,7 @@ class Effects:
     uploads: Uploads
     files: EventFiles
     clock: Callable[[], float] = time.monotonic
-    chance: Callable[[], float] = random.random
+    jitter: Callable[[], float] = random.random
     most: Callable[[Mapping[str, int]], Mapping[str, int]] = most_of_each
 
     def work(self, seconds: float) -> int:
@@ -118,7 +118,7 @@ class Effects:
         if not has_tries_left(function, run.attempts):
             runs.end(run.run_id, "failed", GAVE_UP.format(tries=run.attempts))
             return
-        pause = pause_after(attempts, self.chance())
+        pause = backoff(attempts, self.jitter())
         runs.begin([run.run_id], pause)
         try:
             effect()

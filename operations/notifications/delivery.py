@@ -15,7 +15,7 @@ from resources.ledger.notifications.outbox import Notice, Notices
 from resources.notifications.channels import Carrier
 
 MOST_ATTEMPTS = 12  # about two and a half hours
-Chance = Callable[[], float]
+Jitter = Callable[[], float]
 
 
 class Delivery:
@@ -27,9 +27,9 @@ class Delivery:
         channels: Mapping[Channel, Carrier],
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
-        chance: Chance = random.random,
+        jitter: Jitter = random.random,
     ) -> None:
-        self._notices, self._channels, self._chance, self._clock = notices, channels, chance, clock
+        self._notices, self._channels, self._jitter, self._clock = notices, channels, jitter, clock
         self._ends = clock() + seconds
         self._lock = threading.Lock()
         self.ended: Counter[str] = Counter()
@@ -64,7 +64,7 @@ class Delivery:
 
     def _settle(self, notice: Notice, outcome: Outcome) -> Settled:
         repeatable = self._channels[notice.channel].repeatable
-        after = settled(outcome, notice.attempts, repeatable, MOST_ATTEMPTS, self._chance())
+        after = settled(outcome, notice.attempts, repeatable, MOST_ATTEMPTS, self._jitter())
         if self._notices.settle(notice, after):
             with self._lock:
                 self.ended[after.state] += 1

@@ -10,16 +10,28 @@ from assets.documents.maintenance import (
     synced_vectors,
 )
 from assets.events.maintenance import forgotten_events
+from pipelines.resources import RESOURCES
 
 TAGS = {"domain": "documents"}
+# RESOURCES are bound to the jobs that a sensor targets: Dagster would bind them in a copy, and copy the sensor with it.
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=TAGS, description="Make an older version of a document live again.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    resource_defs=RESOURCES,
+    tags=TAGS,
+    description="Make an older version of a document live again.",
+)
 def document_rollback() -> None:
     rolled_back_document()
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=TAGS, description="Remove documents whole; a dry run by default.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    resource_defs=RESOURCES,
+    tags=TAGS,
+    description="Remove documents whole; a dry run by default.",
+)
 def document_cleanup() -> None:
     removed_documents()
 
@@ -42,7 +54,12 @@ def erasure() -> None:
     erased_owner()
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=TAGS, description="Compare ledger and store; repair if asked to.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    resource_defs=RESOURCES,
+    tags=TAGS,
+    description="Compare ledger and store; repair if asked to.",
+)
 def vector_sync() -> None:
     synced_vectors()
 

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dagster import DagsterEventType
-from dagster._core.events.log import EventLogEntry
+from dagster import DagsterEventType, EventLogEntry, serialize_value
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
-from dagster._serdes import serialize_value
-from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres import PostgresEventLogStorage
 
 STATUS = {True: AssetCheckExecutionRecordStatus.SUCCEEDED.value, False: AssetCheckExecutionRecordStatus.FAILED.value}
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-PARTITION_TAG = "dagster/partition"
+from resources.dagster_instance.tags import PARTITION_NAME_TAG
 
 
 def forget_document(instance: dg.DagsterInstance, document_id: str, partition_too: bool) -> None:
@@ -14,7 +14,7 @@ def forget_document(instance: dg.DagsterInstance, document_id: str, partition_to
     from dagster._core.storage.event_log import schema
     from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
-    for run in instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: document_id})):
+    for run in instance.get_runs(dg.RunsFilter(tags={PARTITION_NAME_TAG: document_id})):
         instance.delete_run(run.run_id)
     storage = instance.event_log_storage
     assert isinstance(storage, SqlEventLogStorage)

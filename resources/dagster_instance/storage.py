@@ -6,7 +6,6 @@
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy
-from dagster._config import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
@@ -43,7 +42,7 @@ class RowlineDagsterStorage(DagsterPostgresStorage):
             sqlalchemy.event.listen(storage._engine, "connect", _commit_lightly)
 
     @classmethod
-    def config_type(cls) -> UserConfigSchema:
+    def config_type(cls) -> dict[str, Any]:
         return {}
 
     @classmethod

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from domain.backoff import parse_retry_after
 from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
 
 if TYPE_CHECKING:
@@ -84,22 +83,6 @@ def without_secrets(text: str, secret: str) -> str:
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
 
 
-def wait_asked(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after-ms`, then `retry-after`, which may be a date (RFC 9110).
-
-    A date is compared with the `date` of the same answer: so a clock that is wrong, here or there, does no harm.
-    """
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        if re.fullmatch(r"\d{1,9}(\.\d+)?", given := headers.get(name, "")):
-            return float(given) / unit
-    try:
-        then, now = (parsedate_to_datetime(headers.get(name, "")) for name in ("retry-after", "date"))
-        seconds = (then - now).total_seconds()
-    except (ValueError, TypeError):  # no date, or one without a time zone
-        return None
-    return seconds if seconds > 0 else None
-
-
 def _unanswered(error: openai.APIConnectionError) -> ServiceTrouble:
     """Without a connection nothing was sent; whatever else broke may have broken after the work was done."""
     import httpx2
@@ -136,10 +119,10 @@ def _busy(error: openai.APIStatusError, said: str) -> RowlineFailure:
     what = "asks us to slow down" if error.status_code == 429 else f"failed with HTTP {error.status_code}"
     headers = error.response.headers
     if error.status_code in GATEWAY_TIMEOUTS:
-        return AnswerLost(f"The embedding service {what}: {said}", retry_after=wait_asked(headers))
+        return AnswerLost(f"The embedding service {what}: {said}", retry_after=parse_retry_after(headers))
     return ServiceTrouble(
         f"The embedding service {what}: {said}",
-        retry_after=wait_asked(headers),
+        retry_after=parse_retry_after(headers),
         worth_repeating=headers.get("x-should-retry") != "false",
         overloaded=error.status_code in (429, 503),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from domain.backoff import backoff_seconds
 from domain.errors import WrongSetting
 from resources.embedders.concurrency_limiter import shared_pace
 from resources.embedders.errors import AnswerLost, ServiceTrouble, explain
@@ -24,6 +25,7 @@ Answer = TypeVar("Answer")
 
 OPENAI = "https://api.openai.com/v1"
 LOST_ANSWERS = 2  # of one request, each perhaps billed; the second ends it
+INITIAL_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds, as the SDK has them
 LONGEST_WAIT = 120.0  # seconds a service may ask for; beyond that the run tries again later, as the SDK has it
 
 
@@ -167,7 +169,9 @@ class Wire:
         A service that is overloaded is left alone by every thread of the process for that long.
         """
         trouble = state.outcome.exception() if state.outcome else None
-        seconds = float(min(0.5 * 2 ** (state.attempt_number - 1), 8.0)) * (1 - 0.25 * self._jitter())
+        seconds = backoff_seconds(
+            state.attempt_number, self._jitter(), initial=INITIAL_BACKOFF, maximum=MAX_BACKOFF, spread=0.25
+        )
         if isinstance(trouble, ServiceTrouble):
             seconds = seconds if trouble.retry_after is None else trouble.retry_after
             if trouble.overloaded:

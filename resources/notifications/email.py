@@ -41,11 +41,11 @@ class Email:
                 _expect_taken(server.getreply()[0])
         except _Refusal as error:
             return error.outcome
-        except smtplib.SMTPResponseException as error:
-            return _Refusal(error.smtp_code).outcome
         except (smtplib.SMTPException, OSError) as error:  # ssl.SSLError is an OSError
-            if handed_over:
+            if handed_over:  # smtplib raises what it cannot read of an answer, also a "500 Line too long" of its own
                 return Outcome("lost", "The mail server took the text, and its answer was lost")
+            if isinstance(error, smtplib.SMTPResponseException):
+                return _Refusal(error.smtp_code).outcome
             return Outcome("later", f"The mail server could not be used ({type(error).__name__})")
         return SENT
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.backoff import parse_retry_after
 from domain.notifications.retry_policy import SENT, Outcome
 
 SECONDS = 20.0  # for all of it: name, connection, request and answer
@@ -70,22 +70,10 @@ def judged(answer: Answer, service: str, why: str = "") -> Outcome:
     if 300 <= answer.status < 400:
         return Outcome("refused", f"{said}, a redirect, which is not followed; name the address itself")
     if answer.status in NOT_TAKEN:
-        return Outcome("later", said, retry_after(answer.headers, datetime.now(UTC)))
+        return Outcome("later", said, parse_retry_after(answer.headers, datetime.now(UTC)))
     if answer.status == 408 or answer.status >= 500:  # it broke, or one on the way gave up: it may have been taken
         return Outcome("lost", said)
     return Outcome("refused", said)
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the service asks for, which it may say as a number or as a date."""
-    told = headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdigit():
-        return float(told[:9])
-    try:
-        then = parsedate_to_datetime(told)
-    except ValueError:
-        return None
-    return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - now).total_seconds())
 
 
 async def _posted(request: Post, under_way: list[bool], direct: bool) -> Answer:

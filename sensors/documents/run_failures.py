@@ -6,11 +6,9 @@ import dagster as dg
 
 from domain.documents.run_requests import GROUP_OP, RunWanted
 from domain.documents.statuses import unexplained_end
+from resources.dagster_instance.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 from resources.ledger.ledger import Ledger
 from sensors.run_retries import is_to_be_retried
-
-PARTITION_TAG = "dagster/partition"
-RUN_KEY_TAG = "dagster/run_key"  # of runs that the sensor new_uploads asked for
 
 
 @dg.run_failure_sensor(
@@ -49,7 +47,7 @@ def group_of(run: dg.DagsterRun) -> list[tuple[str, int, int]]:
 
 
 def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str, stopped: bool = False) -> None:
-    document_id = context.dagster_run.tags.get(PARTITION_TAG)
+    document_id = context.dagster_run.tags.get(PARTITION_NAME_TAG)
     if document_id:
         ledger.documents.fail(document_id, None, reason, context.dagster_run.run_id)
     group = group_of(context.dagster_run)

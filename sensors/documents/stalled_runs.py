@@ -11,8 +11,9 @@ from domain.documents.run_requests import RunWanted
 from domain.documents.stalled_runs import Seen, Signs, dead, without_life
 from domain.documents.statuses import gone
 from resources.dagster_instance.run_processes import Process
+from resources.dagster_instance.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 from resources.ledger.ledger import Ledger
-from sensors.documents.run_failures import PARTITION_TAG, RUN_KEY_TAG, group_of
+from sensors.documents.run_failures import group_of
 from sensors.run_retries import goes_on
 
 # a run that is starting has no process yet, and Dagster's own run monitoring watches it
@@ -60,7 +61,7 @@ def _of_dagster(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
     suspects = []
     for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=AT_MOST):
         process = Process.of(run.tags, run.run_id, run.parent_run_id is not None)
-        document_id = run.tags.get(PARTITION_TAG)
+        document_id = run.tags.get(PARTITION_NAME_TAG)
         documents = [document_id] if document_id else [one for one, *_ in group_of(run)]
         lives = process.lives() if process else None
         held = any(map(ledger.documents.is_claimed, documents)) if documents else None

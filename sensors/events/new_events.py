@@ -2,10 +2,10 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.target import AutomationTarget
 
 from assets.documents.event_jobs import EVENT_RUN_TAG
 from domain.errors import PermanentFailure
@@ -22,15 +22,21 @@ from sensors.events.job_outcomes import carry_out_cancellations, end_jobs
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 20.0  # a tick may take 60 s; the daemon looks again at once
 WORK_SECONDS = 20.0
-JOBS = ("document_rollback", "document_cleanup", "vector_sync")
 
 
-@dg.sensor(
-    description="Events that apps sent, and the runs that they started.",
-    minimum_interval_seconds=1,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-)
-def new_events(
+def new_events(jobs: Sequence[dg.JobDefinition]) -> dg.SensorDefinition:
+    """The sensor that requests runs of these jobs: `document_rollback`, `document_cleanup` and `vector_sync`."""
+    sensor = dg.sensor(
+        name="new_events",
+        jobs=jobs,
+        description="Events that apps sent, and the runs that they started.",
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    return sensor(evaluate)
+
+
+def evaluate(
     context: dg.SensorEvaluationContext,
     ledger: dg.ResourceParam[Ledger],
     uploads: dg.ResourceParam[Uploads],
@@ -54,10 +60,6 @@ def new_events(
     return dg.SensorResult(
         run_requests=requests, cursor=json.dumps([request.tags[EVENT_RUN_TAG] for request in requests])
     )
-
-
-# By name, as `job_name` would have one of them: of jobs themselves Dagster makes a copy, with a warning of a beta.
-new_events._targets = [AutomationTarget(resolvable_to_job=job) for job in JOBS]
 
 
 def requests_for(ledger: Ledger) -> list[dg.RunRequest]:

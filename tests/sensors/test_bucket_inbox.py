@@ -17,6 +17,7 @@ from domain.errors import RowlineFailure, TransientFailure, WrongSetting
 from operations.documents.cleanup import clean_up
 from operations.documents.erasure import erase_organization
 from operations.documents.inbox import InboxCounts, empty_inbox, upload_file
+from operations.documents.uploads import Uploads
 from resources.inbox.bucket import BucketInbox
 from sensors.documents.inbox import TICK_SECONDS, bucket_files
 from settings.settings import Settings
@@ -38,24 +39,22 @@ def settings(settings: Settings, s3: S3Server) -> Settings:
 
 @pytest.fixture
 def inbox(rowline: Deployment) -> BucketInbox:
-    found = rowline.services.bucket_inbox
-    assert found is not None
-    return found
+    assert rowline.services.bucket_inbox is not None
+    return rowline.services.bucket_inbox
 
 
 @pytest.fixture
 def tick(rowline: Deployment, inbox: BucketInbox) -> Tick:
     """One tick; what it says."""
+    return lambda: evaluate(rowline, inbox)
 
-    def ticked() -> str:
-        with dg.build_sensor_context(
-            instance=rowline.dagster, resources={"bucket_inbox": inbox, "uploads": rowline.services.uploads}
-        ) as context:
-            told = bucket_files(context)
-        assert isinstance(told, dg.SkipReason)
-        return str(told.skip_message)
 
-    return ticked
+def evaluate(rowline: Deployment, inbox: BucketInbox | None) -> str:
+    resources = {"bucket_inbox": inbox, "uploads": rowline.services.uploads}
+    with dg.build_sensor_context(instance=rowline.dagster, resources=resources) as context:
+        skipped = bucket_files(context)
+    assert isinstance(skipped, dg.SkipReason)
+    return str(skipped.skip_message)
 
 
 def taken(rowline: Deployment) -> list[tuple[str, str]]:
@@ -63,12 +62,13 @@ def taken(rowline: Deployment) -> list[tuple[str, str]]:
     return [(v.organization_id, v.filename) for v in reversed(rowline.services.ledger.documents.listed())]
 
 
+def take(inbox: BucketInbox, uploads: Uploads, warn: Callable[[str], None] = print, **more: Any) -> InboxCounts:
+    return empty_inbox(inbox, uploads, inbox.files(), warn, TICK_SECONDS, **more)
+
+
 def under(s3: S3Server, folder: str) -> list[str]:
     start = f"rowline/{folder}/"
     return [key.removeprefix(start) for key in s3.stored() if key.startswith(start)]
-
-
-# -- versions ---------------------------------------------------------------------------------------------------
 
 
 def test_where_versions_are_wanted_an_object_of_the_same_name_is_the_next_one(
@@ -78,7 +78,7 @@ def test_where_versions_are_wanted_an_object_of_the_same_name_is_the_next_one(
     uploads = replace(rowline.services.uploads, inbox_versions=True)
     for body in (ANVIL, BELLOWS):
         s3.drop("rowline/inbox/acme/items.csv", body)
-        empty_inbox(inbox, uploads, inbox.files(), print, TICK_SECONDS)
+        take(inbox, uploads)
     (document,) = rowline.services.ledger.documents.listed()
     assert document.version == 2
     kept = f"rowline/.taken/acme/{document.document_id}"
@@ -211,7 +211,7 @@ def test_an_object_larger_than_is_accepted_is_refused_before_it_is_read(
     s3.drop("rowline/inbox/acme/items.csv", ANVIL)
     small = replace(rowline.services.uploads, upload_bytes=10)
     warned: list[str] = []
-    empty_inbox(inbox, small, inbox.files(), warned.append, TICK_SECONDS)
+    take(inbox, small, warned.append)
     assert warned == ["acme/items.csv: The file is larger than the 0 MiB that are accepted"]
     assert s3.stats.operations["get"] == 0
     assert len(under(s3, ".refused")) == 2
@@ -343,7 +343,7 @@ def test_an_object_that_is_listed_but_not_found_is_told_at_every_look(
     s3.faults.append(Fault("no_key", "copy", always=True))
     warned: list[str] = []
     for _ in range(2):
-        empty_inbox(inbox, rowline.services.uploads, inbox.files(), warned.append, TICK_SECONDS)
+        take(inbox, rowline.services.uploads, warned.append)
     assert len(warned) == 2
     assert "it is listed, but not found" in warned[0]
     assert taken(rowline) == [("acme", "items.csv")]
@@ -358,22 +358,14 @@ def test_a_tick_ends_in_time_and_the_next_one_goes_on(rowline: Deployment, s3: S
     for name in "abcdef":
         s3.drop(f"rowline/inbox/acme/{name}.csv", ANVIL)
     ticks = count()
-    uploads = rowline.services.uploads
-    counts = empty_inbox(
-        inbox, uploads, inbox.files(), lambda _: None, TICK_SECONDS, clock=lambda: next(ticks) * TICK_SECONDS / 3
-    )
-    assert counts == InboxCounts(uploaded=3, left=3)
-    empty_inbox(inbox, uploads, inbox.files(), lambda _: None, TICK_SECONDS)
+    first = take(inbox, rowline.services.uploads, clock=lambda: next(ticks) * TICK_SECONDS / 3)
+    assert first == InboxCounts(uploaded=3, left=3)
+    take(inbox, rowline.services.uploads)
     assert sorted(name for _, name in taken(rowline)) == [f"{name}.csv" for name in "abcdef"]
 
 
 def test_a_deployment_without_a_bucket_has_no_inbox_there(rowline: Deployment):
-    with dg.build_sensor_context(
-        instance=rowline.dagster, resources={"bucket_inbox": None, "uploads": rowline.services.uploads}
-    ) as context:
-        told = bucket_files(context)
-    assert isinstance(told, dg.SkipReason)
-    assert told.skip_message == "OBJECT_STORE is no bucket"
+    assert evaluate(rowline, None) == "OBJECT_STORE is no bucket"
 
 
 def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deployment, s3: S3Server, tick: Tick):

@@ -3,8 +3,9 @@
     with MailServer() as server:
         server.faults.append(Fault("reset_after", "data"))
 
-Operations: connect, mail, rcpt, data (the text itself). Kinds: reset_before and reset_after (with `data`: after the
-server has taken the text, before it says so), refused (550), later (451), hang. `mailbox` is what people find there.
+Operations: connect, mail, rcpt, data_command (DATA, before the text), data (the text itself). Kinds: reset_before and
+reset_after (with `data`: after the server has taken the text, before it says so), refused (550), later (451), hang,
+garbage, and long_answer: a 250 in a line that no client has to read to its end. `mailbox` is what people find there.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class MailServer:
     async def _serve(self) -> None:
         self._stopped = asyncio.Event()
         server = await self._loop.create_server(
-            lambda: SMTP(self, loop=self._loop, **self._settings), "127.0.0.1", 0, ssl=self._tls
+            lambda: _Server(self, loop=self._loop, **self._settings), "127.0.0.1", 0, ssl=self._tls
         )
         self.port = int(server.sockets[0].getsockname()[1])
         self._listening.set()
@@ -85,7 +86,7 @@ class MailServer:
     ) -> str:
         if self._sign_in and not session.authenticated:
             return "530 5.7.0 Authentication required"
-        if trouble := await self._trouble(server, "mail"):
+        if trouble := await self.trouble(server, "mail"):
             return trouble
         envelope.mail_from = address
         return "250 OK"
@@ -93,7 +94,7 @@ class MailServer:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if trouble := await self._trouble(server, "rcpt"):
+        if trouble := await self.trouble(server, "rcpt"):
             return trouble
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -115,13 +116,24 @@ class MailServer:
             await asyncio.sleep(3600)
         if fault.kind == "garbage":
             return "taken, I think"
+        if fault.kind == "long_answer":
+            return "250 " + "x" * 9000
         return "250 OK"
 
-    async def _trouble(self, server: SMTP, operation: str) -> str | None:
+    async def trouble(self, server: SMTP, operation: str) -> str | None:
         fault = next_fault(self.faults, operation)
         if fault.kind == "reset_before":
             server.transport.abort()
         return CODES.get(fault.kind)
+
+
+class _Server(SMTP):
+    async def smtp_DATA(self, arg: str) -> None:
+        trouble = await self.event_handler.trouble(self, "data_command")
+        if trouble:
+            await self.push(trouble)
+        elif not self.transport.is_closing():
+            await super().smtp_DATA(arg)
 
 
 def _signed_in(server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth: Any) -> AuthResult:

@@ -10,17 +10,15 @@ from contextlib import suppress
 from typing import Any, Self
 
 import dagster as dg
-from dagster._config import Field, UserConfigSchema
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.launcher.base import RunLauncher
-from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
-from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import ConfigurableClass, serialize_value
+from dagster._serdes import ConfigurableClass
 from dagster._serdes.config_class import ConfigurableClassData
 
 from resources.dagster_instance.run_processes import Process
+from resources.dagster_instance.tags import GRPC_INFO_TAG
 from resources.dagster_instance.warm_launcher.forkserver_client import Parent, ParentGone
 from settings.settings import load_settings
 
@@ -37,7 +35,7 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         self._definitions, self._inst_data = definitions, inst_data
         settings = load_settings()
         self._warm, self._at_most = settings.run_launcher == "warm", settings.runs_at_once
-        self._plain: Any = DefaultRunLauncher()
+        self._plain: Any = dg.DefaultRunLauncher()
         self._parent: Parent | None = None
         self._lock, self._disposed = threading.Lock(), threading.Event()
         self.on_end: Callable[[], None] = lambda: None  # somebody may wait for a place
@@ -48,8 +46,8 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return self._inst_data
 
     @classmethod
-    def config_type(cls) -> UserConfigSchema:
-        return {"definitions": Field(str, description="Module whose definitions are kept warm.")}
+    def config_type(cls) -> dict[str, Any]:
+        return {"definitions": dg.Field(str, description="Module whose definitions are kept warm.")}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
@@ -84,7 +82,7 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     def _args(self, run: dg.DagsterRun) -> str:
         assert run.job_code_origin  # ours has one
-        return serialize_value(ExecuteRunArgs(run.job_code_origin, run.run_id, self._instance.get_ref()))
+        return dg.serialize_value(ExecuteRunArgs(run.job_code_origin, run.run_id, self._instance.get_ref()))
 
     def _begin(self, run_id: str, args: str) -> None:
         """Raises ParentGone where no fork parent would have it."""

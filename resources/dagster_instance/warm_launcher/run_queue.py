@@ -4,20 +4,17 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import dagster as dg
-from dagster._config import UserConfigSchema
-from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 from dagster._serdes.config_class import ConfigurableClassData
 
 from resources.dagster_instance.warm_launcher import daemon_patches
 from settings.settings import load_settings
 
 
-class RowlineRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
+class RowlineRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
     """As many runs at once as RUNS_AT_ONCE says."""
 
     @classmethod
-    def config_type(cls) -> UserConfigSchema:
+    def config_type(cls) -> dict[str, Any]:
         return {}
 
     @classmethod
@@ -25,7 +22,7 @@ class RowlineRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
         daemon_patches.quicken()
         return cls(max_concurrent_runs=load_settings().runs_at_once, dequeue_interval_seconds=1, inst_data=inst_data)
 
-    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+    def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         run = super().submit_run(context)
         daemon_patches.ring()
         return run

@@ -7,7 +7,6 @@ import threading
 import dagster as dg
 from dagster._cli.api import _execute_run_command_body
 from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import deserialize_value
 from dagster._utils.interrupts import capture_interrupts
 
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
@@ -19,7 +18,7 @@ STOPPING = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 def execute(serialized_args: str) -> int:
     """Execute a run to its end; 0 where its outcome, whatever it is, was written."""
     with capture_interrupts():
-        args = deserialize_value(serialized_args, ExecuteRunArgs)
+        args = dg.deserialize_value(serialized_args, ExecuteRunArgs)
         assert args.instance_ref  # the launcher gives it
         with dg.DagsterInstance.from_ref(args.instance_ref) as instance:
             if not _taken(instance, args.run_id):

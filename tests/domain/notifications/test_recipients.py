@@ -15,6 +15,11 @@ from domain.notifications.recipients import checked_email, checked_webhook, is_a
         (" team@Example.com ", "team@example.com"),
         ("a.b+c@sub.example.co.kr", "a.b+c@sub.example.co.kr"),
         ("team@한국.kr", "team@xn--3e0b707e.kr"),
+        ("team@XN--3E0B707E.kr", "team@xn--3e0b707e.kr"),
+        ("team@한국。kr", "team@xn--3e0b707e.kr"),
+        ("team@straße.de", "team@xn--strae-oqa.de"),  # not strasse.de, which is somebody else's
+        ("root@localhost", "root@localhost"),
+        ("ops@mail.corp.local", "ops@mail.corp.local"),
     ],
 )
 def test_an_address_is_spelled_as_mail_servers_do(text: str, spelled: str):
@@ -35,7 +40,23 @@ def test_an_address_is_spelled_as_mail_servers_do(text: str, spelled: str):
             "a@example.com,b@example.com",
         ),
         *("Team <team@example.com>", "team@example.com\r\nBcc: all@example.com", "team@-a.com", "team@a..b", "팀@a.kr"),
-        *("team@" + "a" * 300, "a" * 65 + "@example.com", "team@example.com>", "team@exa mple.com", ".a@example.com"),
+        *(
+            "team@" + "a" * 300,
+            "a" * 65 + "@example.com",
+            "a" * 64 + "@" + "b" * 63 + ".c" * 95,
+            "team@example.com>",
+            "team@exa mple.com",
+            ".a@example.com",
+        ),
+        *(
+            "team@example.com.",
+            "team@example.com。",
+            "team@☃.net",
+            "team@xn--zz.com",
+            "team@a_b.com",
+            "team@\u200da.com",
+            "team@한국.kr " + "。" * 300,
+        ),
     ],
 )
 def test_anything_else_is_refused_and_not_repeated(text: str | None):
@@ -45,7 +66,7 @@ def test_anything_else_is_refused_and_not_repeated(text: str | None):
     assert "Bcc" not in str(told.value)
 
 
-@given(st.text())
+@given(st.text() | st.text(alphabet="ab.-@한ß").map("team@{}".format) | st.text().map("team@{}.kr".format))
 def test_no_text_becomes_two_addresses_or_a_header(text: str):
     try:
         found = checked_email(text)

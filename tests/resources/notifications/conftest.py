@@ -67,7 +67,7 @@ class Outbox:
         self.channels = {name: channels.get(name, Closed("nothing")) for name in ("slack", "email", "webhook")}
 
     def round(self) -> Counter[str]:
-        delivery = Delivery(self.notices, self.channels, 30, chance=lambda: 0.5)  # type: ignore[arg-type]
+        delivery = Delivery(self.notices, self.channels, 30, jitter=lambda: 0.5)  # type: ignore[arg-type]
         delivery.settle_forsaken()
         delivery.run()
         assert delivery.troubles == []

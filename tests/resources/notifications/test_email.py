@@ -45,7 +45,9 @@ def test_a_mail_without_a_subject_has_one(outbox: Outbox, put: Put, mail: MailSe
     assert mail.mailbox[0]["Subject"] == "Rowline"
 
 
-@pytest.mark.parametrize(("operation", "kind"), [(o, k) for o in ("mail", "rcpt") for k in ("reset_before", "later")])
+@pytest.mark.parametrize(
+    ("operation", "kind"), [(o, k) for o in ("mail", "rcpt", "data_command") for k in ("reset_before", "later")]
+)
 def test_what_the_server_was_never_given_is_sent_again(
     outbox: Outbox, put: Put, mail: MailServer, operation: str, kind: str
 ):
@@ -66,7 +68,7 @@ def test_a_server_that_says_later_after_the_text_has_not_taken_it(outbox: Outbox
     assert len(mail.mailbox) == 1
 
 
-@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "garbage"])
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "garbage", "long_answer"])
 def test_a_lost_answer_to_the_text_is_for_a_person(outbox: Outbox, put: Put, mail: MailServer, kind: str):
     notice = put("email", "hello", TEAM)
     mail.faults.append(Fault(kind, "data"))
@@ -83,7 +85,7 @@ def test_a_server_that_never_answers_ends_the_round(services: Services, put: Put
     assert outbox.round() == {"unknown": 1}
 
 
-@pytest.mark.parametrize("operation", ["mail", "rcpt", "data"])
+@pytest.mark.parametrize("operation", ["mail", "rcpt", "data_command", "data"])
 def test_a_refusal_fails_at_once_and_does_not_repeat_the_address(
     outbox: Outbox, put: Put, mail: MailServer, operation: str
 ):

@@ -43,6 +43,16 @@ def test_too_many_at_once_waits_as_long_as_slack_says_and_so_do_the_others(
     assert sorted(slack.shown) == ["one", "two"]
 
 
+def test_a_date_that_no_clock_can_show_does_not_turn_a_refusal_into_a_lost_answer(
+    outbox: Outbox, put: Put, slack: SlackServer
+):
+    """Slack certainly did not accept the message, so it is sent again rather than left to a person."""
+    put("slack", "one")
+    slack.faults.append(Fault("rate_limit", headers={"Retry-After": f"Mon, 1 Jan {'9' * 20} 10:00:00 GMT"}))
+    assert outbox.round() == {"waiting": 1}
+    assert outbox.again() == {"sent": 1}
+
+
 def test_slack_that_is_not_available_is_tried_again(outbox: Outbox, put: Put, slack: SlackServer):
     notice = put("slack", "hello")
     slack.faults.append(Fault("unavailable"))
