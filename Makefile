@@ -35,10 +35,11 @@ test-long: browser setup ## every cell of every grid, and 500 lives of documents
 test-fast: setup ## the quick part
 	$(RUN)/python -m pytest -n 2 -m "not slow and not long"
 
-check: setup ## format, lint, types, Dagster's own look at the definitions
+check: setup ## format, lint, types, layers, Dagster's own look at the definitions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(RUN)/dg check defs
 
 checks: setup ## materialize the samples; fail where an asset check of severity ERROR fails

@@ -85,9 +85,6 @@ def test_where_versions_are_wanted_an_object_of_the_same_name_is_the_next_one(
     assert [s3.body(f"{kept}/1/items.csv"), s3.body(f"{kept}/2/items.csv")] == [ANVIL, BELLOWS]
 
 
-# -- taking -----------------------------------------------------------------------------------------------------
-
-
 def test_an_object_is_taken_at_the_first_look_and_moved(rowline: Deployment, s3: S3Server, tick: Tick):
     s3.drop("rowline/inbox/acme/items.csv", ANVIL)
     assert tick() == "1 files taken, 0 refused, 0 left for later"
