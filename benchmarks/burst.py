@@ -46,7 +46,7 @@ def burst(uploads: int, say: Any, **settings: str) -> dict[str, Any]:
 
 def pour(uploads: int, folder: Path) -> dict[str, Any]:
     """In a process of its own: all files first, then all uploads, then the wait."""
-    from domain.documents.templates import Template
+    from domain.documents.templates import WorkbookTemplate
     from operations.services import open_services
 
     services = open_services()
@@ -56,7 +56,7 @@ def pour(uploads: int, folder: Path) -> dict[str, Any]:
 
     def take(path: Path) -> None:
         with path.open("rb") as body:
-            services.uploads.take(body, path.name, ORGANIZATION, Template(), "company_wide")
+            services.uploads.take(body, path.name, ORGANIZATION, WorkbookTemplate(), "company_wide")
 
     def standing() -> dict[str, int]:
         with services.database.transaction() as connection:

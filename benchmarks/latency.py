@@ -120,13 +120,13 @@ class Asker:
 
     def seconds_until_found(self, path: Path, question: str) -> dict[str, float]:
         """From the committed upload to the first search that finds the row, and where they went."""
-        from domain.documents.templates import Template
+        from domain.documents.templates import WorkbookTemplate
         from operations.documents.search import Scope, Search
 
         services = self._services
         search = Search(services.ledger, services.vectors, Remembering(services.embedder, question))
         with path.open("rb") as body:
-            version = services.uploads.take(body, path.name, ORGANIZATION, Template(), "company_wide")
+            version = services.uploads.take(body, path.name, ORGANIZATION, WorkbookTemplate(), "company_wide")
         committed = time.perf_counter()
         scope = Scope(ORGANIZATION, document_id=version.document_id)
         wait_until(lambda: search.find(question, scope, 1), DOCUMENT_SECONDS, path.name, POLL_SECONDS)

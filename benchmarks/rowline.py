@@ -18,7 +18,7 @@ import dagster as dg  # noqa: E402 - the clock of the imports runs already
 
 from benchmarks.generator import digest_of  # noqa: E402
 from benchmarks.surroundings import Counter, PineconeCounter  # noqa: E402
-from domain.documents.templates import Template  # noqa: E402
+from domain.documents.templates import WorkbookTemplate  # noqa: E402
 from operations.services import Services  # noqa: E402
 from pipelines.definitions import defs  # noqa: E402
 from pipelines.local_runs import instance  # noqa: E402
@@ -37,7 +37,9 @@ class Worker:
         """Upload a file and run its graph, if the upload says that there is anything to do."""
         started = time.perf_counter()
         with path.open("rb") as body:
-            version = self._services.uploads.take(body, path.name, organization, Template(), "company_wide", document)
+            version = self._services.uploads.take(
+                body, path.name, organization, WorkbookTemplate(), "company_wide", document
+            )
         uploaded = time.perf_counter()
         told: dict[str, Any] = {"document": version.document_id, "upload": uploaded - started}
         if version.status != "completed":

@@ -5,37 +5,37 @@ no secret and no traceback.
 """
 
 
-class RowlineFailure(Exception):
+class RowlineError(Exception):
     """Something a person can be told in one sentence."""
 
 
-class PermanentFailure(RowlineFailure):
+class PermanentError(RowlineError):
     """Trying again changes nothing: the input or a setting has to change first."""
 
 
-class TransientFailure(RowlineFailure):
+class TransientError(RowlineError):
     """The same call may succeed later: a time-out, a rate limit, a restart."""
 
 
-class Misuse(PermanentFailure):
+class InvalidRequest(PermanentError):
     """The caller asked for something that is not there or not allowed (exit code 2, HTTP 4xx)."""
 
 
-class NotFound(Misuse):
+class NotFound(InvalidRequest):
     """What was asked for is not there, or belongs to somebody else (HTTP 404)."""
 
 
-class Conflict(Misuse):
+class Conflict(InvalidRequest):
     """What was asked for does not fit the state that the thing is in (HTTP 409)."""
 
 
-class TooLarge(Misuse):
+class TooLarge(InvalidRequest):
     """More than is accepted: bytes, rows or items (HTTP 413)."""
 
 
-class UnreadableFile(PermanentFailure):
+class UnreadableFile(PermanentError):
     """A file that cannot become rows: damaged, encrypted, hostile, empty or without a table."""
 
 
-class WrongSetting(PermanentFailure):
+class ConfigurationError(PermanentError):
     """A setting is missing, a placeholder, or does not fit the others."""

@@ -6,10 +6,10 @@ from typing import overload
 
 
 @overload
-def told_time(at: datetime) -> str: ...
+def isoformat_utc(at: datetime) -> str: ...
 @overload
-def told_time(at: datetime | None) -> str | None: ...
-def told_time(at: datetime | None) -> str | None:
+def isoformat_utc(at: datetime | None) -> str | None: ...
+def isoformat_utc(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
 
 

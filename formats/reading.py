@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from domain.documents.tables import Layout, Notice, RowBatch, SheetHeader
+from domain.documents.tables import Layout, ReadWarning, RowBatch, SheetHeader
 from domain.errors import UnreadableFile
 from formats.errors import BY_NAME, Damaged, Empty, ReaderFailed, TooLarge
 from formats.limits import Limits
 from formats.sandbox.frames import ROWS, unpack_fact, unpack_rows
 from formats.sandbox.runner import OutOfMemory, run
 
-__all__ = ["Layout", "Limits", "Notice", "RowBatch", "SheetHeader", "read_workbook"]
+__all__ = ["Layout", "Limits", "ReadWarning", "RowBatch", "SheetHeader", "read_workbook"]
 
 ANY_LAYOUT = Layout()
 DEFAULT_LIMITS = Limits()
@@ -33,7 +33,7 @@ NEEDS_MEMORY = "the file needs more memory than one file may have; split it into
 
 def read_workbook(
     path: Path, filename: str, layout: Layout = ANY_LAYOUT, limits: Limits = DEFAULT_LIMITS, batch_rows: int = 1000
-) -> Iterator[RowBatch | Notice]:
+) -> Iterator[RowBatch | ReadWarning]:
     """The rows of every table in the file, in batches, with notices between them.
 
     `filename` is what messages call the file; the format is found from its content. Rows of one sheet come in
@@ -51,7 +51,7 @@ def read_workbook(
 
 def _down_the_ladder(
     path: Path, filename: str, layout: Layout, limits: Limits, batch_rows: int
-) -> Iterator[RowBatch | Notice]:
+) -> Iterator[RowBatch | ReadWarning]:
     """The first reader that gets through, each in its own child; the first child finds out which ones there are."""
     session = _Session()
     failures: list[ReaderFailed] = []
@@ -90,12 +90,12 @@ def _limits_for(reader: str | None, kind: str | None, path: Path, limits: Limits
     return replace(limits, memory_bytes=min(limits.memory_bytes, 192 * 2**20 + 40 * path.stat().st_size))
 
 
-def _name_notice(filename: str, kind: str) -> Iterator[Notice]:
+def _name_notice(filename: str, kind: str) -> Iterator[ReadWarning]:
     """A name that promises another format: read all the same, but said."""
     suffix = filename.rpartition(".")[2].lower() if "." in filename else ""
     if suffix in KIND_OF_SUFFIX and KIND_OF_SUFFIX[suffix] != kind:
         content = "delimited text (csv)" if kind == "text" else kind
-        yield Notice(None, None, f"the name ends in .{suffix}, but the content is {content}; read as what it is")
+        yield ReadWarning(None, None, f"the name ends in .{suffix}, but the content is {content}; read as what it is")
 
 
 class _Session:
@@ -107,19 +107,19 @@ class _Session:
         self._header: SheetHeader | None = None
         self._given: dict[str, tuple[SheetHeader, int]] = {}  # sheet: its header and its last row, by readers before
         self._now: dict[str, tuple[SheetHeader, int]] = {}
-        self._told: set[Notice] = set()
+        self._told: set[ReadWarning] = set()
 
     def next_reader(self) -> None:
         """The reader broke; what it gave stays given."""
         self._given |= self._now
         self._now = {}
 
-    def fact(self, name: str, values: list[Any]) -> Iterator[Notice]:
+    def fact(self, name: str, values: list[Any]) -> Iterator[ReadWarning]:
         """Take in a fact frame."""
         if name == "ladder":
             self.kind = values[0]
         elif name == "notice":
-            notice = Notice(*values)
+            notice = ReadWarning(*values)
             if notice not in self._told:
                 self._told.add(notice)
                 yield notice

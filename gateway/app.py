@@ -6,11 +6,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from gateway.http import methods, openapi, problems
-from gateway.http.auth.rate_limits import Limits
+from gateway.http.auth.rate_limits import RateLimits
 from gateway.http.middleware.request_log import RequestLog
-from gateway.http.middleware.security_headers import GuardedApp, guard
+from gateway.http.middleware.security_headers import SecuredApp, guard
 from gateway.http.routes import (
     documents,
     events,
@@ -37,7 +37,7 @@ THEIRS = (health, metrics, events, runs, functions)  # probes and SDKs may add p
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     """The gateway over one deployment's services, which its owner closes."""
-    app = GuardedApp(
+    app = SecuredApp(
         title="Rowline",
         version="0.1.0",
         description="Documents go in, searchable vectors come out, and every vector can name the row it came from.",
@@ -47,7 +47,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
         generate_unique_id_function=openapi.operation_id,
     )
     app.state.services = services
-    app.state.limits = Limits(services.settings)
+    app.state.limits = RateLimits(services.settings)
     guard(app, services.settings)
     problems.register(app)
     pages.register(app)
@@ -56,7 +56,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     for noun in THEIRS:
         app.include_router(noun.router)
     openapi.describe(app)
-    app.add_middleware(methods.Heads)
+    app.add_middleware(methods.HeadRequests)
     app.add_middleware(RequestLog)  # the last that is added is the first that a request meets
     app.add_middleware(ErrorPages)
     return app
@@ -68,7 +68,7 @@ def app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with suppress(RowlineFailure):  # a database that is away now is asked again by each request
+        with suppress(RowlineError):  # a database that is away now is asked again by each request
             await run_in_threadpool(lambda: services.ledger)
         try:
             yield

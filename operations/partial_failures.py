@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 
 TOLD = 20  # in one sentence
 
 
 @dataclass(slots=True)
-class Troubles:
+class PartialFailures:
     """Documents that could not be done, and why. What is transient is not caught: all of it is done again."""
 
     reasons: dict[str, str] = field(default_factory=dict)
@@ -19,16 +19,16 @@ class Troubles:
     def of(self, document_id: str) -> Iterator[None]:
         try:
             yield
-        except PermanentFailure as failure:
+        except PermanentError as failure:
             self.reasons[document_id] = str(failure)
 
     def tell(self) -> None:
-        """Raises PermanentFailure where there were any."""
+        """Raises PermanentError where there were any."""
         if not self.reasons:
             return
         told = [f"{document_id}: {reason}" for document_id, reason in self.reasons.items()][:TOLD]
         more = len(self.reasons) - len(told)
-        raise PermanentFailure(
+        raise PermanentError(
             f"{len(self.reasons)} of the documents could not be done, all others are. {'; '.join(told)}"
             + (f"; and {more} more" if more else "")
         )

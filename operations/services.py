@@ -6,7 +6,7 @@ from functools import cached_property
 
 from domain.notifications.messages import Channel
 from operations.documents.error_workbooks import ErrorWorkbooks
-from operations.documents.removal import Places
+from operations.documents.removal import DocumentStores
 from operations.documents.search import Search
 from operations.documents.uploads import Uploads
 from resources.database.connections import Database
@@ -18,7 +18,7 @@ from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
-from resources.notifications.channels import Carrier, channels_of
+from resources.notifications.channels import NotificationChannel, channels_of
 from resources.objects.event_files import EventFiles
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
@@ -103,16 +103,16 @@ class Services:
         return BucketInbox(self.objects.bucket) if isinstance(self.objects, S3ObjectStore) else None
 
     @property
-    def places(self) -> Places:
+    def places(self) -> DocumentStores:
         inboxes: list[Inbox] = [self.inbox, *filter(None, [self.bucket_inbox])]
-        return Places(self.ledger, self.vectors, self.objects, inboxes, self.embedder.orders)
+        return DocumentStores(self.ledger, self.vectors, self.objects, inboxes, self.embedder.orders)
 
     @cached_property
     def search(self) -> Search:
         return Search(self.ledger, self.vectors, self.embedder)
 
     @cached_property
-    def channels(self) -> Mapping[Channel, Carrier]:
+    def channels(self) -> Mapping[Channel, NotificationChannel]:
         return channels_of(self.settings)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from domain.documents.statuses import unexplained_end
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from operations.services import Services
 from pipelines.resources import NAMES
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
@@ -68,7 +68,7 @@ def run_operation(job: str, op: str, config: dict[str, Any], services: Services)
                 run_config={"ops": {op: {"config": config}}, **QUIET},
             )
         except dg.Failure as failure:
-            if isinstance(failure.__cause__, RowlineFailure):
+            if isinstance(failure.__cause__, RowlineError):
                 raise failure.__cause__ from None
             raise
     return run.output_for_node(op)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from domain.documents.rows import Mode
 from domain.documents.templates import parse_template
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from gateway.cli.documents import show_status, take, template_named, told
 from gateway.cli.output import console, opened, out
 from gateway.cli.search import trace
@@ -83,7 +83,7 @@ def main() -> int:
                 _command("trace", best[-1].match.vector_id)
                 trace(best[-1].match.vector_id, ORGANIZATION)
             _where_next(services)
-    except RowlineFailure as error:
+    except RowlineError as error:
         console.print(f"✗ {error}", markup=False, highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:

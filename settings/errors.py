@@ -14,7 +14,7 @@ PLACEHOLDER = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class SettingError:
     """What is wrong with a setting, never its value. `fields`: those that cannot be relied on because of it."""
 
     name: str
@@ -26,10 +26,10 @@ class Complaint:
         return f"{'settings' if len(self.fields) > 1 else self.name}: {self.reason}"
 
 
-class DoNotFit(ValueError):
+class SettingsConflict(ValueError):
     """Settings that are right one by one, but not together."""
 
-    def __init__(self, misfits: Sequence[Complaint]) -> None:
+    def __init__(self, misfits: Sequence[SettingError]) -> None:
         super().__init__("; ".join(misfit.reason if len(misfit.fields) > 1 else str(misfit) for misfit in misfits))
         self.misfits = misfits
 

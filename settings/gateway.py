@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from settings.errors import Complaint, is_placeholder
+from settings.errors import SettingError, is_placeholder
 
 SHORTEST = 32  # characters of a key of the gateway; Inngest's have 64 and more
 ANY = "*"
@@ -109,7 +109,7 @@ class GatewaySettings(BaseModel):
                 raise ValueError("must be names like rowline.example.com or *.example.com, without a port, with commas")
         return value
 
-    def of_the_gateway(self, environment: str) -> Iterator[Complaint]:
+    def of_the_gateway(self, environment: str) -> Iterator[SettingError]:
         """What is not fit for others than the developer; in development the doctor tells it, and nothing stops."""
         if environment == "development":
             return
@@ -120,10 +120,10 @@ class GatewaySettings(BaseModel):
         }
         for name, key in keys.items():
             if reason := weakness(key):
-                yield Complaint(name.upper(), f"{reason}; ENVIRONMENT={environment} needs a real key", (name,))
+                yield SettingError(name.upper(), f"{reason}; ENVIRONMENT={environment} needs a real key", (name,))
         if ANY in listed(self.cors_origins):
             reason = f"must name each origin where ENVIRONMENT={environment}, not *"
-            yield Complaint("CORS_ORIGINS", reason, ("cors_origins",))
+            yield SettingError("CORS_ORIGINS", reason, ("cors_origins",))
 
     @property
     def proxies(self) -> list[str]:

@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from domain.notifications.alerts import KINDS
 from domain.notifications.recipients import Target, checked_email, checked_webhook, is_named, target_of
-from settings.errors import Complaint
+from settings.errors import SettingError
 from settings.gateway import listed
 from settings.values import is_loopback
 
 MAIL_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 
 
-class NoticeSettings(BaseModel):
+class NotificationSettings(BaseModel):
     """What notices and alerts are told. Lists are written with commas."""
 
     slack_webhook_url: SecretStr | None = Field(
@@ -124,18 +124,18 @@ class NoticeSettings(BaseModel):
             target_of(part)
         return value
 
-    def of_notices(self, signing_key: SecretStr | None) -> Iterator[Complaint]:
+    def of_notices(self, signing_key: SecretStr | None) -> Iterator[SettingError]:
         """Settings that do not fit together."""
         if bool(self.smtp_url) != bool(self.email_from):
             reason = "SMTP_URL and EMAIL_FROM go together; set both or none"
-            yield Complaint("EMAIL_FROM", reason, ("smtp_url", "email_from"))
+            yield SettingError("EMAIL_FROM", reason, ("smtp_url", "email_from"))
         if self.webhook_addresses and not signing_key:
             reason = "WEBHOOK_ADDRESSES needs INNGEST_SIGNING_KEY, with which notices are signed"
-            yield Complaint("WEBHOOK_ADDRESSES", reason, ("webhook_addresses",))
+            yield SettingError("WEBHOOK_ADDRESSES", reason, ("webhook_addresses",))
         for target in self.alert_targets:
             if closed := self._closed(target):
                 reason = f"ALERT_CHANNELS names {target.channel}: {closed}"
-                yield Complaint("ALERT_CHANNELS", reason, ("alert_channels",))
+                yield SettingError("ALERT_CHANNELS", reason, ("alert_channels",))
 
     def _closed(self, target: Target) -> str | None:
         """Why an alert cannot go there."""

@@ -11,13 +11,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.errors import Misuse, WrongSetting
+from domain.errors import ConfigurationError, InvalidRequest
 from domain.events.file_paths import folder_of_each
 from domain.validation_messages import reason_of_field
 from formats.limits import Limits
-from settings.errors import Complaint, DoNotFit, is_real
+from settings.errors import SettingError, SettingsConflict, is_real
 from settings.gateway import GatewaySettings
-from settings.notifications import NoticeSettings
+from settings.notifications import NotificationSettings
 from settings.postgres_urls import check_spelling
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +33,7 @@ RESEMBLES, RESEMBLES_MUCH = 0.8, 0.9  # of difflib; much, for a name that does n
 VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
 
 
-class Settings(GatewaySettings, NoticeSettings, BaseSettings):
+class Settings(GatewaySettings, NotificationSettings, BaseSettings):
     """Everything that can be set. Names are the environment's, without a prefix."""
 
     model_config = SettingsConfigDict(
@@ -157,7 +157,7 @@ class Settings(GatewaySettings, NoticeSettings, BaseSettings):
     def folder_for_each(cls, value: str) -> str:
         try:
             return folder_of_each(value)
-        except Misuse as error:
+        except InvalidRequest as error:
             raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
@@ -165,31 +165,31 @@ class Settings(GatewaySettings, NoticeSettings, BaseSettings):
         misfits = [*self._of_the_embedder(), *self._of_the_vector_store()]
         misfits += [*self.of_the_gateway(self.environment), *self.of_notices(self.inngest_signing_key)]
         if misfits:
-            raise DoNotFit(misfits)
+            raise SettingsConflict(misfits)
         return self
 
-    def _of_the_embedder(self) -> Iterator[Complaint]:
+    def _of_the_embedder(self) -> Iterator[SettingError]:
         if self.embedding_provider == "openai":
             if not is_real(self.openai_api_key):
-                yield Complaint("OPENAI_API_KEY", "EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY", EMBEDDER)
+                yield SettingError("OPENAI_API_KEY", "EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY", EMBEDDER)
             return
         if self.embedding_model not in (None, "use-m3"):
             reason = f"EMBEDDING_PROVIDER=local has the model use-m3, not {self.embedding_model}"
-            yield Complaint("EMBEDDING_MODEL", reason, EMBEDDER)
+            yield SettingError("EMBEDDING_MODEL", reason, EMBEDDER)
         if self.embedding_dimensions not in (None, 512):
             reason = "EMBEDDING_PROVIDER=local gives 512 EMBEDDING_DIMENSIONS; leave it unset"
-            yield Complaint("EMBEDDING_DIMENSIONS", reason, EMBEDDER)
+            yield SettingError("EMBEDDING_DIMENSIONS", reason, EMBEDDER)
         if self.embedding_economy:
             reason = "EMBEDDING_ECONOMY needs EMBEDDING_PROVIDER=openai; the local model costs nothing"
-            yield Complaint("EMBEDDING_ECONOMY", reason, EMBEDDER)
+            yield SettingError("EMBEDDING_ECONOMY", reason, EMBEDDER)
 
-    def _of_the_vector_store(self) -> Iterator[Complaint]:
+    def _of_the_vector_store(self) -> Iterator[SettingError]:
         if self.vector_store == "pinecone":
             if not is_real(self.pinecone_api_key):
-                yield Complaint("PINECONE_API_KEY", "VECTOR_STORE=pinecone needs a real PINECONE_API_KEY", VECTORS)
+                yield SettingError("PINECONE_API_KEY", "VECTOR_STORE=pinecone needs a real PINECONE_API_KEY", VECTORS)
             if not self.pinecone_index and not self.pinecone_index_host:
                 reason = "VECTOR_STORE=pinecone needs PINECONE_INDEX, the name of the index"
-                yield Complaint("PINECONE_INDEX", reason, VECTORS)
+                yield SettingError("PINECONE_INDEX", reason, VECTORS)
 
     @property
     def objects_folder(self) -> Path:
@@ -210,23 +210,23 @@ class Settings(GatewaySettings, NoticeSettings, BaseSettings):
 def load_settings() -> Settings:
     """Read the settings once, here.
 
-    Raises WrongSetting, naming each setting that is wrong but never its value.
+    Raises ConfigurationError, naming each setting that is wrong but never its value.
     """
     settings, complaints = load_what_is_right()
     if complaints:
-        raise WrongSetting(f"Settings are wrong: {'; '.join(map(str, complaints))}") from None
+        raise ConfigurationError(f"Settings are wrong: {'; '.join(map(str, complaints))}") from None
     return settings
 
 
-def load_what_is_right() -> tuple[Settings, list[Complaint]]:
+def load_what_is_right() -> tuple[Settings, list[SettingError]]:
     """The settings with what is wrong left at its default, and what is wrong: for looking on in spite of it."""
-    complaints: list[Complaint] = []
+    complaints: list[SettingError] = []
     overruled: dict[str, Any] = {}
     while True:  # each round overrules at least one more setting, and the defaults are right
         try:
             return Settings(**overruled), complaints
         except UnicodeDecodeError:
-            found = [Complaint(".env", "the file is not UTF-8 text; save it as UTF-8", ())]
+            found = [SettingError(".env", "the file is not UTF-8 text; save it as UTF-8", ())]
             overruled["_env_file"] = None
         except ValidationError as error:
             found = _complaints(error)
@@ -264,14 +264,14 @@ def _names_given() -> Iterator[str]:
             yield from dotenv_values(file, encoding="utf-8")
 
 
-def _complaints(error: ValidationError) -> list[Complaint]:
+def _complaints(error: ValidationError) -> list[SettingError]:
     """One for each wrong setting. Input values may be secrets: only names and reasons are told."""
-    found: list[Complaint] = []
+    found: list[SettingError] = []
     for wrong in error.errors(include_input=False, include_url=False):
         cause = wrong.get("ctx", {}).get("error")
-        if isinstance(cause, DoNotFit):
+        if isinstance(cause, SettingsConflict):
             found += cause.misfits
         else:
             name = str(wrong["loc"][0])
-            found.append(Complaint(name.upper(), reason_of_field(wrong), (name,)))
+            found.append(SettingError(name.upper(), reason_of_field(wrong), (name,)))
     return found

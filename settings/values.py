@@ -2,14 +2,17 @@
 
 from ipaddress import ip_address
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 
 
 def usable_key(setting: str, key: str) -> str:
-    """The key without the spaces and newlines of a careless paste; else WrongSetting, never with the key in it."""
+    """The key without the spaces and newlines of a careless paste.
+
+    Else ConfigurationError, never with the key in it.
+    """
     key = key.strip()
     if not key or not all(33 <= ord(character) < 127 for character in key):
-        raise WrongSetting(f"{setting} is empty or holds characters that no key has; paste it again")
+        raise ConfigurationError(f"{setting} is empty or holds characters that no key has; paste it again")
     return key
 
 

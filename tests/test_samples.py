@@ -8,8 +8,8 @@ import openpyxl
 import pytest
 
 from domain.documents.rows import Mode, Owner, Reading, Row, document_rows
-from domain.documents.tables import Notice, RowBatch
-from domain.documents.templates import Template, parse_template
+from domain.documents.tables import ReadWarning, RowBatch
+from domain.documents.templates import WorkbookTemplate, parse_template
 from formats.reading import read_workbook
 from operations.documents.employee_lists import read_employees
 from samples import demo, make
@@ -24,11 +24,11 @@ def cells(path: Path) -> dict[str, list[list[object]]]:
     return {sheet.title: [[(c.value, c.number_format) for c in row] for row in sheet.rows] for sheet in book}
 
 
-def template(name: str) -> Template:
+def template(name: str) -> WorkbookTemplate:
     return parse_template((SAMPLES / "templates" / f"{name}.yaml").read_text("utf-8"), name)
 
 
-def rows_of(filename: str, chosen: Template, mode: Mode) -> list[Row]:
+def rows_of(filename: str, chosen: WorkbookTemplate, mode: Mode) -> list[Row]:
     employees = {e.employee_number: e.employee_number for e in read_employees(SAMPLES / "employees.csv")}
     parts = read_workbook(SAMPLES / filename, filename)
     found = document_rows(parts, chosen, Owner("demo", mode, employees), "model", 100, Reading())
@@ -119,4 +119,4 @@ def test_both_languages_of_the_coverages_become_the_same_fields() -> None:
 def test_files_read_without_a_template_give_their_rows(filename: str, rows: int, notices: int) -> None:
     parts = list(read_workbook(SAMPLES / filename, filename))
     assert sum(len(part.rows) for part in parts if isinstance(part, RowBatch)) == rows
-    assert sum(isinstance(part, Notice) for part in parts) == notices
+    assert sum(isinstance(part, ReadWarning) for part in parts) == notices

@@ -17,7 +17,7 @@ from domain.documents.check_verdicts import Verdict
 from operations.documents.processing import rows_key
 from operations.documents.vector_sync import sync_vectors
 from resources.ledger.documents.documents import Version
-from resources.ledger.indexing.embeddings import REFUSED
+from resources.ledger.indexing.embeddings import REJECTED_PREFIX
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 from resources.objects.rows_parquet import count_rows
@@ -133,8 +133,8 @@ def of_embeddings(ledger: Ledger, version: Version) -> Iterator[dg.AssetCheckRes
     done = ledger.documents.batches(version.document_id, version.version)
     yield _result(check_verdicts.batches_complete(done), "batches_complete")
     yield _result(check_verdicts.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
-    count = ledger.lineage.error_count(version, REFUSED)
-    refused = ledger.lineage.errors(version, REFUSED) if count else []
+    count = ledger.lineage.error_count(version, REJECTED_PREFIX)
+    refused = ledger.lineage.errors(version, REJECTED_PREFIX) if count else []
     yield _result(check_verdicts.no_error_rows(count, refused), "no_refused_texts", dg.AssetCheckSeverity.WARN)
 
 

@@ -14,20 +14,20 @@ EVENT_RUN_TAG = "rowline/event_run"
 
 
 @dataclass
-class Told:
+class JobOutput:
     """What a job gave, as its event's run shows it."""
 
     output: Any = None
 
 
 @contextmanager
-def for_event(context: dg.OpExecutionContext, ledger: Ledger) -> Iterator[Told]:
+def for_event(context: dg.OpExecutionContext, ledger: Ledger) -> Iterator[JobOutput]:
     """Around an op's work. A job that nobody's event asked for tells nobody; a failure is told by the sensor.
 
     Raises dg.Failure where Dagster starts a run again whose event's run has ended meanwhile: it was cancelled, or was
     told as failed, and what came after it about the same document has begun. Who starts it again by hand may.
     """
-    run_id, told = context.run.tags.get(EVENT_RUN_TAG), Told()
+    run_id, told = context.run.tags.get(EVENT_RUN_TAG), JobOutput()
     if run_id and not ledger.event_runs.started(run_id, context.run.run_id) and RETRY_NUMBER_TAG in context.run.tags:
         raise dg.Failure(f"The event's run {run_id} has ended; this retry does nothing", allow_retries=False)
     yield told

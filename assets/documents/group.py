@@ -15,9 +15,9 @@ from pydantic import Field
 
 from assets.documents import checks, graph
 from assets.documents.metadata import Metadata, step_metadata, version_metadata, waiting_metadata
-from domain.documents.run_requests import GROUP_OP, RunWanted
+from domain.documents.run_requests import GROUP_OP, RunRequestPlan
 from domain.documents.statuses import unexplained_end
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from operations.documents import processing
 from operations.documents.processing import Facts, WaitsForEmbeddingJob
 from resources.dagster_instance.event_batches import (
@@ -46,7 +46,7 @@ class GroupConfig(dg.Config):
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class StepResources:
     ledger: Ledger
     objects: ObjectStore
     settings: Settings
@@ -56,13 +56,13 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Step:
     """A step of the document graph and its checks."""
 
     asset: dg.AssetsDefinition
     checked_by: dg.AssetChecksDefinition
-    work: Callable[[Tools, Version, str], Facts]
-    claims: Callable[[Tools, Version], Iterator[dg.AssetCheckResult]]
+    work: Callable[[StepResources, Version, str], Facts]
+    claims: Callable[[StepResources, Version], Iterator[dg.AssetCheckResult]]
     looks_last: bool = False  # at each version just before its turn: what was cancelled meanwhile is not begun, or paid
 
     @property
@@ -70,34 +70,34 @@ class Stage:
         return self.asset.key.to_user_string()
 
 
-STAGES = (
-    Stage(
+STEPS = (
+    Step(
         graph.parsed_rows,
         checks.parsed_rows_checks,
         lambda t, version, _: processing.read(t.ledger, t.objects, t.settings, version),
         lambda t, version: checks.of_rows(t.objects, version),
         looks_last=True,
     ),
-    Stage(
+    Step(
         graph.batches,
         checks.batches_checks,
         lambda t, version, run_id: processing.plan(t.ledger, t.objects, t.embedder, version, run_id),
         lambda t, version: checks.of_plan(t.ledger, t.objects, version),
     ),
-    Stage(
+    Step(
         graph.embeddings,
         checks.embeddings_checks,
         lambda t, version, run_id: processing.embed(t.ledger, t.embedder, t.vectors, t.settings, version, run_id),
         lambda t, version: checks.of_embeddings(t.ledger, version),
         looks_last=True,
     ),
-    Stage(
+    Step(
         graph.namespace_vectors,
         checks.namespace_vectors_checks,
         lambda t, version, _: processing.store(t.ledger, t.vectors, version),
         lambda t, version: checks.of_vectors(t.ledger, t.vectors, version),
     ),
-    Stage(
+    Step(
         graph.lineage,
         checks.lineage_checks,
         lambda t, version, _: processing.make_live(t.ledger, t.vectors, t.embedder, version),
@@ -111,15 +111,15 @@ class Group:
     """The documents of one run, and what became of them."""
 
     context: dg.OpExecutionContext
-    tools: Tools
+    tools: StepResources
     completed: int = 0
     waiting: int = 0
     again: int = 0
     left: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
-    def process(self, runs: Sequence[RunWanted]) -> None:
-        busy: list[RunWanted] = []
+    def process(self, runs: Sequence[RunRequestPlan]) -> None:
+        busy: list[RunRequestPlan] = []
         for first in range(0, len(runs), TOGETHER):
             wave = runs[first : first + TOGETHER]
             with self.tools.ledger.groups.claimed([run.document_id for run in wave]) as claimed:
@@ -129,20 +129,20 @@ class Group:
             with self.tools.ledger.documents.claim(run.document_id):
                 self._take([run])
 
-    def _take(self, runs: Sequence[RunWanted]) -> None:
+    def _take(self, runs: Sequence[RunRequestPlan]) -> None:
         """Bring documents, which are claimed, through all steps."""
         documents, run_id = self.tools.ledger.documents, self.context.run_id
         waiting = self.tools.ledger.groups.still_waiting([_wanted(run) for run in runs])
         self.left += len(runs) - len(waiting)
         going = [run for run in runs if run.document_id in waiting]
-        for stage in STAGES:
-            done: dict[RunWanted, Metadata] = {}
+        for stage in STEPS:
+            done: dict[RunRequestPlan, Metadata] = {}
             bound = {} if stage.looks_last else self._bound(going)
             for run in going:
                 with self._alone(run, stage.name):
                     version = bound.get(run.document_id)
                     if version is None or version.status == "failed":  # taken from this run meanwhile: that is told
-                        find = documents.begin if stage is STAGES[0] else documents.resume
+                        find = documents.begin if stage is STEPS[0] else documents.resume
                         version = find(run.document_id, run_id)
                     facts = stage.work(self.tools, version, run_id)
                     done[run] = {**step_metadata(facts), **version_metadata(version)}
@@ -150,15 +150,15 @@ class Group:
             going = self._checked(stage, list(done))
         self.completed += len(going)
 
-    def _bound(self, runs: Sequence[RunWanted]) -> dict[str, Version]:
+    def _bound(self, runs: Sequence[RunRequestPlan]) -> dict[str, Version]:
         """Their versions as they are now. Who is not among them asks for itself, so that a failure is its own."""
-        with suppress(TransientFailure):
+        with suppress(TransientError):
             if runs:
                 return self.tools.ledger.groups.bound([run.document_id for run in runs], self.context.run_id)
         return {}
 
     @contextmanager
-    def _alone(self, run: RunWanted, step: str) -> Iterator[None]:
+    def _alone(self, run: RunRequestPlan, step: str) -> Iterator[None]:
         """What goes wrong with one document is told of it, and stops no other."""
         run_id, reason = self.context.run_id, None
         try:
@@ -167,10 +167,10 @@ class Group:
             self.waiting += 1
             observation = dg.AssetObservation(step, partition=run.document_id, metadata=waiting_metadata(wait))
             self.context.log_event(observation)
-        except TransientFailure as error:
+        except TransientError as error:
             self.again += self.tools.ledger.groups.put_back([_wanted(run)], run_id)
             self.context.log.warning(f"{run.document_id} is tried again by a run of its own: {error}")
-        except PermanentFailure as error:
+        except PermanentError as error:
             reason = str(error)
         except Exception:  # of one document, whatever it is; the others go on
             self.context.log.exception(f"{run.document_id} broke in {step}")
@@ -178,12 +178,12 @@ class Group:
         if reason:
             self._fail(run, reason)
 
-    def _fail(self, run: RunWanted, reason: str) -> None:
+    def _fail(self, run: RunRequestPlan, reason: str) -> None:
         self.tools.ledger.documents.fail(run.document_id, None, reason, self.context.run_id)
         self.failed[run.document_id] = reason
         self.context.log.error(f"{run.document_id}: {reason}")
 
-    def _materialized(self, stage: Stage, done: dict[RunWanted, Metadata]) -> None:
+    def _materialized(self, stage: Step, done: dict[RunRequestPlan, Metadata]) -> None:
         """One materialization for each document, under its partition, in one write."""
         tags = {CODE_VERSION_TAG: stage.asset.code_versions_by_key[stage.asset.key] or ""}
         materializations = [
@@ -192,13 +192,13 @@ class Group:
         ]
         log_materializations(self.context, materializations)
 
-    def _checked(self, stage: Stage, runs: Sequence[RunWanted]) -> list[RunWanted]:
+    def _checked(self, stage: Step, runs: Sequence[RunRequestPlan]) -> list[RunRequestPlan]:
         """Those of the documents that no blocking check stops."""
         blocking = {spec.name for spec in stage.checked_by.check_specs if spec.blocking}
         partitions = [run.document_id for run in runs]
         targets = latest_materializations(self.context.instance, stage.asset.key, partitions)
         tools, documents, bound = replace(self.tools, explained={}), self.tools.ledger.documents, self._bound(runs)
-        going: list[RunWanted] = []
+        going: list[RunRequestPlan] = []
         told: list[dg.AssetCheckEvaluation] = []
         for run in runs:
             with self._alone(run, f"{stage.name}_checks"):
@@ -225,12 +225,12 @@ class Group:
         }
 
 
-def _wanted(run: RunWanted) -> tuple[str, int, int]:
+def _wanted(run: RunRequestPlan) -> tuple[str, int, int]:
     return run.document_id, run.version, run.attempt
 
 
 def _evaluation(
-    stage: Stage,
+    stage: Step,
     found: dg.AssetCheckResult,
     document_id: str,
     target: TargetMaterialization | None,
@@ -274,9 +274,9 @@ def processed_documents(
     vectors: dg.ResourceParam[VectorStore],
 ) -> None:
     """Each document of the group: all steps and checks of the document graph. Fails where one of them failed."""
-    group = Group(context, Tools(ledger, objects, settings, embedder, vectors))
+    group = Group(context, StepResources(ledger, objects, settings, embedder, vectors))
     with _written_together():
-        group.process([RunWanted.from_key(key) for key in config.runs])
+        group.process([RunRequestPlan.from_key(key) for key in config.runs])
     context.add_output_metadata(group.told())
     if group.failed:
         named = [f"{document_id}: {reason}" for document_id, reason in list(group.failed.items())[:TOLD]]

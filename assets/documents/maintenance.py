@@ -15,10 +15,10 @@ from domain.documents import check_verdicts
 from domain.errors import NotFound
 from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.erasure import erase_employee, erase_organization
-from operations.documents.removal import CleanedUp, Places, would_go
+from operations.documents.removal import CleanedUp, DocumentStores, would_go
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import left_over, sync_vectors
-from operations.partial_failures import Troubles
+from operations.partial_failures import PartialFailures
 from resources.dagster_instance.history import forget_document
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
@@ -79,14 +79,14 @@ def rolled_back_document(
 
 @dg.op(retry_policy=RETRIES, description="Documents out of the store, the object storage and the ledger.")
 def removed_documents(
-    context: dg.OpExecutionContext, config: CleanupConfig, places: dg.ResourceParam[Places]
+    context: dg.OpExecutionContext, config: CleanupConfig, places: dg.ResourceParam[DocumentStores]
 ) -> list[dict[str, Any]]:
     if len(config.document_ids) > config.at_most:
         raise dg.Failure(
             f"{len(config.document_ids)} documents are more than at_most={config.at_most}; raise it, or name fewer",
             allow_retries=False,
         )
-    told, troubles = [], Troubles()
+    told, troubles = [], PartialFailures()
     chosen = [*dict.fromkeys(config.document_ids)]
     with for_event(context, places.ledger) as event:
         if config.dry_run:  # all at once: what two of them share goes with the later one
@@ -110,9 +110,9 @@ def removed_documents(
 
 @dg.op(retry_policy=RETRIES, description="Versions beyond those that are kept, out of the ledger and object storage.")
 def removed_versions(
-    context: dg.OpExecutionContext, config: OldVersionsConfig, places: dg.ResourceParam[Places]
+    context: dg.OpExecutionContext, config: OldVersionsConfig, places: dg.ResourceParam[DocumentStores]
 ) -> dict[str, Any]:
-    told, troubles = [], Troubles()
+    told, troubles = [], PartialFailures()
     with retried():
         chosen, number = places.ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
         for document_id in chosen:
@@ -126,7 +126,7 @@ def removed_versions(
 
 @dg.op(retry_policy=RETRIES, description="An organization, or one employee, out of everything, with a receipt.")
 def erased_owner(
-    context: dg.OpExecutionContext, config: ErasureConfig, places: dg.ResourceParam[Places]
+    context: dg.OpExecutionContext, config: ErasureConfig, places: dg.ResourceParam[DocumentStores]
 ) -> dict[str, Any]:
     organization, employee, dry_run = config.organization_id, config.employee_number, config.dry_run
 

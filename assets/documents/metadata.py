@@ -6,7 +6,7 @@ from functools import singledispatch
 import dagster as dg
 
 from domain.documents.rows import Reading, Row
-from domain.documents.statuses import in_words
+from domain.documents.statuses import describe_status
 from operations.documents.processing import (
     BatchesPlanned,
     Facts,
@@ -88,7 +88,7 @@ def _(facts: MadeLive) -> Metadata:
     return {
         "dagster/row_count": result["totalRows"],
         "error_rows": result["errorRows"],
-        "outcome": in_words("completed", result["errorRows"]),
+        "outcome": describe_status("completed", result["errorRows"]),
         "result": dg.MetadataValue.json(dict(result)),
     }
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 
@@ -18,9 +18,9 @@ def retried() -> Iterator[None]:
     """Failures as Dagster has them: what is transient is tried again by the step's `RETRIES`, the rest is not."""
     try:
         yield
-    except TransientFailure as error:
+    except TransientError as error:
         raise dg.Failure(str(error), allow_retries=True) from error
-    except PermanentFailure as error:
+    except PermanentError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
@@ -38,11 +38,11 @@ def version_in_work(context: dg.AssetExecutionContext, ledger: Ledger, begins: b
             with ledger.documents.claim(document_id):
                 find = ledger.documents.begin if begins else ledger.documents.resume
                 yield find(document_id, context.run.run_id)
-        except TransientFailure as error:
+        except TransientError as error:
             if context.retry_number >= RETRIES.max_retries:
                 tries = f"{error} (tried {context.retry_number + 1} times)"
                 ledger.documents.fail(document_id, None, tries, context.run.run_id)
             raise
-        except PermanentFailure as error:
+        except PermanentError as error:
             ledger.documents.fail(document_id, None, str(error), context.run.run_id)
             raise

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 
 Role = Literal["events", "upload", "search", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -84,18 +84,20 @@ def is_same(text: str, digest: bytes) -> bool:
 
 
 def checked_roles(names: Iterable[str]) -> frozenset[Role]:
-    """Raises Misuse for a role that does not exist, or for none at all."""
+    """Raises InvalidRequest for a role that does not exist, or for none at all."""
     roles = set(names)
     for name in sorted(roles - set(ROLES)):
-        raise Misuse(f"Role {name} does not exist; choose of {', '.join(ROLES)}")
+        raise InvalidRequest(f"Role {name} does not exist; choose of {', '.join(ROLES)}")
     if not roles:
-        raise Misuse(f"A key needs a role; choose of {', '.join(ROLES)}")
+        raise InvalidRequest(f"A key needs a role; choose of {', '.join(ROLES)}")
     return frozenset(cast(set[Role], roles))
 
 
 def checked_rights(names: Iterable[str], employee_id: str | None) -> frozenset[Role]:
-    """Roles that a key may have; one employee's key searches and does nothing else. Raises Misuse."""
+    """Roles that a key may have; one employee's key searches and does nothing else. Raises InvalidRequest."""
     roles = checked_roles(names)
     if employee_id is not None and roles != {"search"}:
-        raise Misuse(f"A key of employee {employee_id} may have the role search only; make another key for the rest")
+        raise InvalidRequest(
+            f"A key of employee {employee_id} may have the role search only; make another key for the rest"
+        )
     return roles

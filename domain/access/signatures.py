@@ -13,7 +13,7 @@ import json
 import re
 from contextlib import suppress
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 
 HEADER = "x-inngest-signature"
 TOLERANCE_SECONDS = 300
@@ -21,7 +21,7 @@ _HEADER = re.compile(r"t=(\d{1,12})&s=([0-9a-f]{64})")
 _PREFIX = re.compile(r"signkey-\w+-")
 
 
-class WrongSignature(Misuse):
+class InvalidSignature(InvalidRequest):
     """A signature that proves nothing; the message says what is missing or wrong (HTTP 401)."""
 
 
@@ -39,26 +39,26 @@ def request_without_body(method: str, target: str) -> bytes:
 def check(body: bytes, header: str | None, keys: list[str], now: float) -> bytes:
     """Look at a signature, and give what is the same for it and its copies: 32 bytes to know it again by.
 
-    Raises WrongSignature, naming what is missing or wrong: the key, the header, the signature, its age.
+    Raises InvalidSignature, naming what is missing or wrong: the key, the header, the signature, its age.
     """
     if not keys:
-        raise WrongSignature("No signature can be checked here: INNGEST_SIGNING_KEY is not set")
+        raise InvalidSignature("No signature can be checked here: INNGEST_SIGNING_KEY is not set")
     if not header:
-        raise WrongSignature(f"The header {HEADER} is missing; sign the request with INNGEST_SIGNING_KEY")
+        raise InvalidSignature(f"The header {HEADER} is missing; sign the request with INNGEST_SIGNING_KEY")
     parts = _HEADER.fullmatch(header)
     if parts is None:
-        raise WrongSignature(f"The header {HEADER} must be t=<unix seconds>&s=<64 hex digits>")
+        raise InvalidSignature(f"The header {HEADER} must be t=<unix seconds>&s=<64 hex digits>")
     seconds, given = parts[1], parts[2]
     # what is canonical already, or no JSON, is the same in both forms
     expected = [_digest(form, seconds, key) for key in keys for form in (canonical(body), body)]
     if not any([hmac.compare_digest(given, digest) for digest in expected]):  # noqa: C419 - all, in the same time
-        raise WrongSignature(
+        raise InvalidSignature(
             f"The signature in {HEADER} does not fit: made with another INNGEST_SIGNING_KEY, or of another body"
         )
     age = int(now) - int(seconds)
     if abs(age) > TOLERANCE_SECONDS:
         when = f"{age} s old" if age > 0 else f"{-age} s ahead of our clock"
-        raise WrongSignature(
+        raise InvalidSignature(
             f"The signature is {when}, and {TOLERANCE_SECONDS} s are allowed; sign anew, see the clocks"
         )
     return bytes.fromhex(given)

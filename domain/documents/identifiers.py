@@ -6,7 +6,7 @@ import re
 from hashlib import blake2b
 from uuid import UUID
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 
 DERIVED = "org_"  # how derived namespaces begin; no chosen one may
 _NAME = re.compile(r"[^\W_][\w.@-]{0,63}", re.UNICODE)
@@ -27,10 +27,12 @@ def is_document_id(text: str) -> bool:
 def checked_name(kind: str, text: str) -> str:
     """An organization id or employee number that may stand in a namespace: letters, digits, `_ . @ -`, at most 64.
 
-    Raises Misuse. A slash is never allowed, so no two owners can spell the same namespace.
+    Raises InvalidRequest. A slash is never allowed, so no two owners can spell the same namespace.
     """
     if not _NAME.fullmatch(text):
-        raise Misuse(f"{kind} {text!r} may hold letters, digits and _ . @ - only, 64 at most, a letter or digit first")
+        raise InvalidRequest(
+            f"{kind} {text!r} may hold letters, digits and _ . @ - only, 64 at most, a letter or digit first"
+        )
     return text
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from domain.errors import Misuse, RowlineFailure, UnreadableFile
+from domain.errors import InvalidRequest, RowlineError, UnreadableFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +46,18 @@ def organization_of(path: str) -> str | None:
 
 
 def template_folder(path: str) -> str | None:
-    """The template's name, of `<organization>/[<template>/]<file>`. Raises Misuse where it is neither."""
+    """The template's name, of `<organization>/[<template>/]<file>`. Raises InvalidRequest where it is neither."""
     if "\0" in path:
-        raise Misuse(f"{path!r} holds a NUL, which no name may; rename the file")
+        raise InvalidRequest(f"{path!r} holds a NUL, which no name may; rename the file")
     folders = path.split("/")[1:-1]
     if len(folders) > 1:
-        raise Misuse(f"{path} lies too deep; the inbox is <organization>/<template>/<file>")
+        raise InvalidRequest(f"{path} lies too deep; the inbox is <organization>/<template>/<file>")
     return folders[0] if folders else None
 
 
-def is_about_the_file(failure: RowlineFailure) -> bool:
+def is_about_the_file(failure: RowlineError) -> bool:
     """Whether a file is to be refused for it; any other failure says nothing of the file, which stays in the inbox."""
-    return isinstance(failure, Misuse | UnreadableFile)
+    return isinstance(failure, InvalidRequest | UnreadableFile)
 
 
 def shortened(name: str, most_bytes: int = 255) -> str:

@@ -7,7 +7,7 @@ from heapq import merge
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 
 Side = Literal["agreed", "missing", "extra"]
 
@@ -22,7 +22,7 @@ class Compared(NamedTuple):
 def compared(promised: Iterable[str], held: Iterable[str]) -> Iterator[Compared]:
     """Both sides in ascending order in, every id once out; repeated ids count once.
 
-    Raises PermanentFailure where a side is not in ascending order: what it told could delete a vector that is promised.
+    Raises PermanentError where a side is not in ascending order: what it told could delete a vector that is promised.
     """
     sides = merge(
         ((vector_id, True) for vector_id in ascending(promised)), ((vector_id, False) for vector_id in ascending(held))
@@ -36,7 +36,7 @@ def ascending(ids: Iterable[str]) -> Iterator[str]:
     before = ""
     for vector_id in ids:
         if vector_id < before:
-            raise PermanentFailure(
+            raise PermanentError(
                 f"The ids of vectors come out of order ({vector_id} after {before}), so they cannot be compared and "
                 "nothing more is repaired; see what lists them in another order than their own"
             )

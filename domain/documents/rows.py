@@ -10,8 +10,8 @@ from uuid import UUID
 import orjson
 
 from domain.documents.identifiers import VectorAddresses, content_hash, organization_namespace
-from domain.documents.tables import Notice, RowBatch, SheetHeader, without_error_column
-from domain.documents.templates import Template, mapped_columns, text_of
+from domain.documents.tables import ReadWarning, RowBatch, SheetHeader, without_error_column
+from domain.documents.templates import WorkbookTemplate, mapped_columns, text_of
 from domain.documents.vector_metadata import metadata_error
 
 Mode = Literal["company_wide", "employee_split"]
@@ -54,10 +54,10 @@ class Reading:
     """What a person should know about how the file was read; filled while rows stream."""
 
     headers: list[SheetHeader] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[ReadWarning] = field(default_factory=list)
     notices_left_out: int = 0
 
-    def note(self, notice: Notice) -> None:
+    def note(self, notice: ReadWarning) -> None:
         if len(self.notices) < MAX_NOTICES:
             self.notices.append(notice)
         else:
@@ -65,7 +65,12 @@ class Reading:
 
 
 def document_rows(
-    parts: Iterable[RowBatch | Notice], template: Template, owner: Owner, model: str, batch_rows: int, reading: Reading
+    parts: Iterable[RowBatch | ReadWarning],
+    template: WorkbookTemplate,
+    owner: Owner,
+    model: str,
+    batch_rows: int,
+    reading: Reading,
 ) -> Iterator[list[Row]]:
     """Rows in reading order, a list for each part of the file; notices and headers go into `reading`.
 
@@ -75,7 +80,7 @@ def document_rows(
     position = batch_number = in_batch = 0
     sheet: _Sheet | None = None
     for part in without_error_column(parts):
-        if isinstance(part, Notice):
+        if isinstance(part, ReadWarning):
             reading.note(part)
             continue
         if sheet is None or sheet.header != part.header:
@@ -98,7 +103,9 @@ def document_rows(
 class _Sheet:
     """Everything about one sheet that is the same for all its rows, worked out once."""
 
-    def __init__(self, header: SheetHeader, template: Template, owner: Owner, addresses: VectorAddresses) -> None:
+    def __init__(
+        self, header: SheetHeader, template: WorkbookTemplate, owner: Owner, addresses: VectorAddresses
+    ) -> None:
         self.header = header
         self._owner = owner
         self._addresses = addresses

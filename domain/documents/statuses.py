@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from domain.timestamps import told_time
+from domain.timestamps import isoformat_utc
 
 Status = Literal["pending", "processing", "completed", "failed", "rolled_back"]
 BATCH_FIELDS = (
@@ -37,7 +37,7 @@ RESULT_FIELDS = (
 )
 
 
-class Told(Protocol):
+class VersionView(Protocol):
     """A version as it is told."""
 
     @property
@@ -60,7 +60,7 @@ class Told(Protocol):
     def result(self) -> Mapping[str, Any] | None: ...
 
 
-class Listed(Told, Protocol):
+class ListedVersionView(VersionView, Protocol):
     """A document by its current version, as a list tells it."""
 
     @property
@@ -81,7 +81,7 @@ def unexplained_end(how: str, steps: Sequence[str], run_id: str) -> str:
     return f"The run {how}{where}; run {run_id[:8]} in Dagster has the details. Finished batches are kept: retry."
 
 
-def gone(run_id: str, where: str = "") -> str:
+def process_gone_message(run_id: str, where: str = "") -> str:
     """Why a document failed whose run's process died before it could say so."""
     return (
         f"The process of run {run_id[:8]}{where} is gone: killed, out of memory, or its machine stopped. "
@@ -89,21 +89,21 @@ def gone(run_id: str, where: str = "") -> str:
     )
 
 
-def error_rows(version: Told) -> int:
+def error_rows(version: VersionView) -> int:
     """How many rows of a completed version have errors; with some, it is no more than a partial success."""
     return int(version.result["errorRows"]) if version.result else 0
 
 
-def in_words(status: str, errors: int) -> str:
+def describe_status(status: str, errors: int) -> str:
     """A status that does not hide what went wrong beside what went well."""
-    return f"{status} with {counted(errors, 'error row')}" if errors else status
+    return f"{status} with {count_noun(errors, 'error row')}" if errors else status
 
 
-def counted(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def upload_json(version: Told) -> dict[str, Any]:
+def upload_json(version: VersionView) -> dict[str, Any]:
     """A version that was taken in; `known` only where it held the same bytes already."""
     return {
         "documentId": version.document_id,
@@ -114,7 +114,7 @@ def upload_json(version: Told) -> dict[str, Any]:
     }
 
 
-def document_json(version: Listed) -> dict[str, Any]:
+def document_json(version: ListedVersionView) -> dict[str, Any]:
     """A document in a list, by its current version; `errorRows` and `error` only where there are some."""
     errors = error_rows(version)
     return {
@@ -124,13 +124,13 @@ def document_json(version: Listed) -> dict[str, Any]:
         "mode": version.mode,
         "template": version.template_json["name"],
         "byteSize": version.byte_size,
-        "uploadedAt": told_time(version.uploaded_at),
+        "uploadedAt": isoformat_utc(version.uploaded_at),
         **({"errorRows": errors} if errors else {}),
         **({"error": {"message": version.error}} if version.error else {}),
     }
 
 
-def status_json(version: Told, batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def status_json(version: VersionView, batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """State, progress, batches, result and error of a version; `liveVersion` only where searches show another one.
 
     Progress has `errorRows` only where there are some, and `waitsFor` only while the version waits for a service.

@@ -32,7 +32,7 @@ class RowBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class ReadWarning:
     """Worth telling, not fatal."""
 
     sheet: str | None
@@ -43,17 +43,17 @@ class Notice:
 ERROR_COLUMN = "오류 / Error"  # what an error workbook adds; it is no content of the sheet that is uploaded again
 
 
-def without_error_column(parts: Iterable[RowBatch | Notice]) -> Iterator[RowBatch | Notice]:
+def without_error_column(parts: Iterable[RowBatch | ReadWarning]) -> Iterator[RowBatch | ReadWarning]:
     """The parts of a file without the column of an error workbook, whose rows thus are what they were before."""
     told: set[str] = set()
     for part in parts:
-        if isinstance(part, Notice) or ERROR_COLUMN not in part.header.columns:
+        if isinstance(part, ReadWarning) or ERROR_COLUMN not in part.header.columns:
             yield part
             continue
         sheet, at = part.header.sheet, part.header.columns.index(ERROR_COLUMN)
         if sheet not in told:
             told.add(sheet)
-            yield Notice(sheet, None, f"the column {ERROR_COLUMN} of an error workbook is left out")
+            yield ReadWarning(sheet, None, f"the column {ERROR_COLUMN} of an error workbook is left out")
         columns = part.header.columns[:at] + part.header.columns[at + 1 :]
         header = replace(part.header, columns=columns)
         yield RowBatch(header, [(number, cells[:at] + cells[at + 1 :]) for number, cells in part.rows])

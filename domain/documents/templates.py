@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from domain.documents.tables import Layout
-from domain.errors import Misuse, PermanentFailure
+from domain.errors import InvalidRequest, PermanentError
 from domain.validation_messages import told_of
 
 PLACE = re.compile(r"\{\{\s*(.+?)\s*\}\}")
 
 
-class TemplateMismatch(PermanentFailure):
+class TemplateMismatch(PermanentError):
     """The template names a column that the sheet does not have."""
 
 
@@ -33,7 +33,7 @@ class RagConfig(_Part):
     skip_duplicates: bool = True
 
 
-class Template(_Part):
+class WorkbookTemplate(_Part):
     """One organization's way of laying out a workbook. The empty template reads any table."""
 
     name: str = Field("default", min_length=1, max_length=200)
@@ -64,10 +64,10 @@ class Template(_Part):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def parse_template(text: str, source: str) -> Template:
+def parse_template(text: str, source: str) -> WorkbookTemplate:
     """A template from YAML or JSON text.
 
-    Raises Misuse, naming `source` and each wrong field.
+    Raises InvalidRequest, naming `source` and each wrong field.
     """
     import yaml
 
@@ -76,9 +76,9 @@ def parse_template(text: str, source: str) -> Template:
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date of no calendar, nesting without end
         mark = getattr(error, "problem_mark", None)
         where = f" near line {mark.line + 1}" if mark else ""
-        raise Misuse(f"{source} is neither YAML nor JSON{where}; check its quotes and indentation") from error
+        raise InvalidRequest(f"{source} is neither YAML nor JSON{where}; check its quotes and indentation") from error
     if not isinstance(data, dict):
-        raise Misuse(f"{source} must hold one template: fields such as name, columnMapping, ragConfig")
+        raise InvalidRequest(f"{source} must hold one template: fields such as name, columnMapping, ragConfig")
     return template_of(data, source)
 
 
@@ -94,12 +94,12 @@ def _loaded(text: str) -> Any:
         return yaml.safe_load(text)
 
 
-def template_of(data: Mapping[str, Any], source: str = "the template") -> Template:
+def template_of(data: Mapping[str, Any], source: str = "the template") -> WorkbookTemplate:
     try:
-        return Template.model_validate(data)
+        return WorkbookTemplate.model_validate(data)
     except ValidationError as error:
         told = "; ".join(map(told_of, error.errors(include_url=False)))
-        raise Misuse(f"{source}: {told}") from None
+        raise InvalidRequest(f"{source}: {told}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Columns:
     positions: Mapping[str, int]
 
 
-def mapped_columns(template: Template, header: Sequence[str], sheet: str) -> Columns:
+def mapped_columns(template: WorkbookTemplate, header: Sequence[str], sheet: str) -> Columns:
     """The columns after `columnMapping` (header → field).
 
     Raises TemplateMismatch where a column that the template needs is missing from the sheet, or two columns
@@ -130,14 +130,14 @@ def mapped_columns(template: Template, header: Sequence[str], sheet: str) -> Col
     return Columns(names, positions)
 
 
-def needed_columns(template: Template) -> tuple[str, ...]:
+def needed_columns(template: WorkbookTemplate) -> tuple[str, ...]:
     """Fields without which the template cannot do what it says, in order of first mention."""
     places = PLACE.findall(template.rag_config.embedding_template or "")
     wanted = [template.employee_identifier, *template.key_columns, *places, *template.rag_config.metadata_fields]
     return tuple(dict.fromkeys(name for name in wanted if name))
 
 
-def text_of(template: Template, columns: Columns) -> Callable[[Sequence[str]], str]:
+def text_of(template: WorkbookTemplate, columns: Columns) -> Callable[[Sequence[str]], str]:
     """How a row's cells become the text that is embedded (B6).
 
     With `embeddingTemplate`, its `{{column}}` places are filled; else one `column: value` line for each cell

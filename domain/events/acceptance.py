@@ -7,13 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from domain.events.ids import Seed, run_id_of
 from domain.events.parsing import Event, place_of
 from domain.events.registry import cancelled_by, functions_of, read_payload
 
 
-class NotYours(Misuse):
+class OrganizationMismatch(InvalidRequest):
     """An event that names another organization than its key's (HTTP 403)."""
 
 
@@ -27,7 +27,7 @@ class PlannedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedEvent:
     """An event that may be kept. `digest`: of its name and the id that its sender gave it, if any."""
 
     event_id: str
@@ -38,27 +38,27 @@ class Accepted:
     subject: str | None
 
 
-def accepted(events: Sequence[Event], organization_id: str, seed: Seed) -> list[Accepted]:
-    """All events of a request, with the ids of its seed. Raises Misuse where one of them must not be kept."""
+def accept_events(events: Sequence[Event], organization_id: str, seed: Seed) -> list[AcceptedEvent]:
+    """All events of a request, with the ids of its seed. Raises InvalidRequest where one of them must not be kept."""
     return [
         _accepted(event, organization_id, seed.id_of(number), place_of(number, len(events)))
         for number, event in enumerate(events, 1)
     ]
 
 
-def _accepted(event: Event, organization_id: str, event_id: str, where: str) -> Accepted:
+def _accepted(event: Event, organization_id: str, event_id: str, where: str) -> AcceptedEvent:
     runs, subject = [], None
     for function in functions_of(event.name):
         try:
             payload = read_payload(function, event.data)
-        except Misuse as error:
-            raise Misuse(f"{error}{where}") from None
+        except InvalidRequest as error:
+            raise InvalidRequest(f"{error}{where}") from None
         if payload.tenant_id not in (None, organization_id):
-            raise NotYours(f"{event.name}: data.tenantId: is not the organization of the key{where}")
+            raise OrganizationMismatch(f"{event.name}: data.tenantId: is not the organization of the key{where}")
         subject = payload.subject
         runs.append(PlannedRun(run_id_of(organization_id, event_id, function.name), function.name, subject))
     cancels = cancelled_by(event.name) if subject is not None else []
-    return Accepted(event_id, event, digest_of_id(event.name, event.id), runs, cancels, subject)
+    return AcceptedEvent(event_id, event, digest_of_id(event.name, event.id), runs, cancels, subject)
 
 
 def digest_of_id(name: str, text: str | None) -> bytes | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 
 MOST_EVENTS = 5000
 EVENT_BYTES = 3 * 2**20
@@ -36,7 +36,10 @@ class Event:
 
 
 def read_events(body: bytes) -> list[Event]:
-    """The events of a request's body. Raises Misuse, which names the first event that is wrong, by its number."""
+    """The events of a request's body.
+
+    Raises InvalidRequest, which names the first event that is wrong, by its number.
+    """
     if not body.strip():
         return []
     # senders that cut a character in two are answered as the event server does: with the replacement character
@@ -44,7 +47,7 @@ def read_events(body: bytes) -> list[Event]:
     if not isinstance(found, list):
         return [read_event(found)]
     if len(found) > MOST_EVENTS:
-        raise Misuse(f"Cannot have more than {MOST_EVENTS} events in a batch")
+        raise InvalidRequest(f"Cannot have more than {MOST_EVENTS} events in a batch")
     return [read_event(one, place_of(number, len(found))) for number, one in enumerate(found, 1)]
 
 
@@ -61,26 +64,26 @@ def parsed(text: str) -> Any:
             raise RecursionError
         return found
     except RecursionError:
-        raise Misuse("The body is nested too deeply to be read") from None
+        raise InvalidRequest("The body is nested too deeply to be read") from None
     except ValueError as error:
-        raise Misuse(
+        raise InvalidRequest(
             f"The body is not JSON: {str(error).replace(' - use sys.set_int_max_str_digits() to', ';')}"
         ) from None
 
 
 def kept_data(content: str) -> dict[str, Any]:
-    """The data of a kept event. Raises Misuse for one that was taken when events nested more deeply."""
+    """The data of a kept event. Raises InvalidRequest for one that was taken when events nested more deeply."""
     try:
         return dict(parsed(content)["data"])
-    except Misuse as error:
-        raise Misuse(str(error).replace("The body", "The event", 1)) from None
+    except InvalidRequest as error:
+        raise InvalidRequest(str(error).replace("The body", "The event", 1)) from None
 
 
 def kept_fields(name: str, content: str) -> dict[str, Any]:
     """All that was kept of an event; of one that cannot be read any more, why, in place of its data."""
     try:
         return dict(parsed(content))
-    except Misuse as error:
+    except InvalidRequest as error:
         return {"name": name, "data": {"error": str(error).replace("The body", "The event", 1)}}
 
 
@@ -111,13 +114,13 @@ def _finite(text: str) -> float:
 
 
 def read_event(found: Any, where: str = "") -> Event:
-    """Check the fields that are the protocol's. Raises Misuse."""
+    """Check the fields that are the protocol's. Raises InvalidRequest."""
     if not isinstance(found, dict):
-        raise Misuse(f"An event is a JSON object with a name{where}")
+        raise InvalidRequest(f"An event is a JSON object with a name{where}")
     name, identity, ts = _name(found.get("name"), where), found.get("id") or None, _time(found.get("ts"), where)
     for field, kind, told in FIELDS:
         if not isinstance(found.get(field), kind | None):
-            raise Misuse(f"{field} must be {told}{where}")
+            raise InvalidRequest(f"{field} must be {told}{where}")
     data = {key: value for key, value in (found.get("data") or {}).items() if key != "_inngest"}
     kept = {"name": name, "data": data, "id": identity, "ts": ts}
     content = _told(kept | {field: found.get(field) for field in ("v", "user", "meta")}, where)
@@ -126,32 +129,32 @@ def read_event(found: Any, where: str = "") -> Event:
 
 def _name(name: Any, where: str) -> str:
     if name is None or name == "":
-        raise Misuse(f"event name is empty{where}")
+        raise InvalidRequest(f"event name is empty{where}")
     if not isinstance(name, str):
-        raise Misuse(f"event name must be a string{where}")
+        raise InvalidRequest(f"event name must be a string{where}")
     if name.casefold().startswith(RESERVED):
-        raise Misuse(f"event name is reserved for internal use: names may not begin with {RESERVED}{where}")
+        raise InvalidRequest(f"event name is reserved for internal use: names may not begin with {RESERVED}{where}")
     return name
 
 
 def _time(ts: Any, where: str) -> int | None:
     if ts is not None and (not isinstance(ts, int) or isinstance(ts, bool)):
-        raise Misuse(f"ts must be whole milliseconds since 1970{where}")
+        raise InvalidRequest(f"ts must be whole milliseconds since 1970{where}")
     if ts and not YEAR_1980 <= ts <= YEAR_2100:
-        raise Misuse(f"ts must lie between the years 1980 and 2100, in milliseconds{where}")
+        raise InvalidRequest(f"ts must lie between the years 1980 and 2100, in milliseconds{where}")
     return ts or None
 
 
 def _told(event: Mapping[str, Any], where: str) -> str:
-    """The event's JSON. Raises Misuse where it is too large, or too deep to be written again."""
+    """The event's JSON. Raises InvalidRequest where it is too large, or too deep to be written again."""
     try:
         content = json.dumps({key: value for key, value in event.items() if value is not None}, separators=(",", ":"))
         if len(content) > EVENT_BYTES:  # the escaped spelling is never the shorter one
             plain = json.dumps(json.loads(content), separators=(",", ":"), ensure_ascii=False)
             if (size := len(plain.encode("utf-8", "surrogatepass"))) > EVENT_BYTES:
-                raise Misuse(f"Event is over the max size: Max {EVENT_BYTES} bytes / Size {size} bytes{where}")
+                raise InvalidRequest(f"Event is over the max size: Max {EVENT_BYTES} bytes / Size {size} bytes{where}")
     except RecursionError:
-        raise Misuse(f"The event is nested too deeply to be kept{where}") from None
+        raise InvalidRequest(f"The event is nested too deeply to be kept{where}") from None
     return content
 
 

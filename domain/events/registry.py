@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from domain.events.payloads import (
     DocumentCleanup,
     DocumentProcess,
@@ -100,12 +100,12 @@ def cancelled_by(event: str) -> list[str]:
 
 
 def read_payload(function: Function, data: Mapping[str, Any]) -> Payload:
-    """Raises Misuse with each wrong field and its reason, never with its value."""
+    """Raises InvalidRequest with each wrong field and its reason, never with its value."""
     try:
         return function.payload.model_validate(data)
     except ValidationError as error:
         found = ({**wrong, "loc": ("data", *wrong["loc"])} for wrong in error.errors(include_input=False))
-        raise Misuse(f"{function.event}: {'; '.join(map(told_of, found))}") from None
+        raise InvalidRequest(f"{function.event}: {'; '.join(map(told_of, found))}") from None
 
 
 def registry_json() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.notifications.alerts import Deed, Kind, Step
-from domain.notifications.messages import MOST_MESSAGE, MOST_SUBJECT, NewNotice, one_line, storable
+from domain.notifications.messages import MOST_MESSAGE, MOST_SUBJECT, NewNotification, one_line, storable
 from domain.notifications.recipients import Target
 
 # one, many, what to do
@@ -60,7 +60,7 @@ def notices_of(
     targets: Iterable[Target],
     places: Places,
     window_minutes: float,
-) -> list[NewNotice]:
+) -> list[NewNotification]:
     """One message for each target. Its key is of this telling of this alert, so it is sent once."""
     if step.deed == "grown":
         return []
@@ -68,7 +68,7 @@ def notices_of(
     about = step.fact.organizations if step.fact else ()
     count = step.fact.count if step.fact else 0
     return [
-        NewNotice(
+        NewNotification(
             organization_id,
             f"alert:{alert_id}:{step.deed}:{told}:{number}",
             target.channel,

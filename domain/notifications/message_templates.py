@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 
 # name → (subject, message)
 BUILT_IN: Mapping[str, tuple[str, str]] = {
@@ -29,16 +29,16 @@ class Filled:
 
 
 def rendered(name: str, values: Mapping[str, Any], more: Mapping[str, tuple[str, str]] | None = None) -> Filled:
-    """A template with its values. Raises Misuse where the template, or a value that it needs, is not there."""
+    """A template with its values. Raises InvalidRequest where the template, or a value that it needs, is not there."""
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     known = {**BUILT_IN, **(more or {})}
     if name not in known:
-        raise Misuse(f"Template {name!r} does not exist; choose of {', '.join(sorted(known))}")
+        raise InvalidRequest(f"Template {name!r} does not exist; choose of {', '.join(sorted(known))}")
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     try:
         subject, message = (environment.from_string(text).render(values) for text in known[name])
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-        raise Misuse(f"Template {name} cannot be filled: {error}") from error
+        raise InvalidRequest(f"Template {name} cannot be filled: {error}") from error
     return Filled(subject, message)

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from domain.notifications.message_templates import rendered
 from domain.notifications.recipients import checked_email, checked_webhook
 
@@ -22,7 +22,7 @@ MOST_MESSAGE, MOST_SUBJECT = 20_000, 200  # characters; Slack takes 40,000
 
 
 @dataclass(frozen=True, slots=True)
-class NewNotice:
+class NewNotification:
     """One message to one recipient over one channel, as it will be sent; `key` makes it one message.
 
     `about` are organizations beside its own whose data it names: with any of them it is erased.
@@ -95,17 +95,17 @@ class SendNotification(BaseModel):
         if template := others.data.get("template"):
             try:
                 rendered(template, values)
-            except Misuse as error:
+            except InvalidRequest as error:
                 raise ValueError(str(error)) from None
         return values
 
-    def notice(self, organization_id: str, key: str) -> NewNotice:
+    def notice(self, organization_id: str, key: str) -> NewNotification:
         """The message as it will be sent."""
         subject, message = self.title or "", self.message or ""
         if self.template is not None:
             filled = rendered(self.template, self.values)
             subject, message = subject or filled.subject, filled.message
-        return NewNotice(
+        return NewNotification(
             organization_id,
             key,
             self.channel,

@@ -13,7 +13,7 @@ Ending = Literal["sent", "refused", "later", "lost"]
 
 INITIAL_BACKOFF, MAX_BACKOFF = 5.0, 3600.0  # seconds
 MAX_RETRY_AFTER = 24 * 3600.0  # a service that asks for more patience than this is not obeyed to the letter
-FORSAKEN = "The process that was sending it died before it could write how that ended"
+SENDER_DIED = "The process that was sending it died before it could write how that ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ SENT = Outcome("sent")
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Settlement:
     """What the ledger writes after an attempt; `pause` are the seconds until the next one, where there is one."""
 
     state: State
@@ -41,21 +41,21 @@ class Settled:
     pause: float = 0.0
 
 
-def settled(outcome: Outcome, attempts: int, repeatable: bool, most: int, jitter: float) -> Settled:
+def settle_outcome(outcome: Outcome, attempts: int, repeatable: bool, most: int, jitter: float) -> Settlement:
     """What becomes of a notice after its attempt number `attempts`; `jitter` is random, 0 to 1.
 
     `repeatable` channels know a message when they see it again, so what was lost may be sent again; on the others a
     person decides, because nobody else can see whether it arrived.
     """
     if outcome.ending == "sent":
-        return Settled("sent")
+        return Settlement("sent")
     if outcome.ending == "refused":
-        return Settled("failed", outcome.reason)
+        return Settlement("failed", outcome.reason)
     if outcome.ending == "lost" and not repeatable:
-        return Settled("unknown", outcome.reason)
+        return Settlement("unknown", outcome.reason)
     if attempts >= most:
-        return Settled("failed", f"{outcome.reason} (given up after {attempts} attempts)")
-    return Settled("waiting", outcome.reason, backoff(attempts, outcome.after, jitter))
+        return Settlement("failed", f"{outcome.reason} (given up after {attempts} attempts)")
+    return Settlement("waiting", outcome.reason, backoff(attempts, outcome.after, jitter))
 
 
 def backoff(attempts: int, retry_after: float | None, jitter: float) -> float:

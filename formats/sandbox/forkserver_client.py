@@ -15,7 +15,7 @@ from multiprocessing.reduction import send_handle
 from typing import Any
 from weakref import WeakSet
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 
 MODULE = "formats.sandbox.forkserver"
 ANSWER_SECONDS = 10.0  # to kill a child and say how it ended
@@ -76,7 +76,7 @@ class Server:
 def begun(job: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Server, int]:
     """A server at work on the job, and the pipe with the frames of its child: one that is idle, or a new one.
 
-    Raises TransientFailure where none starts.
+    Raises TransientError where none starts.
     """
     with suppress(IndexError):
         while True:
@@ -92,7 +92,7 @@ def begun(job: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Serve
         return server, server.begin(job)
     except OSError as error:
         server.close()
-        raise TransientFailure(NO_SERVER) from error
+        raise TransientError(NO_SERVER) from error
 
 
 def finished(server: Server) -> int | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from domain.documents.tables import Layout
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from formats.errors import Damaged, ReaderFailed, TooLarge
 from formats.limits import Limits
 from formats.sandbox.forkserver_client import NO_SERVER, begun, finished
@@ -35,7 +35,7 @@ def run(
 ) -> Iterator[tuple[bytes, bytes]]:
     """The frames of one child, which is dead when this generator is.
 
-    Raises ReaderFailed when the child died of its reader, TooLarge when it ran out of time, TransientFailure when the
+    Raises ReaderFailed when the child died of its reader, TooLarge when it ran out of time, TransientError when the
     server that forked it was killed.
     """
     job = {
@@ -91,7 +91,7 @@ def _judge_death(code: int | None) -> None:
     """A child that ended by itself said why. One that was killed did not: SIGXCPU and SIGKILL come from its limits,
     SIGABRT mostly from a Rust allocation over its memory."""
     if code is None:
-        raise TransientFailure(NO_SERVER)
+        raise TransientError(NO_SERVER)
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise TooLarge(TOO_LONG)
     if code == -signal.SIGABRT:

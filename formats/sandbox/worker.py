@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from domain.documents.tables import Layout, Notice, RowBatch, SheetHeader
+from domain.documents.tables import Layout, ReadWarning, RowBatch, SheetHeader
 from domain.errors import UnreadableFile
 from formats.detection import kind_of
 from formats.errors import TooLarge
@@ -58,11 +58,11 @@ def work(job: dict[str, Any], limits: Limits, send: Send) -> None:
     send(pack_fact("end"))
 
 
-def _send_all(items: Iterator[RowBatch | Notice], limits: Limits, send: Send) -> None:
+def _send_all(items: Iterator[RowBatch | ReadWarning], limits: Limits, send: Send) -> None:
     header: SheetHeader | None = None
     sent = 0
     for item in items:
-        if isinstance(item, Notice):
+        if isinstance(item, ReadWarning):
             send(pack_fact("notice", item.sheet, item.row_number, item.message))
             continue
         if item.header is not header:

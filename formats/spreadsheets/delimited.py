@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from domain.documents.tables import Notice
+from domain.documents.tables import ReadWarning
 from formats.encoding import encoding_of
 from formats.errors import NotAWorkbook, TooLarge
 from formats.limits import Limits
@@ -21,11 +21,11 @@ SNIFF_CHARS = 2**16
 SHEET = "csv"
 
 
-def open_delimited(path: Path, limits: Limits) -> Iterator[Sheet | Notice]:
+def open_delimited(path: Path, limits: Limits) -> Iterator[Sheet | ReadWarning]:
     """The one sheet of a delimited file, and a notice when its encoding was guessed."""
     encoding = encoding_of(path)
     if encoding.notice:
-        yield Notice(None, None, encoding.notice)
+        yield ReadWarning(None, None, encoding.notice)
     csv.field_size_limit(limits.row_chars)
     with path.open(encoding=encoding.codec, newline="", errors="replace") as file:
         head = file.read(SNIFF_CHARS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from domain.documents.tables import Notice
+from domain.documents.tables import ReadWarning
 from formats.detection import Kind
 from formats.limits import Limits
 from formats.spreadsheets.sheet import Sheet
@@ -38,12 +38,12 @@ def ladder(kind: Kind, path: Path) -> tuple[str, ...]:
     }[kind]
 
 
-def open_sheets(reader: str, path: Path, limits: Limits) -> Iterator[Sheet | Notice]:
+def open_sheets(reader: str, path: Path, limits: Limits) -> Iterator[Sheet | ReadWarning]:
     """The sheets of a file by the reader of that name."""
     if reader in ("calamine", "calamine_lossy", "calamine_ods"):
         from formats.spreadsheets.xlsx import open_calamine
 
-        told = [Notice(None, None, LOSSY)] if reader == "calamine_lossy" else []
+        told = [ReadWarning(None, None, LOSSY)] if reader == "calamine_lossy" else []
         return chain(told, open_calamine(path, spans=reader == "calamine_ods"))
     if reader == "openpyxl":
         from formats.spreadsheets.xlsx import open_openpyxl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 
-from domain.documents.tables import Layout, Notice, RowBatch
+from domain.documents.tables import Layout, ReadWarning, RowBatch
 from formats.errors import Damaged, Empty, NoTable, TooLarge, UnknownSheet
 from formats.limits import Limits
 from formats.spreadsheets.cell_text import texts_of
@@ -19,8 +19,8 @@ TABLE = "table"
 
 
 def read_sheets(
-    sheets: Iterable[Sheet | Notice], layout: Layout, limits: Limits, batch_rows: int
-) -> Iterator[RowBatch | Notice]:
+    sheets: Iterable[Sheet | ReadWarning], layout: Layout, limits: Limits, batch_rows: int
+) -> Iterator[RowBatch | ReadWarning]:
     """The tables of the sheet the template names, or of every visible sheet.
 
     Raises NoTable (or Empty) when no sheet gives a table, UnknownSheet when the named one is not there.
@@ -29,7 +29,7 @@ def read_sheets(
     hidden: list[str] = []
     verdicts: list[str | None] = []
     for sheet in sheets:
-        if isinstance(sheet, Notice):
+        if isinstance(sheet, ReadWarning):
             yield sheet
             continue
         names.append(sheet.name)
@@ -38,7 +38,7 @@ def read_sheets(
         elif layout.sheet in (None, sheet.name) or sheet.ragged:  # a text file has one sheet, whatever its name
             verdicts.append((yield from _read_sheet(sheet, layout, limits, batch_rows)))
     if hidden:
-        yield Notice(
+        yield ReadWarning(
             None, None, f"hidden, so not read: {_listed(hidden)}; name one as sheet in the template to read it"
         )
     if layout.sheet is not None and names and not verdicts:
@@ -49,7 +49,7 @@ def read_sheets(
 
 def _read_sheet(
     sheet: Sheet, layout: Layout, limits: Limits, batch_rows: int
-) -> Generator[RowBatch | Notice, None, str | None]:
+) -> Generator[RowBatch | ReadWarning, None, str | None]:
     """One sheet; gives back TABLE, the reason why it is no table, or None when it is empty."""
     rows = _texts(sheet, limits)
     verdict = None
@@ -61,9 +61,9 @@ def _read_sheet(
             yield item
     except NoTable as error:
         verdict = str(error)
-        yield Notice(sheet.name, None, verdict)
+        yield ReadWarning(sheet.name, None, verdict)
     if verdict is None:
-        yield Notice(sheet.name, None, f'sheet "{sheet.name}" is empty')
+        yield ReadWarning(sheet.name, None, f'sheet "{sheet.name}" is empty')
     return verdict
 
 

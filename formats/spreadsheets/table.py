@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from domain.documents.tables import Notice, RowBatch, SheetHeader
+from domain.documents.tables import ReadWarning, RowBatch, SheetHeader
 from formats.errors import NoTable, TooLarge
 from formats.limits import Limits
 from formats.spreadsheets.columns import blank_name, letters, unique
@@ -18,7 +18,7 @@ QUOTE_CHARS = 160
 GIVE_HEADER_ROW = "give the row number of the header in the template (headerRow; who runs Rowline stores it)"
 
 
-class Notices:
+class ReadWarnings:
     """The notices of one sheet: the first of each sort in full, the rest as a number at the end."""
 
     def __init__(self, sheet: str, at_most: int) -> None:
@@ -26,17 +26,17 @@ class Notices:
         self._at_most = at_most
         self._seen: dict[str, int] = {}
 
-    def about(self, sort: str, row_number: int | None, message: str) -> Iterator[Notice]:
+    def about(self, sort: str, row_number: int | None, message: str) -> Iterator[ReadWarning]:
         """One notice, or none when enough of its sort were given."""
         self._seen[sort] = self._seen.get(sort, 0) + 1
         if self._seen[sort] <= self._at_most:
-            yield Notice(self._sheet, row_number, message)
+            yield ReadWarning(self._sheet, row_number, message)
 
-    def left(self) -> Iterator[Notice]:
+    def left(self) -> Iterator[ReadWarning]:
         """What was counted but not told."""
         for sort, count in self._seen.items():
             if count > self._at_most:
-                yield Notice(self._sheet, None, f"{count - self._at_most:,} more rows like these: {sort}")
+                yield ReadWarning(self._sheet, None, f"{count - self._at_most:,} more rows like these: {sort}")
 
 
 class Table:
@@ -63,7 +63,7 @@ class Table:
         self._first = first
         return SheetHeader(self._sheet, unique(self._names), self._rows)
 
-    def cut(self, cells: list[str]) -> tuple[str, ...]:
+    def project(self, cells: list[str]) -> tuple[str, ...]:
         """The cells of the table's columns, blank where the row is short."""
         short = self._span - len(cells)
         if short > 0:
@@ -72,13 +72,13 @@ class Table:
             return tuple(cells[self._block])
         return tuple([cells[index] for index in self.indices])
 
-    def outside(self, cells: list[str]) -> list[int]:
+    def unknown_columns(self, cells: list[str]) -> list[int]:
         """Columns this row uses and the table does not have yet."""
         if self._block is not None and len(cells) <= self._span and not any(cells[: self._first]):
             return []
         return [column for column in filled(cells) if column not in self._known]
 
-    def widen(self, columns: list[int]) -> None:
+    def add_columns(self, columns: list[int]) -> None:
         """Take in columns found late."""
         order = [*self.indices, *columns]
         names = [*self._names, *(blank_name(column) for column in columns)]
@@ -99,7 +99,7 @@ def read_table(
     batch_rows: int,
     merges: Callable[[], Iterable[Merge]] = tuple,
     ragged: bool = False,
-) -> Iterator[RowBatch | Notice]:
+) -> Iterator[RowBatch | ReadWarning]:
     """The table of one sheet.
 
     Rows come as texts with their numbers, blank rows left out. Raises NoTable when the sheet has rows but no table.
@@ -122,10 +122,10 @@ def read_table(
             return
         above, head, sample = fixed
         found = _header_of(head, sample)
-    notices = Notices(sheet, limits.notices)
+    notices = ReadWarnings(sheet, limits.notices)
     table = Table(sheet, found, limits)
     if above:
-        yield Notice(sheet, above[0][0], _told_above(above))
+        yield ReadWarning(sheet, above[0][0], _describe_skipped_rows(above))
     if not sample:
         raise NoTable(f'sheet "{sheet}" has a header in row {found.rows[-1]} but no rows below it')
     body = chain(sample, source)
@@ -170,7 +170,7 @@ def why_no_header(sheet: str, sample: Sequence[Row], complete: bool) -> str:
     return f'no header row was found in sheet "{sheet}" ({count}); {GIVE_HEADER_ROW} or send a sheet that is one table'
 
 
-def _told_above(above: Sequence[Row]) -> str:
+def _describe_skipped_rows(above: Sequence[Row]) -> str:
     which = f"row {above[0][0]}" if len(above) == 1 else f"rows {above[0][0]} to {above[-1][0]}"
     return (
         f"{which} above the header taken as title, not read as data: {quoted(chain.from_iterable(c for _, c in above))}"
@@ -192,19 +192,19 @@ def quoted(cells: Iterable[str]) -> str:
 
 def _profile(table: Table, sample: Sequence[Row]) -> tuple[list[bool], int]:
     """Which columns hold only numbers and dates (seen in most rows), and how many cells make a row a narrow one."""
-    cut = [table.cut(cells) for _number, cells in sample]
-    widths = sorted(len(filled(cells)) for cells in cut)
+    project = [table.project(cells) for _number, cells in sample]
+    widths = sorted(len(filled(cells)) for cells in project)
     typed = []
     for column in range(len(table.indices)):
-        texts = [cells[column] for cells in cut if cells[column]]
+        texts = [cells[column] for cells in project if cells[column]]
         hits = sum(map(is_typed, texts))
         typed.append(len(texts) >= 3 and hits * 5 >= len(texts) * 4)
     return typed, widths[len(widths) // 2] // 2
 
 
 def _without_notes(
-    rows: Iterable[Row], table: Table, typed: list[bool], narrow: int, notices: Notices
-) -> Iterator[Row | Notice]:
+    rows: Iterable[Row], table: Table, typed: list[bool], narrow: int, notices: ReadWarnings
+) -> Iterator[Row | ReadWarning]:
     """Rows, then one notice for each note that stands below the table (see `first_note`)."""
     tail: list[Row] = []
     last_wide = 0
@@ -221,7 +221,7 @@ def _without_notes(
             if len(tail) > TAIL_ROWS:
                 last_wide = tail[0][0]
                 yield tail.pop(0)
-    start = first_note([(number, table.cut(cells)) for number, cells in tail], last_wide, typed)
+    start = first_note([(number, table.project(cells)) for number, cells in tail], last_wide, typed)
     yield from tail[:start]
     for number, cells in tail[start:]:
         message = f"row {number} below the table taken as a note, not read as data: {quoted(cells)}"
@@ -254,13 +254,13 @@ def first_note(tail: Sequence[tuple[int, Sequence[str]]], last_wide: int, typed:
 
 
 def _batched(
-    table: Table, rows: Iterable[Row | Notice], notices: Notices, batch_rows: int, fields: int
-) -> Iterator[RowBatch | Notice]:
+    table: Table, rows: Iterable[Row | ReadWarning], notices: ReadWarnings, batch_rows: int, fields: int
+) -> Iterator[RowBatch | ReadWarning]:
     """Rows cut to the table's columns, in batches bounded by rows and by characters."""
     batch: list[tuple[int, tuple[str, ...]]] = []
     chars = 0
     for row in rows:
-        if isinstance(row, Notice):
+        if isinstance(row, ReadWarning):
             if batch:
                 yield RowBatch(table.header, batch)
                 batch = []
@@ -273,21 +273,21 @@ def _batched(
                 "look for a missing or an extra delimiter"
             )
             yield from notices.about("a different number of fields", number, message)
-        late = table.outside(cells)
+        late = table.unknown_columns(cells)
         if late:
             if batch:
                 yield RowBatch(table.header, batch)
                 batch, chars = [], 0
-            table.widen(late)
+            table.add_columns(late)
             where = ", ".join(letters(column) for column in late)
             yield from notices.about(
                 "cells outside the table",
                 number,
                 f"row {number} has cells right or left of the table; column {where} added",
             )
-        cut = table.cut(cells)
-        chars += sum(map(len, cut))
-        batch.append((number, cut))
+        project = table.project(cells)
+        chars += sum(map(len, project))
+        batch.append((number, project))
         if len(batch) >= batch_rows or chars >= BATCH_CHARS:
             yield RowBatch(table.header, batch)
             batch, chars = [], 0

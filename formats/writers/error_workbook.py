@@ -9,8 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domain.documents.tables import ERROR_COLUMN, Notice, RowBatch, SheetHeader, without_error_column
-from domain.errors import PermanentFailure, UnreadableFile
+from domain.documents.tables import ERROR_COLUMN, ReadWarning, RowBatch, SheetHeader, without_error_column
+from domain.errors import PermanentError, UnreadableFile
 from formats.writers.annotated_workbook import Marks, NotMarkable, mark_workbook
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Table:
 
 def write_error_workbook(
     target: Path,
-    read: Callable[[], Iterable[RowBatch | Notice]],
+    read: Callable[[], Iterable[RowBatch | ReadWarning]],
     errors: Iterable[ErrorRow],
     sheet_rows: int = SHEET_ROWS,
 ) -> int:
@@ -49,7 +49,7 @@ def write_error_workbook(
     `read` reads the file from its beginning, and is called twice: how wide a sheet is, is known at its end. `errors`
     come in reading order. Every cell is text, as it was read: leading zeros stay, nothing becomes a formula. Memory
     is bounded by a batch of rows. Rows after the first `sheet_rows` go on in a sheet `… (2)`, and so on. Raises
-    PermanentFailure where a row that has an error is not found again, and what `read` raises; then `target` is nothing
+    PermanentError where a row that has an error is not found again, and what `read` raises; then `target` is nothing
     to hand out.
     """
     from openpyxl import Workbook
@@ -69,7 +69,7 @@ def write_error_workbook(
 def write_marked_workbook(
     source: Path,
     target: Path,
-    read: Callable[[Path], Iterator[RowBatch | Notice]],
+    read: Callable[[Path], Iterator[RowBatch | ReadWarning]],
     errors: Iterable[ErrorRow],
 ) -> int:
     """Write the uploaded xlsx with one more column (`marked_workbook`); returns how many rows are wrong.
@@ -92,7 +92,7 @@ def write_marked_workbook(
     return sum(map(len, wrong.values())) if same else 0
 
 
-def _plain(parts: Iterable[RowBatch | Notice]) -> Iterator[RowBatch]:
+def _plain(parts: Iterable[RowBatch | ReadWarning]) -> Iterator[RowBatch]:
     return (part for part in parts if isinstance(part, RowBatch))
 
 
@@ -127,12 +127,12 @@ def _write_sheets(
             sheet.write(row_number, cells, wrong.of(table.header.sheet, row_number))
 
 
-def _batches(parts: Iterable[RowBatch | Notice]) -> Iterator[RowBatch]:
+def _batches(parts: Iterable[RowBatch | ReadWarning]) -> Iterator[RowBatch]:
     """The file's rows, without the column that an earlier error workbook added."""
     return (part for part in without_error_column(parts) if isinstance(part, RowBatch))
 
 
-def _tables(parts: Iterable[RowBatch | Notice]) -> dict[str, _Table]:
+def _tables(parts: Iterable[RowBatch | ReadWarning]) -> dict[str, _Table]:
     return {batch.header.sheet: _Table(batch.header, batch.rows[-1][0]) for batch in _batches(parts) if batch.rows}
 
 
@@ -158,7 +158,7 @@ class _Errors:
     def check_all_told(self) -> None:
         if self._next is not None:
             sheet, row_number, _ = self._next
-            raise PermanentFailure(
+            raise PermanentError(
                 f"The error workbook cannot be written: row {row_number} of {sheet} has an error but is not found in "
                 "the file again; upload the file as a new version, so that it is read anew"
             )

@@ -6,9 +6,9 @@ from typing import Annotated, Any, cast, get_args
 import typer
 
 from domain.documents.rows import Mode
-from domain.documents.statuses import document_json, error_rows, in_words, status_json, upload_json
-from domain.documents.templates import Template, parse_template
-from domain.errors import Misuse, PermanentFailure, RowlineFailure
+from domain.documents.statuses import describe_status, document_json, error_rows, status_json, upload_json
+from domain.documents.templates import WorkbookTemplate, parse_template
+from domain.errors import InvalidRequest, PermanentError, RowlineError
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.progress import watch
 from operations.services import Services
@@ -67,19 +67,19 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
         if version.status in {"failed", "rolled_back"}:
             reason = version.error or f"version {version.version} was rolled back"
             named = f"{version.filename}: "  # as what is wrong with a file begins itself
-            failures.append(PermanentFailure(named + reason.removeprefix(named)))
+            failures.append(PermanentError(named + reason.removeprefix(named)))
     for failure in failures:
         console.print(f"✗ {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:
-        raise typer.Exit(2 if all(isinstance(failure, Misuse) for failure in failures) else 1)
+        raise typer.Exit(2 if all(isinstance(failure, InvalidRequest) for failure in failures) else 1)
 
 
 def which_document(files: list[Path], document: str | None, same_name: bool) -> str | SameName | None:
-    """The document that the files belong to; None for a new one each. Raises Misuse where they cannot."""
+    """The document that the files belong to; None for a new one each. Raises InvalidRequest where they cannot."""
     if document and same_name:
-        raise Misuse("--document says which document it is, --same-name looks for it; give one of them")
+        raise InvalidRequest("--document says which document it is, --same-name looks for it; give one of them")
     if document and len(files) > 1:
-        raise Misuse("--document takes one file: each version is one file")
+        raise InvalidRequest("--document takes one file: each version is one file")
     return SAME_NAME if same_name else document
 
 
@@ -92,18 +92,18 @@ def take_all(
     services: Services,
     files: list[Path],
     org: str,
-    template: Template,
+    template: WorkbookTemplate,
     mode: Mode,
     document: str | SameName | None,
     economy: bool | None,
-) -> tuple[list[Version], list[RowlineFailure]]:
+) -> tuple[list[Version], list[RowlineError]]:
     """Upload each file; a bad one does not stop the good ones beside it (law 7)."""
     taken: list[Version] = []
-    failures: list[RowlineFailure] = []
+    failures: list[RowlineError] = []
     for path in files:
         try:
             taken.append(take(services, path, org, template, mode, document, economy))
-        except RowlineFailure as failure:
+        except RowlineError as failure:
             failures.append(failure)
     return taken, failures
 
@@ -112,7 +112,7 @@ def take(
     services: Services,
     path: Path,
     org: str,
-    template: Template,
+    template: WorkbookTemplate,
     mode: Mode,
     document: str | SameName | None = None,
     economy: bool | None = None,
@@ -121,31 +121,31 @@ def take(
         with path.open("rb") as body:
             return services.uploads.take(body, path.name, org, template, mode, document, economy=economy)
     except OSError as error:
-        raise Misuse(f"{path} cannot be read: {error.strerror}") from error
+        raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from error
 
 
-def template_named(services: Services, org: str, name: str | None) -> Template:
+def template_named(services: Services, org: str, name: str | None) -> WorkbookTemplate:
     if name is None:
-        return Template()
+        return WorkbookTemplate()
     path = Path(name)
     if path.suffix in {".yaml", ".yml", ".json"} and path.is_file():
         return read_template(path)
     return services.ledger.organizations.template(org, name)
 
 
-def read_template(file: Path) -> Template:
-    """A template file. Raises Misuse where it cannot be read or is no template."""
+def read_template(file: Path) -> WorkbookTemplate:
+    """A template file. Raises InvalidRequest where it cannot be read or is no template."""
     try:
         return parse_template(file.read_text("utf-8"), file.name)
     except OSError as error:
-        raise Misuse(f"{file} cannot be read: {error.strerror}") from error
+        raise InvalidRequest(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise Misuse(f"{file} is not UTF-8 text; save it as UTF-8") from error
+        raise InvalidRequest(f"{file} is not UTF-8 text; save it as UTF-8") from error
 
 
 def checked_mode(mode: str) -> Mode:
     if mode not in get_args(Mode):
-        raise Misuse(f"Mode {mode} does not exist; choose {' or '.join(get_args(Mode))}")
+        raise InvalidRequest(f"Mode {mode} does not exist; choose {' or '.join(get_args(Mode))}")
     return cast(Mode, mode)
 
 
@@ -171,7 +171,7 @@ def show_status(shape: dict[str, Any]) -> None:
     result = shape["result"]
     badge = STATUS_BADGES[shape["status"]]
     progress = shape["progress"]
-    badge = in_words(badge, result["errorRows"] if result else progress.get("errorRows", 0))
+    badge = describe_status(badge, result["errorRows"] if result else progress.get("errorRows", 0))
     out.print(f"{shape['filename']} (version {shape['version']}): {badge}", markup=False)
     if progress["batchesTotal"]:
         out.print(f"  {progress['batchesDone']} / {progress['batchesTotal']} batches, {progress['rowsDone']} rows")
@@ -207,7 +207,7 @@ def list_documents(
         print_json({"documents": [document_json(version) for version in versions]})
         return
     for v in versions:
-        badge = in_words(STATUS_BADGES[v.status].split(" (")[0], error_rows(v)) if not v.removed else REMOVED
+        badge = describe_status(STATUS_BADGES[v.status].split(" (")[0], error_rows(v)) if not v.removed else REMOVED
         live = f"live {v.live_version}" if v.live_version else "not live"
         out.print(
             f"{v.document_id}  {badge}  version {v.version}, {live}  {v.organization_id}  {v.filename}", markup=False

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from domain.documents.statuses import counted
-from domain.documents.templates import Template
-from domain.errors import Misuse
+from domain.documents.statuses import count_noun
+from domain.documents.templates import WorkbookTemplate
+from domain.errors import InvalidRequest
 from gateway.cli.output import Json, console, opened, out, print_json
 from operations.services import Services
 from resources.ledger.documents.documents import Version
@@ -40,7 +40,7 @@ def errors(
         told = {"documentId": document, "version": chosen.version, "errorRows": wrong}
         print_json({**told, "file": str(target) if wrong else None})
     elif wrong:
-        out.print(f"{target}: {counted(wrong, 'error row')} marked; correct and upload the file with", markup=False)
+        out.print(f"{target}: {count_noun(wrong, 'error row')} marked; correct and upload the file with", markup=False)
         out.print(f"  rowline upload {quote(str(target))} {same_way(chosen)}", markup=False)
     else:
         out.print(
@@ -50,15 +50,18 @@ def errors(
 
 def same_way(version: Version) -> str:
     """Options that make the next version of the document as this one was made."""
-    template = f" --template {quote(version.template.name)}" if version.template != Template() else ""
+    template = f" --template {quote(version.template.name)}" if version.template != WorkbookTemplate() else ""
     mode = f" --mode {version.mode}" if version.mode != "company_wide" else ""
     return f"--org {version.organization_id} --document {version.document_id}{template}{mode}"
 
 
 def written(services: Services, version: Version, target: Path, force: bool) -> int:
-    """The workbook, whole or not at all; how many rows are wrong. Raises Misuse where it cannot be put there."""
+    """The workbook, whole or not at all; how many rows are wrong.
+
+    Raises InvalidRequest where it cannot be put there.
+    """
     if target.exists() and not force:
-        raise Misuse(f"{target} is there already; --force replaces it, --out names another file")
+        raise InvalidRequest(f"{target} is there already; --force replaces it, --out names another file")
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rowline-") as folder:
             made = Path(folder) / "errors.xlsx"
@@ -66,5 +69,5 @@ def written(services: Services, version: Version, target: Path, force: bool) -> 
             if wrong:
                 os.replace(made, target)
     except OSError as error:
-        raise Misuse(f"{target} cannot be written: {error.strerror}") from error
+        raise InvalidRequest(f"{target} cannot be written: {error.strerror}") from error
     return wrong

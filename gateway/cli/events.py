@@ -24,12 +24,12 @@ def send(
     from domain.documents.identifiers import checked_name
     from domain.events.parsing import parsed
     from domain.events.registry import functions_of
-    from operations.events.intake import take_events
+    from operations.events.intake import ingest_events
 
     sent = {"name": event, "data": parsed(sys.stdin.read() if data == "-" else data), "id": identity}
     with opened() as services:
         organization = checked_name("Organization", org or services.settings.default_organization)
-        (event_id,) = take_events(services, organization, json.dumps(sent).encode())
+        (event_id,) = ingest_events(services, organization, json.dumps(sent).encode())
         runs = services.ledger.events.runs(organization, event_id)
     if as_json:
         started = [{"runId": run.run_id, "function": run.function} for run in runs]

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from domain.errors import Misuse, RowlineFailure, WrongSetting
+from domain.errors import ConfigurationError, InvalidRequest, RowlineError
 from gateway.cli import (
     catalog,
     development,
@@ -46,10 +46,10 @@ def main() -> None:
     """Run the command; a failure that a person can be told is one sentence, never a traceback."""
     try:
         app()
-    except (Misuse, WrongSetting) as error:
+    except (InvalidRequest, ConfigurationError) as error:
         console.print(f"[red]✗[/red] {_plain(error)}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except RowlineFailure as error:
+    except RowlineError as error:
         console.print(f"[red]✗[/red] {_plain(error)}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -7,13 +7,13 @@ import typer
 from pydantic import ValidationError
 
 from domain.documents.identifiers import checked_name
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from domain.notifications.messages import SendNotification
 from domain.notifications.retry_policy import STATES, State
 from domain.validation_messages import told_of
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.schemas.notifications import notice_json
-from resources.ledger.notifications.outbox import Notice
+from resources.ledger.notifications.outbox import Notification
 
 app_of_notices = typer.Typer(name="notices", help="Messages to people and apps, and what became of them.")
 ICONS = {"waiting": "⏳", "sending": "📤", "sent": "✅", "failed": "❌", "unknown": "❓"}
@@ -87,25 +87,25 @@ def retry(
 
 
 def checked_state(text: str | None) -> State | None:
-    """Raises Misuse for a state that does not exist."""
+    """Raises InvalidRequest for a state that does not exist."""
     if text is None:
         return None
     for state in STATES:
         if state == text:
             return state
-    raise Misuse(f"State {text} does not exist; choose of {', '.join(STATES)}")
+    raise InvalidRequest(f"State {text} does not exist; choose of {', '.join(STATES)}")
 
 
 def checked_message(fields: dict[str, Any]) -> SendNotification:
-    """Raises Misuse, which names the field and what is wrong with it."""
+    """Raises InvalidRequest, which names the field and what is wrong with it."""
     try:
         return SendNotification.model_validate(fields)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
-        raise Misuse(f"The message is wrong: {told_of(wrong)}") from None
+        raise InvalidRequest(f"The message is wrong: {told_of(wrong)}") from None
 
 
-def line_of(notice: Notice) -> str:
+def line_of(notice: Notification) -> str:
     title = notice.subject or notice.message.splitlines()[0][:60]
     tries = f", {notice.attempts} attempts" if notice.attempts > 1 else ""
     return f"{ICONS[notice.state]} {notice.notice_id}  {notice.channel}  {notice.state}{tries}  {title}"

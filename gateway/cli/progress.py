@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from gateway.cli.output import console
 from operations.services import Services
 from resources.ledger.documents.documents import Version
@@ -44,7 +44,7 @@ def watch(
             if version.status == "pending" and looks == HINT_AFTER:
                 progress.console.print("Nothing has picked it up yet. Is `rowline dev` running here?", markup=False)
             if version.status == "pending" and looks >= GIVE_UP_AFTER:
-                raise TransientFailure(
+                raise TransientError(
                     f"Nothing has picked up {version.filename}; start `rowline dev`, or `rowline process {document_id}`"
                 )
             sleep(LOOK_EVERY)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from domain.errors import Misuse, NotFound
+from domain.errors import InvalidRequest, NotFound
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.schemas.search import hit_json, trace_json
 from operations.documents.search import Hit, Scope
@@ -70,7 +70,7 @@ def trace(
     try:
         vector = str(UUID(vector))
     except ValueError:
-        raise Misuse(f"{vector} is not a vector id; search hits name them") from None
+        raise InvalidRequest(f"{vector} is not a vector id; search hits name them") from None
     with opened() as services:
         rows = services.ledger.lineage.trace(vector, org)
     if not rows:

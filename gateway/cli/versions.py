@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.errors import Misuse, NotFound, PermanentFailure
+from domain.errors import InvalidRequest, NotFound, PermanentError
 from gateway.cli.output import Json, console, opened, out, print_json
 
 Document = Annotated[str, typer.Argument(metavar="DOC", help="A document id.")]
@@ -100,7 +100,7 @@ def erase(
         markup=False,
     )
     if told["arrivedMeanwhile"]:
-        raise PermanentFailure(
+        raise PermanentError(
             f"{len(told['arrivedMeanwhile'])} documents were uploaded meanwhile and stay: "
             f"{', '.join(told['arrivedMeanwhile'])}; stop the uploads, and run it again"
         )
@@ -117,7 +117,7 @@ def sync_vectors(
 ) -> None:
     """Compare ledger and vector store both ways."""
     if rewrite and not repair:
-        raise Misuse("--rewrite changes the store; give --repair as well")
+        raise InvalidRequest("--rewrite changes the store; give --repair as well")
     config = {"repair": repair, "rewrite": rewrite}
     told = run("vector_sync", "synced_vectors", config, "Comparing ledger and store…")
     drifted = told["missing"] + told["orphaned"] + told["stale"]

@@ -14,7 +14,7 @@ from operations.services import Services
 from resources.database.connections import Database
 from resources.database.inspection import Inspection
 from resources.database.urls import database_url, direct_setting, direct_url
-from settings.errors import Complaint
+from settings.errors import SettingError
 from settings.settings import Settings
 
 CLOSING_SECONDS = 3.0
@@ -24,7 +24,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Bystander(Services):
+class ReadOnlyServices(Services):
     """The services of a deployment as they are found: migrations are not applied."""
 
     @cached_property
@@ -49,13 +49,13 @@ class Context:
     """One examination: what is set, what of it is wrong, and whether production is meant."""
 
     settings: Settings
-    complaints: Sequence[Complaint] = ()
+    complaints: Sequence[SettingError] = ()
     production: bool = False
     clock: Callable[[], datetime] = field(default=utc_now)
 
     @cached_property
-    def services(self) -> Bystander:
-        return Bystander(self.settings)
+    def services(self) -> ReadOnlyServices:
+        return ReadOnlyServices(self.settings)
 
     def grave(self, message: str, remedy: str) -> Verdict:
         """A failure in production, a warning anywhere else."""

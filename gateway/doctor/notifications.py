@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from gateway.doctor.context import Context
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
 from gateway.doctor.settings import is_plain_http
@@ -54,7 +54,7 @@ def webhooks(context: Context) -> Verdict:
     for address in settings.webhooks:
         try:
             place_of(address, settings.webhook_private)
-        except RowlineFailure as error:
+        except RowlineError as error:
             return failed(f"{urlsplit(address).hostname}: {error}", "Correct WEBHOOK_ADDRESSES, or the name")
     return fine(f"{len(settings.webhooks)} named, all where notices may go")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 
 
 def probe_key() -> str:
@@ -18,7 +18,7 @@ def left_clean(clean: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(RowlineFailure):
+        with suppress(RowlineError):
             clean()
         raise
     clean()

@@ -7,7 +7,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from gateway.doctor.context import Context
 from gateway.doctor.results import Finding, Verdict, failed, skipped
 
@@ -69,7 +69,7 @@ def _without(name: str, premise: Verdict) -> Verdict:
 def _look(check: Check, context: Context, verdict: Future[Verdict]) -> None:
     try:
         found = check.look(context)
-    except RowlineFailure as error:
+    except RowlineError as error:
         found = failed(str(error), check.remedy)
     except Exception as error:  # noqa: BLE001 – the boundary: one broken check must not hide what the others found
         found = failed(

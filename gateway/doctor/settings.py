@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from gateway.doctor.context import Context, password_of
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
-from settings.errors import Complaint, is_placeholder
+from settings.errors import SettingError, is_placeholder
 from settings.gateway import SHORTEST
 from settings.settings import Settings, misspelt
 from settings.values import is_loopback
@@ -35,7 +35,7 @@ def all_settings(context: Context) -> Verdict:
     return fine(f"{len(given)} set: {', '.join(given)}" if given else "nothing is set: the embedded default")
 
 
-def wrong_setting(complaint: Complaint, _: Context) -> Verdict:
+def wrong_setting(complaint: SettingError, _: Context) -> Verdict:
     return failed(complaint.reason, "Correct it in the environment or in .env")
 
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 ASKED = (HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH, HTTPMethod.DELETE)
 
 
-class Heads:
+class HeadRequests:
     """Answers HEAD as GET is answered, with the body left away."""
 
     def __init__(self, app: ASGIApp) -> None:

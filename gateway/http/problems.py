@@ -12,18 +12,18 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from domain.errors import Conflict, Misuse, NotFound, RowlineFailure, TooLarge, TransientFailure, UnreadableFile
+from domain.errors import Conflict, InvalidRequest, NotFound, RowlineError, TooLarge, TransientError, UnreadableFile
 from domain.validation_messages import name_of_field, reason_of_field
 from gateway.http.methods import allowed
 
 # the first that fits
-STATUSES: Sequence[tuple[type[RowlineFailure], HTTPStatus]] = (
+STATUSES: Sequence[tuple[type[RowlineError], HTTPStatus]] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
-    (Misuse, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (InvalidRequest, HTTPStatus.UNPROCESSABLE_ENTITY),
     (UnreadableFile, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),
+    (TransientError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 TRY_AGAIN_SECONDS = 2
 TO_STRANGERS = "What Rowline needs for this is away or set wrongly; try again, or ask those who run it to see the log"
@@ -52,7 +52,7 @@ class Problem(BaseModel):
     errors: list[WrongField] = []
 
 
-def status_of(failure: RowlineFailure) -> HTTPStatus:
+def status_of(failure: RowlineError) -> HTTPStatus:
     """What a failure is in HTTP; one that is neither the caller's nor passing is ours."""
     return next((status for kind, status in STATUSES if isinstance(failure, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
 
@@ -94,12 +94,12 @@ def unexpected(request: Request, request_id: str) -> JSONResponse:
 
 
 def register(app: FastAPI) -> None:
-    app.add_exception_handler(RowlineFailure, _failure)
+    app.add_exception_handler(RowlineError, _failure)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _wrong_request)
 
 
-def reason_of(request: Request, failure: RowlineFailure) -> str:
+def reason_of(request: Request, failure: RowlineError) -> str:
     """What a caller is told. What is ours to mend stands in the log; a stranger learns no names of servers or users."""
     if status_of(failure) < HTTPStatus.INTERNAL_SERVER_ERROR:
         return str(failure)
@@ -108,7 +108,7 @@ def reason_of(request: Request, failure: RowlineFailure) -> str:
 
 
 def _failure(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RowlineFailure)
+    assert isinstance(error, RowlineError)
     status = status_of(error)
     return problem(status, reason_of(request, error), HEADERS.get(status))
 

@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from domain.errors import RowlineFailure, TransientFailure
+from domain.errors import RowlineError, TransientError
 from operations.services import Services
 
 FRESH_SECONDS = 1.0
@@ -32,7 +32,7 @@ def check_database(services: Services) -> None:
     from resources.database.urls import database_url
 
     if not schema_is_current(database_url(services.settings), branches_of(services.settings)):
-        raise TransientFailure("The newest migrations have not been applied; run `rowline db upgrade`")
+        raise TransientError("The newest migrations have not been applied; run `rowline db upgrade`")
 
 
 def check_vectors(services: Services) -> None:
@@ -49,9 +49,9 @@ def check_daemon(services: Services) -> None:
     """Dagster's daemon was heard of late: without it uploads and events are kept, and wait."""
     seconds = services.ledger.tallies.heartbeat_seconds()
     if seconds is None:
-        raise TransientFailure("Dagster's daemon has never run over this database; start it: `rowline dev`")
+        raise TransientError("Dagster's daemon has never run over this database; start it: `rowline dev`")
     if seconds > SILENCE_SECONDS:
-        raise TransientFailure(f"Dagster's daemon was last heard {seconds:.0f} s ago; start it again")
+        raise TransientError(f"Dagster's daemon was last heard {seconds:.0f} s ago; start it again")
 
 
 Check = Callable[[Services], None]
@@ -102,7 +102,7 @@ class Readiness:
             answer.result(max(0.0, deadline - self.clock()))
         except NoAnswer:
             return State(part, False, f"It did not answer within {self.seconds:g} s")
-        except RowlineFailure as error:
+        except RowlineError as error:
             return State(part, False, str(error))
         except Exception as error:  # noqa: BLE001 – of a library: its words may hold an address with a password
             return State(part, False, f"It could not be asked ({type(error).__name__})")

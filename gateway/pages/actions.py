@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import Current, Keeper, Number
+from gateway.http.auth.document_access import CurrentVersion, DocumentReader, Number
 from gateway.http.routes.versions import Target, delete_document, roll_back_document
 from gateway.pages.localization import language_of
 from gateway.pages.rendering import page
@@ -15,13 +15,15 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.post("/d/{documentId}/retry")
-def retry(current: Current, services: OurServices) -> Response:
+def retry(current: CurrentVersion, services: OurServices) -> Response:
     services.ledger.documents.retry(current.document_id)
     return RedirectResponse(address_of(current), 303)
 
 
 @router.get("/d/{documentId}/rollback/{number}")
-def ask_rollback(request: Request, caller: Keeper, current: Current, number: Number, services: OurServices) -> Response:
+def ask_rollback(
+    request: Request, caller: DocumentReader, current: CurrentVersion, number: Number, services: OurServices
+) -> Response:
     """Refused at once where it cannot be done."""
     services.ledger.live.check_aim(current.document_id, number)
     say = language_of(request).say
@@ -40,14 +42,14 @@ def ask_rollback(request: Request, caller: Keeper, current: Current, number: Num
 
 
 @router.post("/d/{documentId}/rollback/{number}")
-def rollback(current: Current, number: Number, services: OurServices) -> Response:
+def rollback(current: CurrentVersion, number: Number, services: OurServices) -> Response:
     """Kept as an event; the card watches what becomes of it."""
     told = roll_back_document(current, Target(targetVersion=number), services, Response())
     return RedirectResponse(f"{address_of(current)}?aim={number}&event={told['eventId']}", 303)
 
 
 @router.get("/d/{documentId}/delete")
-def ask_delete(request: Request, caller: Keeper, current: Current, services: OurServices) -> Response:
+def ask_delete(request: Request, caller: DocumentReader, current: CurrentVersion, services: OurServices) -> Response:
     """With the numbers of a dry run."""
     (told,) = would_go(services.places, current.document_id)
     say = language_of(request).say
@@ -71,7 +73,7 @@ def ask_delete(request: Request, caller: Keeper, current: Current, services: Our
 
 
 @router.post("/d/{documentId}/delete")
-def delete(current: Current, services: OurServices) -> Response:
+def delete(current: CurrentVersion, services: OurServices) -> Response:
     delete_document(current, services, Response())
     return RedirectResponse("/", 303)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from domain.documents.statuses import error_rows
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import MOST_NUMBER, Current, Keeper
+from gateway.http.auth.document_access import MOST_NUMBER, CurrentVersion, DocumentReader
 from gateway.pages.documents import UNFINISHED, template_name, templates_of
 from gateway.pages.links import run_address
 from gateway.pages.localization import Language, language_of
@@ -25,9 +25,9 @@ WhichVersion = Annotated[int | None, Query(ge=1, le=MOST_NUMBER)]
 @router.get("/d/{documentId}")
 def document_page(
     request: Request,
-    caller: Keeper,
+    caller: DocumentReader,
     services: OurServices,
-    current: Current,
+    current: CurrentVersion,
     version: WhichVersion = None,
     aim: WhichVersion = None,
     event: Annotated[str, Query(max_length=40)] = "",

@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from domain.access.api_keys import Caller
 from domain.documents.statuses import Status, error_rows
-from domain.documents.templates import Template
+from domain.documents.templates import WorkbookTemplate
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import NO_NUL, Keeper
+from gateway.http.auth.document_access import NO_NUL, DocumentReader
 from gateway.http.routes.documents import documents_cursor
 from gateway.http.routes.uploads import Form, received, taken
 from gateway.pages.localization import language_of
@@ -41,7 +41,7 @@ class Row:
 
 def template_name(version: Version) -> str:
     """The name of the version's template; empty where it was uploaded without one."""
-    return "" if version.template == Template() else version.template.name
+    return "" if version.template == WorkbookTemplate() else version.template.name
 
 
 def rows_of(services: Services, versions: list[Version]) -> list[Row]:
@@ -56,7 +56,7 @@ def templates_of(services: Services, caller: Caller) -> list[str]:
 @router.get("/")
 def documents_page(
     request: Request,
-    caller: Keeper,
+    caller: DocumentReader,
     services: OurServices,
     before: Annotated[str | None, Depends(documents_cursor)],
     name: Annotated[str, Query(max_length=200, pattern=f"{NO_NUL}|^$")] = "",
@@ -104,7 +104,7 @@ def said_of(request: Request, rows: list[Row]) -> str:
 
 @router.post("/upload")
 def upload(
-    request: Request, form: Annotated[Form, Depends(received)], caller: Keeper, services: OurServices
+    request: Request, form: Annotated[Form, Depends(received)], caller: DocumentReader, services: OurServices
 ) -> Response:
     """What upload.js sends to `/documents`, as a plain form; a refusal is a page that says why."""
     version = taken(services, form, caller.organization_id)

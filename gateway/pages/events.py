@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Reques
 from starlette.responses import RedirectResponse, Response
 
 from domain.access.api_keys import Caller
-from domain.errors import Misuse, NotFound
+from domain.errors import InvalidRequest, NotFound
 from domain.events.ids import is_ulid
 from domain.events.registry import FUNCTIONS, Function, function_named
 from gateway.http.auth.callers import OurServices, needs
@@ -19,7 +19,7 @@ from gateway.pages.event_examples import example_of, fields_of, meaning_of
 from gateway.pages.links import run_address
 from gateway.pages.rendering import page, printable
 from gateway.schemas.events import Status, output_of, status_of
-from operations.events.intake import take_events
+from operations.events.intake import ingest_events
 from operations.services import Services
 from resources.ledger.events.events import EventRun, KeptEvent
 
@@ -121,11 +121,11 @@ def send_event(
     """As an app would have sent it. What is wrong is said beside the form, which keeps what was written."""
     try:
         body = json.dumps({"name": name.strip(), "data": json.loads(data)})
-        [event_id] = take_events(services, caller.organization_id, body.encode())
+        [event_id] = ingest_events(services, caller.organization_id, body.encode())
     except (json.JSONDecodeError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         return log(request, caller, services, Draft(name, data, line=line), code=422)
-    except Misuse as failure:
+    except InvalidRequest as failure:
         return log(request, caller, services, Draft(name, data, str(failure)), code=422)
     return RedirectResponse(f"/events/{event_id}", 303)
 

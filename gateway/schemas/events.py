@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from domain.timestamps import told_time
+from domain.timestamps import isoformat_utc
 
 Status = Literal["Scheduled", "Running", "Completed", "Failed", "Cancelled"]
 STATUSES: dict[str, Status] = {
@@ -27,7 +27,7 @@ OF_VERSION: dict[str, Status] = {
 }
 
 
-class Told(Protocol):
+class RunView(Protocol):
     """A run with the version that it follows, as the ledger has them now."""
 
     @property
@@ -75,7 +75,7 @@ class Kept(Protocol):
     def received_at(self) -> datetime: ...
 
 
-def status_of(run: Told) -> Status:
+def status_of(run: RunView) -> Status:
     """What the run's word is; of one that follows a version, the version's."""
     if run.state == "following":
         return OF_VERSION[run.version_status] if run.version_status else "Cancelled"
@@ -84,23 +84,23 @@ def status_of(run: Told) -> Status:
     return STATUSES[run.state]
 
 
-def run_json(run: Told) -> dict[str, Any]:
+def run_json(run: RunView) -> dict[str, Any]:
     status = status_of(run)
     ended = run.ended_at or (run.version_ended_at if status in ("Completed", "Failed") else None)
     return {
         "run_id": run.run_id,
-        "run_started_at": told_time(run.started_at or run.created_at),
+        "run_started_at": isoformat_utc(run.started_at or run.created_at),
         "function_id": run.function,
         "function_version": 1,
         "environment_id": run.organization_id,
         "event_id": run.event_id,
         "status": status,
-        "ended_at": told_time(ended),
+        "ended_at": isoformat_utc(ended),
         "output": output_of(run, status),
     }
 
 
-def output_of(run: Told, status: Status) -> Any:
+def output_of(run: RunView, status: Status) -> Any:
     """What a run gave, or why it failed; None while it goes on."""
     if status in ("Failed", "Cancelled"):
         reason = run.error or run.version_error or f"The run was {status.lower()}"
@@ -125,10 +125,10 @@ def event_json(event: Kept) -> dict[str, Any]:
         "user": fields.get("user", {}),
         "ts": fields.get("ts") or int(event.received_at.timestamp() * 1000),
         "v": fields.get("v", ""),
-        "received_at": told_time(event.received_at),
+        "received_at": isoformat_utc(event.received_at),
     }
 
 
 def answer(data: Any, now: datetime) -> dict[str, Any]:
     """Around what is told: when it was looked up. Nothing is cached."""
-    return {"data": data, "metadata": {"fetched_at": told_time(now), "cached_until": told_time(now)}}
+    return {"data": data, "metadata": {"fetched_at": isoformat_utc(now), "cached_until": isoformat_utc(now)}}

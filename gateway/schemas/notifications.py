@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from domain.timestamps import told_time
+from domain.timestamps import isoformat_utc
 
 
-class Told(Protocol):
+class NotificationView(Protocol):
     """A notice as it is told."""
 
     @property
@@ -37,7 +37,7 @@ class Told(Protocol):
     def settled_at(self) -> datetime | None: ...
 
 
-def notice_json(notice: Told) -> dict[str, Any]:
+def notice_json(notice: NotificationView) -> dict[str, Any]:
     """A message and what became of it. Its recipient is told to those who may see its organization's messages."""
     return {
         "noticeId": notice.notice_id,
@@ -49,7 +49,7 @@ def notice_json(notice: Told) -> dict[str, Any]:
         "state": notice.state,
         "attempts": notice.attempts,
         "error": notice.error,
-        "createdAt": told_time(notice.created_at),
-        "nextAttemptAt": told_time(notice.next_attempt_at) if notice.state == "waiting" else None,
-        "settledAt": told_time(notice.settled_at),
+        "createdAt": isoformat_utc(notice.created_at),
+        "nextAttemptAt": isoformat_utc(notice.next_attempt_at) if notice.state == "waiting" else None,
+        "settledAt": isoformat_utc(notice.settled_at),
     }

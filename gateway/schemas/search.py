@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
-from domain.timestamps import told_time
+from domain.timestamps import isoformat_utc
 from operations.documents.search import Hit
 
 
@@ -41,7 +41,7 @@ def trace_json(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "contentHash": first["content_hash"].hex(),
         "model": first["model"],
         "dimension": first["dimension"],
-        "embeddedAt": told_time(first["embedded_at"]),
+        "embeddedAt": isoformat_utc(first["embedded_at"]),
         "text": first["content"],
         "rows": [
             {

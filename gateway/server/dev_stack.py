@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
-from domain.errors import Misuse, PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, InvalidRequest, PermanentError, RowlineError, TransientError
 from gateway.server.supervisor import bound
 from operations.services import Services
 from resources.database.embedded import EmbeddedServer
@@ -130,12 +130,12 @@ class Development:
     def wait_until_ready(
         self, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Return when all answer. Raises TransientFailure where one does not, with the end of its log."""
+        """Return when all answer. Raises TransientError where one does not, with the end of its log."""
         deadline = clock() + START_SECONDS
         for program in (self.gateway, self.dagster):
             while not program.answers():
                 if clock() > deadline or not program.lives():
-                    raise TransientFailure(
+                    raise TransientError(
                         f"{program.name} did not come up. The end of its log {program.log}:\n{log_tail(program.log)}"
                     )
                 sleep(LOOK_SECONDS)
@@ -148,7 +148,7 @@ class Development:
     ) -> None:
         """Until we are told to end: a part that dies is started again.
 
-        Raises PermanentFailure where one keeps dying, with the end of its log.
+        Raises PermanentError where one keeps dying, with the end of its log.
         """
         deaths: dict[str, deque[float]] = {part.name: deque(maxlen=QUICK_DEATHS) for part in self.parts}
         with suppress(KeyboardInterrupt):
@@ -166,15 +166,15 @@ def keep_one_older(log: Path) -> None:
 
 
 def revive(part: Part, deaths: deque[float], now: float, say: Callable[[str], None]) -> None:
-    """Start a part again. Raises PermanentFailure where it has died too often of late."""
+    """Start a part again. Raises PermanentError where it has died too often of late."""
     deaths.append(now)
     if len(deaths) == QUICK_DEATHS and now - deaths[0] < QUICK_SECONDS:
-        raise PermanentFailure(
+        raise PermanentError(
             f"{part.name} ended {QUICK_DEATHS} times within {QUICK_SECONDS:.0f} s. The end of its log {part.log}:\n"
             f"{log_tail(part.log)}"
         )
     say(f"{part.name} ended by itself and is started again; its log is {part.log}")
-    with suppress(PermanentFailure):  # that is one more death
+    with suppress(PermanentError):  # that is one more death
         part.start()
 
 
@@ -209,12 +209,15 @@ def the_gateway(settings: Settings, listener: socket.socket, lock: int, environm
 
 @contextmanager
 def alone(home: Path) -> Iterator[int]:
-    """Hold the home's lock, and give its descriptor. Raises Misuse where another `rowline dev` runs over the home."""
+    """Hold the home's lock, and give its descriptor.
+
+    Raises InvalidRequest where another `rowline dev` runs over the home.
+    """
     with (home / "dev.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Misuse(
+            raise InvalidRequest(
                 f"Rowline is up already over {home}; stop that one, or set another ROWLINE_HOME to run side by side"
             ) from None
         yield lock.fileno()
@@ -252,7 +255,7 @@ def stop(
         deadline = clock() + STOP_SECONDS
         with suppress(KeyboardInterrupt):
             while any(program.lives() for program in programs) and clock() < deadline:
-                with suppress(RowlineFailure):  # a database that is away has nobody waiting
+                with suppress(RowlineError):  # a database that is away has nobody waiting
                     wake()
                 sleep(LOOK_SECONDS)
     for program in programs:
@@ -263,7 +266,7 @@ def stop(
 def free_listener(settings: Settings) -> Iterator[socket.socket]:
     """A listening socket at the gateway's port, or at the next one that is free."""
     for port in ports_from(settings.gateway_port):
-        with suppress(WrongSetting):
+        with suppress(ConfigurationError):
             listener = bound(settings.gateway_host, port)
             break
     else:
@@ -287,8 +290,8 @@ def ports_from(wanted: int) -> range:
     return range(wanted, min(wanted + PORTS_TRIED, 2**16))
 
 
-def none_is_free(wanted: int, setting: str) -> TransientFailure:
-    return TransientFailure(f"No port from {wanted} to {ports_from(wanted)[-1]} is free; set {setting}")
+def none_is_free(wanted: int, setting: str) -> TransientError:
+    return TransientError(f"No port from {wanted} to {ports_from(wanted)[-1]} is free; set {setting}")
 
 
 def log_tail(path: Path, lines: int = 20) -> str:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import Any
 
-from domain.errors import PermanentFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError
 from settings.settings import PROJECT_ROOT, Settings
 
 BACKLOG = 2048  # connections that wait while workers come and go
@@ -40,12 +40,12 @@ def listening(settings: Settings, descriptor: int | None = None) -> socket.socke
         listener = socket.socket(fileno=descriptor)
         listener.listen(BACKLOG)
     except OSError as error:
-        raise WrongSetting(f"--fd {descriptor} is no socket that can listen ({error.strerror})") from None
+        raise ConfigurationError(f"--fd {descriptor} is no socket that can listen ({error.strerror})") from None
     return listener
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises WrongSetting where the address is taken or not ours."""
+    """A listening socket. Raises ConfigurationError where the address is taken or not ours."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -57,7 +57,7 @@ def bound(host: str, port: int) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise WrongSetting(
+        raise ConfigurationError(
             f"The gateway cannot listen on {host}:{port}: {error.strerror}; see GATEWAY_HOST and GATEWAY_PORT"
         ) from None
     return listener
@@ -126,7 +126,7 @@ class Supervisor:
         self._ending = self._replacing = False
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM. Raises PermanentFailure where no worker gets ready."""
+        """Serve until SIGINT or SIGTERM. Raises PermanentError where no worker gets ready."""
         with self._signals():
             try:
                 while not self._ending:
@@ -191,7 +191,7 @@ class Supervisor:
     def _count(self, worker: Worker) -> None:
         self._fresh_deaths = 0 if worker.ready else self._fresh_deaths + 1
         if self._fresh_deaths >= FRESH_DEATHS and not any(other.ready for other in self._serving):
-            raise PermanentFailure(
+            raise PermanentError(
                 f"The gateway's workers end before they can serve (exit code {worker.process.returncode}); "
                 "their last words are in the log above"
             )

@@ -2,13 +2,13 @@
 
 from contextlib import nullcontext
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from operations.documents.embedding_jobs import cancelled_orders
 from operations.documents.indexing import sweep
-from operations.documents.removal import CleanedUp, Places, check_known, objects_of, parts_of, taken, would_go
+from operations.documents.removal import CleanedUp, DocumentStores, check_known, objects_of, parts_of, taken, would_go
 
 
-def clean_up(places: Places, document_id: str, dry_run: bool = True) -> CleanedUp:
+def clean_up(places: DocumentStores, document_id: str, dry_run: bool = True) -> CleanedUp:
     """Remove a document whole. Stopped anywhere, it is out of every search, and doing it again ends it.
 
     Raises NotFound for an unknown document.
@@ -34,13 +34,14 @@ def clean_up(places: Places, document_id: str, dry_run: bool = True) -> CleanedU
     )
 
 
-def clean_up_old_versions(places: Places, document_id: str, keep: int, dry_run: bool = True) -> CleanedUp:
+def clean_up_old_versions(places: DocumentStores, document_id: str, keep: int, dry_run: bool = True) -> CleanedUp:
     """Forget versions older than the newest `keep` completed ones; the live one and those on their way always stay.
 
-    What is forgotten cannot be gone back to. Raises Misuse where `keep` is less than 1, and for an unknown document.
+    What is forgotten cannot be gone back to. Raises InvalidRequest where `keep` is less than 1, and for an unknown
+    document.
     """
     if keep < 1:
-        raise Misuse(f"{keep} versions to keep are too few: the live one always stays")
+        raise InvalidRequest(f"{keep} versions to keep are too few: the live one always stays")
     ledger = places.ledger
     with nullcontext() if dry_run else ledger.documents.claim(document_id):
         version = ledger.documents.newest(document_id)

@@ -5,10 +5,10 @@ from dataclasses import replace
 from itertools import islice
 
 from domain.documents.embedding_jobs import waiting_sentence
-from domain.errors import PermanentFailure, RowlineFailure
-from resources.embedders.protocol import Embedder, Ordered, Orders, OrderState, OutcomeGone
+from domain.errors import PermanentError, RowlineError
+from resources.embedders.protocol import Embedder, EmbeddingJobService, JobResult, JobState, ResultExpired
 from resources.ledger.documents.documents import Version
-from resources.ledger.indexing.embedding_jobs import AtService, Order
+from resources.ledger.indexing.embedding_jobs import AtService, EmbeddingJob
 from resources.ledger.ledger import Ledger
 
 KEPT_TOGETHER = 500  # vectors of one transaction
@@ -18,7 +18,7 @@ def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id:
     """Place what the version may have done later, collect what is done; gives what it waits for, if anything.
 
     Orders for older versions of the document are collected too: what they paid for, this version may need; but a
-    version that is not to wait goes on without those that cannot be read now. Raises PermanentFailure where the
+    version that is not to wait goes on without those that cannot be read now. Raises PermanentError where the
     service refused an order of this version; a retry embeds the rest by usual requests.
     """
     service = embedder.orders
@@ -33,11 +33,11 @@ def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id:
     return waiting_sentence(len(waiting), sum(order.inputs for order in waiting))
 
 
-def _under_way(ledger: Ledger, service: Orders, version: Version, run_id: str) -> list[Order]:
+def _under_way(ledger: Ledger, service: EmbeddingJobService, version: Version, run_id: str) -> list[EmbeddingJob]:
     return [order for order in ledger.orders.open(version) if not _settled(ledger, service, version, order, run_id)]
 
 
-def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, run_id: str) -> bool:
+def _settled(ledger: Ledger, service: EmbeddingJobService, version: Version, order: EmbeddingJob, run_id: str) -> bool:
     service_id = order.service_id
     if service_id is None:
         service_id = service.place(order.order_key, order.created_at, lambda: ledger.orders.texts(order))
@@ -47,7 +47,7 @@ def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, ru
         ledger.orders.placed(order, service_id)
     try:
         state, done = _looked_at(service, service_id)
-    except RowlineFailure:
+    except RowlineError:
         if version.economy or order.version == version.version:
             raise
         return True  # for this version; the order stays open
@@ -59,7 +59,7 @@ def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, ru
         ledger.embeddings.keep(ledger.documents.at(order.document_id, order.version), part, run_id)
     ledger.orders.settle(order, "refused" if state.refused else "collected")
     if state.refused and order.version == version.version:
-        raise PermanentFailure(
+        raise PermanentError(
             f"The embedding service did not finish an order of {order.inputs:,} texts at the lower price "
             f"({state.refused}); retry to embed the rest at the usual price"
         )
@@ -67,17 +67,20 @@ def _settled(ledger: Ledger, service: Orders, version: Version, order: Order, ru
 
 
 def cancelled_orders(
-    ledger: Ledger, service: Orders | None, document_ids: Sequence[str], versions: Sequence[int] | None = None
+    ledger: Ledger,
+    service: EmbeddingJobService | None,
+    document_ids: Sequence[str],
+    versions: Sequence[int] | None = None,
 ) -> int:
     """Orders of documents (of these versions) end at the service, and what it keeps of them is deleted; how many.
 
-    What it needs minutes to end, the sensor `embedding_orders` deletes. Raises PermanentFailure where the settings
+    What it needs minutes to end, the sensor `embedding_orders` deletes. Raises PermanentError where the settings
     name no such service any more, and what its methods raise; doing it again ends it.
     """
     orders = ledger.orders.at_service(document_ids, versions)
     for order in orders:
         if service is None:
-            raise PermanentFailure(
+            raise PermanentError(
                 f"OpenAI may still keep texts of the order {order.order_key}: do it again with "
                 "EMBEDDING_PROVIDER=openai and the key that it was placed with, or when OpenAI has deleted them by "
                 f"itself, 32 days after {order.created_at:%Y-%m-%d}"
@@ -86,17 +89,17 @@ def cancelled_orders(
     return len(orders)
 
 
-def cancel(ledger: Ledger, service: Orders, order: AtService) -> bool:
+def cancel(ledger: Ledger, service: EmbeddingJobService, order: AtService) -> bool:
     """One order; gives whether nothing of it is left at the service."""
     gone = service.cancel(order.order_key, order.created_at, order.service_id)
     ledger.orders.cancelled(order, gone)
     return gone
 
 
-def _looked_at(service: Orders, service_id: str) -> tuple[OrderState, Iterator[Ordered]]:
+def _looked_at(service: EmbeddingJobService, service_id: str) -> tuple[JobState, Iterator[JobResult]]:
     """Where an order stands, and what it brought if it has ended. An outcome that is gone was refused."""
     state = service.state(service_id)
     try:
         return state, service.outcome(state) if state.ended else iter(())
-    except OutcomeGone as error:
+    except ResultExpired as error:
         return replace(state, refused=str(error)), iter(())

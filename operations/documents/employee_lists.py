@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from domain.documents.employees import Employee
-from domain.documents.tables import Notice
-from domain.errors import Misuse
+from domain.documents.tables import ReadWarning
+from domain.errors import InvalidRequest
 from formats.reading import read_workbook
 
 COLUMNS = ("employeeNumber", "name")
@@ -15,24 +15,26 @@ COLUMNS = ("employeeNumber", "name")
 def read_employees(file: Path) -> list[Employee]:
     """Employees of a csv or workbook.
 
-    Raises UnreadableFile where it is no table, Misuse where a column or a number is missing or a number is there
-    twice.
+    Raises UnreadableFile where it is no table, InvalidRequest where a column or a number is missing or a number is
+    there twice.
     """
     if not file.is_file():
-        raise Misuse(f"{file} is not a file")
+        raise InvalidRequest(f"{file} is not a file")
     employees: dict[str, Employee] = {}
     for part in read_workbook(file, file.name):
-        if isinstance(part, Notice):
+        if isinstance(part, ReadWarning):
             continue
         missing = [column for column in COLUMNS if column not in part.header.columns]
         if missing:
-            raise Misuse(f"{file.name} has no column {' and no column '.join(missing)}; it needs {', '.join(COLUMNS)}")
+            raise InvalidRequest(
+                f"{file.name} has no column {' and no column '.join(missing)}; it needs {', '.join(COLUMNS)}"
+            )
         for row_number, cells in part.rows:
             row = dict(zip(part.header.columns, cells, strict=True))
             number = row["employeeNumber"]
             if not number:
-                raise Misuse(f"{file.name}, row {row_number}: employeeNumber is empty")
+                raise InvalidRequest(f"{file.name}, row {row_number}: employeeNumber is empty")
             if number in employees:
-                raise Misuse(f"{file.name}, row {row_number}: employee {number} is there twice")
+                raise InvalidRequest(f"{file.name}, row {row_number}: employee {number} is there twice")
             employees[number] = Employee(number, row["name"], row.get("namespace") or None)
     return list(employees.values())

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from domain.errors import Conflict, NotFound
 from operations.documents.cleanup import clean_up
 from operations.documents.embedding_jobs import cancelled_orders
-from operations.documents.removal import CleanedUp, Places, objects_of, taken
+from operations.documents.removal import CleanedUp, DocumentStores, objects_of, taken
 from operations.documents.uploads import begun_before, uploads_folder
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
@@ -62,7 +62,7 @@ class Receipt:
         return {to_camel(name): value for name, value in asdict(self).items()}
 
 
-def erase_organization(places: Places, organization_id: str, now: datetime, dry_run: bool = True) -> Receipt:
+def erase_organization(places: DocumentStores, organization_id: str, now: datetime, dry_run: bool = True) -> Receipt:
     """Everything of an organization. Doing it again after a crash ends it; the last receipt tells what was left.
 
     Raises NotFound for an organization that nobody knows, Conflict while a document of it is worked on.
@@ -100,7 +100,7 @@ def erase_organization(places: Places, organization_id: str, now: datetime, dry_
     return receipt
 
 
-def erase_employee(places: Places, organization_id: str, employee_number: str, dry_run: bool = True) -> Receipt:
+def erase_employee(places: DocumentStores, organization_id: str, employee_number: str, dry_run: bool = True) -> Receipt:
     """Everything of one employee, in every version of every document.
 
     The employee leaves the list last, so that doing it again after a crash ends it. Rows are known to be
@@ -170,7 +170,7 @@ def held(vectors: VectorStore, namespace: str, among: Iterable[str] | None) -> s
     }
 
 
-def drop(places: Places, organization_id: str, namespaces: dict[str, list[str] | None]) -> int:
+def drop(places: DocumentStores, organization_id: str, namespaces: dict[str, list[str] | None]) -> int:
     """Empty these namespaces of an employee, or take their vectors out of those that are somebody else's now."""
     number = 0
     for namespace, among in namespaces.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.documents.tables import Notice, RowBatch
+from domain.documents.tables import ReadWarning, RowBatch
 from domain.errors import Conflict
 from formats.detection import Kind, kind_of
 from formats.limits import Limits
@@ -38,7 +38,7 @@ class ErrorWorkbooks:
             return 0
         with self.objects.local(version.file) as path:
 
-            def read(file: Path = path) -> Iterator[RowBatch | Notice]:
+            def read(file: Path = path) -> Iterator[RowBatch | ReadWarning]:
                 return read_workbook(file, version.filename, version.template.layout, self.limits)
 
             if kind_of(path) is Kind.XLSX and (

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from domain.documents.inbox_files import InboxFile, is_about_the_file, template_folder
-from domain.documents.templates import Template
-from domain.errors import RowlineFailure
+from domain.documents.templates import WorkbookTemplate
+from domain.errors import RowlineError
 from operations.documents.uploads import Uploads
 from resources.inbox.protocol import Inbox
 from resources.ledger.documents.documents import Version
@@ -41,7 +41,7 @@ def empty_inbox(
             continue
         try:
             reason = upload_or_refuse(inbox, uploads, file)
-        except RowlineFailure as error:
+        except RowlineError as error:
             counts.left += 1
             warn(f"{file.path}: {error}")
             continue
@@ -57,7 +57,7 @@ def upload_or_refuse(inbox: Inbox, uploads: Uploads, file: InboxFile) -> str | N
     """Returns why the file was refused, or None. Raises errors that say nothing about the file: it stays."""
     try:
         upload_file(inbox, uploads, file)
-    except RowlineFailure as error:
+    except RowlineError as error:
         if not is_about_the_file(error):
             raise
         inbox.refuse(file, str(error))
@@ -72,7 +72,7 @@ def upload_file(inbox: Inbox, uploads: Uploads, file: InboxFile) -> Version:
     Raises Misuse for a file that no later attempt would take.
     """
     name = template_folder(file.path)
-    template = Template() if name is None else uploads.ledger.organizations.template(file.organization_id, name)
+    template = WorkbookTemplate() if name is None else uploads.ledger.organizations.template(file.organization_id, name)
     with inbox.open(file, uploads.upload_bytes) as body:
         version = uploads.take(
             body,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from domain.documents.vector_metadata import vector_metadata
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.parallel import in_parallel
@@ -13,7 +13,7 @@ WORKERS = 4  # upserts under way
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class Deleted:
     """How many vectors a sweep deleted, and from which namespaces."""
 
     vectors: int
@@ -53,14 +53,14 @@ def upsert_vectors(
 ) -> int | None:
     """Vectors of a version into the store, from kept embeddings; gives the position to wait for (`upsert`).
 
-    Raises PermanentFailure where an embedding is not kept.
+    Raises PermanentError where an embedding is not kept.
     """
     if not ids:
         return None
     fields = version.template.rag_config.metadata_fields
     kept, matrix = ledger.embeddings.vectors(version, ids, with_source=bool(fields))
     if len(kept) < len(ids):
-        raise PermanentFailure(
+        raise PermanentError(
             f"{len(ids) - len(kept)} embeddings of version {version.version} of {version.document_id} are no longer "
             "kept; upload its file again with --document"
         )
@@ -70,7 +70,7 @@ def upsert_vectors(
     )
 
 
-def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_id: str) -> Swept:
+def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_id: str) -> Deleted:
     """Delete what only superseded versions of the document pointed at, and namespaces that nobody uses any more."""
     deleted, namespaces = 0, set()
     with ledger.sweeps.sweeping(organization_id):
@@ -86,4 +86,4 @@ def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_i
         for namespace in ledger.sweeps.abandoned_namespaces(organization_id, document_id, versions):
             vectors.drop_namespace(namespace)
         ledger.sweeps.end(document_id, versions)
-    return Swept(deleted, sorted(namespaces))
+    return Deleted(deleted, sorted(namespaces))

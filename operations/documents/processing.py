@@ -10,7 +10,7 @@ from typing import Any
 from domain.documents.batching import PLAN_VERSION, request_groups
 from domain.documents.costs import cost_usd, estimated_tokens
 from domain.documents.rows import Owner, Reading, document_rows
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from formats.reading import read_workbook
 from operations.documents.embedding import embed_groups
 from operations.documents.embedding_jobs import awaited_orders
@@ -122,7 +122,7 @@ def embed(
     Raises WaitsForEmbeddingJob if a service may take its time.
     """
     if embedder.model.key != version.model:
-        raise PermanentFailure(
+        raise PermanentError(
             f"{version.filename} was uploaded for model {version.model}, but the settings now name "
             f"{embedder.model.key}; set it back, or upload the file again as a new version"
         )

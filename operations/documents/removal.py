@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from domain.errors import NotFound
-from resources.embedders.protocol import Orders
+from resources.embedders.protocol import EmbeddingJobService
 from resources.inbox.protocol import Inbox
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
@@ -19,14 +19,14 @@ Forget = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class DocumentStores:
     """Where the data of a document, or of whom it belongs to, may lie."""
 
     ledger: Ledger
     vectors: VectorStore
     objects: ObjectStore
     inboxes: Sequence[Inbox] = ()
-    orders: Orders | None = None
+    orders: EmbeddingJobService | None = None
     forget: Forget = lambda _: None
 
 
@@ -51,7 +51,7 @@ class CleanedUp:
         return {to_camel(name): value for name, value in asdict(self).items()}
 
 
-def would_go(places: Places, *document_ids: str) -> list[CleanedUp]:
+def would_go(places: DocumentStores, *document_ids: str) -> list[CleanedUp]:
     """What removing these documents in this order would take away; nothing is touched. Of unknown ones: nothing.
 
     What two of them share goes with the later one.
@@ -77,7 +77,7 @@ def would_go(places: Places, *document_ids: str) -> list[CleanedUp]:
     return told
 
 
-def parts_of(places: Places, document_id: str) -> tuple[list[Version], list[str]]:
+def parts_of(places: DocumentStores, document_id: str) -> tuple[list[Version], list[str]]:
     """All versions of a document, and the objects of all of them; nothing where there is no such document."""
     versions = places.ledger.removals.versions(document_id)
     return versions, [key for version in versions for key in objects_of(places.objects, version)]
@@ -95,7 +95,7 @@ def objects_of(objects: ObjectStore, version: Version) -> list[str]:
 
 
 def taken(
-    places: Places,
+    places: DocumentStores,
     organization_id: str,
     document_id: str | None = None,
     versions: Sequence[int] | None = None,

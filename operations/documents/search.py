@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import Match, VectorStore
@@ -46,15 +46,16 @@ class Search:
 
         The store may hold vectors of versions that are on their way in or out; asking is widened until enough
         live ones are found or the store has no more. Where a version went live or away meanwhile, it asks again: what
-        the store was asked for and what then lives would be a mixture. Raises Misuse for a question without a word.
+        the store was asked for and what then lives would be a mixture. Raises InvalidRequest for a question without a
+        word.
         """
         if not question.strip():
-            raise Misuse("The question is empty; say what to look for")
+            raise InvalidRequest("The question is empty; say what to look for")
         if not self._namespaces(scope):  # nothing to compare with: the question is not paid for
             return []
         embedded = self.embedder.embed([question])
         if embedded.refused:
-            raise Misuse(f"The question cannot be searched: {embedded.refused[0]}")
+            raise InvalidRequest(f"The question cannot be searched: {embedded.refused[0]}")
         live, organization = self.ledger.live, scope.organization_id
         for _ in range(DISTURBED_AT_MOST):
             before = live.state(organization, scope.document_id)

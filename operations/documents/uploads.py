@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 from domain.documents.identifiers import checked_name, content_hash
 from domain.documents.rows import Mode
-from domain.documents.templates import Template
-from domain.errors import Misuse, NotFound
+from domain.documents.templates import WorkbookTemplate
+from domain.errors import InvalidRequest, NotFound
 from resources.embedders.protocol import Model
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import Continued, ExternalId, Upload
@@ -33,7 +33,7 @@ class Uploads:
         body: BinaryIO,
         filename: str,
         organization_id: str,
-        template: Template,
+        template: WorkbookTemplate,
         mode: Mode,
         document: Continued = None,
         upload_key: str | None = None,
@@ -41,19 +41,21 @@ class Uploads:
     ) -> Version:
         """Store the bytes and record a version that waits for its run, or give the one that is `known` already.
 
-        Raises Misuse for a wrong organization id, document, or a mode that the template cannot serve, or for
+        Raises InvalidRequest for a wrong organization id, document, or a mode that the template cannot serve, or for
         `economy` where the embedder takes no orders. Raises Conflict if the event's run that the
         upload is for waits no more. An object whose version was not recorded (a crash in between)
         is unknown to the ledger and harms nobody.
         """
         checked_name("Organization", organization_id)
         if mode == "employee_split" and template.employee_identifier is None:
-            raise Misuse(
+            raise InvalidRequest(
                 f"Mode employee_split needs a template that names an employeeIdentifier; template {template.name} "
                 "names none"
             )
         if economy and not self.can_wait:
-            raise Misuse(f"The model {self.model.key} takes no orders at a lower price; upload without --economy")
+            raise InvalidRequest(
+                f"The model {self.model.key} takes no orders at a lower price; upload without --economy"
+            )
         if isinstance(document, str):
             self._check_owner(document, organization_id)
         # names out of foreign archives and forms may be no Unicode, and hold a NUL; the ledger takes nothing else
@@ -78,7 +80,7 @@ class Uploads:
                 version = self.ledger.event_runs.record_upload(document.event_run, upload, document)
             else:
                 version = self.ledger.arrivals.record(upload, document)
-        except Misuse:  # the document went away meanwhile, or is on its way out
+        except InvalidRequest:  # the document went away meanwhile, or is on its way out
             self.objects.delete(stored.key)
             raise
         if version.object_key != stored.key:

@@ -8,9 +8,9 @@ from itertools import chain, islice
 
 from domain.documents.reconciliation import Side, compared
 from operations.documents.indexing import upsert_vectors
-from operations.partial_failures import Troubles
+from operations.partial_failures import PartialFailures
 from resources.ledger.documents.documents import Version
-from resources.ledger.indexing.reconciliation import Unowed
+from resources.ledger.indexing.reconciliation import Unreferenced
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 
@@ -18,7 +18,7 @@ PAGE = 500  # ids looked up and repaired together
 
 
 @dataclass(slots=True)
-class Drifted:
+class SyncReport:
     """What a comparison found: `missing` promised ones, `stale` ones of the past, `orphaned` ones of nobody.
 
     `troubles`: documents that could not be repaired.
@@ -32,7 +32,7 @@ class Drifted:
     removed: int = 0
     rewritten: int = 0
     samples: dict[str, list[str]] = field(default_factory=dict)
-    troubles: Troubles = field(default_factory=Troubles)
+    troubles: PartialFailures = field(default_factory=PartialFailures)
 
     @property
     def repaired(self) -> int:
@@ -53,14 +53,14 @@ class Drifted:
         told += [f"{namespace}/{vector_id}" for vector_id in ids[: 20 - len(told)]]
 
 
-def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool, rewrite: bool = False) -> Drifted:
+def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool, rewrite: bool = False) -> SyncReport:
     """Compare every namespace, in pages; with `repair`, put back what is missing and delete what nobody needs.
 
     Nothing is embedded and nothing paid. A read that fails ends it there: nothing is repaired on the strength of one
     (law 8). What changes while it runs is looked at again, under the organization's lock, before it is told or changed.
     Only ids are compared: with `rewrite` as well, what is there is sent again, for a store that holds wrong numbers.
     """
-    drifted, models = Drifted(), vectors.models()
+    drifted, models = SyncReport(), vectors.models()
     known = set(ledger.drift.namespaces())
     # in a store that other programs use too, a namespace of which the ledger has no word is theirs
     for namespace in sorted(known if vectors.shared else known.union(vectors.namespaces())):
@@ -77,14 +77,14 @@ def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool, rewrite: bo
     return drifted
 
 
-def left_over(ledger: Ledger, vectors: VectorStore, found: Drifted) -> Drifted:
+def left_over(ledger: Ledger, vectors: VectorStore, found: SyncReport) -> SyncReport:
     """What is still amiss after a repair: looked at again, or, in a store that lags, judged by what it acknowledged."""
     if not found.repaired:
         return found
     if vectors.consistent:
         return sync_vectors(ledger, vectors, repair=False)
     missing = found.missing - found.restored
-    return Drifted(found.checked, missing, samples=found.samples if missing else {})
+    return SyncReport(found.checked, missing, samples=found.samples if missing else {})
 
 
 def held(vectors: VectorStore, models: Iterable[str], namespace: str) -> Iterator[str]:
@@ -93,7 +93,7 @@ def held(vectors: VectorStore, models: Iterable[str], namespace: str) -> Iterato
 
 
 def restore(
-    ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], drifted: Drifted, repair: bool
+    ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], drifted: SyncReport, repair: bool
 ) -> None:
     """Count promised vectors that are not in the store; with `repair`, upsert them from kept embeddings."""
     if not ids:
@@ -109,7 +109,7 @@ def restore(
                     drifted.restored += len(missing)
 
 
-def send_again(ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], drifted: Drifted) -> None:
+def send_again(ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], drifted: SyncReport) -> None:
     if not ids:
         return
     with owners_lock(ledger, namespace):
@@ -131,14 +131,16 @@ def remove(
     models: Iterable[str],
     namespace: str,
     ids: list[str],
-    drifted: Drifted,
+    drifted: SyncReport,
     repair: bool,
 ) -> None:
     """Count vectors that nobody needs; with `repair`, delete them."""
     if not ids or not any(ledger.drift.unowed(namespace, ids)):
         return
     with owners_lock(ledger, namespace):
-        unowed: Unowed = ledger.drift.unowed(namespace, ids)  # again: nobody can come to rely on them from here on
+        unowed: Unreferenced = ledger.drift.unowed(
+            namespace, ids
+        )  # again: nobody can come to rely on them from here on
         drifted.stale += len(unowed.stale)
         drifted.orphaned += len(unowed.orphaned)
         drifted.note("stale", namespace, unowed.stale)

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import cast
 
-from domain.documents.templates import Template
-from domain.errors import Conflict, PermanentFailure, RowlineFailure
+from domain.documents.templates import WorkbookTemplate
+from domain.errors import Conflict, PermanentError, RowlineError
 from domain.events.payloads import DocumentUploaded, NotificationSend
 from domain.events.registry import Effect, Function, function_named, read_payload
 from domain.events.scheduling import backoff, has_tries_left, most_of_each
@@ -98,7 +98,7 @@ class Effects:
     def _take_file(self, function: Function, run: DueRun) -> None:
         payload = cast(DocumentUploaded, read_payload(function, run.data))
         named = payload.template and self.ledger.organizations.template(run.organization_id, payload.template)
-        template = named or Template()
+        template = named or WorkbookTemplate()
         mode = payload.mode or ("employee_split" if template.employee_identifier else "company_wide")
         with self.files.opened(run.organization_id, payload.file_path) as body:
             self.uploads.take(
@@ -124,11 +124,11 @@ class Effects:
             effect()
         except Conflict as error:
             log.info("%s: %s", run.run_id, error)  # cancelled meanwhile
-        except PermanentFailure as error:
+        except PermanentError as error:
             runs.end(run.run_id, "failed", str(error))
         except Exception as error:
-            reason = str(error) if isinstance(error, RowlineFailure) else UNEXPECTED
-            if not isinstance(error, RowlineFailure):
+            reason = str(error) if isinstance(error, RowlineError) else UNEXPECTED
+            if not isinstance(error, RowlineError):
                 log.exception("Run %s of %s failed", run.run_id, function.name)
             if has_tries_left(function, attempts):
                 runs.put_off(run.run_id, pause, reason)

@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Callable
 
-from domain.events.acceptance import accepted
+from domain.events.acceptance import accept_events
 from domain.events.ids import mint_seed, read_seed
 from domain.events.parsing import read_events
 from operations.services import Services
 
 
-def take_events(
+def ingest_events(
     services: Services,
     organization_id: str,
     body: bytes,
@@ -21,4 +21,4 @@ def take_events(
     """Keep the events of a request's body; their ids. Raises Misuse, or TransientFailure where they may not be kept."""
     events = read_events(body)
     ids = read_seed(seed) or mint_seed(clock(), random(10))
-    return services.ledger.events.take(organization_id, accepted(events, organization_id, ids))
+    return services.ledger.events.take(organization_id, accept_events(events, organization_id, ids))

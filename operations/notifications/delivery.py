@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from domain.notifications.messages import Channel
-from domain.notifications.retry_policy import FORSAKEN, Outcome, Settled, settled
-from resources.ledger.notifications.outbox import Notice, Notices
-from resources.notifications.channels import Carrier
+from domain.notifications.retry_policy import SENDER_DIED, Outcome, Settlement, settle_outcome
+from resources.ledger.notifications.outbox import Notification, Outbox
+from resources.notifications.channels import NotificationChannel
 
 MOST_ATTEMPTS = 12  # about two and a half hours
 Jitter = Callable[[], float]
@@ -23,8 +23,8 @@ class Delivery:
 
     def __init__(
         self,
-        notices: Notices,
-        channels: Mapping[Channel, Carrier],
+        notices: Outbox,
+        channels: Mapping[Channel, NotificationChannel],
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
         jitter: Jitter = random.random,
@@ -38,7 +38,7 @@ class Delivery:
     def settle_forsaken(self) -> None:
         """What a dead sender had in hand counts as an answer that was lost."""
         for notice in self._notices.forsaken():
-            self._settle(notice, Outcome("lost", FORSAKEN))
+            self._settle(notice, Outcome("lost", SENDER_DIED))
 
     def run(self) -> None:
         """Send what is due. Returns when nothing is, or time is up; what is under way then is finished first."""
@@ -52,19 +52,19 @@ class Delivery:
         try:
             while self._clock() < self._ends and (notice := self._notices.claim(channel, sender)):
                 self._settle(notice, self._sent(notice))
-        except RowlineFailure as error:
+        except RowlineError as error:
             with self._lock:
                 self.troubles.append(str(error))
 
-    def _sent(self, notice: Notice) -> Outcome:
+    def _sent(self, notice: Notification) -> Outcome:
         try:
             return self._channels[notice.channel].send(notice)
         except Exception as error:  # noqa: BLE001 – the boundary: a message that breaks its channel holds up no other
             return Outcome("lost", f"Sending it broke ({type(error).__name__}); this is a defect of Rowline")
 
-    def _settle(self, notice: Notice, outcome: Outcome) -> Settled:
+    def _settle(self, notice: Notification, outcome: Outcome) -> Settlement:
         repeatable = self._channels[notice.channel].repeatable
-        after = settled(outcome, notice.attempts, repeatable, MOST_ATTEMPTS, self._jitter())
+        after = settle_outcome(outcome, notice.attempts, repeatable, MOST_ATTEMPTS, self._jitter())
         if self._notices.settle(notice, after):
             with self._lock:
                 self.ended[after.state] += 1

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from resources.database.errors import told
 from resources.database.urls import POOLED, shown, with_limits
 
@@ -107,7 +107,7 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back by an exception.
 
-        Raises TransientFailure where the server is away or gave up the transaction, and what else `troubles` tells.
+        Raises TransientError where the server is away or gave up the transaction, and what else `troubles` tells.
         """
         # begun here: else the first inner `connection.transaction()` would be the outermost one and commit too early
         with told(self.url), self._pooled() as connection, connection.transaction():
@@ -146,7 +146,7 @@ class Database:
         except PoolTimeout as error:
             with connect(self.url):  # tells why, where the server is the reason
                 pass
-            raise TransientFailure(
+            raise TransientError(
                 f"All {self.pool_size} connections of this process to {shown(self.url)} stayed busy; try again, or "
                 "raise DATABASE_POOL_SIZE"
             ) from error

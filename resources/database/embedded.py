@@ -10,7 +10,7 @@ from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any, Self
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from settings.settings import Settings
 
 _starting = threading.Lock()
@@ -32,7 +32,7 @@ class EmbeddedServer:
         return self.folder / "log"
 
     def url(self) -> str:
-        """Its address; started where nobody has. Raises PermanentFailure where it does not start."""
+        """Its address; started where nobody has. Raises PermanentError where it does not start."""
         address = str(self._opened().get_uri())
         self.forget_the_dead()
         return address
@@ -49,7 +49,7 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start it again after it was killed; connections that were open are lost, nothing that was committed is.
 
-        Raises PermanentFailure where it does not start.
+        Raises PermanentError where it does not start.
         """
         server = self._opened()
         with _starting, server._lock:
@@ -92,8 +92,8 @@ class EmbeddedServer:
                 raise self._failure(error) from error
         return server
 
-    def _failure(self, error: Exception) -> PermanentFailure:
-        return PermanentFailure(
+    def _failure(self, error: Exception) -> PermanentError:
+        return PermanentError(
             f"The embedded database in {self.folder} did not start ({type(error).__name__}); its log is {self.log}"
         )
 

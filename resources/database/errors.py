@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import psycopg
 
-from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
 from resources.database.urls import POOLED, shown, user_of
 
 OLDEST_SERVER = 14
@@ -25,64 +25,61 @@ class DriverError(Protocol):
 
 
 class Trouble(NamedTuple):
-    kind: type[RowlineFailure]
+    kind: type[RowlineError]
     sentence: str  # {where} {user} {setting} {said}
 
 
-RESTARTING = Trouble(TransientFailure, "The database at {where} is starting or going down ({said}); try again")
+RESTARTING = Trouble(TransientError, "The database at {where} is starting or going down ({said}); try again")
 REFUSED_PASSWORD = Trouble(
-    WrongSetting,
+    ConfigurationError,
     "The database at {where} refused the password of user {user}; put the right one into {setting}, with % / @ and : "
     "in it percent-encoded",
 )
 FULL = Trouble(
-    TransientFailure,
+    TransientError,
     "The database at {where} takes no more connections ({said}); lower DATABASE_POOL_SIZE or the number of processes, "
     "or raise its limit",
 )
-OUT_OF_TIME = Trouble(TransientFailure, "The database at {where} ended a statement that took too long ({said})")
-IDLE = Trouble(
-    TransientFailure, "The database at {where} ended a connection that was idle too long ({said}); try again"
-)
-IN_THE_WAY = Trouble(TransientFailure, "The database at {where} gave way to another transaction ({said}); try again")
+OUT_OF_TIME = Trouble(TransientError, "The database at {where} ended a statement that took too long ({said})")
+IDLE = Trouble(TransientError, "The database at {where} ended a connection that was idle too long ({said}); try again")
+IN_THE_WAY = Trouble(TransientError, "The database at {where} gave way to another transaction ({said}); try again")
 
 BY_STATE = {
     "28P01": REFUSED_PASSWORD,
     "28000": Trouble(
-        WrongSetting,
+        ConfigurationError,
         "The database at {where} does not let user {user} in ({said}); set another user or sslmode in {setting}, or "
         "have a line added to its pg_hba.conf",
     ),
-    "role": Trouble(WrongSetting, "The database at {where} has no user {user}; create it, or correct {setting}"),
+    "role": Trouble(ConfigurationError, "The database at {where} has no user {user}; create it, or correct {setting}"),
     "3D000": Trouble(
-        WrongSetting, "There is no database {where} ({said}); create it with CREATE DATABASE, or correct {setting}"
+        ConfigurationError,
+        "There is no database {where} ({said}); create it with CREATE DATABASE, or correct {setting}",
     ),
     "53300": FULL,
-    "53100": Trouble(
-        TransientFailure, "The disk of the database at {where} is full ({said}); free some, then try again"
-    ),
-    "53200": Trouble(TransientFailure, "The database at {where} ran out of memory ({said}); try again"),
+    "53100": Trouble(TransientError, "The disk of the database at {where} is full ({said}); free some, then try again"),
+    "53200": Trouble(TransientError, "The database at {where} ran out of memory ({said}); try again"),
     "25006": Trouble(
-        TransientFailure,
+        TransientError,
         "The database at {where} is read-only ({said}): a standby, or set so; name the primary in {setting}, or try "
         "again after the failover",
     ),
     "42501": Trouble(
-        WrongSetting,
+        ConfigurationError,
         "User {user} may not do this in the database at {where} ({said}); run `rowline db upgrade --grant-to {user}` "
         "with the address of the owner",
     ),
     "create_extension": Trouble(
-        WrongSetting,
+        ConfigurationError,
         "User {user} may not create the extension in the database at {where} ({said}); run CREATE EXTENSION vector "
         "there once as a superuser",
     ),
     "42P01": Trouble(
-        PermanentFailure,
+        PermanentError,
         "The database at {where} lacks a table ({said}); run `rowline db upgrade` with the address of the owner",
     ),
     "extension": Trouble(
-        WrongSetting,
+        ConfigurationError,
         "The database at {where} has no pgvector ({said}); install it on the server, or set VECTOR_STORE=pinecone",
     ),
     "57014": OUT_OF_TIME,
@@ -95,36 +92,38 @@ BY_STATE = {
     "57P03": RESTARTING,
     "40001": IN_THE_WAY,
     "40P01": IN_THE_WAY,
-    "host": Trouble(WrongSetting, "The host of the database {where} has no address; correct the name in {setting}"),
+    "host": Trouble(
+        ConfigurationError, "The host of the database {where} has no address; correct the name in {setting}"
+    ),
     "refused": Trouble(
-        TransientFailure,
+        TransientError,
         "Nobody listens at {where}, the database of {setting}; start it, or correct the host and port",
     ),
     "silent": Trouble(
-        TransientFailure,
+        TransientError,
         "The database at {where} did not answer in time; try again, or see whether a firewall is in the way",
     ),
     "no_tls": Trouble(
-        WrongSetting,
+        ConfigurationError,
         "The database at {where} does not speak TLS, which sslmode in {setting} asks for; turn it on at the server",
     ),
     "tls_name": Trouble(
-        WrongSetting,
+        ConfigurationError,
         "The certificate of the database at {where} is for another host ({said}); use the host name that it names in "
         "{setting}",
     ),
     "tls_ca": Trouble(
-        WrongSetting,
+        ConfigurationError,
         "The certificate of the database at {where} is not signed by the authority in sslrootcert of {setting}, or is "
         "out of date ({said})",
     ),
-    "tls_file": Trouble(WrongSetting, "A file for TLS in {setting} cannot be used: {said}"),
+    "tls_file": Trouble(ConfigurationError, "A file for TLS in {setting} cannot be used: {said}"),
     "tls": Trouble(
-        WrongSetting, "TLS with the database at {where} failed ({said}); see the ssl… parameters of {setting}"
+        ConfigurationError, "TLS with the database at {where} failed ({said}); see the ssl… parameters of {setting}"
     ),
-    "parameter": Trouble(WrongSetting, "{setting} holds a parameter that is not understood: {said}"),
+    "parameter": Trouble(ConfigurationError, "{setting} holds a parameter that is not understood: {said}"),
     "stranger": Trouble(
-        TransientFailure,
+        TransientError,
         "What answers at {where} does not speak like PostgreSQL; see that {setting} names a database, or try again",
     ),
 }
@@ -155,7 +154,7 @@ _WORDS = (
     ("SSL error|SSL_connect|tlsv1|sslv3|alert", "tls"),
 )
 _BY_WORDS = [(re.compile(words, re.IGNORECASE), state) for words, state in _WORDS]
-AWAY = Trouble(TransientFailure, "The database at {where} did not answer ({said}); try again")
+AWAY = Trouble(TransientError, "The database at {where} did not answer ({said}); try again")
 _PREFIX = re.compile(
     r".*?(?:FATAL|ERROR):\s*|^connection (?:failed|is bad): (?:connection to server .*? failed: )?", re.DOTALL
 )
@@ -178,7 +177,7 @@ def is_ours(error: psycopg.Error) -> bool:
     return not away and state_of(error) not in BY_STATE
 
 
-def failure_of(error: DriverError, url: str, setting: str = POOLED) -> RowlineFailure:
+def failure_of(error: DriverError, url: str, setting: str = POOLED) -> RowlineError:
     """The failure that says in one sentence what an error of a driver means, without a secret."""
     text = (error.diag.message_primary or str(error)).strip()
     trouble = BY_STATE.get(state_of(error), AWAY)
@@ -196,9 +195,9 @@ def state_of(error: DriverError) -> str:
     return next((named for pattern, named in _BY_WORDS if pattern.search(str(error))), str(state))
 
 
-def old_server(version: int, url: str, setting: str = POOLED) -> WrongSetting:
+def old_server(version: int, url: str, setting: str = POOLED) -> ConfigurationError:
     """For a server whose version (as libpq has it: 130004) is too old."""
-    return WrongSetting(
+    return ConfigurationError(
         f"The database at {shown(url)} is PostgreSQL {version // 10_000}; {setting} must name one of version "
         f"{OLDEST_SERVER} or newer"
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from resources.database.connections import Connection, connect
 from resources.database.urls import POOLED
 
@@ -27,11 +27,13 @@ READ_ONLY = sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {schema}.{name} FROM {role
 def grant(url: str, role: str, setting: str = POOLED) -> None:
     """Give a role what it needs on all tables that the address's user owns, also on those that migrations bring later.
 
-    Raises Misuse where there is no such role.
+    Raises InvalidRequest where there is no such role.
     """
     with connect(url, setting) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
-            raise Misuse(f"The database server has no role {role}; create it first, see deploy/postgres/roles.sql")
+            raise InvalidRequest(
+                f"The database server has no role {role}; create it first, see deploy/postgres/roles.sql"
+            )
         for statement in _grants(connection, role):
             connection.execute(statement)
 

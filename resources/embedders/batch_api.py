@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
 
-from domain.errors import PermanentFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError
 from resources.embedders.errors import InputRefused, NotThere, ServiceTrouble
-from resources.embedders.openai_client import Wire
-from resources.embedders.protocol import Model, Ordered, OrderState, OutcomeGone
+from resources.embedders.openai_client import OpenAIClient
+from resources.embedders.protocol import JobResult, JobState, Model, ResultExpired
 from resources.embedders.responses import embeddings_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ BUFFER = 2**20
 class BatchApi:
     """The body of `Orders` over the client of an OpenAI embedder."""
 
-    def __init__(self, wire: Wire, model: Model, options: dict[str, Any]) -> None:
+    def __init__(self, wire: OpenAIClient, model: Model, options: dict[str, Any]) -> None:
         self._wire = wire
         self._model = model
         self._options = options
@@ -60,20 +60,20 @@ class BatchApi:
             try:
                 return self._call(send)
             except InputRefused as error:
-                refused = PermanentFailure(f"The embedding service does not take the order {order_key}: {error}")
+                refused = PermanentError(f"The embedding service does not take the order {order_key}: {error}")
             raise refused
 
-    def state(self, service_id: str) -> OrderState:
+    def state(self, service_id: str) -> JobState:
         """Where the batch stands; one that the service does not know any more was refused."""
         try:
             batch = self._wire.call(
                 lambda client: _read(client.batches.with_raw_response.retrieve(service_id).content), self._model.name
             )
         except (NotThere, InputRefused):
-            return OrderState(ended=True, refused="the service does not know the order any more")
+            return JobState(ended=True, refused="the service does not know the order any more")
         return _state(batch)
 
-    def outcome(self, state: OrderState) -> Iterator[Ordered]:
+    def outcome(self, state: JobState) -> Iterator[JobResult]:
         """The lines of the output file that hold an embedding, by way of a file of our own: they may be 500 MB.
 
         The whole file is here when this returns: reading on cannot fail.
@@ -107,7 +107,7 @@ class BatchApi:
         try:
             self._wire.call(lambda client: _download(client, output, file), self._model.name)
         except (NotThere, InputRefused):
-            gone = OutcomeGone("the service does not have its output file any more")
+            gone = ResultExpired("the service does not have its output file any more")
         else:
             return
         raise gone
@@ -154,7 +154,7 @@ class BatchApi:
         try:
             return self._wire.call(send, self._model.name)
         except NotThere:
-            absent = PermanentFailure(
+            absent = PermanentError(
                 "The embedding service has no Batch API, or not for this model; see OPENAI_BASE_URL, and upload the "
                 "file again with --no-economy"
             )
@@ -231,23 +231,23 @@ def _read(raw: bytes) -> Any:
     raise ServiceTrouble("The embedding service answered something that is no order, file or list of them.")
 
 
-def _state(batch: dict[str, Any]) -> OrderState:
+def _state(batch: dict[str, Any]) -> JobState:
     status, output = batch.get("status"), batch.get("output_file_id")
     if status in ("completed", "expired"):
-        return OrderState(ended=True, output=output)
+        return JobState(ended=True, output=output)
     if status in ("failed", "cancelled"):
         told = [str(error.get("message")) for error in (batch.get("errors") or {}).get("data") or []]
-        return OrderState(ended=True, refused="; ".join([status, *told[:3]]), output=output)
-    return OrderState(ended=False)
+        return JobState(ended=True, refused="; ".join([status, *told[:3]]), output=output)
+    return JobState(ended=False)
 
 
-def _usable(file: IO[bytes], dimension: int, until_read: ExitStack) -> Iterator[Ordered]:
+def _usable(file: IO[bytes], dimension: int, until_read: ExitStack) -> Iterator[JobResult]:
     with until_read:
         file.seek(0)
         yield from filter(None, (_ordered(line, dimension) for line in file))
 
 
-def _ordered(line: bytes, dimension: int) -> Ordered | None:
+def _ordered(line: bytes, dimension: int) -> JobResult | None:
     """A line of the outcome; `None` where it holds no usable vector: a usual request will tell why, or bring it."""
     import orjson
 
@@ -257,9 +257,9 @@ def _ordered(line: bytes, dimension: int) -> Ordered | None:
         return None
     try:
         vectors, tokens = embeddings_of(answer.get("body"), 1, dimension)
-    except (ServiceTrouble, WrongSetting):
+    except (ServiceTrouble, ConfigurationError):
         return None
-    return Ordered(str(told["custom_id"]), vectors[0], tokens or 0)
+    return JobResult(str(told["custom_id"]), vectors[0], tokens or 0)
 
 
 def _download(client: openai.OpenAI, file_id: str, target: IO[bytes]) -> None:

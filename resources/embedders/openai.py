@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from domain.documents.batching import REQUEST_TOKENS
-from domain.errors import PermanentFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError
 from resources.embedders.batch_api import BatchApi
 from resources.embedders.errors import AnswerLost, InputRefused, TooManyTokens
 from resources.embedders.inputs import acceptable, requests, rough_tokens
-from resources.embedders.openai_client import Tally, Wire
-from resources.embedders.protocol import Embedded, Model, joined
+from resources.embedders.openai_client import OpenAIClient, Usage
+from resources.embedders.protocol import EmbeddingResult, Model, joined
 from resources.embedders.responses import read_answer
 
 if TYPE_CHECKING:
@@ -57,40 +57,40 @@ class OpenAIEmbedder:
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises WrongSetting for what can be seen to be wrong without a request."""
+        """Raises ConfigurationError for what can be seen to be wrong without a request."""
         if not 1 <= request_inputs <= REQUEST_INPUTS:
-            raise WrongSetting(f"EMBED_REQUEST_INPUTS is {request_inputs}; it must be 1 to {REQUEST_INPUTS:,}.")
+            raise ConfigurationError(f"EMBED_REQUEST_INPUTS is {request_inputs}; it must be 1 to {REQUEST_INPUTS:,}.")
         if in_flight < 1:
-            raise WrongSetting(f"BATCHES_IN_FLIGHT is {in_flight}; it must be at least 1.")
+            raise ConfigurationError(f"BATCHES_IN_FLIGHT is {in_flight}; it must be at least 1.")
         self.model = Model("openai", model, chosen_dimension(model, dimension))
         cut = self.model.dimension != NATIVE_DIMENSIONS.get(model, self.model.dimension)
         self._options: dict[str, Any] = {"dimensions": self.model.dimension} if cut else {}
         self._request_inputs = request_inputs
-        self._wire = Wire(api_key, base_url, in_flight, timeout, max_retries, sleep, jitter, clock)
+        self._wire = OpenAIClient(api_key, base_url, in_flight, timeout, max_retries, sleep, jitter, clock)
         self._patience = patience
         self._clock = clock
         self._has_worked = False
         self.orders = BatchApi(self._wire, self.model, self._options)
 
-    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         """An answer for each request that was paid, then one of all refused texts, which cost nothing.
 
-        A text that the service refuses on its own is found by halving and named. Raises PermanentFailure where the
+        A text that the service refuses on its own is found by halving and named. Raises PermanentError where the
         answers to a request were lost twice: a step that tries again would have it billed up to six times.
         """
         try:
             yield from self._answers(texts, math.inf)
         except AnswerLost as error:
-            raise PermanentFailure(
+            raise PermanentError(
                 f"{error} Both tries of a request may have been billed, so there is no third by itself; retry when the "
                 "service answers again."
             ) from None
 
-    def _answers(self, texts: Sequence[str], until: float) -> Iterator[Embedded]:
+    def _answers(self, texts: Sequence[str], until: float) -> Iterator[EmbeddingResult]:
         import numpy as np
 
         positions, refused = acceptable(texts)
-        tally = Tally()
+        tally = Usage()
         sizes = ((position, rough_tokens(texts[position])) for position in positions)
         waiting = list(requests(sizes, self._request_inputs, REQUEST_TOKENS, ALONE_TOKENS))
         waiting.reverse()
@@ -106,12 +106,12 @@ class OpenAIEmbedder:
                 else:
                     waiting += reversed(suspects(chosen, error.named))
             else:
-                yield Embedded(chosen, vectors, {}, *tally.told())
+                yield EmbeddingResult(chosen, vectors, {}, *tally.told())
         if refused:
             nothing = np.zeros((len(refused), self.model.dimension), dtype=np.float32)
-            yield Embedded(sorted(refused), nothing, refused, *tally.told())
+            yield EmbeddingResult(sorted(refused), nothing, refused, *tally.told())
 
-    def embed(self, texts: Sequence[str]) -> Embedded:
+    def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """One vector per text, in their order; TransientFailure where that takes longer than the `patience`."""
         answers = self._answers(texts, self._clock() + self._patience)
         return joined(answers, len(texts), self.model.dimension)
@@ -124,7 +124,7 @@ class OpenAIEmbedder:
         """Closes the connections."""
         self._wire.close()
 
-    def _ask(self, texts: list[str], tally: Tally, until: float) -> Vectors:
+    def _ask(self, texts: list[str], tally: Usage, until: float) -> Vectors:
         body = {"model": self.model.name, "input": texts, "encoding_format": "base64", **self._options}
         vectors, tokens = self._wire.ask(
             body, tally, lambda raw: read_answer(raw, len(texts), self.model.dimension), until
@@ -133,7 +133,7 @@ class OpenAIEmbedder:
         self._has_worked = True
         return vectors
 
-    def _make_sure_it_is_the_input(self, refused: InputRefused, tally: Tally, until: float) -> None:
+    def _make_sure_it_is_the_input(self, refused: InputRefused, tally: Usage, until: float) -> None:
         """Before the first success a refusal may be meant for the settings: one harmless word tells.
 
         Without this, a server that refuses `dimensions` would be asked 511 times and blame every row.
@@ -143,7 +143,7 @@ class OpenAIEmbedder:
         try:
             self._ask(["word"], tally, until)
         except InputRefused:
-            wrong = WrongSetting(
+            wrong = ConfigurationError(
                 f"The embedding service refuses every input; check EMBEDDING_MODEL and EMBEDDING_DIMENSIONS: {refused}"
             )
         else:
@@ -160,13 +160,13 @@ def suspects(chosen: list[int], named: int | None) -> list[list[int]]:
 
 
 def chosen_dimension(model: str, dimension: int | None) -> int:
-    """The dimension that was set, or the model's own; WrongSetting where the two cannot go together."""
+    """The dimension that was set, or the model's own; ConfigurationError where the two cannot go together."""
     native = NATIVE_DIMENSIONS.get(model)
     if dimension is None:
         if native is None:
-            raise WrongSetting(f"EMBEDDING_MODEL {model} is not one we know; set EMBEDDING_DIMENSIONS as well.")
+            raise ConfigurationError(f"EMBEDDING_MODEL {model} is not one we know; set EMBEDDING_DIMENSIONS as well.")
         return native
     if dimension < 1 or (native and (dimension > native or (model in FIXED and dimension != native))):
         allowed = f"{native}" if model in FIXED else f"1 to {native}" if native else "at least 1"
-        raise WrongSetting(f"EMBEDDING_DIMENSIONS is {dimension}; for {model} it must be {allowed}.")
+        raise ConfigurationError(f"EMBEDDING_DIMENSIONS is {dimension}; for {model} it must be {allowed}.")
     return dimension

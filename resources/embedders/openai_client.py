@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from domain.backoff import backoff_seconds
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from resources.embedders.concurrency_limiter import shared_pace
 from resources.embedders.errors import AnswerLost, ServiceTrouble, explain
 from settings.values import usable_key
@@ -30,7 +30,7 @@ LONGEST_WAIT = 120.0  # seconds a service may ask for; beyond that the run tries
 
 
 @dataclass(slots=True)
-class Tally:
+class Usage:
     """What a call to an embedder has cost since it was last told."""
 
     requests: int = 0
@@ -48,7 +48,7 @@ class Tally:
         return tokens, requests
 
 
-class Wire:
+class OpenAIClient:
     """The official SDK, used for the request and its answer's bytes only.
 
     Its retries are off and ours take their place (same statuses, same waits, Retry-After up to 120 s), for three
@@ -78,7 +78,7 @@ class Wire:
         self._opening = threading.Lock()
         self._client: openai.OpenAI | None = None
 
-    def ask(self, body: dict[str, Any], tally: Tally, read: Callable[[bytes], Answer], until: float) -> Answer:
+    def ask(self, body: dict[str, Any], tally: Usage, read: Callable[[bytes], Answer], until: float) -> Answer:
         """Sends the body of an embeddings request, reads the answer; both are repeated on ServiceTrouble.
 
         Where the answer was lost it is repeated once: each time may be billed. Gives up at `until`, by our clock.
@@ -195,9 +195,9 @@ def usable_address(base_url: str | None) -> str:
     """The address of the service, OpenAI's own where none is set."""
     address = (base_url or OPENAI).strip()
     if not address.startswith(("http://", "https://")):
-        raise WrongSetting("OPENAI_BASE_URL must begin with http:// or https://, and usually ends with /v1.")
+        raise ConfigurationError("OPENAI_BASE_URL must begin with http:// or https://, and usually ends with /v1.")
     if not _names_a_host(address):
-        raise WrongSetting("OPENAI_BASE_URL is no address; it names a host, as in https://api.openai.com/v1.")
+        raise ConfigurationError("OPENAI_BASE_URL is no address; it names a host, as in https://api.openai.com/v1.")
     return address
 
 

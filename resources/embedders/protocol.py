@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddingResult:
     """What one answer of the service settles: a vector for each of these texts, or the reason why there is none.
 
     `positions` are those of the texts in the call; `vectors` is float32, C-contiguous, one row for each of them, all
@@ -47,7 +47,7 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class JobResult:
     """An input of an order that was worked on: its name, its vector of shape (dimension,), its billed tokens."""
 
     name: str
@@ -56,7 +56,7 @@ class Ordered:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderState:
+class JobState:
     """Where an order stands at the service. `refused`: why it was not worked on, or not to its end."""
 
     ended: bool
@@ -64,11 +64,11 @@ class OrderState:
     output: str | None = None
 
 
-class OutcomeGone(PermanentFailure):
+class ResultExpired(PermanentError):
     """What the service made of an order is not there any more."""
 
 
-class Orders(Protocol):
+class EmbeddingJobService(Protocol):
     """A service that works on many texts in its own time, at a lower price. Its methods raise what `answers` raises."""
 
     def place(self, order_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
@@ -78,14 +78,14 @@ class Orders(Protocol):
         """
         ...
 
-    def state(self, service_id: str) -> OrderState:
+    def state(self, service_id: str) -> JobState:
         """Where an order stands now."""
         ...
 
-    def outcome(self, state: OrderState) -> Iterator[Ordered]:
+    def outcome(self, state: JobState) -> Iterator[JobResult]:
         """What was worked on, in any order; inputs that were refused, not reached or answered unusably are left out.
 
-        All requests are made before it returns. Raises OutcomeGone where the service has nothing to give any more.
+        All requests are made before it returns. Raises ResultExpired where the service has nothing to give any more.
         """
         ...
 
@@ -104,20 +104,20 @@ class Embedder(Protocol):
     model: Model
 
     @property
-    def orders(self) -> Orders | None:
+    def orders(self) -> EmbeddingJobService | None:
         """For texts that may wait; `None` where the service has no such thing."""
         ...
 
-    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         """Every text settled once, request by request: the next one is not sent before the caller asks for it.
 
-        So a caller that keeps each answer before it goes on loses none that was paid for. Raises PermanentFailure or
+        So a caller that keeps each answer before it goes on loses none that was paid for. Raises PermanentError or
         TransientFailure where a request failed; what was answered before is not affected. To try again what is
         transient costs nothing, or one lost answer: where two were lost, the failure is permanent.
         """
         ...
 
-    def embed(self, texts: Sequence[str]) -> Embedded:
+    def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """All texts at once, in their order: for a few, such as a question, with somebody who waits for it.
 
         Raises what `answers` raises, but TransientFailure after some twenty seconds at the latest.
@@ -133,7 +133,7 @@ class Embedder(Protocol):
         ...
 
 
-def joined(answers: Iterable[Embedded], count: int, dimension: int) -> Embedded:
+def joined(answers: Iterable[EmbeddingResult], count: int, dimension: int) -> EmbeddingResult:
     """The answers to one call of `count` texts as one, in the order of the texts."""
     import numpy as np
 
@@ -146,7 +146,7 @@ def joined(answers: Iterable[Embedded], count: int, dimension: int) -> Embedded:
         refused |= answer.refused
         tokens = tokens if answer.tokens is None else (tokens or 0) + answer.tokens
         requests += answer.requests
-    return Embedded(range(count), vectors, dict(sorted(refused.items())), tokens, requests)
+    return EmbeddingResult(range(count), vectors, dict(sorted(refused.items())), tokens, requests)
 
 
 def stacked(vectors: Sequence[Vectors]) -> Vectors:

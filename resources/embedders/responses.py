@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from resources.embedders.errors import AnswerLost
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def read_answer(body: bytes, count: int, dimension: int) -> tuple[Vectors, int |
     """The vectors in the order of the inputs, and the billed tokens if the service says them.
 
     Raises AnswerLost for anything that is not `count` finite vectors, each with a length and a place of its
-    own, and WrongSetting where all of them have another dimension than was set.
+    own, and ConfigurationError where all of them have another dimension than was set.
     """
     import orjson
 
@@ -56,7 +56,7 @@ def _matrix(rows: list[Vectors], dimension: int) -> Vectors:
 
     shapes = {row.shape for row in rows}
     if len(shapes) == 1 and shapes != {(dimension,)} and rows[0].size:
-        raise WrongSetting(
+        raise ConfigurationError(
             f"The embedding model gives vectors of {rows[0].size} numbers, not {dimension}; correct "
             "EMBEDDING_DIMENSIONS or EMBEDDING_MODEL."
         )

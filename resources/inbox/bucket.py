@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from domain.documents.inbox_files import InboxFile, organization_of, shortened
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_errors import CHANGED, MISSING_OBJECT, code_of, garbage
@@ -96,7 +96,7 @@ class BucketInbox:
     def _check_gone(self, file: InboxFile, source: dict[str, str]) -> None:
         """A service that lists an object and cannot copy it would have it taken again at every look, without a word."""
         if self._unless_gone(file, "head_object", **source, IfMatch=file.etag):
-            raise TransientFailure(
+            raise TransientError(
                 f"{file.path} cannot be moved in {self.bucket}: it is listed, but not found; rename it"
             )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from domain.documents.inbox_files import InboxFile, ignored_name, organization_of
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder
 
 
@@ -34,7 +34,7 @@ class FolderInbox:
                     state = path.stat()
                     found.append(InboxFile(organization, inside, state.st_size, state.st_mtime_ns))
         except OSError as error:
-            raise TransientFailure(f"The inbox {self.folder} cannot be read: {error.strerror}") from error
+            raise TransientError(f"The inbox {self.folder} cannot be read: {error.strerror}") from error
         return found
 
     @contextmanager
@@ -42,11 +42,11 @@ class FolderInbox:
         try:
             body = (self.folder / file.path).open("rb")
         except OSError as error:
-            raise TransientFailure(f"{file.path} cannot be read: {error.strerror}") from error
+            raise TransientError(f"{file.path} cannot be read: {error.strerror}") from error
         with body:
             state = os.fstat(body.fileno())
             if f"{state.st_size}:{state.st_mtime_ns}" != file.signature:
-                raise TransientFailure(f"{file.path} is still being written; it is taken when it has stopped changing")
+                raise TransientError(f"{file.path} is still being written; it is taken when it has stopped changing")
             yield body
 
     def archive(self, file: InboxFile, document_id: str, version: int) -> None:
@@ -78,7 +78,7 @@ class FolderInbox:
                 (target / REASON).write_text(reason + "\n", "utf-8", "backslashreplace")
             (self.folder / file.path).replace(target / file.name)
         except OSError as error:
-            raise TransientFailure(f"{file.path} cannot be moved to {place}: {error.strerror}") from error
+            raise TransientError(f"{file.path} cannot be moved to {place}: {error.strerror}") from error
 
 
 def _emptied(folder: Path, dry_run: bool) -> int:
@@ -87,7 +87,7 @@ def _emptied(folder: Path, dry_run: bool) -> int:
         if folder.exists() and not dry_run:
             shutil.rmtree(folder)
     except OSError as error:
-        raise TransientFailure(f"{folder} cannot be emptied: {error.strerror}") from error
+        raise TransientError(f"{folder} cannot be emptied: {error.strerror}") from error
     return files
 
 

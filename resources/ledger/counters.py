@@ -68,7 +68,7 @@ class Figure:
     value: float | None
 
 
-class Tallies:
+class Counters:
     """Reading the figures."""
 
     def __init__(self, database: Database) -> None:

@@ -4,24 +4,24 @@ from dataclasses import dataclass
 from typing import Self
 
 from resources.database.connections import Database
-from resources.ledger.access.api_keys import Keys
-from resources.ledger.counters import Tallies
+from resources.ledger.access.api_keys import ApiKeys
+from resources.ledger.counters import Counters
 from resources.ledger.documents.documents import Documents
-from resources.ledger.documents.garbage_collection import Sweeps
+from resources.ledger.documents.garbage_collection import GarbageCollector
 from resources.ledger.documents.lineage import Lineage
 from resources.ledger.documents.listing import Listing
-from resources.ledger.documents.live_version import Live
+from resources.ledger.documents.live_version import LiveVersions
 from resources.ledger.documents.organizations import Organizations
-from resources.ledger.documents.run_groups import Groups
-from resources.ledger.documents.uploads import Arrivals
+from resources.ledger.documents.run_groups import RunGroups
+from resources.ledger.documents.uploads import Uploads
 from resources.ledger.events.events import Events
-from resources.ledger.events.function_runs import EventRuns
-from resources.ledger.indexing.embedding_jobs import Orders
+from resources.ledger.events.function_runs import FunctionRuns
+from resources.ledger.indexing.embedding_jobs import EmbeddingJobs
 from resources.ledger.indexing.embeddings import Embeddings
 from resources.ledger.indexing.plans import Plans
-from resources.ledger.indexing.reconciliation import Drift
+from resources.ledger.indexing.reconciliation import Reconciliation
 from resources.ledger.notifications.alerts import Alerts
-from resources.ledger.notifications.outbox import Notices
+from resources.ledger.notifications.outbox import Outbox
 from resources.ledger.removal.erasures import Erasures
 from resources.ledger.removal.removals import Removals
 
@@ -32,50 +32,50 @@ class Ledger:
 
     database: Database
     organizations: Organizations
-    arrivals: Arrivals
+    arrivals: Uploads
     documents: Documents
     plans: Plans
     embeddings: Embeddings
     lineage: Lineage
-    live: Live
-    sweeps: Sweeps
-    drift: Drift
+    live: LiveVersions
+    sweeps: GarbageCollector
+    drift: Reconciliation
     removals: Removals
     erasures: Erasures
-    orders: Orders
-    keys: Keys
+    orders: EmbeddingJobs
+    keys: ApiKeys
     events: Events
-    event_runs: EventRuns
+    event_runs: FunctionRuns
     listing: Listing
-    notices: Notices
-    groups: Groups
+    notices: Outbox
+    groups: RunGroups
     alerts: Alerts
-    tallies: Tallies
+    tallies: Counters
 
     @classmethod
     def over(cls, database: Database) -> Self:
         return cls(
             database,
             Organizations(database),
-            Arrivals(database),
+            Uploads(database),
             Documents(database),
             Plans(database),
             Embeddings(database),
             Lineage(database),
-            Live(database),
-            Sweeps(database),
-            Drift(database),
+            LiveVersions(database),
+            GarbageCollector(database),
+            Reconciliation(database),
             Removals(database),
             Erasures(database),
-            Orders(database),
-            Keys(database),
+            EmbeddingJobs(database),
+            ApiKeys(database),
             Events(database),
-            EventRuns(database),
+            FunctionRuns(database),
             Listing(database),
-            Notices(database),
-            Groups(database),
-            Alerts(database, Notices(database)),
-            Tallies(database),
+            Outbox(database),
+            RunGroups(database),
+            Alerts(database, Outbox(database)),
+            Counters(database),
         )
 
     def wake_waiting(self) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from domain.notifications.messages import Channel
 from domain.notifications.retry_policy import Outcome
-from resources.ledger.notifications.outbox import Notice
+from resources.ledger.notifications.outbox import Notification
 from resources.notifications.email import Email
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
@@ -20,7 +20,7 @@ SWITCHES: Mapping[Channel, str] = {
 }
 
 
-class Carrier(Protocol):
+class NotificationChannel(Protocol):
     """One channel to people or apps."""
 
     @property
@@ -31,26 +31,28 @@ class Carrier(Protocol):
     def at_once(self) -> int:
         """How many messages may be under way at the same time."""
 
-    def send(self, notice: Notice) -> Outcome:
+    def send(self, notice: Notification) -> Outcome:
         """Send one message, in bounded time. Raises nothing that the network, the service or its answer causes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class UnconfiguredChannel:
     """A channel that no setting opens: what it is given is refused, with the names of the settings."""
 
     switch: str
     repeatable: bool = True
     at_once: int = 1
 
-    def send(self, notice: Notice) -> Outcome:
+    def send(self, notice: Notification) -> Outcome:
         return Outcome("refused", f"The channel {notice.channel} is not set up: set {self.switch}, then send it anew")
 
 
-def channels_of(settings: Settings) -> dict[Channel, Carrier]:
+def channels_of(settings: Settings) -> dict[Channel, NotificationChannel]:
     """Every channel, those that are closed too."""
-    opened: dict[Channel, Carrier] = {name: Closed(switch) for name, switch in SWITCHES.items()}
-    found: dict[Channel, Carrier | None] = {
+    opened: dict[Channel, NotificationChannel] = {
+        name: UnconfiguredChannel(switch) for name, switch in SWITCHES.items()
+    }
+    found: dict[Channel, NotificationChannel | None] = {
         "slack": slack_of(settings),
         "email": email_of(settings),
         "webhook": webhook_of(settings),

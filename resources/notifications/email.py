@@ -10,9 +10,9 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from urllib.parse import unquote, urlsplit
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from domain.notifications.retry_policy import SENT, Outcome
-from resources.ledger.notifications.outbox import Notice
+from resources.ledger.notifications.outbox import Notification
 
 SECONDS = 15.0  # for each step
 NO_SUBJECT = "Rowline"
@@ -29,7 +29,7 @@ class Email:
     repeatable: bool = False
     at_once: int = 2
 
-    def send(self, notice: Notice) -> Outcome:
+    def send(self, notice: Notification) -> Outcome:
         handed_over = False
         try:
             with self._opened() as server:
@@ -63,7 +63,7 @@ class Email:
         return _Session(self)
 
 
-class Unusable(PermanentFailure):
+class Unusable(PermanentError):
     """The mail server does not let us in."""
 
 
@@ -126,7 +126,7 @@ def _expect_taken(code: int) -> None:
         raise smtplib.SMTPServerDisconnected("no answer")
 
 
-def message_of(notice: Notice, sender: str) -> EmailMessage:
+def message_of(notice: Notification, sender: str) -> EmailMessage:
     """The mail: the same Message-ID and date however often it is sent."""
     message = EmailMessage(policy=SMTP)
     name, address = parseaddr(sender)

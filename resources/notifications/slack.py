@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from domain.notifications.retry_policy import Outcome
-from resources.ledger.notifications.outbox import Notice
+from resources.ledger.notifications.outbox import Notification
 from resources.notifications.http_post import Answer, Post, as_json, judged, post
 
 SECONDS = 20.0
@@ -19,7 +19,7 @@ class Slack:
     repeatable: bool = False
     at_once: int = 1  # Slack takes one message a second
 
-    def send(self, notice: Notice) -> Outcome:
+    def send(self, notice: Notification) -> Outcome:
         answer = post(self._request({"text": text_of(notice)}), "Slack", self.seconds)
         if isinstance(answer, Outcome):
             return answer
@@ -49,7 +49,7 @@ class Slack:
         return word if word.replace("_", "").isalpha() and word.isascii() and len(word) < 40 else ""
 
 
-def text_of(notice: Notice) -> str:
+def text_of(notice: Notification) -> str:
     """The subject in bold, then the message; what Slack would read as a command or a mention is written as text."""
     subject, message = (
         text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

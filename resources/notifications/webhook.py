@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from domain.access.signatures import HEADER, canonical, signed
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from domain.notifications.recipients import is_allowed, is_named
 from domain.notifications.retry_policy import Outcome
-from domain.timestamps import told_time
-from resources.ledger.notifications.outbox import Notice
+from domain.timestamps import isoformat_utc
+from resources.ledger.notifications.outbox import Notification
 from resources.notifications.http_post import SECONDS, Post, as_json, judged, post
 
 
@@ -32,15 +32,15 @@ class Webhook:
     repeatable: bool = True
     at_once: int = 4
 
-    def send(self, notice: Notice) -> Outcome:
+    def send(self, notice: Notification) -> Outcome:
         assert notice.recipient is not None  # checked when it was put
         if not is_named(notice.recipient, self.allowed):
             return Outcome("refused", "Its address is not one of WEBHOOK_ADDRESSES; add it there, then send it anew")
         try:
             address, host = place_of(notice.recipient, self.private, self.resolve)
-        except TransientFailure as error:
+        except TransientError as error:
             return Outcome("later", str(error))
-        except PermanentFailure as error:
+        except PermanentError as error:
             return Outcome("refused", str(error))
         body = canonical(as_json(document_of(notice)))
         headers = {
@@ -56,21 +56,21 @@ class Webhook:
 def place_of(address: str, private: bool, resolve: Callable[[str, int], Sequence[str]] = resolved) -> tuple[str, str]:
     """The address with the IP address in it that was judged, so that no second look-up leads elsewhere; and the host.
 
-    Raises TransientFailure where the name has no IP address, PermanentFailure where one of them may not be asked.
+    Raises TransientError where the name has no IP address, PermanentError where one of them may not be asked.
     """
     parts = urlsplit(address)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = resolve(parts.hostname or "", port)
     except OSError:
-        raise TransientFailure("The name in the webhook's address has no IP address now") from None
+        raise TransientError("The name in the webhook's address has no IP address now") from None
     if not found or not all(is_allowed(one, private) for one in found):
-        raise PermanentFailure("The webhook's address leads into a private network; WEBHOOK_PRIVATE=true allows that")
+        raise PermanentError("The webhook's address leads into a private network; WEBHOOK_PRIVATE=true allows that")
     ip = f"[{found[0]}]" if ":" in found[0] else found[0]
     return parts._replace(netloc=f"{ip}:{port}").geturl(), parts.netloc
 
 
-def document_of(notice: Notice) -> dict[str, object]:
+def document_of(notice: Notification) -> dict[str, object]:
     """What an app is given."""
     return {
         "noticeId": notice.notice_id,
@@ -78,5 +78,5 @@ def document_of(notice: Notice) -> dict[str, object]:
         "subject": notice.subject,
         "message": notice.message,
         "values": notice.values,
-        "createdAt": told_time(notice.created_at),
+        "createdAt": isoformat_utc(notice.created_at),
     }

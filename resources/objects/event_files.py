@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from domain.errors import NotFound, PermanentFailure
+from domain.errors import NotFound, PermanentError
 from domain.events.file_paths import in_store
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore
@@ -34,8 +34,8 @@ class EventFiles:
         with ExitStack() as opened:
             try:
                 body = opened.enter_context(opened.enter_context(self.objects.local(named.key)).open("rb"))
-            except (PermanentFailure, OSError) as error:  # without our paths: an app is told this
-                raise PermanentFailure(
+            except (PermanentError, OSError) as error:  # without our paths: an app is told this
+                raise PermanentError(
                     f"The file {file_path} cannot be read from the object storage; put it there before its event is "
                     "sent, so that Rowline can read it"
                 ) from error

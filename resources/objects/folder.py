@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from resources.objects.protocol import StoredObject
 from resources.objects.streams import copied
 
@@ -35,7 +35,7 @@ class FolderObjectStore:
             try:
                 path.open("rb").close()
             except (FileNotFoundError, IsADirectoryError):
-                raise PermanentFailure(f"Object {key} is not in {self._root}; upload the file again") from None
+                raise PermanentError(f"Object {key} is not in {self._root}; upload the file again") from None
         yield path
 
     @contextmanager
@@ -55,7 +55,7 @@ class FolderObjectStore:
     def delete(self, key: str) -> None:
         with self._told(f"Object {key} cannot be deleted in"):
             if self._is_bare():
-                raise PermanentFailure(
+                raise PermanentError(
                     f"Object {key} cannot be deleted: {self._root} holds nothing at all; is its disk mounted?"
                 )
             path, root = self._path(key), self._root.resolve()
@@ -95,7 +95,7 @@ class FolderObjectStore:
             root = self._root.resolve()
             path = (root / key).resolve()
         if not path.is_relative_to(root):
-            raise PermanentFailure(f"Object key {key!r} leads out of the object store")
+            raise PermanentError(f"Object key {key!r} leads out of the object store")
         return path
 
     @contextmanager
@@ -103,7 +103,7 @@ class FolderObjectStore:
         try:
             yield
         except OSError as error:
-            raise PermanentFailure(
+            raise PermanentError(
                 f"{tried} {self._root}: {error.strerror or type(error).__name__}; see that it is a folder which this "
                 "user can read and write, with room on its disk"
             ) from error

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from resources.objects.protocol import StoredObject
 from resources.objects.s3_bucket import LIMITS, Bucket, Limits
 from resources.objects.s3_errors import MISSING_OBJECT, AlteredObject, code_of, garbage
@@ -71,7 +71,7 @@ class S3ObjectStore:
             try:
                 self._save(key, answer, path)
                 return
-            except (TransientFailure, AlteredObject):
+            except (TransientError, AlteredObject):
                 if attempt >= self.bucket.limits.attempts:
                     raise
 
@@ -90,7 +90,7 @@ class S3ObjectStore:
                     answer["Body"].close()
                     raise garbage(f"{tried} {self.bucket}")
                 return answer
-        raise PermanentFailure(f"Object {key} is not in {self.bucket}; upload the file again")
+        raise PermanentError(f"Object {key} is not in {self.bucket}; upload the file again")
 
     def _save(self, key: str, answer: dict[str, Any], path: Path) -> None:
         digest, size = hashlib.sha256(), 0
@@ -112,7 +112,7 @@ def on_disk(key: str, done: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PermanentFailure(
+        raise PermanentError(
             f"Object {key} cannot be {done} by way of {tempfile.gettempdir()}: {error.strerror}"
         ) from error
 

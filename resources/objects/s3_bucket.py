@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from domain.errors import PermanentFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError
 from resources.objects.s3_errors import explained, garbage
 
 
@@ -37,10 +37,12 @@ class Bucket:
 
     @classmethod
     def at(cls, address: str, endpoint_url: str | None, limits: Limits = LIMITS) -> "Bucket":
-        """The bucket of `s3://bucket/prefix`. Raises WrongSetting, without the value: it may hold a key."""
+        """The bucket of `s3://bucket/prefix`. Raises ConfigurationError, without the value: it may hold a key."""
         found = re.fullmatch(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])((?:/[^/?#@]+)*)/?", address)
         if not found or {".", ".."} & set(found[2].split("/")):
-            raise WrongSetting("OBJECT_STORE must be a folder or `s3://bucket/prefix`, without keys or options in it")
+            raise ConfigurationError(
+                "OBJECT_STORE must be a folder or `s3://bucket/prefix`, without keys or options in it"
+            )
         if endpoint_url is not None:
             check_endpoint(endpoint_url)
         return cls(found[1], f"{found[2][1:]}/" if found[2] else "", endpoint_url, limits)
@@ -69,9 +71,9 @@ class Bucket:
             return boto3.session.Session().client("s3", endpoint_url=self.endpoint_url, config=config)
 
     def at_key(self, key: str) -> dict[str, str]:
-        """Bucket and key of an object, as every call wants them. Raises PermanentFailure where it is not ours."""
+        """Bucket and key of an object, as every call wants them. Raises PermanentError where it is not ours."""
         if {"", ".", ".."} & set(key.split("/")):
-            raise PermanentFailure(f"Object key {key!r} leads out of the object store")
+            raise PermanentError(f"Object key {key!r} leads out of the object store")
         return self.under(key)
 
     def under(self, key: str) -> dict[str, str]:
@@ -105,7 +107,7 @@ class Bucket:
 
 
 def check_endpoint(url: str) -> None:
-    """Raises WrongSetting where S3_ENDPOINT_URL is no plain http(s) address; without its value."""
+    """Raises ConfigurationError where S3_ENDPOINT_URL is no plain http(s) address; without its value."""
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -113,4 +115,6 @@ def check_endpoint(url: str) -> None:
     except ValueError:
         fits = plain = False
     if not (fits and plain):
-        raise WrongSetting("S3_ENDPOINT_URL must be an address like https://host:9000, without keys or options in it")
+        raise ConfigurationError(
+            "S3_ENDPOINT_URL must be an address like https://host:9000, without keys or options in it"
+        )

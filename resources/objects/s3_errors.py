@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -66,11 +66,11 @@ _ALTERED = {
 }
 
 
-class StorageFull(PermanentFailure):
+class StorageFull(PermanentError):
     """The service takes no more bytes until somebody makes room."""
 
 
-class AlteredObject(PermanentFailure):
+class AlteredObject(PermanentError):
     """What was read is not what was stored."""
 
 
@@ -93,9 +93,9 @@ def explained(tried: str) -> Iterator[None]:
         raise _unsent(error, tried) from None
 
 
-def garbage(tried: str) -> TransientFailure:
+def garbage(tried: str) -> TransientError:
     """An answer with status 200 that S3 would not give: a proxy or a page of a portal answered."""
-    return TransientFailure(f"{tried}: the answer is not one of S3; check S3_ENDPOINT_URL and proxies, then try again")
+    return TransientError(f"{tried}: the answer is not one of S3; check S3_ENDPOINT_URL and proxies, then try again")
 
 
 def code_of(error: ClientError) -> str:
@@ -108,18 +108,18 @@ def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _refused(error: ClientError, tried: str) -> RowlineFailure:
+def _refused(error: ClientError, tried: str) -> RowlineError:
     code, status = code_of(error), _status(error)
     if code in _WRONG:
         region = str(error.response.get("Error", {}).get("Region", ""))
         named = f" ({region})" if re.fullmatch(r"[a-z0-9-]{1,30}", region) else ""
-        return WrongSetting(f"{tried}: {_WRONG[code].format(region=named)}")
+        return ConfigurationError(f"{tried}: {_WRONG[code].format(region=named)}")
     if code in _FULL_CODES or status == 507:
         return StorageFull(f"{tried}: {_FULL}")
     passing = _passing(code, status)
     if passing:
-        return TransientFailure(f"{tried}: {passing}")
-    return PermanentFailure(f"{tried}: the service refuses it ({code}); check OBJECT_STORE and S3_ENDPOINT_URL")
+        return TransientError(f"{tried}: {passing}")
+    return PermanentError(f"{tried}: the service refuses it ({code}); check OBJECT_STORE and S3_ENDPOINT_URL")
 
 
 def _passing(code: str, status: int) -> str | None:
@@ -135,21 +135,21 @@ def _passing(code: str, status: int) -> str | None:
     return None
 
 
-def _unsent(error: Exception, tried: str) -> RowlineFailure:
+def _unsent(error: Exception, tried: str) -> RowlineError:
     """What botocore found out by itself, before or after the wire. The first line that fits is told."""
     from botocore import exceptions as known
 
-    troubles: list[tuple[tuple[type[Exception], ...], type[RowlineFailure], str]] = [
-        ((known.NoCredentialsError, known.PartialCredentialsError), WrongSetting, _NONE),
-        ((known.ProfileNotFound, known.ConfigNotFound, known.ConfigParseError), WrongSetting, _PROFILE),
-        ((known.CredentialRetrievalError, known.TokenRetrievalError, known.SSOError), WrongSetting, _EXPIRED),
-        ((known.SSLError,), WrongSetting, _CERTIFICATE),
-        ((known.ConnectTimeoutError, known.ReadTimeoutError), TransientFailure, _LATE),
-        ((known.EndpointConnectionError, known.ProxyConnectionError), TransientFailure, _REACH),
+    troubles: list[tuple[tuple[type[Exception], ...], type[RowlineError], str]] = [
+        ((known.NoCredentialsError, known.PartialCredentialsError), ConfigurationError, _NONE),
+        ((known.ProfileNotFound, known.ConfigNotFound, known.ConfigParseError), ConfigurationError, _PROFILE),
+        ((known.CredentialRetrievalError, known.TokenRetrievalError, known.SSOError), ConfigurationError, _EXPIRED),
+        ((known.SSLError,), ConfigurationError, _CERTIFICATE),
+        ((known.ConnectTimeoutError, known.ReadTimeoutError), TransientError, _LATE),
+        ((known.EndpointConnectionError, known.ProxyConnectionError), TransientError, _REACH),
         ((known.FlexibleChecksumError,), AlteredObject, _CHECKSUM),
-        ((known.HTTPClientError, known.IncompleteReadError, known.ResponseStreamingError), TransientFailure, _BROKEN),
+        ((known.HTTPClientError, known.IncompleteReadError, known.ResponseStreamingError), TransientError, _BROKEN),
     ]
     for kinds, failure, told in troubles:
         if isinstance(error, kinds):
             return failure(f"{tried}: {told}")
-    return WrongSetting(f"{tried}: the request cannot be made ({type(error).__name__}); {_ADDRESS}")
+    return ConfigurationError(f"{tried}: the request cannot be made ({type(error).__name__}); {_ADDRESS}")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, BinaryIO
 
-from domain.errors import RowlineFailure, TransientFailure
+from domain.errors import RowlineError, TransientError
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_errors import MISSING_OBJECT, MISSING_UPLOAD, code_of, garbage
 
@@ -17,7 +17,7 @@ MOST_PARTS = 10_000  # S3's own limit
 
 
 def upload(bucket: Bucket, key: str, body: BinaryIO, size: int, sha256: bytes) -> None:
-    """Store a file of `size` bytes; whole or not there. Raises PermanentFailure or TransientFailure."""
+    """Store a file of `size` bytes; whole or not there. Raises PermanentFailure or TransientError."""
     target = bucket.at_key(key)
     body.seek(0)
     with bucket.explained(f"Object {key} cannot be written in"):
@@ -102,7 +102,7 @@ def _abort(bucket: Bucket, target: Mapping[str, str]) -> None:
 
     Tidying must not turn a stored object into a failure; a life-cycle rule of the bucket ends what is left.
     """
-    with suppress(RowlineFailure), bucket.explained(f"Unfinished uploads of {target['Key']} cannot be ended in"):
+    with suppress(RowlineError), bucket.explained(f"Unfinished uploads of {target['Key']} cannot be ended in"):
         listed = bucket.client.list_multipart_uploads(Bucket=target["Bucket"], Prefix=target["Key"])
         for found in listed.get("Uploads", []):
             if found["Key"] == target["Key"]:
@@ -114,7 +114,7 @@ def _believe(bucket: Bucket, target: Mapping[str, str], answer: Mapping[str, Any
     if not answer.get("ETag"):
         raise garbage(_tried(bucket, target))
     if answer.get("ChecksumSHA256", checksum) != checksum:
-        raise TransientFailure(f"{_tried(bucket, target)}: it did not arrive as it was sent; try again")
+        raise TransientError(f"{_tried(bucket, target)}: it did not arrive as it was sent; try again")
 
 
 def _tried(bucket: Bucket, target: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from resources.database.binary_copy import copy_body, halfvecs, jsonb
 from resources.database.connections import Database
 from resources.database.copy import copy_or_merge
@@ -37,7 +37,7 @@ class PgVectorStore:
 
     def prepare(self, model: str, dimension: int) -> None:
         if dimension > LONGEST:
-            raise WrongSetting(
+            raise ConfigurationError(
                 f"Model {model} gives vectors of {dimension:,} numbers; pgvector holds {LONGEST:,} at most. "
                 "Set EMBEDDING_DIMENSIONS lower, or VECTOR_STORE=pinecone"
             )

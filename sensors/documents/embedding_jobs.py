@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from domain.errors import PermanentFailure, RowlineFailure, TransientFailure
+from domain.errors import PermanentError, RowlineError, TransientError
 from operations.documents.embedding_jobs import cancel
-from resources.embedders.protocol import Embedder, Orders
-from resources.ledger.indexing.embedding_jobs import Order
+from resources.embedders.protocol import Embedder, EmbeddingJobService
+from resources.ledger.indexing.embedding_jobs import EmbeddingJob
 from resources.ledger.ledger import Ledger
 
 LOOKS = 20  # orders of one tick, which may take 60 s
@@ -25,7 +25,7 @@ def embedding_orders(
     for order in ledger.orders.due(LOOKS):
         try:
             done = has_ended(embedder, order)
-        except TransientFailure as error:
+        except TransientError as error:
             ledger.orders.look_later(order)
             context.log.warning(f"{order.order_key}: {error}")
             break  # the service is unwell, which says nothing about any order
@@ -39,7 +39,7 @@ def embedding_orders(
     return dg.SkipReason(told + (f", {cleared} are deleted at the service" if cleared else ""))
 
 
-def clear(context: dg.SensorEvaluationContext, ledger: Ledger, service: Orders | None) -> int:
+def clear(context: dg.SensorEvaluationContext, ledger: Ledger, service: EmbeddingJobService | None) -> int:
     """Take away at the service what nobody waits for: texts are not left there for the 30 days that it keeps them."""
     if service is None:
         return 0
@@ -47,21 +47,21 @@ def clear(context: dg.SensorEvaluationContext, ledger: Ledger, service: Orders |
     for order in ledger.orders.unneeded(LOOKS):
         try:
             cleared += cancel(ledger, service, order)
-        except RowlineFailure as error:
+        except RowlineError as error:
             ledger.orders.cancel_later(order)
             context.log.warning(f"{order.order_key}: {error}")
             break
     return cleared
 
 
-def has_ended(embedder: Embedder, order: Order) -> bool:
+def has_ended(embedder: Embedder, order: EmbeddingJob) -> bool:
     """Whether there is something for the document's run to do: collect, or fail with a reason.
 
-    Raises TransientFailure where the service cannot be asked now.
+    Raises TransientError where the service cannot be asked now.
     """
     if embedder.orders is None or order.service_id is None:
         return True  # the settings name another embedder now: the run says so
     try:
         return embedder.orders.state(order.service_id).ended
-    except PermanentFailure:
+    except PermanentError:
         return True  # a wrong key, say: the run meets it too, and its document tells

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from domain.documents.run_requests import GROUP_OP, RunWanted
+from domain.documents.run_requests import GROUP_OP, RunRequestPlan
 from domain.documents.statuses import unexplained_end
 from resources.dagster_instance.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 from resources.ledger.ledger import Ledger
@@ -42,7 +42,7 @@ def group_of(run: dg.DagsterRun) -> list[tuple[str, int, int]]:
     """(document, version, attempt) of each document of a run for many; nothing for any other run."""
     config: Any = run.run_config
     op = config.get("ops", {}).get(GROUP_OP, {})
-    runs = [RunWanted.from_key(key) for key in op.get("config", {}).get("runs", ())]
+    runs = [RunRequestPlan.from_key(key) for key in op.get("config", {}).get("runs", ())]
     return [(wanted.document_id, wanted.version, wanted.attempt) for wanted in runs]
 
 
@@ -57,5 +57,5 @@ def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str, stoppe
         ledger.groups.put_back(group, context.dagster_run.run_id)
     run_key = context.dagster_run.tags.get(RUN_KEY_TAG)
     if run_key and not group:
-        wanted = RunWanted.from_key(run_key)
+        wanted = RunRequestPlan.from_key(run_key)
         ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)

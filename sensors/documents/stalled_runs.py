@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from domain.documents.run_requests import RunWanted
-from domain.documents.stalled_runs import Seen, Signs, dead, without_life
-from domain.documents.statuses import gone
+from domain.documents.run_requests import RunRequestPlan
+from domain.documents.stalled_runs import LivenessSigns, Observation, confirm_dead, is_suspect
+from domain.documents.statuses import process_gone_message
 from resources.dagster_instance.run_processes import Process
 from resources.dagster_instance.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 from resources.ledger.ledger import Ledger
@@ -39,18 +39,22 @@ class Suspect:
 )
 def stuck_runs(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SkipReason:
     """Runs whose process is gone, which Dagster itself does not notice."""
-    before = {run_id: Seen(*seen) for run_id, seen in json.loads(context.cursor or "{}").items()}
-    after, ended = looked(context.instance, ledger, before, time.time(), context.log.warning)
+    before = {run_id: Observation(*seen) for run_id, seen in json.loads(context.cursor or "{}").items()}
+    after, ended = inspect_runs(context.instance, ledger, before, time.time(), context.log.warning)
     context.update_cursor(json.dumps(after))
     return dg.SkipReason(f"{len(after)} runs show no sign of life, {ended} were ended")
 
 
-def looked(
-    dagster: dg.DagsterInstance, ledger: Ledger, before: Mapping[str, Seen], now: float, warn: Callable[[str], None]
-) -> tuple[dict[str, Seen], int]:
+def inspect_runs(
+    dagster: dg.DagsterInstance,
+    ledger: Ledger,
+    before: Mapping[str, Observation],
+    now: float,
+    warn: Callable[[str], None],
+) -> tuple[dict[str, Observation], int]:
     """One look at all runs: (what to remember, how many were ended)."""
     found = {suspect.run_id: suspect for suspect in (*_of_dagster(dagster, ledger), *_of_ledger(dagster, ledger))}
-    ended, after = dead(found, before, now)
+    ended, after = confirm_dead(found, before, now)
     for run_id in ended:
         warn(_end(dagster, ledger, found[run_id]))
     return after, len(ended)
@@ -65,7 +69,7 @@ def _of_dagster(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
         documents = [document_id] if document_id else [one for one, *_ in group_of(run)]
         lives = process.lives() if process else None
         held = any(map(ledger.documents.is_claimed, documents)) if documents else None
-        if without_life(Signs(lives, held)):
+        if is_suspect(LivenessSigns(lives, held)):
             suspects.append(Suspect(run.run_id, document_id, process, run))
     return suspects
 
@@ -94,7 +98,7 @@ def _end(dagster: dg.DagsterInstance, ledger: Ledger, suspect: Suspect) -> str:
     Where we die between the two, the sensor `failed_runs` does the second.
     """
     where = f" on {suspect.process.host} (process {suspect.process.pid})" if suspect.process else ""
-    reason = gone(suspect.run_id, where)
+    reason = process_gone_message(suspect.run_id, where)
     now = dagster.get_run_by_id(suspect.run_id)
     told = f"{suspect.document_id or suspect.run_id}: {reason}"
     group = group_of(now) if now else []
@@ -108,6 +112,6 @@ def _end(dagster: dg.DagsterInstance, ledger: Ledger, suspect: Suspect) -> str:
     if suspect.document_id:
         ledger.documents.fail(suspect.document_id, None, reason, suspect.run_id)
     if suspect.run and (run_key := suspect.run.tags.get(RUN_KEY_TAG)):
-        wanted = RunWanted.from_key(run_key)
+        wanted = RunRequestPlan.from_key(run_key)
         ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)
     return told

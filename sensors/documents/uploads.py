@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.documents.partitions import documents
-from domain.documents.run_requests import GROUP_OP, GroupWanted, RunWanted, runs_wanted
+from domain.documents.run_requests import GROUP_OP, GroupRequestPlan, RunRequestPlan, plan_runs
 from resources.ledger.ledger import Ledger
 from settings.settings import Settings
 
@@ -31,25 +31,25 @@ def requests(
 ) -> dg.SensorResult | dg.SkipReason:
     """Waits on the ledger, so that a run is requested within a second."""
     # the cursor holds what the tick before requested: it is stored only after the daemon has taken the requests
-    asked = [RunWanted.from_key(key) for key in json.loads(context.cursor or "[]")]
+    asked = [RunRequestPlan.from_key(key) for key in json.loads(context.cursor or "[]")]
     if asked:
         ledger.documents.mark_requested([(run.document_id, run.version, run.attempt) for run in asked])
-    wanted = runs_wanted(ledger.documents.waiting(), settings.runs_at_once)
+    wanted = plan_runs(ledger.documents.waiting(), settings.runs_at_once)
     if not wanted:
         ledger.documents.wait_for_upload(LOOK_SECONDS)
-        wanted = runs_wanted(ledger.documents.waiting(), settings.runs_at_once)
+        wanted = plan_runs(ledger.documents.waiting(), settings.runs_at_once)
     if not wanted:
         context.update_cursor("[]")
         return dg.SkipReason("no upload is waiting")
-    runs = [run for one in wanted for run in (one.runs if isinstance(one, GroupWanted) else (one,))]
+    runs = [run for one in wanted for run in (one.runs if isinstance(one, GroupRequestPlan) else (one,))]
     return dg.SensorResult(
         dynamic_partitions_requests=[documents.build_add_request([run.document_id for run in runs])],
-        run_requests=[_of_group(one) if isinstance(one, GroupWanted) else _of_document(one) for one in wanted],
+        run_requests=[_of_group(one) if isinstance(one, GroupRequestPlan) else _of_document(one) for one in wanted],
         cursor=json.dumps([run.run_key for run in runs]),
     )
 
 
-def _of_document(run: RunWanted) -> dg.RunRequest:
+def _of_document(run: RunRequestPlan) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=run.run_key,
         job_name="document_graph",
@@ -58,7 +58,7 @@ def _of_document(run: RunWanted) -> dg.RunRequest:
     )
 
 
-def _of_group(group: GroupWanted) -> dg.RunRequest:
+def _of_group(group: GroupRequestPlan) -> dg.RunRequest:
     """What a group that died did not come to is asked for again one by one, not as the same group."""
     config = {"runs": [run.run_key for run in group.runs]}
     return dg.RunRequest(

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from assets.documents.event_jobs import EVENT_RUN_TAG
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from domain.events.payloads import DocumentRollback, SyncRequested
 from domain.events.registry import function_named, read_payload
 from domain.events.scheduling import most_of_each
@@ -68,7 +68,7 @@ def requests_for(ledger: Ledger) -> list[dg.RunRequest]:
     for run in ledger.event_runs.requesting():
         try:
             requests.append(request_of(run))
-        except PermanentFailure as error:
+        except PermanentError as error:
             ledger.event_runs.end(run.run_id, "failed", str(error))
         except Exception:
             log.exception("The job of run %s of %s cannot be told", run.run_id, run.function)

@@ -10,10 +10,10 @@ import dagster as dg
 from domain.notifications.alert_messages import Places, notices_of
 from domain.notifications.alerts import KINDS, Kind, Open, Step, steps
 from domain.notifications.fingerprints import Trouble, gathered
-from domain.notifications.messages import NewNotice
+from domain.notifications.messages import NewNotification
 from resources.ledger.ledger import Ledger
 from resources.ledger.notifications.alerts import Watch
-from resources.ledger.notifications.outbox import mint_notice_id
+from resources.ledger.notifications.outbox import mint_notification_id
 from settings.settings import Settings
 
 STORE = dg.AssetCheckKey(dg.AssetKey("vector_store"), "store_matches_ledger")
@@ -38,7 +38,7 @@ def alerts(
     told = ledger.alerts.decide(
         partial(decided, troubles, looked_at, settings),
         partial(telling, settings),
-        mint_notice_id,
+        mint_notification_id,
     )
     deeds = Counter(step.deed for step in told)
     return dg.SkipReason(", ".join(f"{count} {deed}" for deed, count in sorted(deeds.items())) or "nothing new")
@@ -60,7 +60,7 @@ def decided(
     return steps(alerts, facts, looked_at, settings.alert_threshold, reminder, now)
 
 
-def telling(settings: Settings, step: Step, alert_id: str, told: int) -> Sequence[NewNotice]:
+def telling(settings: Settings, step: Step, alert_id: str, told: int) -> Sequence[NewNotification]:
     places = Places(settings.public_url, settings.dagster_url)
     return notices_of(
         step,

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from domain.notifications.messages import Channel
 from operations.notifications.delivery import Delivery
 from resources.ledger.ledger import Ledger
-from resources.notifications.channels import Carrier
+from resources.notifications.channels import NotificationChannel
 
 # a tick may take 60 s
 LOOK_SECONDS = 20.0
@@ -25,7 +25,7 @@ LEAVE_SECONDS = 35.0  # what is still under way goes on by itself, and is settle
 def outbox(
     context: dg.SensorEvaluationContext,
     ledger: dg.ResourceParam[Ledger],
-    channels: dg.ResourceParam[Mapping[Channel, Carrier]],
+    channels: dg.ResourceParam[Mapping[Channel, NotificationChannel]],
 ) -> dg.SkipReason:
     """Messages in the ledger's outbox; each is sent once, or it is known why not."""
     Delivery(ledger.notices, channels, 0).settle_forsaken()
@@ -48,7 +48,7 @@ def in_background(delivery: Delivery, seconds: float) -> bool:
     def run() -> None:
         try:
             delivery.run()
-        except RowlineFailure as error:
+        except RowlineError as error:
             delivery.troubles.append(str(error))
 
     thread = threading.Thread(target=run, name="outbox", daemon=True)

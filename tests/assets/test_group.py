@@ -10,13 +10,13 @@ import dagster as dg
 import pytest
 
 from assets.documents import group
-from domain.documents.run_requests import RunWanted
-from domain.errors import TransientFailure
+from domain.documents.run_requests import RunRequestPlan
+from domain.errors import TransientError
 from pipelines.jobs.document_group import document_group
 from pipelines.resources import NAMES
-from resources.embedders.protocol import Embedded
+from resources.embedders.protocol import EmbeddingResult
 from resources.ledger.documents.documents import Version
-from resources.ledger.documents.run_groups import Groups
+from resources.ledger.documents.run_groups import RunGroups
 from sensors.documents.run_failures import canceled_runs, failed_runs, group_of
 from tests.laws.deployment import STEPS, Deployment, items
 from tests.sensors.test_run_failures import ended
@@ -25,7 +25,7 @@ BROKEN = b"PK\x03\x04 this is no workbook"
 
 
 def keys(versions: Sequence[Version]) -> list[str]:
-    return [RunWanted(one.document_id, one.version, one.attempt).run_key for one in versions]
+    return [RunRequestPlan(one.document_id, one.version, one.attempt).run_key for one in versions]
 
 
 def configured(runs: Sequence[str]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_every_check_is_told_of_every_document_and_of_the_materialization_it_jud
     versions = uploaded(rowline, "anvil", "bellows")
     assert process(rowline, versions).success
     documents = sorted(one.document_id for one in versions)
-    for stage in group.STAGES:
+    for stage in group.STEPS:
         for spec in stage.checked_by.check_specs:
             records = rowline.dagster.event_log_storage.get_asset_check_execution_history(spec.key, limit=10)
             told = {record.partition: record for record in records}
@@ -132,7 +132,7 @@ class Away:
 
     def answers(self, texts: Sequence[str]) -> Any:
         if any(self._word in text for text in texts):
-            raise TransientFailure("The embedder is away")
+            raise TransientError("The embedder is away")
         return self._embedder.answers(texts)
 
 
@@ -172,7 +172,7 @@ class Meanwhile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._embedder, name)
 
-    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         self.texts += texts
         self._act()
         yield from self._embedder.answers(texts)
@@ -216,12 +216,12 @@ def test_a_question_about_all_of_them_that_fails_fails_nobody(rowline: Deploymen
 
     def away(*_: Any) -> dict[str, Version]:
         asked.append("")
-        raise TransientFailure("The database did not answer; try again")
+        raise TransientError("The database did not answer; try again")
 
-    monkeypatch.setattr(Groups, "bound", away)
+    monkeypatch.setattr(RunGroups, "bound", away)
     assert process(rowline, versions).success
     assert statuses(rowline, versions) == ["completed"] * 2
-    assert len(asked) == len(group.STAGES) + 3
+    assert len(asked) == len(group.STEPS) + 3
 
 
 def test_a_bug_that_one_document_meets_is_not_the_others_trouble(rowline: Deployment):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.documents.tables import Layout, Notice
+from domain.documents.tables import Layout, ReadWarning
 from formats.limits import Limits
 from formats.reading import read_workbook
 
@@ -29,14 +29,14 @@ class Table:
 @dataclass
 class Answer:
     tables: dict[str, Table] = field(default_factory=dict)
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[ReadWarning] = field(default_factory=list)
 
     @property
     def only(self) -> Table:
         (table,) = self.tables.values()
         return table
 
-    def told(self, words: str) -> list[Notice]:
+    def told(self, words: str) -> list[ReadWarning]:
         return [notice for notice in self.notices if words in notice.message]
 
 
@@ -48,7 +48,7 @@ def read_all(path: Path, name: str | None = None, **options: object) -> Answer:
     limits = Limits(**options)  # type: ignore[arg-type]
     answer = Answer()
     for item in read_workbook(path, name or path.name, layout, limits):
-        if isinstance(item, Notice):
+        if isinstance(item, ReadWarning):
             answer.notices.append(item)
             continue
         table = answer.tables.setdefault(item.header.sheet, Table())

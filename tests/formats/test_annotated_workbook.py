@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 from openpyxl import load_workbook
 
-from domain.documents.tables import ERROR_COLUMN, Notice, RowBatch
+from domain.documents.tables import ERROR_COLUMN, ReadWarning, RowBatch
 from formats.reading import read_workbook
 from formats.writers.error_workbook import write_marked_workbook
 
@@ -23,7 +23,7 @@ MARKED = [
 WRONG, SAID = "사번 E9 <없음> & \x07 남음", "사번 E9 <없음> & � 남음"
 
 
-def read(path: Path) -> Iterator[RowBatch | Notice]:
+def read(path: Path) -> Iterator[RowBatch | ReadWarning]:
     return read_workbook(path, path.name)
 
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from domain.documents.tables import ERROR_COLUMN, Notice, RowBatch, SheetHeader
-from domain.errors import PermanentFailure
+from domain.documents.tables import ERROR_COLUMN, ReadWarning, RowBatch, SheetHeader
+from domain.errors import PermanentError
 from formats.reading import read_workbook
 from formats.writers.error_workbook import ErrorRow, write_error_workbook
 from tests.domain.documents.examples import rows_of, sheet
@@ -19,7 +19,7 @@ from tests.domain.documents.examples import rows_of, sheet
 STAFF = sheet(["no", "name"], [["007", "Bond"], ["=1+1", "#N/A"], ["3", ""]], "직원")
 
 
-def made(folder: Path, parts: list[RowBatch | Notice], errors: list[ErrorRow], **how: Any) -> Path:
+def made(folder: Path, parts: list[RowBatch | ReadWarning], errors: list[ErrorRow], **how: Any) -> Path:
     target = folder / "errors.xlsx"
     assert write_error_workbook(target, lambda: parts, errors, **how) == len(errors)
     return target
@@ -90,7 +90,7 @@ def test_more_rows_than_a_sheet_of_excel_has_go_on_in_another(tmp_path: Path):
 
 
 def test_an_error_whose_row_is_not_found_again_is_told_and_not_left_out(tmp_path: Path):
-    with pytest.raises(PermanentFailure, match="row 9 of 직원 has an error but is not found"):
+    with pytest.raises(PermanentError, match="row 9 of 직원 has an error but is not found"):
         write_error_workbook(tmp_path / "errors.xlsx", lambda: [STAFF], [("직원", 9, "no")])
 
 

@@ -14,7 +14,7 @@ import pytest
 import xlsxwriter
 
 from domain.documents.tables import RowBatch
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from formats.errors import TooLarge
 from formats.limits import Limits
 from formats.reading import read_workbook
@@ -160,7 +160,7 @@ def test_a_server_that_dies_at_work_is_no_verdict_on_the_file(tmp_path: Path) ->
     next(batches)
     (child,) = children()
     child.parent().kill()  # type: ignore[union-attr]
-    with pytest.raises(TransientFailure, match="try again"):
+    with pytest.raises(TransientError, match="try again"):
         list(batches)
     assert ends(child.pid)
     assert read(small_csv(tmp_path / "b.csv")) == 1

@@ -16,7 +16,7 @@ import dagster as dg
 from assets.documents import checks, graph
 from domain.documents.employees import Employee
 from domain.documents.rows import Mode
-from domain.documents.templates import Template, template_of
+from domain.documents.templates import WorkbookTemplate, template_of
 from operations.documents.search import Hit, Scope
 from operations.services import Services
 from pipelines.jobs.document_graph import document_graph
@@ -51,7 +51,7 @@ def items(*names: str) -> list[list[str]]:
     return [["item", "colour"], *[[name, f"colour of {name}"] for name in names]]
 
 
-def template(**fields: Any) -> Template:
+def template(**fields: Any) -> WorkbookTemplate:
     """A template from its JSON fields; those of ragConfig may stand among them."""
     rag = {
         name: fields.pop(name) for name in ("embeddingTemplate", "metadataFields", "skipDuplicates") if name in fields
@@ -73,14 +73,21 @@ class Deployment:
         *,
         organization: str = "acme",
         filename: str = "items.csv",
-        template: Template | None = None,
+        template: WorkbookTemplate | None = None,
         mode: Mode = "company_wide",
         upload_key: str | None = None,
         economy: bool | None = None,
     ) -> Version:
         body = table if isinstance(table, bytes) else csv_bytes(table)
         return self.services.uploads.take(
-            io.BytesIO(body), filename, organization, template or Template(), mode, document, upload_key, economy
+            io.BytesIO(body),
+            filename,
+            organization,
+            template or WorkbookTemplate(),
+            mode,
+            document,
+            upload_key,
+            economy,
         )
 
     def run(self, document_id: str, **doubles: Any) -> dg.ExecuteInProcessResult:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from domain.documents.costs import estimated_tokens
-from resources.embedders.protocol import Embedded, Model
+from resources.embedders.protocol import EmbeddingResult, Model
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 
@@ -43,11 +43,11 @@ class WordEmbedder:
         self.before: Callable[[Sequence[str]], None] = lambda _: None
         self._lock = threading.Lock()
 
-    def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         if texts:
             yield self.embed(texts)
 
-    def embed(self, texts: Sequence[str]) -> Embedded:
+    def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         with self._lock:
             self.calls += 1
             call = self.calls
@@ -65,7 +65,7 @@ class WordEmbedder:
         with self._lock:
             self.asked += texts
         tokens = sum(estimated_tokens(len(text.encode())) for text in texts)
-        return Embedded(range(len(texts)), vectors, refused, tokens, requests=1)
+        return EmbeddingResult(range(len(texts)), vectors, refused, tokens, requests=1)
 
     def price_per_million_tokens(self) -> float | None:
         return 2.0

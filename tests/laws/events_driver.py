@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from operations.events.functions import Effects
 from operations.services import open_services
 
@@ -27,7 +27,7 @@ def main() -> None:
             if not runs.due(MOST) and "--once" in sys.argv:
                 break
             runs.wait(MOST, 1, look_every=0.1)
-        except TransientFailure:
+        except TransientError:
             if "--once" in sys.argv:
                 raise
 

@@ -9,12 +9,12 @@ import dagster as dg
 import pytest
 
 from domain.documents.employees import Employee
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from resources.ledger.documents.documents import Version
 from tests.laws.deployment import STEPS, Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
-AWAY = TransientFailure("the service is away")
+AWAY = TransientError("the service is away")
 # calls of store, ledger and embedder in the second version's run; more than there are, so that all are reached
 POINTS = range(1, 30)
 

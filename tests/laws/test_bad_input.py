@@ -213,13 +213,13 @@ def test_a_run_that_failed_ends_with_1_also_where_the_version_had_been_completed
     rowline_command: Command, monkeypatch: pytest.MonkeyPatch
 ):
     """Processing again repairs the store; where it could not, a script must not be told that it did."""
-    from domain.errors import PermanentFailure
+    from domain.errors import PermanentError
     from resources.vectors.pgvector import PgVectorStore
 
     document = rowline_command.indexed(rowline_command.file("items.csv", GOOD))
 
     def away(*_: object) -> None:
-        raise PermanentFailure("The store is full")
+        raise PermanentError("The store is full")
 
     monkeypatch.setattr(PgVectorStore, "missing", away)
     assert rowline_command("process", document).code == 1

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from domain.errors import Misuse, NotFound, TransientFailure
+from domain.errors import InvalidRequest, NotFound, TransientError
 from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.removal import CleanedUp
 from operations.documents.rollback import roll_back
@@ -35,7 +35,7 @@ def test_nothing_of_the_document_is_left(rowline: Deployment):
     assert told.embeddings_deleted == 3
     assert set(counts(rowline).values()) == {0}
     assert [*rowline.services.objects.keys("")] == []
-    with pytest.raises(Misuse, match="There is no document"):
+    with pytest.raises(InvalidRequest, match="There is no document"):
         clean(rowline, document)
 
 
@@ -94,13 +94,13 @@ def test_stopped_anywhere_it_is_out_of_every_search_or_whole_and_doing_it_again_
     rowline.index(items("anvil", "chisel"), document)
     other = rowline.index(items("anvil", "easel")).document_id
     services = rowline.services
-    failing = FailsAt(point, TransientFailure("the service is away"))
+    failing = FailsAt(point, TransientError("the service is away"))
     doubles = {
         "vectors": Watched(services.vectors, failing),
         "objects": Watched(services.objects, failing),
         "ledger": watched_ledger(services.ledger, failing, "removals", "sweeps"),
     }
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         clean(rowline, document, **doubles)
     found = {text.split("\n")[0].removeprefix("item: ") for text in rowline.found("item", k=9)}
     assert found in ({"anvil", "chisel", "easel"}, {"anvil", "easel"})
@@ -130,7 +130,7 @@ def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deploymen
         "embeddings": 3,
         "vectors": 2,
     }
-    with pytest.raises(Misuse, match="completed and kept: 3, 4"):
+    with pytest.raises(InvalidRequest, match="completed and kept: 3, 4"):
         roll_back(services.ledger, services.vectors, document, 1)
     roll_back(services.ledger, services.vectors, document, 3)
     assert rowline.stored().keys() == rowline.promised()
@@ -141,16 +141,16 @@ def test_a_document_on_its_way_out_does_not_come_back(rowline: Deployment):
     """Clean-up died half way: no run, rollback or upload may make the document live again, or leave a file behind."""
     document = rowline.index(items("anvil", "bellows")).document_id
     rowline.index(items("anvil"), document)
-    failing = FailsAt(1, TransientFailure("the service is away"), ["superseded"])
-    with pytest.raises(TransientFailure):
+    failing = FailsAt(1, TransientError("the service is away"), ["superseded"])
+    with pytest.raises(TransientError):
         clean(rowline, document, ledger=watched_ledger(rowline.services.ledger, failing))
     assert rowline.found("anvil") == []
     files = [*rowline.services.objects.keys("uploads/")]
     with pytest.raises(dg.Failure, match="There is no document"):
         rowline.quick(document)
-    with pytest.raises(Misuse, match="There is no document"):
+    with pytest.raises(InvalidRequest, match="There is no document"):
         roll_back(rowline.services.ledger, rowline.services.vectors, document, 1)
-    with pytest.raises(Misuse, match="has no document"):
+    with pytest.raises(InvalidRequest, match="has no document"):
         rowline.upload(items("chisel"), document)
     assert [*rowline.services.objects.keys("uploads/")] == files
     clean(rowline, document)
@@ -163,11 +163,11 @@ def test_a_version_that_is_half_forgotten_cannot_be_gone_back_to_and_doing_it_ag
     for name in ("bellows", "chisel"):
         rowline.index(items(name), document)
     services = rowline.services
-    failing = FailsAt(1, TransientFailure("the ledger is away"), ["forget"])
+    failing = FailsAt(1, TransientError("the ledger is away"), ["forget"])
     ledger = watched_ledger(services.ledger, failing, "removals")
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         clean_up_old_versions(replace(services.places, ledger=ledger), document, keep=2, dry_run=False)
-    with pytest.raises(Misuse, match="completed and kept: 2, 3"):
+    with pytest.raises(InvalidRequest, match="completed and kept: 2, 3"):
         roll_back(services.ledger, services.vectors, document, 1)
     told = clean_up_old_versions(services.places, document, 9, dry_run=False)
     assert told.versions == [1], "whatever is to be kept now"
@@ -176,11 +176,11 @@ def test_a_version_that_is_half_forgotten_cannot_be_gone_back_to_and_doing_it_ag
 def test_a_document_on_its_way_out_says_so(rowline: Deployment):
     version = rowline.index(items("anvil"))
     documents = rowline.services.ledger.documents
-    failing = FailsAt(1, TransientFailure("the service is away"), ["superseded"])
-    with pytest.raises(TransientFailure):
+    failing = FailsAt(1, TransientError("the service is away"), ["superseded"])
+    with pytest.raises(TransientError):
         clean(rowline, version.document_id, ledger=watched_ledger(rowline.services.ledger, failing))
     assert "is being removed" in documents.newest(version.document_id).error
-    with pytest.raises(Misuse, match=r"is being removed; `rowline cleanup doc_.*` ends it"):
+    with pytest.raises(InvalidRequest, match=r"is being removed; `rowline cleanup doc_.*` ends it"):
         documents.retry(version.document_id)
     assert [one.removed for one in documents.listed()] == [True]
     clean(rowline, version.document_id)

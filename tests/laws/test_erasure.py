@@ -12,14 +12,14 @@ import pytest
 
 from domain.access.api_keys import mint_key
 from domain.documents.employees import Employee
-from domain.documents.templates import Template
-from domain.errors import Conflict, Misuse, NotFound, PermanentFailure, TransientFailure
-from domain.notifications.messages import NewNotice
+from domain.documents.templates import WorkbookTemplate
+from domain.errors import Conflict, InvalidRequest, NotFound, PermanentError, TransientError
+from domain.notifications.messages import NewNotification
 from operations.documents.erasure import Receipt, erase_employee, erase_organization
-from operations.documents.removal import Places
+from operations.documents.removal import DocumentStores
 from operations.documents.vector_sync import sync_vectors
 from operations.events.functions import Effects
-from operations.events.intake import take_events
+from operations.events.intake import ingest_events
 from operations.services import Services
 from resources.ledger.removal.erasures import ERASED, HOLDERS
 from tests.domain.events.sender import Events
@@ -70,7 +70,7 @@ def test_an_employee_is_gone_and_the_others_stay(rowline: Deployment):
     assert not list(rowline.services.objects.keys("uploads/"))
     digests = rowline.sql("SELECT DISTINCT sha256 FROM versions")
     assert digests == [{"sha256": b""}], "who has the file could show by its digest that they were in it"
-    with pytest.raises(Misuse, match="has no employee E1"):
+    with pytest.raises(InvalidRequest, match="has no employee E1"):
         forget_employee(rowline, "E1")
 
 
@@ -93,13 +93,13 @@ def test_an_organization_is_gone_and_its_neighbour_stays(rowline: Deployment):
 def test_stopped_anywhere_doing_it_again_ends_it(rowline: Deployment, point: int):
     split(rowline)
     services = rowline.services
-    failing = FailsAt(point, TransientFailure("the service is away"))
-    watched = Places(
+    failing = FailsAt(point, TransientError("the service is away"))
+    watched = DocumentStores(
         watched_ledger(services.ledger, failing, "erasures", "sweeps"),
         Watched(services.vectors, failing),
         Watched(services.objects, failing),
     )
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         erase_employee(watched, "acme", "E1", dry_run=False)
     forget_employee(rowline, "E1")
     assert "E1" not in text_of_everything(rowline)
@@ -168,7 +168,7 @@ def test_a_document_tells_of_the_rows_that_are_left_and_is_not_read_again(rowlin
     }
     (batch, _) = rowline.services.ledger.documents.batches(document, newest.version)
     assert (batch["processedRows"], len(batch["errors"])) == (1, 3)
-    with pytest.raises(PermanentFailure, match="was erased on request; upload the list anew"):
+    with pytest.raises(PermanentError, match="was erased on request; upload the list anew"):
         _ = newest.file
     again = rowline.upload([*TABLE, ["E1", "polish"]], document, template=STAFF, mode="employee_split")
     assert (again.known, again.version) == (False, 3)
@@ -214,7 +214,7 @@ def test_a_file_that_is_just_being_uploaded_is_there_when_its_version_is_recorde
         erase_organization(services.places, "acme", datetime.now(UTC), dry_run=False)
 
     uploads = replace(services.uploads, ledger=watched_ledger(services.ledger, erase, "arrivals"))
-    version = uploads.take(io.BytesIO(csv_bytes(items("bolt"))), "a.csv", "acme", Template(), "company_wide")
+    version = uploads.take(io.BytesIO(csv_bytes(items("bolt"))), "a.csv", "acme", WorkbookTemplate(), "company_wide")
     assert rowline.process(version.document_id).status == "completed"
     assert len(rowline.found("item")) == 1
 
@@ -269,7 +269,9 @@ def sign_in(services: Services, organization: str, employee: str | None = None) 
 
 
 def send(services: Services, organization: str, **data: Any) -> None:
-    take_events(services, organization, json.dumps({"name": "invoice/paid", "id": organization, "data": data}).encode())
+    ingest_events(
+        services, organization, json.dumps({"name": "invoice/paid", "id": organization, "data": data}).encode()
+    )
 
 
 def test_nothing_of_an_organization_is_left_in_events_messages_alerts_keys_and_sessions(rowline: Deployment):
@@ -278,9 +280,11 @@ def test_nothing_of_an_organization_is_left_in_events_messages_alerts_keys_and_s
         rowline.index(items("anvil"), organization=organization)
         sign_in(services, organization)
         send(services, organization, about=f"a secret of {organization}")
-        services.ledger.notices.put(NewNotice(organization, "k", "slack", None, "", f"hello {organization}"))
+        services.ledger.notices.put(NewNotification(organization, "k", "slack", None, "", f"hello {organization}"))
         services.ledger.notices.put(
-            NewNotice("operator", organization, "slack", None, "", f"{organization} failed", about=(organization,))
+            NewNotification(
+                "operator", organization, "slack", None, "", f"{organization} failed", about=(organization,)
+            )
         )
         rowline.sql(
             "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, told_at, opened_at) VALUES "
@@ -304,10 +308,10 @@ def test_of_what_apps_sent_that_goes_which_names_the_employee(rowline: Deploymen
     kept = [("E2", "Name of E2"), ("E11", "E1 and others"), ("weld", "nobody")]
     for number, (who, note) in enumerate([("E1", "sick"), ("x", "Name of E1"), *kept]):
         event = {"name": "leave/asked", "id": f"{number}", "data": {"who": who, "deep": [{"note": note}]}}
-        take_events(services, "acme", json.dumps(event).encode())
+        ingest_events(services, "acme", json.dumps(event).encode())
     send(services, "rival", who="E1")
     for number, text in enumerate(("Name of E1 is ill", "nothing to tell", "E1")):
-        services.ledger.notices.put(NewNotice("acme", f"{number}", "slack", None, "", text, {"who": text}))
+        services.ledger.notices.put(NewNotification("acme", f"{number}", "slack", None, "", text, {"who": text}))
     mine, other = sign_in(services, "acme", "E1"), sign_in(services, "acme", "E2")
 
     receipt = forget_employee(rowline, "E1")
@@ -338,14 +342,14 @@ def test_a_number_of_json_that_is_the_employees_number_goes_too(rowline: Deploym
         '{"n":1001e2}',
     ]
     for data in theirs + kept:
-        take_events(services, "acme", f'{{"name":"hr/changed","data":{{"given":{data}}}}}'.encode())
+        ingest_events(services, "acme", f'{{"name":"hr/changed","data":{{"given":{data}}}}}'.encode())
         notice = services.ledger.notices.put(
-            NewNotice("acme", data, "slack", None, "", "m", json.loads(f'{{"v":{data}}}'))
+            NewNotification("acme", data, "slack", None, "", "m", json.loads(f'{{"v":{data}}}'))
         )
         rowline.sql("UPDATE notices SET state = 'sent', settled_at = now() WHERE notice_id = %(id)s", id=notice)
     waiting = {"documentId": "d", "targetVersion": 1001}
-    take_events(services, "acme", json.dumps({"name": "document/rollback", "data": waiting}).encode())
-    services.ledger.notices.put(NewNotice("acme", "waits", "slack", None, "", "m", {"version": 1001}))
+    ingest_events(services, "acme", json.dumps({"name": "document/rollback", "data": waiting}).encode())
+    services.ledger.notices.put(NewNotification("acme", "waits", "slack", None, "", "m", {"version": 1001}))
 
     receipt = forget_employee(rowline, "1001")
     assert (receipt.events_deleted, receipt.notices_deleted) == (len(theirs), len(theirs))

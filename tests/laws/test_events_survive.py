@@ -24,8 +24,8 @@ import psycopg
 import pytest
 
 from domain.access.api_keys import mint_key
-from domain.notifications.messages import NewNotice
-from operations.events.intake import take_events
+from domain.notifications.messages import NewNotification
+from operations.events.intake import ingest_events
 from operations.services import Services
 from resources.database.embedded import EmbeddedServer
 from resources.database.schema import upgrade
@@ -212,9 +212,9 @@ CREATE CONSTRAINT TRIGGER told AFTER INSERT ON notices DEFERRABLE INITIALLY DEFE
 
 def test_what_is_acknowledged_is_on_disk_by_then(rowline: laws.Deployment):
     rowline.sql(HOW_COMMITTED)
-    take_events(rowline.services, "acme", b'{"name": "app/x"}')
+    ingest_events(rowline.services, "acme", b'{"name": "app/x"}')
     rowline.upload(laws.items("anvil"))
-    rowline.services.ledger.notices.put(NewNotice("acme", "k", "slack", None, "", "hello"))
+    rowline.services.ledger.notices.put(NewNotification("acme", "k", "slack", None, "", "hello"))
     told = rowline.sql("SELECT * FROM committed")
     assert told == [{"of": table, "waits_for_disk": "on"} for table in ("events", "versions", "notices")]
 

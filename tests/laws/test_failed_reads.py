@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from operations.documents.search import Scope, Search
 from resources.database.connections import Database
 from resources.ledger.documents.documents import Version
@@ -17,7 +17,7 @@ from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 from tests.stand_ins.postgres_proxy import PostgresProxy
 
-AWAY = TransientFailure("The store did not answer")
+AWAY = TransientError("The store did not answer")
 
 
 @pytest.mark.parametrize("call", ["missing", "delete", "upsert"])
@@ -52,7 +52,7 @@ def test_lineage_that_cannot_be_read_sweeps_nothing(rowline: Deployment):
     first = rowline.index(items("anvil", "bellows"))
     rowline.upload(items("chisel"), first.document_id)
     ledger = rowline.services.ledger
-    failing = FailsAt(1, TransientFailure("The database did not answer"), ["superseded"], always=True)
+    failing = FailsAt(1, TransientError("The database did not answer"), ["superseded"], always=True)
     rowline.process(first.document_id, ledger=watched_ledger(ledger, failing, "sweeps"))
     assert failing.calls == 3
     assert len(rowline.stored()) == 3
@@ -93,7 +93,7 @@ def test_a_database_that_is_away_is_a_transient_failure_everywhere(rowline: Depl
         assert ledger.documents.listed() == [version]
         proxy.down()
         for question in questions(ledger, search, version):
-            with pytest.raises(TransientFailure, match="Nobody listens at"):
+            with pytest.raises(TransientError, match="Nobody listens at"):
                 question()
         database.close()
 
@@ -116,7 +116,7 @@ def questions(ledger: Ledger, search: Search, version: Version) -> list[Callable
 
 
 def test_an_unknown_document_is_told_not_invented(rowline: Deployment):
-    with pytest.raises(PermanentFailure, match="There is no document doc_x"):
+    with pytest.raises(PermanentError, match="There is no document doc_x"):
         rowline.services.ledger.documents.begin("doc_x", "run")
-    with pytest.raises(PermanentFailure, match="There is no document doc_x"):
+    with pytest.raises(PermanentError, match="There is no document doc_x"):
         rowline.services.ledger.documents.newest("doc_x")

@@ -9,7 +9,7 @@ import pytest
 
 from operations.services import Services
 from pipelines.local_runs import instance
-from sensors.documents.stalled_runs import Seen, looked
+from sensors.documents.stalled_runs import Seen, inspect_runs
 from settings.settings import load_settings
 from tests.laws.deployment import csv_bytes
 from tests.laws.test_kill import (
@@ -50,7 +50,7 @@ def found_dead(scene: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[s
         ended = 0
         with instance(services.settings) as dagster:
             for now in (0.0, 16.0, 32.0):
-                seen, number = looked(dagster, services.ledger, seen, now, print)
+                seen, number = inspect_runs(dagster, services.ledger, seen, now, print)
                 ended += number
         assert ended == 1
         return [version.document_id for version in services.ledger.documents.waiting() if version.attempt == 2]

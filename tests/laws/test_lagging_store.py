@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import sync_vectors
 from operations.services import Services
@@ -231,7 +231,7 @@ def died_before_its_sweep(rowline: Deployment, pinecone: PineconeServer) -> str:
     pinecone.index.lag = 0
     document = rowline.index(items("apple", "pear", "plum")).document_id
     ledger = watched_ledger(
-        rowline.services.ledger, FailsAt(1, TransientFailure("the process died"), ["begin"], always=True), "sweeps"
+        rowline.services.ledger, FailsAt(1, TransientError("the process died"), ["begin"], always=True), "sweeps"
     )
     rowline.upload(items("apple", "quince"), document)
     with pytest.raises(dg.Failure, match="the process died"):

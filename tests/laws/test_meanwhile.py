@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from operations.documents.cleanup import clean_up
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import sync_vectors
@@ -123,7 +123,7 @@ def test_a_last_step_that_is_tried_again_leaves_a_newer_version_live(rowline: De
         rowline.upload(items(name), document)
         for step in STEPS[:-1]:
             rowline.step(step, document, f"run of {name}")
-        ledger = watched_ledger(services.ledger, FailsAt(1, TransientFailure("the ledger is away")), "sweeps")
+        ledger = watched_ledger(services.ledger, FailsAt(1, TransientError("the ledger is away")), "sweeps")
         with pytest.raises(dg.Failure, match="the ledger is away"):
             rowline.step("lineage", document, f"run of {name}", ledger=ledger)
     rowline.step("lineage", document, "run of bellows")

@@ -160,11 +160,11 @@ def test_a_completed_version_stays_as_it_is_and_its_file_uploaded_again_knows_th
 
 def test_vectors_deleted_counts_what_left_the_store(rowline: Deployment):
     """A version that failed before its vectors were stored has none to delete."""
-    from domain.errors import PermanentFailure
+    from domain.errors import PermanentError
 
     embedder = rowline.services.embedder
     first = rowline.index(items("anvil", "bellows"))
-    embedder.fail_at, embedder.failure = embedder.calls + 1, PermanentFailure("no credit")  # type: ignore[attr-defined]
+    embedder.fail_at, embedder.failure = embedder.calls + 1, PermanentError("no credit")  # type: ignore[attr-defined]
     assert rowline.process(rowline.upload(items("chisel", "drill"), first.document_id).document_id).status == "failed"
     before = set(rowline.stored())
     third = rowline.index(items("anvil", "easel"), first.document_id)

@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from operations.documents.cleanup import clean_up
-from operations.documents.removal import Places
+from operations.documents.removal import DocumentStores
 from pipelines.jobs import maintenance
 from pipelines.resources import NAMES
 from tests.laws.deployment import Deployment, items
@@ -19,7 +19,7 @@ from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 def work(rowline: Deployment, job: str, op: str, config: dict[str, Any], **doubles: Any) -> dg.ExecuteInProcessResult:
     resources = {name: getattr(rowline.services, name) for name in NAMES} | doubles
-    held = {field.name for field in fields(Places)}
+    held = {field.name for field in fields(DocumentStores)}
     resources["places"] = replace(resources["places"], **{n: d for n, d in doubles.items() if n in held})
     definitions = dg.Definitions(jobs=[getattr(maintenance, job)], resources=resources)
     return definitions.resolve_job_def(job).execute_in_process(
@@ -48,7 +48,7 @@ def three(rowline: Deployment) -> list[str]:
 def test_a_clean_up_of_several_documents_is_ended_by_its_retry(rowline: Deployment):
     """A service fails once at the second document: the first is gone when the step is tried again."""
     documents = three(rowline)
-    failing = FailsAt(2, TransientFailure("the ledger is away"), ["forget"])
+    failing = FailsAt(2, TransientError("the ledger is away"), ["forget"])
     run = removed(rowline, documents, ledger=watched_ledger(rowline.services.ledger, failing, "removals"))
     assert run.success
     told = {one["documentId"]: one["versions"] for one in run.output_for_node("removed_documents")}
@@ -63,7 +63,7 @@ def test_a_document_that_cannot_be_removed_stops_no_other(rowline: Deployment):
 
     def before(name: str, arguments: tuple[Any, ...]) -> None:
         if name == "delete" and arguments == (stuck.object_key,):
-            raise PermanentFailure("the file is locked")
+            raise PermanentError("the file is locked")
 
     run = removed(rowline, documents, objects=Watched(rowline.services.objects, before))
     assert not run.success

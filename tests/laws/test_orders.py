@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from domain.documents.embedding_jobs import FIRST_LOOK, order_ranges
-from domain.errors import Misuse, TransientFailure
+from domain.errors import InvalidRequest, TransientError
 from operations.documents import embedding_jobs
 from resources.embedders.openai import PRICES
 from resources.ledger.indexing import embedding_jobs as job_records
@@ -139,7 +139,7 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
     version = order(patient)
     openai.batches.complete()
     ledger = patient.services.ledger
-    failing = FailsAt(2, TransientFailure("The database did not answer"), ["keep"])
+    failing = FailsAt(2, TransientError("The database did not answer"), ["keep"])
     watched = replace(ledger, embeddings=Watched(ledger.embeddings, failing))
     version = patient.process(version.document_id, ledger=watched)
     assert (version.status, failing.calls) == ("completed", 5)  # 4, then not; then 4, 4 and 2
@@ -246,7 +246,7 @@ def test_a_file_that_waits_is_uploaded_again_not_to_wait(patient: Deployment, op
 
 
 def test_an_order_needs_an_embedder_that_takes_one(rowline: Deployment):
-    with pytest.raises(Misuse, match="takes no orders at a lower price; upload without --economy"):
+    with pytest.raises(InvalidRequest, match="takes no orders at a lower price; upload without --economy"):
         rowline.upload(TABLE, economy=True)
 
 

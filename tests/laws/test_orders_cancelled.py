@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.erasure import Receipt, erase_employee, erase_organization
 from operations.documents.removal import CleanedUp
@@ -108,7 +108,7 @@ def test_where_the_service_is_out_of_reach_the_job_says_so_and_is_done_again(
 ):
     version = order(patient)
     openai.faults.append(Fault("unavailable", operation, always=True))
-    with pytest.raises(TransientFailure, match="The embedding service failed with HTTP 503"):
+    with pytest.raises(TransientError, match="The embedding service failed with HTTP 503"):
         clean(patient, version)
     assert "is being removed" in str(patient.services.ledger.documents.newest(version.document_id).error)
     openai.faults.clear()
@@ -118,8 +118,8 @@ def test_where_the_service_is_out_of_reach_the_job_says_so_and_is_done_again(
 
 def test_stopped_after_the_service_was_told_it_is_told_again(patient: Deployment, openai: OpenAIServer):
     version = order(patient)
-    ledger = watched_ledger(patient.services.ledger, FailsAt(1, TransientFailure("away"), ["cancelled"]), "orders")
-    with pytest.raises(TransientFailure):
+    ledger = watched_ledger(patient.services.ledger, FailsAt(1, TransientError("away"), ["cancelled"]), "orders")
+    with pytest.raises(TransientError):
         clean_up(replace(patient.services.places, ledger=ledger), version.document_id, dry_run=False)
     assert clean(patient, version).orders_cancelled == 1
     assert to_be_cleared(patient) == 1
@@ -139,7 +139,7 @@ def test_an_order_that_was_perhaps_placed_is_looked_for(patient: Deployment, ope
 def test_where_the_settings_name_another_embedder_it_is_not_passed_over(patient: Deployment):
     version = order(patient)
     elsewhere = replace(patient.services.places, orders=None)
-    with pytest.raises(PermanentFailure, match=r"may still keep texts of the order .*EMBEDDING_PROVIDER=openai"):
+    with pytest.raises(PermanentError, match=r"may still keep texts of the order .*EMBEDDING_PROVIDER=openai"):
         clean_up(elsewhere, version.document_id, dry_run=False)
     patient.sql("UPDATE embedding_orders SET placed_at = now() - interval '40 days'")
     assert clean_up(elsewhere, version.document_id, dry_run=False).orders_cancelled == 0

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import psycopg
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from operations.services import Services
 from resources.embedders.openai import PRICES, OpenAIEmbedder
-from resources.embedders.protocol import Embedded
+from resources.embedders.protocol import EmbeddingResult
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items
 from tests.stand_ins.faults import Fault
@@ -108,7 +108,7 @@ def test_dying_between_two_requests_of_a_group_pays_none_of_them_again(
             self.inner, self.left = small_requests.services.embedder, left
             self.model, self.orders = self.inner.model, None
 
-        def answers(self, texts: Sequence[str]) -> Iterator[Embedded]:
+        def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
             for answer in self.inner.answers(texts):
                 yield answer
                 self.left -= 1
@@ -205,7 +205,7 @@ def test_a_model_without_a_known_price_costs_an_unknown_sum_and_not_nothing(
 def test_after_a_request_failed_for_good_no_new_ones_are_begun(rowline: Deployment):
     """A wrong key or an empty account is not asked forty times."""
     embedder = rowline.services.embedder
-    embedder.fail_at, embedder.failure = 1, PermanentFailure("The account is empty")  # type: ignore[attr-defined]
+    embedder.fail_at, embedder.failure = 1, PermanentError("The account is empty")  # type: ignore[attr-defined]
     version = rowline.process(rowline.upload(items(*[f"thing{n}" for n in range(200)])).document_id)
     assert (version.status, version.error) == ("failed", "The account is empty")
     # a group holds eight of the two hundred; what was handed to the two threads before the failure may go on
@@ -230,7 +230,7 @@ def test_an_embedding_that_could_not_be_kept_at_once_is_told_as_transient(rowlin
     from tests.laws.doubles import FailsAt, Watched
 
     ledger = rowline.services.ledger
-    failing = FailsAt(2, TransientFailure("The database did not answer"), ["save"])
+    failing = FailsAt(2, TransientError("The database did not answer"), ["save"])
     uploaded = rowline.upload(TABLE)
     version = rowline.process(
         uploaded.document_id, ledger=replace(ledger, embeddings=Watched(ledger.embeddings, failing))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import Misuse, TransientFailure
+from domain.errors import InvalidRequest, TransientError
 from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.rollback import RolledBack, roll_back
 from tests.grids import moments
@@ -83,17 +83,17 @@ def test_a_version_that_cannot_be_gone_back_to_is_told_and_nothing_changes(
     rowline: Deployment, to_version: int, reason: str
 ):
     document = three_versions(rowline)
-    with pytest.raises(Misuse, match=reason):
+    with pytest.raises(InvalidRequest, match=reason):
         go_back(rowline, document, to_version)
     assert found(rowline) == {"anvil", "easel"}
-    with pytest.raises(Misuse, match="There is no document doc_x"):
+    with pytest.raises(InvalidRequest, match="There is no document doc_x"):
         go_back(rowline, "doc_x", 1)
 
 
 def test_nothing_is_rolled_back_under_a_version_on_its_way(rowline: Deployment):
     document = three_versions(rowline)
     rowline.upload(items("new"), document)
-    with pytest.raises(Misuse, match=r"Version 4 of .* is being processed"):
+    with pytest.raises(InvalidRequest, match=r"Version 4 of .* is being processed"):
         go_back(rowline, document, 1)
     assert rowline.process(document).live_version == 4
 
@@ -140,15 +140,15 @@ def test_split_by_employee_and_with_metadata(rowline: Deployment):
 def test_failed_anywhere_a_rollback_ends_when_it_is_done_again(rowline: Deployment, point: int):
     document = three_versions(rowline)
     ledger = rowline.services.ledger
-    failing = FailsAt(point, TransientFailure("the service is away"))
+    failing = FailsAt(point, TransientError("the service is away"))
     doubles = {
         "vectors": Watched(rowline.services.vectors, failing),
         "ledger": watched_ledger(ledger, failing, "embeddings", "lineage", "live", "sweeps"),
     }
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         go_back(rowline, document, 1, **doubles)
     assert found(rowline) in ({"anvil", "easel"}, {"anvil", "bellows", "chisel"}), "one version, whole"
-    with suppress(Misuse):  # "is live already": then nothing was left to do
+    with suppress(InvalidRequest):  # "is live already": then nothing was left to do
         go_back(rowline, document, 1)
     assert found(rowline) == {"anvil", "bellows", "chisel"}
     assert rowline.stored().keys() == rowline.promised()
@@ -156,14 +156,14 @@ def test_failed_anywhere_a_rollback_ends_when_it_is_done_again(rowline: Deployme
 
 def dies_at(rowline: Deployment, call: str) -> dict[str, Any]:
     """Resources that fail when the ledger is asked for this."""
-    failing = FailsAt(1, TransientFailure("the service is away"), [call])
+    failing = FailsAt(1, TransientError("the service is away"), [call])
     return {"ledger": watched_ledger(rowline.services.ledger, failing)}
 
 
 def test_going_forth_again_that_dies_before_its_sweep_is_ended_by_doing_it_again(rowline: Deployment):
     document = three_versions(rowline)
     go_back(rowline, document, 1)
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         go_back(rowline, document, 3, **dies_at(rowline, "superseded"))
     go_back(rowline, document, 3)
     assert rowline.stored().keys() == rowline.promised()
@@ -171,7 +171,7 @@ def test_going_forth_again_that_dies_before_its_sweep_is_ended_by_doing_it_again
 
 def test_what_an_abandoned_rollback_brought_into_the_store_goes_with_the_next_sweep(rowline: Deployment):
     document = three_versions(rowline)
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
     assert rowline.stored().keys() > rowline.promised()
     rowline.index(items("anvil", "flail"), document)
@@ -191,11 +191,11 @@ def test_a_version_that_failed_is_not_taken_for_completed_when_going_forth_again
 def test_a_rollback_that_died_before_its_flip_is_taken_back_by_going_to_what_is_live(rowline: Deployment):
     """The store held what was aimed at for ever, and a person was told that there is nothing to go back to."""
     document = three_versions(rowline)
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
     go_back(rowline, document, 3)
     assert rowline.stored().keys() == rowline.promised()
-    with pytest.raises(Misuse, match="is live already"):
+    with pytest.raises(InvalidRequest, match="is live already"):
         go_back(rowline, document, 3)
 
 
@@ -209,7 +209,7 @@ def test_the_bytes_of_the_version_gone_back_to_are_known(rowline: Deployment):
 def test_while_a_document_is_on_its_way_back_the_live_bytes_are_an_upload_like_any_other(rowline: Deployment):
     """Who uploads them now wants them to stay live, and the rollback comes first."""
     document = three_versions(rowline)
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
     again = rowline.upload(items("anvil", "easel"), document)
     assert (again.version, again.known) == (4, False)
@@ -222,7 +222,7 @@ def test_while_a_version_is_in_work_nobody_waits_to_be_told_no(rowline: Deployme
     rowline.upload(items("new"), document)
     services = rowline.services
     with services.ledger.documents.claim(document):
-        with pytest.raises(Misuse, match=r"Version 4 of .* is being processed"):
+        with pytest.raises(InvalidRequest, match=r"Version 4 of .* is being processed"):
             go_back(rowline, document, 1)
         assert clean_up(services.places, document).vectors_deleted == 2
         old = clean_up_old_versions(services.places, document, keep=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from operations.documents.search import Scope
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched, watched_ledger
@@ -97,7 +97,7 @@ def test_a_version_that_failed_half_way_is_never_found(rowline: Deployment):
 
     def fail_at_the_flip(name: str, _: Any) -> None:
         if name == "make_live":
-            raise PermanentFailure("the disk is full")
+            raise PermanentError("the disk is full")
 
     ledger = rowline.services.ledger
     rowline.upload(items("chisel", "drill"), first.document_id)

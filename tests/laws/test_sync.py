@@ -8,9 +8,9 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from operations.documents.cleanup import clean_up
-from operations.documents.vector_sync import Drifted, sync_vectors
+from operations.documents.vector_sync import SyncReport, sync_vectors
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import Watched, failing_store, watched_ledger
 
@@ -18,11 +18,11 @@ LOSE = "DELETE FROM vectors WHERE vector_id IN (SELECT vector_id FROM vectors OR
 STRANGER = "INSERT INTO vectors SELECT model, namespace, %(id)s, embedding, '{}' FROM vectors LIMIT 1"
 
 
-def sync(rowline: Deployment, repair: bool = False) -> Drifted:
+def sync(rowline: Deployment, repair: bool = False) -> SyncReport:
     return sync_vectors(rowline.services.ledger, rowline.services.vectors, repair)
 
 
-def counts(drifted: Drifted) -> tuple[int, int, int, int]:
+def counts(drifted: SyncReport) -> tuple[int, int, int, int]:
     return drifted.missing, drifted.stale, drifted.orphaned, drifted.repaired
 
 
@@ -82,7 +82,7 @@ def test_what_a_version_on_its_way_needs_is_no_orphan(rowline: Deployment):
 def test_what_somebody_comes_to_rely_on_after_it_was_compared_is_no_orphan(rowline: Deployment):
     """The row comes between the question whether anybody needs the vector and the lock under which it would go."""
     document = rowline.index(items("anvil", "bellows")).document_id
-    kept = failing_store(rowline.services.vectors, "delete", failure=TransientFailure("the store is away"))
+    kept = failing_store(rowline.services.vectors, "delete", failure=TransientError("the store is away"))
     rowline.upload(items("bellows"), document)
     with pytest.raises(dg.Failure, match="the store is away"):
         rowline.quick(document, vectors=kept)
@@ -103,8 +103,8 @@ def test_what_somebody_comes_to_rely_on_after_it_was_compared_is_no_orphan(rowli
 def test_nothing_is_repaired_on_the_strength_of_a_failed_read(rowline: Deployment, call: str):
     rowline.index(items(*"abc"))
     before = rowline.stored()
-    away = failing_store(rowline.services.vectors, call, failure=TransientFailure("the store is away"))
-    with pytest.raises(TransientFailure):
+    away = failing_store(rowline.services.vectors, call, failure=TransientError("the store is away"))
+    with pytest.raises(TransientError):
         sync_vectors(rowline.services.ledger, away, True)
     assert rowline.stored() == before
 
@@ -147,7 +147,7 @@ def test_a_document_that_cannot_be_repaired_stops_no_other(rowline: Deployment):
     found = sync(rowline, repair=True)
     assert counts(found) == (3, 0, 0, 2)
     assert len(rowline.stored()) == 2
-    with pytest.raises(PermanentFailure, match=f"{first.document_id}: 1 embeddings of version 1"):
+    with pytest.raises(PermanentError, match=f"{first.document_id}: 1 embeddings of version 1"):
         found.troubles.tell()
     assert second.document_id not in found.troubles.reasons
 
@@ -178,6 +178,6 @@ def test_ids_out_of_order_are_told_in_a_sentence(rowline: Deployment):
             for page in rowline.services.vectors.id_pages(*place):
                 yield page[::-1]
 
-    with pytest.raises(PermanentFailure, match="out of order"):
+    with pytest.raises(PermanentError, match="out of order"):
         sync_vectors(rowline.services.ledger, Backwards(), repair=True)  # type: ignore[arg-type]
     assert rowline.stored() == before

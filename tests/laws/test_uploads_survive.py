@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from domain.documents.templates import Template
-from domain.errors import PermanentFailure, TransientFailure
+from domain.documents.templates import WorkbookTemplate
+from domain.errors import PermanentError, TransientError
 from operations.services import Services
 from resources.objects.folder import MARK
 from tests.laws.deployment import Deployment, csv_bytes, items
@@ -82,8 +82,8 @@ def test_an_upload_that_breaks_while_it_is_written_is_not_there_at_all(
         else:
             body = io.BytesIO(BODY)
             patch.setattr(os if call == "fsync" else Path, call, full)
-        with pytest.raises(PermanentFailure, match="No space left on device"):
-            rowline.services.uploads.take(body, "a.csv", "acme", Template(), "company_wide")
+        with pytest.raises(PermanentError, match="No space left on device"):
+            rowline.services.uploads.take(body, "a.csv", "acme", WorkbookTemplate(), "company_wide")
     assert rowline.sql("SELECT * FROM versions") == rowline.sql("SELECT * FROM documents") == []
     left = [path for path in rowline.services.settings.objects_folder.rglob("*") if path.is_file()]
     assert [path.name for path in left] in ([], [MARK])
@@ -98,7 +98,7 @@ def test_an_upload_whose_record_fails_is_not_accepted(rowline: Deployment):
         services.__dict__["embedder"] = rowline.services.embedder
         assert services.ledger.documents.waiting() == []
         proxy.faults.append(Fault("reset_before", "COMMIT"))
-        with pytest.raises(TransientFailure, match=r"The database at .* did not answer"):
+        with pytest.raises(TransientError, match=r"The database at .* did not answer"):
             Deployment(services, rowline.dagster).upload(BODY)
         services.close()
     assert rowline.sql("SELECT * FROM versions") == []

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from domain.documents.tables import Layout, Notice, RowBatch
-from domain.errors import PermanentFailure
+from domain.documents.tables import Layout, ReadWarning, RowBatch
+from domain.errors import PermanentError
 from formats.limits import Limits
 from formats.reading import read_workbook
 from operations.documents import processing
@@ -57,19 +57,19 @@ def world(rowline: Deployment, pinecone: PineconeServer | None, monkeypatch: pyt
     return World(rowline, PineconeShelf(pinecone.index) if pinecone else PgVectorShelf(rowline))
 
 
-def read_once() -> Callable[[Path, str, Layout, Limits], Iterator[RowBatch | Notice]]:
+def read_once() -> Callable[[Path, str, Layout, Limits], Iterator[RowBatch | ReadWarning]]:
     """`read_workbook`, remembering what it found: its child process is most of what a small document costs."""
-    known: dict[tuple[bytes, Layout], list[RowBatch | Notice] | PermanentFailure] = {}
+    known: dict[tuple[bytes, Layout], list[RowBatch | ReadWarning] | PermanentError] = {}
 
-    def read(path: Path, filename: str, layout: Layout, limits: Limits) -> Iterator[RowBatch | Notice]:
+    def read(path: Path, filename: str, layout: Layout, limits: Limits) -> Iterator[RowBatch | ReadWarning]:
         key = path.read_bytes(), layout
         if key not in known:
             try:
                 known[key] = list(read_workbook(path, filename, layout, limits))
-            except PermanentFailure as error:
+            except PermanentError as error:
                 known[key] = error
         found = known[key]
-        if isinstance(found, PermanentFailure):
+        if isinstance(found, PermanentError):
             raise found
         yield from found
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from domain.documents.identifiers import content_hash
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from tests.life.agreement import agree, counts_are_right
 from tests.life.files import File
 from tests.life.model import ON_THE_WAY, Model, ModelDocument
@@ -35,7 +35,7 @@ class Deeds:
 
     def upload_next(self, document: ModelDocument, file: File) -> None:
         if document.removed:
-            with pytest.raises(Misuse):
+            with pytest.raises(InvalidRequest):
                 self.world.upload(file, document.organization, document.document_id)
             return
         again = document.holds(file)
@@ -49,7 +49,7 @@ class Deeds:
 
     def process(self, document: ModelDocument, crash: Crash | None = None) -> None:
         if document.removed:
-            with pytest.raises((Misuse, dg.Failure)):
+            with pytest.raises((InvalidRequest, dg.Failure)):
                 self.world.process(document.document_id)
         elif document.current.file.unreadable:
             with suppress(dg.Failure):
@@ -101,7 +101,7 @@ class Deeds:
     def retry(self, document: ModelDocument) -> None:
         retried = self.world.rowline.services.ledger.documents.retry
         if document.current.status != "failed" or document.removed:
-            with pytest.raises(Misuse):
+            with pytest.raises(InvalidRequest):
                 retried(document.document_id)
         else:
             retried(document.document_id)
@@ -120,11 +120,11 @@ class Deeds:
                 assert aimed in (None, document.target, to)
                 self.model.documents[document.document_id].target = aimed
         elif document.unfinished and to == document.live:  # its sweep may have been done, or is done now
-            with suppress(Misuse):
+            with suppress(InvalidRequest):
                 self.world.roll_back(document.document_id, to)
                 document.went_back_to(to)
         else:
-            with pytest.raises(Misuse):
+            with pytest.raises(InvalidRequest):
                 self.world.roll_back(document.document_id, to)
         assert len(self.world.embedder.asked) == asked, "going back embeds nothing"
 

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import dagster as dg
 import numpy as np
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from operations.documents.cleanup import clean_up, clean_up_old_versions
-from operations.documents.removal import Places
+from operations.documents.removal import DocumentStores
 from operations.documents.rollback import roll_back
 from operations.documents.search import Scope, Search
-from operations.documents.vector_sync import Drifted, sync_vectors
+from operations.documents.vector_sync import SyncReport, sync_vectors
 from resources.ledger.documents.documents import Version
 from tests.laws.deployment import Deployment
 from tests.laws.doubles import DIMENSION, FailsAt, Watched, WordEmbedder, watched_ledger
@@ -170,20 +170,23 @@ class World:
 
     def clean_up(self, document_id: str, crash: Crash | None = None) -> bool:
         return self._attempt(
-            crash, lambda ledger, vectors, objects, **_: clean_up(Places(ledger, vectors, objects), document_id, False)
+            crash,
+            lambda ledger, vectors, objects, **_: clean_up(
+                DocumentStores(ledger, vectors, objects), document_id, False
+            ),
         )
 
     def clean_up_old(self, document_id: str, keep: int, crash: Crash | None = None) -> bool:
         return self._attempt(
             crash,
             lambda ledger, vectors, objects, **_: clean_up_old_versions(
-                Places(ledger, vectors, objects), document_id, keep, dry_run=False
+                DocumentStores(ledger, vectors, objects), document_id, keep, dry_run=False
             ),
         )
 
-    def sync(self, repair: bool, crash: Crash | None = None) -> Drifted | None:
+    def sync(self, repair: bool, crash: Crash | None = None) -> SyncReport | None:
         """What the comparison found; None where it died."""
-        found: list[Drifted] = []
+        found: list[SyncReport] = []
         self._attempt(crash, lambda ledger, vectors, **_: found.append(sync_vectors(ledger, vectors, repair)))
         return found[0] if found else None
 
@@ -206,7 +209,7 @@ class World:
     def _attempt(self, crash: Crash | None, work: Callable[..., Any]) -> bool:
         """Do it with services that die at the crash's call; whether it came to its end."""
         services = self.rowline.services
-        failure = TransientFailure("the service is away")
+        failure = TransientError("the service is away")
         names = [crash.call] if crash and crash.call else ()
         failing = FailsAt(crash.at, failure, names, crash.for_good) if crash else FailsAt(0, failure)
         try:
@@ -216,7 +219,7 @@ class World:
                 objects=Watched(services.objects, failing),
                 embedder=Watched(services.embedder, failing),
             )
-        except TransientFailure as error:
+        except TransientError as error:
             if error is not failure:
                 raise
             return False

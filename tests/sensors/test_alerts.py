@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from domain.notifications.alerts import KINDS
-from domain.notifications.messages import NewNotice
-from resources.ledger.notifications.outbox import Notice
+from domain.notifications.messages import NewNotification
+from resources.ledger.notifications.outbox import Notification
 from sensors.notifications.alerts import alerts
 from settings.settings import Settings
 from tests.laws.deployment import Deployment, items
@@ -46,7 +46,7 @@ def failed(rowline: Deployment, name: str, reason: str, organization: str = "acm
     return version.document_id
 
 
-def told(rowline: Deployment) -> list[Notice]:
+def told(rowline: Deployment) -> list[Notification]:
     """Messages by e-mail, oldest first."""
     return [notice for notice in rowline.services.ledger.notices.listed()[::-1] if notice.channel == "email"]
 
@@ -181,7 +181,7 @@ def test_an_erased_organization_takes_its_messages_and_the_alerts_that_name_it(r
     """Also those of the operator: they hold its file's name and reason. What is about others too stays, without it."""
     services = rowline.services
     for organization in ("acme", "beta"):
-        services.ledger.notices.put(NewNotice(organization, "k", "slack", None, "", "hello"))
+        services.ledger.notices.put(NewNotification(organization, "k", "slack", None, "", "hello"))
     alone = failed(rowline, "secret", "no table", "beta")
     look()
     failed(rowline, "shared", "The service is away", "acme")

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from domain.documents.inbox_files import InboxFile
-from domain.errors import RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, RowlineError, TransientError
 from operations.documents.cleanup import clean_up
 from operations.documents.erasure import erase_organization
 from operations.documents.inbox import InboxCounts, empty_inbox, upload_file
@@ -272,7 +272,7 @@ def test_one_fault_at_any_request_costs_at_most_a_tick(
     for _ in range(2):
         try:
             told.append(tick())
-        except RowlineFailure as error:  # a list that cannot be read fails the tick, which Dagster shows
+        except RowlineError as error:  # a list that cannot be read fails the tick, which Dagster shows
             assert operation == "list"
             told.append(str(error))
     assert not s3.faults
@@ -281,11 +281,11 @@ def test_one_fault_at_any_request_costs_at_most_a_tick(
 
 def test_a_list_that_cannot_be_read_is_no_empty_inbox(s3: S3Server, tick: Tick):
     s3.faults.append(Fault("server_error", "list", always=True))
-    with pytest.raises(TransientFailure, match="Objects cannot be listed in"):
+    with pytest.raises(TransientError, match="Objects cannot be listed in"):
         tick()
     s3.faults.clear()
     s3.faults.append(Fault("wrong_key", "list", always=True))
-    with pytest.raises(WrongSetting, match="check AWS_ACCESS_KEY_ID"):
+    with pytest.raises(ConfigurationError, match="check AWS_ACCESS_KEY_ID"):
         tick()
 
 
@@ -327,7 +327,7 @@ def test_two_ticks_at_once_take_an_object_once(rowline: Deployment, s3: S3Server
 
 def test_a_file_that_was_seen_and_is_gone_is_left(rowline: Deployment, s3: S3Server, inbox: BucketInbox):
     gone = InboxFile("acme", "acme/items.csv", 3, 1, '"0123"')
-    with pytest.raises(RowlineFailure, match=r"acme/items.csv cannot be read in"):
+    with pytest.raises(RowlineError, match=r"acme/items.csv cannot be read in"):
         upload_file(inbox, rowline.services.uploads, gone)
     assert empty_inbox(inbox, rowline.services.uploads, [gone], lambda _: None, TICK_SECONDS) == InboxCounts(left=1)
 
@@ -391,8 +391,8 @@ def test_where_a_bucket_cannot_be_asked_the_document_stays_known_and_clean_up_is
     s3.drop("rowline/inbox/acme/items.csv", ANVIL)
     tick()
     (document,) = rowline.services.ledger.documents.listed()
-    bucket = Watched(rowline.services.bucket_inbox, FailsAt(1, TransientFailure("the bucket is away"), ["forget"]))
-    with pytest.raises(TransientFailure):
+    bucket = Watched(rowline.services.bucket_inbox, FailsAt(1, TransientError("the bucket is away"), ["forget"]))
+    with pytest.raises(TransientError):
         clean_up(replace(rowline.services.places, inboxes=[bucket]), document.document_id, dry_run=False)
     assert len(under(s3, ".taken")) == 1
     assert clean_up(rowline.services.places, document.document_id, dry_run=False).inbox_files_deleted == 1

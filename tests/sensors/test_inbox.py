@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.erasure import erase_organization
 from operations.documents.inbox import upload_file
@@ -65,7 +65,7 @@ def test_a_file_that_changes_between_the_look_and_the_taking_stays(rowline: Depl
     (seen,) = inbox.files()
     with path.open("ab") as more:
         more.write(b"bellows,grey\n")
-    with pytest.raises(TransientFailure, match="is still being written"):
+    with pytest.raises(TransientError, match="is still being written"):
         upload_file(inbox, rowline.services.uploads, seen)
     assert (path.exists(), taken(rowline)) == (True, [])
 
@@ -246,10 +246,10 @@ def test_a_good_file_is_not_refused_because_the_database_is_away_for_a_moment(
 ):
     """Law 8: a transient failure says nothing about the file; it is taken at a later look."""
     drop(folder, "acme/items.csv")
-    failing = FailsAt(1, TransientFailure("The database did not answer"), always=True)
+    failing = FailsAt(1, TransientError("The database did not answer"), always=True)
     away = Watched(rowline.services.uploads, failing)
     tick()
-    with suppress(TransientFailure):  # the tick may fail, or go on with the other files
+    with suppress(TransientError):  # the tick may fail, or go on with the other files
         tick(away)
     assert failing.calls == 1
     assert (folder / "acme/items.csv").exists()
@@ -302,9 +302,9 @@ def test_an_inbox_that_cannot_be_read_is_not_an_empty_inbox(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", scandir)
-        with pytest.raises(TransientFailure, match="cannot be read: Permission denied"):
+        with pytest.raises(TransientError, match="cannot be read: Permission denied"):
             rowline.services.inbox.files()
-        with pytest.raises(TransientFailure):
+        with pytest.raises(TransientError):
             tick()
     tick()
     assert taken(rowline) == [("acme", "items.csv")]
@@ -313,7 +313,7 @@ def test_an_inbox_that_cannot_be_read_is_not_an_empty_inbox(
 def test_an_inbox_that_is_no_folder_is_told(rowline: Deployment, folder: Path):
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("a file")
-    with pytest.raises(TransientFailure, match=r"The inbox .* cannot be read: File exists"):
+    with pytest.raises(TransientError, match=r"The inbox .* cannot be read: File exists"):
         rowline.services.inbox.files()
 
 

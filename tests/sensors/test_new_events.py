@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from operations.events.functions import Effects
 from resources.objects.event_files import EventFiles
 from sensors.events import new_events
@@ -95,7 +95,7 @@ def test_what_is_transient_is_tried_again_and_at_last_told(events: Events, monke
 
     def away(self: EventFiles, organization: str, path: str) -> Any:
         if "d-" in path:
-            raise TransientFailure("The object storage is away")
+            raise TransientError("The object storage is away")
         return real(self, organization, path)
 
     monkeypatch.setattr(EventFiles, "opened", away)
@@ -131,7 +131,7 @@ def test_later_events_of_a_document_wait_for_the_one_that_is_tried_again(
     """Else the older file would become the newer version."""
     first, second = events.upload("d", "anvil"), events.upload("d", "bellows")
     with monkeypatch.context() as patch:
-        patch.setattr(EventFiles, "opened", lambda *_: (_ for _ in ()).throw(TransientFailure("away")))
+        patch.setattr(EventFiles, "opened", lambda *_: (_ for _ in ()).throw(TransientError("away")))
         events.tick()
     events.tick()
     assert events.states() == ["waiting", "waiting"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from sensors.events import new_events
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment
@@ -67,7 +67,7 @@ def test_many_are_settled_together(events: Events):
     ],
 )
 def test_what_is_wrong_is_refused_at_the_door_with_the_field(events: Events, change: dict[str, Any], told: str):
-    with pytest.raises(Misuse, match=told) as error:
+    with pytest.raises(InvalidRequest, match=told) as error:
         events.send("notification/send", **{**MAIL, **change})
     assert "anna@corp.example" not in str(error.value)
 

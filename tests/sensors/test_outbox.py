@@ -15,12 +15,12 @@ import dagster as dg
 import pytest
 
 from domain.errors import Conflict, NotFound
-from domain.notifications.messages import Channel, NewNotice
-from domain.notifications.retry_policy import Settled
+from domain.notifications.messages import Channel, NewNotification
+from domain.notifications.retry_policy import Settlement
 from operations.notifications.delivery import Delivery
 from operations.services import Services
-from resources.ledger.notifications.outbox import SENDING, Notices, enqueue
-from resources.notifications.channels import Carrier, Closed
+from resources.ledger.notifications.outbox import SENDING, Outbox, enqueue
+from resources.notifications.channels import NotificationChannel, UnconfiguredChannel
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
 from sensors.notifications.outbox import in_background, outbox
@@ -43,21 +43,23 @@ def receiver() -> Iterator[WebhookReceiver]:
 
 
 @pytest.fixture
-def notices(services: Services) -> Notices:
+def notices(services: Services) -> Outbox:
     return services.ledger.notices
 
 
 @pytest.fixture
-def channels(slack: SlackServer, receiver: WebhookReceiver) -> dict[Channel, Carrier]:
+def channels(slack: SlackServer, receiver: WebhookReceiver) -> dict[Channel, NotificationChannel]:
     webhook = Webhook([receiver.address], SIGNING_KEY, private=True, seconds=5)
-    return {"slack": Slack(slack.url, seconds=5), "email": Closed("SMTP_URL"), "webhook": webhook}
+    return {"slack": Slack(slack.url, seconds=5), "email": UnconfiguredChannel("SMTP_URL"), "webhook": webhook}
 
 
-def said(key: str, channel: Channel = "slack", recipient: str | None = None, organization: str = "acme") -> NewNotice:
-    return NewNotice(organization, key, channel, recipient, "", f"{key}: 안녕하세요")
+def said(
+    key: str, channel: Channel = "slack", recipient: str | None = None, organization: str = "acme"
+) -> NewNotification:
+    return NewNotification(organization, key, channel, recipient, "", f"{key}: 안녕하세요")
 
 
-def tick(services: Services, channels: dict[Channel, Carrier]) -> str | None:
+def tick(services: Services, channels: dict[Channel, NotificationChannel]) -> str | None:
     with dg.build_sensor_context() as context:
         told = outbox(context, ledger=services.ledger, channels=channels)
     assert isinstance(told, dg.SkipReason)
@@ -67,7 +69,7 @@ def tick(services: Services, channels: dict[Channel, Carrier]) -> str | None:
 # -- putting ----------------------------------------------------------------------------------------------------
 
 
-def test_the_same_key_is_the_same_message(notices: Notices):
+def test_the_same_key_is_the_same_message(notices: Outbox):
     """An event has one effect, whoever asks for it again; another organization's key is another one."""
     first = notices.put(said("event-1"))
     assert notices.put(said("event-1", "webhook", "https://a.example")) == first
@@ -77,7 +79,7 @@ def test_the_same_key_is_the_same_message(notices: Notices):
     assert notices.get(first).channel == "slack"
 
 
-def test_it_is_there_with_the_transaction_that_it_tells_of_or_not_at_all(services: Services, notices: Notices):
+def test_it_is_there_with_the_transaction_that_it_tells_of_or_not_at_all(services: Services, notices: Outbox):
     with suppress(KeyError), services.database.transaction() as connection:
         enqueue(connection, [said("one"), said("two")])
         raise KeyError
@@ -87,22 +89,22 @@ def test_it_is_there_with_the_transaction_that_it_tells_of_or_not_at_all(service
     assert len(notices.listed()) == 2
 
 
-def test_what_no_text_column_holds_is_kept_in_values(services: Services, notices: Notices):
-    notice = NewNotice("acme", "k", "webhook", "https://a.example", "", "m", {"a": "\x00\ud800", "n": 1.5})
+def test_what_no_text_column_holds_is_kept_in_values(services: Services, notices: Outbox):
+    notice = NewNotification("acme", "k", "webhook", "https://a.example", "", "m", {"a": "\x00\ud800", "n": 1.5})
     assert notices.get(notices.put(notice)).values == {"a": "\x00\ud800", "n": 1.5}
 
 
 # -- sending ----------------------------------------------------------------------------------------------------
 
 
-def test_a_tick_sends_what_is_due(services: Services, channels: dict[Channel, Carrier], slack: SlackServer):
+def test_a_tick_sends_what_is_due(services: Services, channels: dict[Channel, NotificationChannel], slack: SlackServer):
     services.ledger.notices.put(said("one"))
     services.ledger.notices.put(said("two"))
     assert tick(services, channels) == "messages: 2 sent"
     assert slack.shown == ["one: 안녕하세요", "two: 안녕하세요"]
 
 
-def test_a_waiting_tick_wakes_up_at_the_message(notices: Notices):
+def test_a_waiting_tick_wakes_up_at_the_message(notices: Outbox):
     """A long poll: it returns at the NOTIFY that comes with the message."""
     listening, done = threading.Event(), threading.Event()
     looked = notices.is_due
@@ -125,7 +127,7 @@ def test_a_waiting_tick_wakes_up_at_the_message(notices: Notices):
     assert done.wait(10)
 
 
-def test_what_time_makes_due_is_seen_without_being_announced(services: Services, notices: Notices):
+def test_what_time_makes_due_is_seen_without_being_announced(services: Services, notices: Outbox):
     notices.put(said("one"))
     with services.database.transaction() as connection:
         connection.execute("UPDATE notices SET next_attempt_at = now() + interval '0.2 s'")
@@ -135,7 +137,7 @@ def test_what_time_makes_due_is_seen_without_being_announced(services: Services,
 
 
 def test_a_slow_channel_holds_up_neither_the_tick_nor_the_others(
-    services: Services, channels: dict[Channel, Carrier], slack: SlackServer, receiver: WebhookReceiver
+    services: Services, channels: dict[Channel, NotificationChannel], slack: SlackServer, receiver: WebhookReceiver
 ):
     """The tick leaves what hangs behind; it is settled all the same, and nobody takes its sender for dead."""
     notices = services.ledger.notices
@@ -154,7 +156,7 @@ def test_a_slow_channel_holds_up_neither_the_tick_nor_the_others(
 
 
 def test_two_senders_never_take_the_same_message(
-    notices: Notices, channels: dict[Channel, Carrier], slack: SlackServer
+    notices: Outbox, channels: dict[Channel, NotificationChannel], slack: SlackServer
 ):
     for number in range(20):
         notices.put(said(f"m{number}"))
@@ -169,9 +171,9 @@ def test_two_senders_never_take_the_same_message(
 
 
 def test_a_message_that_breaks_its_channel_holds_up_no_other(
-    services: Services, channels: dict[Channel, Carrier], receiver: WebhookReceiver
+    services: Services, channels: dict[Channel, NotificationChannel], receiver: WebhookReceiver
 ):
-    class Broken(Closed):
+    class Broken(UnconfiguredChannel):
         def send(self, _: object) -> object:  # type: ignore[override]
             raise ZeroDivisionError("never shown")
 
@@ -213,7 +215,7 @@ Delivery(notices, {name: channels[name] for name in (["slack"] if slack else ["w
 @pytest.mark.parametrize("channel", ["slack", "webhook"])
 def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
     services: Services,
-    channels: dict[Channel, Carrier],
+    channels: dict[Channel, NotificationChannel],
     slack: SlackServer,
     receiver: WebhookReceiver,
     channel: Channel,
@@ -253,50 +255,50 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
         assert (len(receiver.taken), notices.get(notice).state) == (1, "sent")
 
 
-def test_a_sender_taken_for_dead_may_still_tell_that_it_arrived(services: Services, notices: Notices):
+def test_a_sender_taken_for_dead_may_still_tell_that_it_arrived(services: Services, notices: Outbox):
     """Its connection broke, not its process: the answer came after it was written off."""
     notice = notices.put(said("one"))
     with notices.sending() as sender:
         claimed = notices.claim("slack", sender)
     assert claimed is not None
     assert [forsaken.notice_id for forsaken in notices.forsaken()] == [notice]
-    assert notices.settle(claimed, Settled("unknown", "lost"))
-    assert notices.settle(claimed, Settled("sent"))
+    assert notices.settle(claimed, Settlement("unknown", "lost"))
+    assert notices.settle(claimed, Settlement("sent"))
     assert notices.get(notice).state == "sent"
-    assert not notices.settle(claimed, Settled("failed", "late"))
+    assert not notices.settle(claimed, Settlement("failed", "late"))
 
 
-def test_a_late_word_does_not_touch_what_a_person_sent_anew(notices: Notices):
+def test_a_late_word_does_not_touch_what_a_person_sent_anew(notices: Outbox):
     notice = notices.put(said("one"))
     with notices.sending() as sender:
         claimed = notices.claim("slack", sender)
     assert claimed is not None
-    notices.settle(claimed, Settled("unknown", "lost"))
+    notices.settle(claimed, Settlement("unknown", "lost"))
     notices.retry(notice)
-    assert not notices.settle(claimed, Settled("failed", "late"))
+    assert not notices.settle(claimed, Settlement("failed", "late"))
     assert notices.get(notice).state == "waiting"
 
 
-def test_a_late_word_of_one_attempt_does_not_touch_the_next_of_the_same_sender(notices: Notices):
+def test_a_late_word_of_one_attempt_does_not_touch_the_next_of_the_same_sender(notices: Outbox):
     """It was taken for dead, and was not: written as lost now, the message would go out beside the one in hand."""
     notice = notices.put(said("one"))
     with notices.sending() as sender:
         first = notices.claim("slack", sender)
         assert first is not None
-        notices.settle(first, Settled("waiting", "busy"))
+        notices.settle(first, Settlement("waiting", "busy"))
         assert notices.claim("slack", sender) is not None
-        assert not notices.settle(first, Settled("waiting", "lost"))
+        assert not notices.settle(first, Settlement("waiting", "lost"))
         assert notices.get(notice).state == "sending"
 
 
-def test_a_recipient_that_hangs_holds_up_no_other(notices: Notices):
+def test_a_recipient_that_hangs_holds_up_no_other(notices: Outbox):
     """One message at a time for each recipient: else those for one that hangs would take all places."""
     ids = [notices.put(said(f"{n}", "webhook", f"https://{who}.example")) for n, who in enumerate("aab")]
     with notices.sending() as sender:
         taken = [notices.claim("webhook", sender) for _ in ids]
         assert [one and one.notice_id for one in taken] == [ids[0], ids[2], None]
         assert taken[0] is not None
-        notices.settle(taken[0], Settled("sent"))
+        notices.settle(taken[0], Settlement("sent"))
         following = notices.claim("webhook", sender)
         assert following is not None
         assert following.notice_id == ids[1]
@@ -305,7 +307,7 @@ def test_a_recipient_that_hangs_holds_up_no_other(notices: Notices):
 # -- asking -----------------------------------------------------------------------------------------------------
 
 
-def test_only_what_failed_or_is_unknown_is_sent_anew(notices: Notices):
+def test_only_what_failed_or_is_unknown_is_sent_anew(notices: Outbox):
     notice = notices.put(said("one"))
     with pytest.raises(Conflict, match="is waiting"):
         notices.retry(notice)
@@ -317,7 +319,7 @@ def test_only_what_failed_or_is_unknown_is_sent_anew(notices: Notices):
         notices.retry(notice, "beta")
 
 
-def test_they_are_counted_and_listed_in_pages(notices: Notices):
+def test_they_are_counted_and_listed_in_pages(notices: Outbox):
     ids = [notices.put(said(f"m{number}")) for number in range(5)]
     page = notices.listed("acme", limit=2)
     assert [notice.notice_id for notice in page] == ids[:2:-1]
@@ -327,7 +329,7 @@ def test_they_are_counted_and_listed_in_pages(notices: Notices):
     assert notices.counts() == {("slack", "waiting"): 5}
 
 
-def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(services: Services, notices: Notices):
+def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(services: Services, notices: Outbox):
     old, waiting, new = notices.put(said("old")), notices.put(said("waiting")), notices.put(said("new"))
     with services.database.transaction() as connection:
         connection.execute(

@@ -127,14 +127,14 @@ def test_a_run_of_something_else_is_none_of_its_business(rowline: Deployment):
 
 def test_a_transient_failure_is_tried_three_times_and_then_told(rowline: Deployment):
     """B3: two retries; what is told says how often it was tried."""
-    from domain.errors import TransientFailure
+    from domain.errors import TransientError
 
     calls: list[str] = []
 
     def away(name: str, _: Any) -> None:
         if name == "missing":
             calls.append(name)
-            raise TransientFailure("The store is away")
+            raise TransientError("The store is away")
 
     uploaded = rowline.upload(items("anvil"))
     version = rowline.process(uploaded.document_id, vectors=Watched(rowline.services.vectors, away))

@@ -16,7 +16,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
 from resources.ledger.documents.documents import Version
-from sensors.documents.stalled_runs import Seen, looked, stuck_runs
+from sensors.documents.stalled_runs import Seen, inspect_runs, stuck_runs
 from tests.laws.deployment import Deployment, items
 
 Child = subprocess.Popen[bytes]
@@ -56,7 +56,7 @@ def watch(rowline: Deployment, until: float = 60.0) -> list[float]:
     seen: dict[str, Seen] = {}
     told = []
     for tenth in range(int(until) // 10 + 1):
-        seen, ended = looked(rowline.dagster, rowline.services.ledger, seen, tenth * 10.0, lambda _: None)
+        seen, ended = inspect_runs(rowline.dagster, rowline.services.ledger, seen, tenth * 10.0, lambda _: None)
         told += [tenth * 10.0] * ended
     return told
 

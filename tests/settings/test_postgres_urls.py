@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from resources.database.connections import connect
 from resources.database.urls import shown, sqlalchemy_url
 from settings.postgres_urls import check_spelling
@@ -24,7 +24,7 @@ def told_of(url: str) -> str:
     """All that is ever said of an address: that it is none, or that nobody listens there."""
     try:
         check_spelling(url)
-        with pytest.raises(RowlineFailure) as caught, connect(url):
+        with pytest.raises(RowlineError) as caught, connect(url):
             pass
     except ValueError as refusal:
         return str(refusal)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from settings.settings import PROJECT_ROOT, Settings, load_settings, load_what_is_right, misspelt
 
 SECRET = "sk-live-7f3a9c-never-shown"
@@ -27,7 +27,7 @@ def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def refusal(monkeypatch: pytest.MonkeyPatch, **values: str) -> str:
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(WrongSetting) as told:
+    with pytest.raises(ConfigurationError) as told:
         load_settings()
     assert told.value.__cause__ is None, "the cause would show the values in a traceback"
     assert told.value.__suppress_context__
@@ -112,7 +112,7 @@ def test_lines_of_other_programs_in_the_file_harm_nobody(tmp_path: Path) -> None
 def test_a_dotenv_file_in_another_encoding_is_told_in_a_sentence(tmp_path: Path) -> None:
     """Korean Windows saves text as cp949; a traceback would not say so (law 7)."""
     (tmp_path / ".env").write_bytes("# 설정\nBATCH_ROWS=7\n".encode("cp949"))
-    with pytest.raises(WrongSetting, match=r"\.env.*UTF-8"):
+    with pytest.raises(ConfigurationError, match=r"\.env.*UTF-8"):
         load_settings()
 
 
@@ -305,7 +305,7 @@ def test_what_is_right_is_read_although_something_is_wrong(monkeypatch: pytest.M
     ]
     assert (settings.database_pool_size, settings.batch_rows) == (4, 100)
     assert (settings.embedding_provider, settings.vector_store) == ("local", "pgvector")
-    with pytest.raises(WrongSetting) as told:
+    with pytest.raises(ConfigurationError) as told:
         load_settings()
     assert [complaint.reason in str(told.value) for complaint in complaints] == [True] * 5
 

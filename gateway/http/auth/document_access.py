@@ -26,17 +26,17 @@ def as_whole(value: Any) -> Any:
 
 
 # a number in a JSON body: 2.0 is the whole number 2, "2" and true are none
-Whole = Annotated[int, BeforeValidator(as_whole, json_schema_input_type=int), Strict()]
-Keeper = Annotated[Caller, Depends(whole_organization)]
+StrictInt = Annotated[int, BeforeValidator(as_whole, json_schema_input_type=int), Strict()]
+DocumentReader = Annotated[Caller, Depends(whole_organization)]
 DocumentId = Annotated[
     str, Path(alias="documentId", min_length=1, max_length=255, pattern=NO_NUL, description="The document.")
 ]
 Number = Annotated[int, Path(ge=1, le=MOST_NUMBER, description="The number of a version.")]
 
 
-def current_version(document_id: DocumentId, caller: Keeper, services: OurServices) -> Version:
+def current_version(document_id: DocumentId, caller: DocumentReader, services: OurServices) -> Version:
     """The current version of the caller's document. Answers 404 where it is not there, or is somebody else's."""
     return services.ledger.listing.document(caller.organization_id, document_id)
 
 
-Current = Annotated[Version, Depends(current_version)]
+CurrentVersion = Annotated[Version, Depends(current_version)]

@@ -14,7 +14,7 @@ from domain.access.api_keys import Caller
 from settings.settings import Settings
 
 
-class Limits:
+class RateLimits:
     """The counters of one process. Other processes have their own: N workers let through N times as much."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -70,9 +70,9 @@ class Limits:
         }
 
 
-def limits_of(request: Request) -> Limits:
+def limits_of(request: Request) -> RateLimits:
     limits = request.app.state.limits
-    assert isinstance(limits, Limits)
+    assert isinstance(limits, RateLimits)
     return limits
 
 

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from domain.access import signatures
 from domain.access.api_keys import Caller, Role
-from domain.access.signatures import WrongSignature
+from domain.access.signatures import InvalidSignature
 from gateway.http.auth.callers import SAFE, caller_of, services_of, unauthorized
 from gateway.http.auth.rate_limits import limits_of
 from operations.services import Services
@@ -41,7 +41,7 @@ def _signer(request: Request, body: bytes, role: Role, now: float) -> Caller:
     message = signatures.request_without_body(request.method, target) if bodiless else body
     try:
         digest = signatures.check(message, request.headers[signatures.HEADER], signing_keys(services), now)
-    except WrongSignature as wrong:
+    except InvalidSignature as wrong:
         limits_of(request).count_wrong_key(request)
         raise unauthorized(str(wrong)) from None
     if request.method not in SAFE and not services.ledger.keys.use_once(digest, 2 * signatures.TOLERANCE_SECONDS):

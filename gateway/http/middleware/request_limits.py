@@ -14,7 +14,7 @@ SPEAK_EVENT_API = ("/e/", "/v1/")
 UPLOADS = ("/documents", "/upload")  # of apps, and of the page
 
 
-class Bounds:
+class RequestLimits:
     """Refuses what is too large, and what stands still.
 
     Time is counted from one sign of life to the next: a slow upload goes on as long as something comes, an answer that
@@ -32,7 +32,7 @@ class Bounds:
         if reason := too_large(scope, most):
             await refusal(scope, *reason)(scope, receive, send)
             return
-        passage = Passage(scope, receive, send, most, self._seconds)
+        passage = RequestScope(scope, receive, send, most, self._seconds)
         try:
             async with asyncio.timeout(self._seconds) as passage.deadline:
                 await self._app(scope, passage.receive, passage.send)
@@ -43,7 +43,7 @@ class Bounds:
                 await refusal(scope, *passage.reason())(scope, receive, send)
 
 
-class Passage:
+class RequestScope:
     """One request on its way through."""
 
     deadline: asyncio.Timeout

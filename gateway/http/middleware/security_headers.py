@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from gateway.http.middleware.request_limits import Bounds, refusal
+from gateway.http.middleware.request_limits import RequestLimits, refusal
 from settings.settings import Settings
 
 EVENTS = "/e/"  # pages of every app may send events, by the key in the path
@@ -41,7 +41,7 @@ ASKED = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X
 TOLD = ("Content-Disposition", "ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id")
 
 
-class GuardedApp(FastAPI):
+class SecuredApp(FastAPI):
     """An app whose every answer, an unexpected failure's too, leaves with the security headers."""
 
     guarded_by: Settings
@@ -52,10 +52,10 @@ class GuardedApp(FastAPI):
         return ProxyHeadersMiddleware(app, proxies) if proxies else app  # type: ignore[arg-type, return-value]
 
 
-def guard(app: GuardedApp, settings: Settings) -> None:
+def guard(app: SecuredApp, settings: Settings) -> None:
     """Put up what stands before the routes. What others add later (logs) stands before it and sees its refusals."""
     app.guarded_by = settings
-    app.add_middleware(Bounds, body_bytes=settings.request_bytes, seconds=settings.request_seconds)
+    app.add_middleware(RequestLimits, body_bytes=settings.request_bytes, seconds=settings.request_seconds)
     app.add_middleware(Origins, named=settings.origins_allowed)
     if settings.hosts_allowed:
         app.add_middleware(Hosts, allowed=settings.hosts_allowed)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from domain.documents.statuses import BATCH_FIELDS, RESULT_FIELDS, Status, document_json, status_json, upload_json
 from domain.errors import Conflict, NotFound
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import MOST_NUMBER, NO_NUL, Current, Keeper, Number
+from gateway.http.auth.document_access import MOST_NUMBER, NO_NUL, CurrentVersion, DocumentReader, Number
 from gateway.http.downloads import sent
 from gateway.http.pagination import Cursors, Limit
 from gateway.http.problems import Responses, told_as
@@ -37,7 +37,7 @@ WhichVersion = Annotated[int | None, Query(ge=1, le=MOST_NUMBER, description="Un
     summary="The organization's documents, newest first",
 )
 def list_documents(
-    caller: Keeper,
+    caller: DocumentReader,
     services: OurServices,
     before: Annotated[str | None, Depends(documents_cursor)],
     limit: Limit = 50,
@@ -60,7 +60,7 @@ def list_documents(
     summary="A document by its current version",
     responses=told_as(404),
 )
-def get_document(version: Current) -> dict[str, Any]:
+def get_document(version: CurrentVersion) -> dict[str, Any]:
     return document_json(version)
 
 
@@ -71,7 +71,7 @@ def get_document(version: Current) -> dict[str, Any]:
     summary="Where a document stands: progress, batches, result or error",
     responses=told_as(404, beside={304: {"description": "Nothing has changed since the answer of that ETag"}}),
 )
-def get_document_status(version: Current, services: OurServices, request: Request, response: Response) -> Any:
+def get_document_status(version: CurrentVersion, services: OurServices, request: Request, response: Response) -> Any:
     """To be asked every two seconds: with `If-None-Match`, an answer that is known costs one look at the ledger."""
     mark = f'W/"{version.version}-{services.ledger.listing.mark(version)}"'
     if is_known(request.headers.get("If-None-Match", ""), mark):
@@ -94,7 +94,7 @@ def is_known(shown: str, mark: str) -> bool:
     responses=told_as(404),
 )
 def list_batches(
-    current: Current,
+    current: CurrentVersion,
     services: OurServices,
     after: Annotated[str | None, Depends(batches_cursor)],
     limit: Limit = 200,
@@ -115,7 +115,7 @@ def list_batches(
     summary="What came of a version that is completed",
     responses=told_as(404, 409),
 )
-def get_result(current: Current, services: OurServices, version: WhichVersion = None) -> dict[str, Any]:
+def get_result(current: CurrentVersion, services: OurServices, version: WhichVersion = None) -> dict[str, Any]:
     chosen = current if version is None else services.ledger.documents.at(current.document_id, version)
     if chosen.result is None:
         why = f": {chosen.error}" if chosen.error else ""
@@ -130,7 +130,7 @@ def get_result(current: Current, services: OurServices, version: WhichVersion = 
     summary="All kept versions of a document, newest first",
     responses=told_as(404),
 )
-def list_versions(version: Current, services: OurServices) -> dict[str, Any]:
+def list_versions(version: CurrentVersion, services: OurServices) -> dict[str, Any]:
     kept: Sequence[Version] = services.ledger.listing.versions(version)
     return {"versions": [document_json(one) for one in kept]}
 
@@ -141,7 +141,7 @@ def list_versions(version: Current, services: OurServices) -> dict[str, Any]:
     summary="The file of a version, as it was uploaded",
     responses=told_as(404, beside=FILE),
 )
-def get_file(version: Current, number: Number, services: OurServices) -> Response:
+def get_file(version: CurrentVersion, number: Number, services: OurServices) -> Response:
     chosen = services.ledger.documents.at(version.document_id, number)
     with services.objects.local(chosen.file) as path:
         file = path.open("rb")  # stays readable, whatever becomes of the path
@@ -154,7 +154,7 @@ def get_file(version: Current, number: Number, services: OurServices) -> Respons
     summary="The sheets back, with what is wrong in each row",
     responses=told_as(404, 409, 422, beside=FILE),
 )
-def get_error_workbook(current: Current, services: OurServices, version: WhichVersion = None) -> Response:
+def get_error_workbook(current: CurrentVersion, services: OurServices, version: WhichVersion = None) -> Response:
     """To be corrected and uploaded again, with `documentId`."""
     chosen = current if version is None else services.ledger.documents.at(current.document_id, version)
     with tempfile.TemporaryDirectory(prefix="rowline-") as folder:
@@ -173,5 +173,5 @@ def get_error_workbook(current: Current, services: OurServices, version: WhichVe
     summary="Try a failed document again; finished batches are not paid for twice",
     responses=told_as(404, 409),
 )
-def retry_document(version: Current, services: OurServices) -> dict[str, Any]:
+def retry_document(version: CurrentVersion, services: OurServices) -> dict[str, Any]:
     return {"documents": [upload_json(services.ledger.documents.retry(version.document_id))]}

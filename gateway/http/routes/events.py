@@ -17,12 +17,12 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 
 from domain.access.api_keys import Caller
-from domain.errors import Misuse, RowlineFailure, TooLarge
-from domain.events.acceptance import NotYours
+from domain.errors import InvalidRequest, RowlineError, TooLarge
+from domain.events.acceptance import OrganizationMismatch
 from gateway.http.auth.callers import SHOW_A_KEY, holder_of, services_of
 from gateway.http.auth.rate_limits import limits_of
 from gateway.http.problems import reason_of, status_of
-from operations.events.intake import take_events
+from operations.events.intake import ingest_events
 from operations.services import Services
 from settings.errors import is_placeholder
 
@@ -118,7 +118,7 @@ async def send_events(request: Request, event_key: str) -> Response:
                 )
             body = await read_body(request, services.settings.event_request_bytes)
             ids = await run_in_threadpool(
-                take_events, services, caller.organization_id, body, request.headers.get(SEED_HEADER)
+                ingest_events, services, caller.organization_id, body, request.headers.get(SEED_HEADER)
             )
         finally:
             held.events_held -= 1
@@ -126,7 +126,7 @@ async def send_events(request: Request, event_key: str) -> Response:
         return refused(refusal.status, str(refusal))
     except HTTPException as refusal:
         return _refused_holder(refusal)
-    except RowlineFailure as failure:
+    except RowlineError as failure:
         return refused(_status(failure), reason_of(request, failure))
     except ClientDisconnect:
         return refused(HTTPStatus.BAD_REQUEST, "The request broke off")
@@ -176,10 +176,10 @@ def too_large(at_most: int) -> TooLarge:
     return TooLarge(f"The request is over the max size: Max {at_most} bytes; send the events in several requests")
 
 
-def _status(failure: RowlineFailure) -> HTTPStatus:
-    if isinstance(failure, NotYours):
+def _status(failure: RowlineError) -> HTTPStatus:
+    if isinstance(failure, OrganizationMismatch):
         return HTTPStatus.FORBIDDEN
-    if isinstance(failure, Misuse) and not isinstance(failure, TooLarge):
+    if isinstance(failure, InvalidRequest) and not isinstance(failure, TooLarge):
         return HTTPStatus.BAD_REQUEST
     return status_of(failure)
 

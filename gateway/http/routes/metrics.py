@@ -20,7 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from domain.documents.costs import cost_usd
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from domain.events.registry import FUNCTIONS
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.operators import check_operator
@@ -93,10 +93,10 @@ class Cached:
         try:
             tallies = self.services.ledger.tallies
             figures = tallies.figures()
-            with suppress(RowlineFailure):  # only makes the next question quicker
+            with suppress(RowlineError):  # only makes the next question quicker
                 tallies.fold()
             return figures
-        except RowlineFailure as error:
+        except RowlineError as error:
             log.warning("the ledger's figures cannot be read: %s", error)
             return None
 
@@ -105,7 +105,7 @@ class Cached:
         try:
             embedder = self.services.embedder
             return embedder.model.key, embedder.price_per_million_tokens()
-        except RowlineFailure:
+        except RowlineError:
             return None
 
 

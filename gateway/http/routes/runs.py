@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from domain.access.api_keys import Caller
-from domain.errors import Conflict, NotFound, RowlineFailure
+from domain.errors import Conflict, NotFound, RowlineError
 from domain.events.ids import is_ulid
 from domain.validation_messages import reason_of_field
 from gateway.http.auth.callers import OurServices
@@ -93,14 +93,14 @@ class Events(BaseModel):
     metadata: Metadata
 
 
-class Ascii(JSONResponse):
+class AsciiJSONResponse(JSONResponse):
     """JSON in ASCII: an event may hold half of a surrogate pair, which UTF-8 has no bytes for."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, separators=(",", ":")).encode()
 
 
-class Speaking(APIRoute):
+class EventApiRoute(APIRoute):
     """A route whose refusals are the event engine's."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -114,7 +114,7 @@ class Speaking(APIRoute):
             except RequestValidationError as error:
                 told = "; ".join(f"{wrong['loc'][-1]}: {reason_of_field(wrong)}" for wrong in error.errors())
                 return refused(HTTPStatus.BAD_REQUEST, told)
-            except RowlineFailure as failure:
+            except RowlineError as failure:
                 return refused(status_of(failure), reason_of(request, failure))
 
         return handler
@@ -130,7 +130,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 EventId = Annotated[str, Path(alias="eventId", examples=[ULID])]
 RunId = Annotated[str, Path(alias="runId", examples=[ULID])]
 Machine = Annotated[Caller, Depends(machine("events"))]
-router = APIRouter(prefix="/v1", tags=["events"], route_class=Speaking, responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["events"], route_class=EventApiRoute, responses=REFUSALS)
 
 
 @router.get("/events", response_model=Events, summary="Events, newest first")
@@ -142,31 +142,31 @@ def list_events(
     received_after: Annotated[datetime | None, Query(description="A time with its zone.")] = None,
     received_before: Annotated[datetime | None, Query(description="A time with its zone.")] = None,
     cursor: Annotated[str | None, Query(description="The last `internal_id` of the page before.")] = None,
-) -> Ascii:
+) -> AsciiJSONResponse:
     if cursor is not None and not is_ulid(cursor):
         raise HTTPException(HTTPStatus.BAD_REQUEST, "cursor: must be the internal_id of an event")
     times = [at and (at if at.tzinfo else at.replace(tzinfo=UTC)) for at in (received_after, received_before)]
     after, before = times
     found = services.ledger.events.listed(caller.organization_id, limit, name, after, before, cursor)
-    return Ascii(answer([event_json(event) for event in found], now()))
+    return AsciiJSONResponse(answer([event_json(event) for event in found], now()))
 
 
 @router.get("/events/{eventId}", response_model=OneEvent, summary="One event")
-def get_event(caller: Machine, services: OurServices, event_id: EventId) -> Ascii:
-    return Ascii(answer(event_json(event_of(services, caller, event_id)), now()))
+def get_event(caller: Machine, services: OurServices, event_id: EventId) -> AsciiJSONResponse:
+    return AsciiJSONResponse(answer(event_json(event_of(services, caller, event_id)), now()))
 
 
 @router.get("/events/{eventId}/runs", response_model=Runs, summary="What an event started, and how that went")
-def list_runs_of_event(caller: Machine, services: OurServices, event_id: EventId) -> Ascii:
+def list_runs_of_event(caller: Machine, services: OurServices, event_id: EventId) -> AsciiJSONResponse:
     event = event_of(services, caller, event_id)
-    return Ascii(
+    return AsciiJSONResponse(
         answer([run_json(run) for run in services.ledger.events.runs(caller.organization_id, event.event_id)], now())
     )
 
 
 @router.get("/runs/{runId}", response_model=OneRun, summary="One run")
-def get_run(caller: Machine, services: OurServices, run_id: RunId) -> Ascii:
-    return Ascii(answer(run_json(run_of(services, caller, run_id)), now()))
+def get_run(caller: Machine, services: OurServices, run_id: RunId) -> AsciiJSONResponse:
+    return AsciiJSONResponse(answer(run_json(run_of(services, caller, run_id)), now()))
 
 
 @router.delete(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.access.api_keys import Caller
 from gateway.http.auth.callers import OurServices, Searcher
-from gateway.http.auth.document_access import NO_NUL, Whole
+from gateway.http.auth.document_access import NO_NUL, StrictInt
 from gateway.http.problems import told_as, wrong_field
 from gateway.schemas.documents import DOCUMENT_ID, Hits
 from gateway.schemas.search import hit_json
@@ -26,7 +26,7 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     q: str = Field(min_length=1, max_length=LONG, pattern=NO_NUL, examples=["자전거를 도둑맞았어요"])
-    k: Whole = Field(10, ge=1, le=MOST_HITS, description="Most hits.")
+    k: StrictInt = Field(10, ge=1, le=MOST_HITS, description="Most hits.")
     documentId: str | None = Field(None, min_length=1, max_length=255, pattern=NO_NUL, examples=[DOCUMENT_ID])
     employeeId: str | None = Field(None, min_length=1, max_length=64, pattern=NO_NUL)
 

@@ -16,11 +16,11 @@ from starlette.requests import ClientDisconnect
 
 from domain.documents.rows import Mode
 from domain.documents.statuses import upload_json
-from domain.documents.templates import Template
+from domain.documents.templates import WorkbookTemplate
 from domain.errors import Conflict, TooLarge, UnreadableFile
 from formats.detection import refuse_at_the_door
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import NO_NUL, Keeper
+from gateway.http.auth.document_access import NO_NUL, DocumentReader
 from gateway.http.problems import told_as, wrong_field
 from gateway.schemas.documents import Uploads
 from operations.services import Services
@@ -70,7 +70,7 @@ class Form:
     fields: Fields
 
 
-async def received(request: Request, _: Keeper, services: OurServices) -> AsyncIterator[Form]:
+async def received(request: Request, _: DocumentReader, services: OurServices) -> AsyncIterator[Form]:
     """The request's form, on disk where it is large. The caller is known before the first byte is read."""
     content_type = request.headers.get("Content-Type", "")
     if not content_type.lower().startswith("multipart/form-data"):
@@ -169,7 +169,7 @@ def name_of(sent: str | None) -> str:
 def upload_document(
     request: Request,
     form: Annotated[Form, Depends(received)],
-    caller: Keeper,
+    caller: DocumentReader,
     services: OurServices,
     response: Response,
     key: Idempotency = None,
@@ -203,7 +203,7 @@ def taken(services: Services, form: Form, organization_id: str, key: str | None 
         form.file,
         form.filename,
         organization_id,
-        template or Template(),
+        template or WorkbookTemplate(),
         fields.mode,
         SAME_NAME if fields.sameName else document,
         f"http:{organization_id}:{key}" if key else None,

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.errors import Conflict
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import MOST_NUMBER, Current, Whole
+from gateway.http.auth.document_access import MOST_NUMBER, CurrentVersion, StrictInt
 from gateway.http.problems import told_as
 from gateway.schemas.documents import CleanedUp, Removing, RollingBack
 from operations.documents.removal import would_go
-from operations.events.intake import take_events
+from operations.events.intake import ingest_events
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 
@@ -29,7 +29,7 @@ class Target(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    targetVersion: Whole = Field(ge=1, le=MOST_NUMBER, examples=[1])
+    targetVersion: StrictInt = Field(ge=1, le=MOST_NUMBER, examples=[1])
 
 
 @router.post(
@@ -39,7 +39,9 @@ class Target(BaseModel):
     summary="Make an older version live again, from kept embeddings: nothing is paid",
     responses=told_as(400, 404, 409),
 )
-def roll_back_document(version: Current, target: Target, services: OurServices, response: Response) -> dict[str, Any]:
+def roll_back_document(
+    version: CurrentVersion, target: Target, services: OurServices, response: Response
+) -> dict[str, Any]:
     """It is done when `liveVersion` of the document says so."""
     services.ledger.live.check_aim(version.document_id, target.targetVersion)
     event = send(services, version, "document/rollback", targetVersion=target.targetVersion)
@@ -60,7 +62,7 @@ def roll_back_document(version: Current, target: Target, services: OurServices, 
     responses=told_as(404, 409, beside={200: {"model": CleanedUp, "description": "What would go (`dryRun`)"}}),
 )
 def delete_document(
-    version: Current,
+    version: CurrentVersion,
     services: OurServices,
     response: Response,
     dry_run: Annotated[bool, Query(alias="dryRun", description="Tell what would go; remove nothing.")] = False,
@@ -86,5 +88,5 @@ def check_at_rest(services: Services, version: Version) -> None:
 def send(services: Services, version: Version, name: str, **data: Any) -> str:
     """Keep an event about the document; its id."""
     event = {"name": name, "data": {"documentId": version.document_id, **data}}
-    (event_id,) = take_events(services, version.organization_id, json.dumps(event).encode())
+    (event_id,) = ingest_events(services, version.organization_id, json.dumps(event).encode())
     return event_id

@@ -10,23 +10,23 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-SENSOR_SECONDS = 0.5
+SENSOR_LOOP_SECONDS = 0.5
 _bell = threading.Event()
 
 
-def ring() -> None:
+def notify_queue() -> None:
     """A run waits in the queue, or a place is free: look now, not at the next interval."""
     _bell.set()
 
 
-def quicken() -> None:
+def patch_daemon() -> None:
     """Nothing happens in a process that is not Dagster's daemon."""
     if "dagster._daemon.controller" not in sys.modules:
         return
     from dagster._daemon import sensor
     from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
-    vars(sensor)["MIN_INTERVAL_LOOP_TIME"] = SENSOR_SECONDS
+    vars(sensor)["MIN_INTERVAL_LOOP_TIME"] = SENSOR_LOOP_SECONDS
     QueuedRunCoordinatorDaemon.core_loop = _core_loop  # type: ignore[method-assign, assignment]
 
 
@@ -38,7 +38,7 @@ def _core_loop(daemon: Any, workspace_process_context: Any, shutdown_event: thre
     launcher = workspace_process_context.instance.run_launcher
     warm: Callable[[], None] | None = getattr(launcher, "warm", None)
     if warm:
-        launcher.on_end = ring
+        launcher.on_end = notify_queue
         warm()
     while not shutdown_event.is_set():
         _bell.clear()

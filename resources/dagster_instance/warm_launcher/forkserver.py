@@ -38,7 +38,7 @@ STOP_SECONDS = 12.0  # for a run to write how it ended
 SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
 
 
-class ForkParent:
+class Forkserver:
     """Children, at most so many at once; who comes later waits here for a place."""
 
     def __init__(self, control: socket.socket, at_most: int, sources: Sources, execute: Callable[[str], int]) -> None:
@@ -180,7 +180,7 @@ def main() -> None:
 
     gc.collect()
     gc.freeze()  # a child's collections leave the shared pages alone
-    ForkParent(control, int(sys.argv[2]), Sources(source_files(), began), execute).serve()
+    Forkserver(control, int(sys.argv[2]), Sources(source_files(), began), execute).serve()
 
 
 if __name__ == "__main__":

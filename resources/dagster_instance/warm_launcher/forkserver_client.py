@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from settings.settings import PROJECT_ROOT
 
 READY_SECONDS = 120.0
@@ -21,7 +21,7 @@ ANSWER_SECONDS = 30.0
 END_SECONDS = 15.0  # a little more than a fork parent gives its children
 
 
-class ParentGone(TransientFailure):
+class ParentGone(TransientError):
     """The fork parent ended before it answered."""
 
 

@@ -19,10 +19,10 @@ class RowlineRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        daemon_patches.quicken()
+        daemon_patches.patch_daemon()
         return cls(max_concurrent_runs=load_settings().runs_at_once, dequeue_interval_seconds=1, inst_data=inst_data)
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         run = super().submit_run(context)
-        daemon_patches.ring()
+        daemon_patches.notify_queue()
         return run

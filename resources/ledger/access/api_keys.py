@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from domain.access.api_keys import Caller, NewKey, Role, digest_of, is_same, key_id_of
 from domain.errors import Conflict, NotFound
-from domain.timestamps import told_time
+from domain.timestamps import isoformat_utc
 from resources.database.connections import Connection, Database
 
 GRACE = timedelta(days=1)  # of an old key beside its successor
@@ -62,15 +62,15 @@ class Key:
             "roles": sorted(self.roles),
             "employeeId": self.employee_id,
             "state": self.state,
-            "createdAt": told_time(self.created_at),
-            "expiresAt": told_time(self.expires_at),
-            "revokedAt": told_time(self.revoked_at),
+            "createdAt": isoformat_utc(self.created_at),
+            "expiresAt": isoformat_utc(self.expires_at),
+            "revokedAt": isoformat_utc(self.revoked_at),
             "replacedBy": self.replaced_by,
-            "lastUsedAt": told_time(self.last_used_at),
+            "lastUsedAt": isoformat_utc(self.last_used_at),
         }
 
 
-class Keys:
+class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -10,8 +10,8 @@ from typing import Any
 from psycopg.rows import class_row
 
 from domain.documents.rows import Mode
-from domain.documents.templates import Template, template_of
-from domain.errors import Conflict, Misuse, NotFound, PermanentFailure
+from domain.documents.templates import WorkbookTemplate, template_of
+from domain.errors import Conflict, InvalidRequest, NotFound, PermanentError
 from resources.database.connections import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"
@@ -51,7 +51,7 @@ class Version:
     known: bool = False  # the answer to an upload of what this version holds already
 
     @property
-    def template(self) -> Template:
+    def template(self) -> WorkbookTemplate:
         return template_of(self.template_json)
 
     @property
@@ -203,14 +203,14 @@ class Documents:
     def resume(self, document_id: str, run_id: str) -> Version:
         """The version that a later step works on: the one its run began with, else the newest one ever begun.
 
-        Raises Misuse where none was, PermanentFailure where the run's has failed: overtaken, or cancelled.
+        Raises InvalidRequest where none was, PermanentError where the run's has failed: overtaken, or cancelled.
         """
         with self._database.transaction() as connection:
             bound = self._bound(connection, document_id, run_id)
         return bound or self.worked_on(document_id, run_id)
 
     def worked_on(self, document_id: str, run_id: str) -> Version:
-        """The version that a run began with, else the newest one ever begun. Raises Misuse where none was."""
+        """The version that a run began with, else the newest one ever begun. Raises InvalidRequest where none was."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT version FROM versions WHERE document_id = %(document)s "
@@ -221,16 +221,18 @@ class Documents:
             if row is None and not connection.execute(THERE, (document_id,)).fetchone():
                 raise NotFound(f"Document {document_id} was removed; nothing of it is left to be worked on")
             if row is None:
-                raise Misuse(f"Document {document_id} was never processed; materialize the whole group `documents`")
+                raise InvalidRequest(
+                    f"Document {document_id} was never processed; materialize the whole group `documents`"
+                )
             return read_version(connection, document_id, row["version"])
 
     def _bound(self, connection: Connection, document_id: str, run_id: str) -> Version | None:
-        """The version that the run began with. Raises PermanentFailure where that was overtaken, or cancelled."""
+        """The version that the run began with. Raises PermanentError where that was overtaken, or cancelled."""
         row = connection.execute(
             "SELECT version, status, error FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
         ).fetchone()
         if row and row["status"] == "failed":
-            raise PermanentFailure(row["error"])
+            raise PermanentError(row["error"])
         return read_version(connection, document_id, row["version"]) if row else None
 
     def fail(self, document_id: str, version: int | None, reason: str, run_id: str | None = None) -> None:

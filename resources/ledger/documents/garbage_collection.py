@@ -8,7 +8,7 @@ from resources.database.connections import Connection, Database
 # A vector is owed to the store while one of these versions points at it: the live one, the one that is to be live, one
 # on its way; also one that failed, while it is the newest and can be tried again. A document on its way out is owed
 # nothing.
-OWED = """
+RETAINED = """
 d.removed_at IS NULL
 AND (coalesce(v.version IN (d.live_version, d.target_version), false) OR v.status IN ('pending', 'processing')
      OR v.status = 'failed' AND v.version = d.latest_version)
@@ -23,7 +23,7 @@ JOIN LATERAL (SELECT * FROM documents WHERE document_id = l.document_id LIMIT 1)
 
 BEGIN_SWEEP = f"""
 UPDATE versions v SET stored_in = NULL, awaited = NULL FROM documents d
- WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({OWED})
+ WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({RETAINED})
 RETURNING v.version
 """  # noqa: S608 - constants of this module
 
@@ -34,7 +34,7 @@ SUPERSEDED = f"""
 WITH gone AS MATERIALIZED (
     SELECT v.model, l.namespace, l.vector_id
       FROM documents d JOIN versions v USING (document_id) JOIN lineage l USING (document_id, version)
-     WHERE d.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({OWED}) AND l.vector_id IS NOT NULL
+     WHERE d.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({RETAINED}) AND l.vector_id IS NOT NULL
        AND (%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))
        AND EXISTS (SELECT 1 FROM document_namespaces n WHERE n.document_id = v.document_id AND n.version = v.version)
     EXCEPT
@@ -46,7 +46,7 @@ SELECT model, namespace, vector_id FROM gone
  WHERE NOT EXISTS (
        SELECT 1
          FROM (SELECT document_id, version FROM lineage WHERE vector_id = gone.vector_id OFFSET 0) l {OF_ROW}
-        WHERE {OWED})
+        WHERE {RETAINED})
 """  # noqa: S608 - constants of this module
 
 ABANDONED = """
@@ -60,14 +60,14 @@ SELECT DISTINCT n.namespace FROM document_namespaces n
 # A version without its namespaces written yet may be about to use any of the organization's.
 ON_THEIR_WAY = f"""
 SELECT 1 FROM documents d JOIN versions v USING (document_id)
- WHERE d.organization_id = %(organization)s AND v.version IS DISTINCT FROM d.live_version AND ({OWED}) LIMIT 1
+ WHERE d.organization_id = %(organization)s AND v.version IS DISTINCT FROM d.live_version AND ({RETAINED}) LIMIT 1
 """  # noqa: S608 - constants of this module
 
 
 SWEEP = 2  # the kind of lock
 
 
-class Sweeps:
+class GarbageCollector:
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from resources.database.connections import Database
 from resources.ledger.documents.documents import MOST_ERRORS, Version
-from resources.ledger.documents.garbage_collection import OWED
+from resources.ledger.documents.garbage_collection import RETAINED
 
 ERRORS = f"""
 SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
@@ -25,7 +25,7 @@ SELECT DISTINCT l.namespace, l.vector_id FROM lineage l
    AND NOT EXISTS (
        SELECT 1 FROM (SELECT document_id, version FROM lineage WHERE vector_id = l.vector_id OFFSET 0) holder
          JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
-        WHERE v.stored_in = %(store)s AND ({OWED})
+        WHERE v.stored_in = %(store)s AND ({RETAINED})
           AND (v.awaited IS NULL OR v.document_id = %(document)s AND v.version = %(version)s))
  ORDER BY l.namespace, l.vector_id
 """  # noqa: S608 - a constant of our own
@@ -35,7 +35,7 @@ SELECT s.vector_id FROM unnest(%(ids)s::uuid[]) AS s(vector_id)
  WHERE NOT EXISTS (
        SELECT 1 FROM (SELECT document_id, version, namespace FROM lineage WHERE vector_id = s.vector_id OFFSET 0) l
          JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
-        WHERE l.namespace = ANY(%(namespaces)s) AND (%(lately)s OR {OWED}))
+        WHERE l.namespace = ANY(%(namespaces)s) AND (%(lately)s OR {RETAINED}))
 """  # noqa: S608 - constants of our own
 
 SOURCES = """

@@ -7,10 +7,10 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from domain.documents.costs import cost_usd
-from domain.errors import Conflict, Misuse, NotFound
+from domain.errors import Conflict, InvalidRequest, NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents.documents import Version, read_version
-from resources.ledger.documents.garbage_collection import OWED, superseded_count
+from resources.ledger.documents.garbage_collection import RETAINED, superseded_count
 from resources.ledger.documents.lineage import ERRORS
 
 RESULT = """
@@ -37,7 +37,7 @@ SELECT d.live_version, d.target_version,
        (SELECT max(version) FROM versions v WHERE v.document_id = d.document_id
            AND status IN ('pending', 'processing')) AS under_way,
        EXISTS (SELECT 1 FROM versions v WHERE v.document_id = d.document_id AND v.swept_at IS NULL
-                  AND NOT ({OWED})) AS unswept
+                  AND NOT ({RETAINED})) AS unswept
   FROM documents d WHERE document_id = %s AND removed_at IS NULL FOR UPDATE
 """  # noqa: S608 - constants of our own
 
@@ -64,14 +64,14 @@ FLIPS = 6  # the kind of lock: shared by flips, held alone by a search that no f
 FLIPPING = f"pg_advisory_xact_lock_shared(hashtextextended(organization_id, {FLIPS}))"
 
 
-class Live:
+class LiveVersions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def make_live(self, version: Version, price_per_million_tokens: float | None) -> dict[str, Any]:
         """Flip the live version and write the result (B10), in one transaction; returns the result.
 
-        Raises Misuse for a version whose earlier steps are not done: going live empty would lose the live rows;
+        Raises InvalidRequest for a version whose earlier steps are not done: going live empty would lose the live rows;
         Conflict where somebody has ended it (or has it tried again) since the step began.
         A version that is older than the live one is completed but not made live.
         """
@@ -81,7 +81,7 @@ class Live:
             self._check_in_work(connection, version)
             ready = connection.execute(READY, at).fetchone()
             if not ready or not ready["ready"]:
-                raise Misuse(
+                raise InvalidRequest(
                     f"Version {version.version} of {version.document_id} is not ready to go live: its batches are not "
                     "complete or its vectors not stored; materialize the whole group `documents`"
                 )
@@ -170,7 +170,7 @@ class Live:
             # anybody: it is not known to be stored any more.
             connection.execute(
                 "UPDATE versions v SET swept_at = NULL, "  # noqa: S608 - a constant of our own
-                f"stored_in = CASE WHEN {OWED} THEN stored_in END, awaited = CASE WHEN {OWED} THEN awaited END "
+                f"stored_in = CASE WHEN {RETAINED} THEN stored_in END, awaited = CASE WHEN {RETAINED} THEN awaited END "
                 "FROM documents d WHERE d.document_id = v.document_id AND v.document_id = %s AND v.version = %s",
                 (document_id, number),
             )

@@ -8,8 +8,8 @@ from psycopg.types.json import Jsonb
 
 from domain.documents.employees import Employee
 from domain.documents.identifiers import DERIVED, checked_name, employee_namespace
-from domain.documents.templates import Template, template_of
-from domain.errors import Misuse
+from domain.documents.templates import WorkbookTemplate, template_of
+from domain.errors import InvalidRequest
 from resources.database.connections import Database
 
 
@@ -17,7 +17,7 @@ class Organizations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put_template(self, organization_id: str, template: Template) -> None:
+    def put_template(self, organization_id: str, template: WorkbookTemplate) -> None:
         """Store the template under its name; a template of that name is replaced for later uploads only."""
         checked_name("Organization", organization_id)
         with self._database.transaction() as connection:
@@ -28,14 +28,14 @@ class Organizations:
                 (organization_id, template.name, Jsonb(template.as_json())),
             )
 
-    def template(self, organization_id: str, name: str) -> Template:
-        """Raises Misuse where the organization has no template of that name."""
+    def template(self, organization_id: str, name: str) -> WorkbookTemplate:
+        """Raises InvalidRequest where the organization has no template of that name."""
         with self._database.statement() as connection:
             row = connection.execute(
                 "SELECT definition FROM templates WHERE organization_id = %s AND name = %s", (organization_id, name)
             ).fetchone()
         if row is None:
-            raise Misuse(
+            raise InvalidRequest(
                 f"Organization {organization_id} has no template {name}; "
                 "who runs Rowline puts one with `rowline template put`"
             )
@@ -51,7 +51,8 @@ class Organizations:
     def put_employees(self, organization_id: str, employees: Sequence[Employee]) -> None:
         """Add or change employees; those not named stay.
 
-        Raises Misuse for a number that cannot stand in a namespace, and for a namespace that is somebody else's.
+        Raises InvalidRequest for a number that cannot stand in a namespace, and for a namespace that is somebody
+        else's.
         """
         checked_name("Organization", organization_id)
         with self._database.transaction() as connection:
@@ -60,7 +61,7 @@ class Organizations:
                 default = employee_namespace(organization_id, employee.employee_number)
                 namespace = employee.namespace or default
                 if namespace.startswith(DERIVED) and namespace != default:
-                    raise Misuse(
+                    raise InvalidRequest(
                         f"Namespace {namespace} of employee {employee.employee_number} may not start with {DERIVED}: "
                         "those are derived; leave it empty or choose another"
                     )
@@ -72,7 +73,9 @@ class Organizations:
                         (organization_id, employee.employee_number, employee.name, namespace),
                     )
                 except psycopg.errors.UniqueViolation as error:
-                    raise Misuse(f"Namespace {namespace} of employee {employee.employee_number} is taken") from error
+                    raise InvalidRequest(
+                        f"Namespace {namespace} of employee {employee.employee_number} is taken"
+                    ) from error
 
     def employees(self, organization_id: str) -> list[dict[str, Any]]:
         with self._database.statement() as connection:

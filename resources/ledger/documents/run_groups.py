@@ -26,7 +26,7 @@ SELECT g.d AS document_id
 """  # noqa: S608 - a constant of our own
 
 
-class Groups:
+class RunGroups:
     def __init__(self, database: Database) -> None:
         self._database = database
 

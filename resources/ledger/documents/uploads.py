@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from domain.documents.identifiers import is_document_id, mint_document_id
 from domain.documents.rows import Mode
-from domain.documents.templates import Template
+from domain.documents.templates import WorkbookTemplate
 from domain.errors import NotFound
 from resources.database.connections import Connection, Database
 from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version, own_id, read_version
@@ -55,14 +55,14 @@ class Upload:
     byte_size: int
     sha256: bytes
     mode: Mode
-    template: Template
+    template: WorkbookTemplate
     model: str
     dimension: int
     economy: bool = False  # may wait a day for a lower price
     upload_key: str | None = None  # where set, the same key is honoured once (inbox files)
 
 
-class Arrivals:
+class Uploads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -80,7 +80,7 @@ class Arrivals:
 
 
 def record(connection: Connection, upload: Upload, document: Continued) -> Version:
-    """As `Arrivals.record`, in the caller's transaction."""
+    """As `Uploads.record`, in the caller's transaction."""
     if upload.upload_key:
         # the same file delivered twice at once: the second delivery waits here for the first
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from domain.events.acceptance import Accepted
+from domain.events.acceptance import AcceptedEvent
 from domain.events.parsing import ascii_of, kept_fields, text_of
 from resources.database.connections import Connection, Database
 
@@ -122,7 +122,7 @@ class Events:
 
     # -- taking -----------------------------------------------------------------------------------------------
 
-    def take(self, organization_id: str, accepted: Sequence[Accepted]) -> list[str]:
+    def take(self, organization_id: str, accepted: Sequence[AcceptedEvent]) -> list[str]:
         """Keep all events and what they start, or none; committed and announced before it returns.
 
         An event that was kept before (the same id within 24 hours, or the same seed) has no second effect and is
@@ -213,7 +213,7 @@ class Events:
         return {row["event_id"]: row["states"] for row in rows}
 
 
-def _known(connection: Connection, organization_id: str, accepted: Sequence[Accepted]) -> dict[int, str]:
+def _known(connection: Connection, organization_id: str, accepted: Sequence[AcceptedEvent]) -> dict[int, str]:
     """Place in the request → first id, of events whose sender's id stands for another event already."""
     first: dict[bytes, int] = {}  # the same id twice in one request: the first one counts
     for number, one in enumerate(accepted):
@@ -238,7 +238,7 @@ def _known(connection: Connection, organization_id: str, accepted: Sequence[Acce
     }
 
 
-def _keep(connection: Connection, organization_id: str, fresh: Sequence[Accepted]) -> set[str]:
+def _keep(connection: Connection, organization_id: str, fresh: Sequence[AcceptedEvent]) -> set[str]:
     """Ids of those that were not kept before."""
     if not fresh:
         return set()
@@ -251,7 +251,7 @@ def _keep(connection: Connection, organization_id: str, fresh: Sequence[Accepted
     return {row["event_id"] for row in connection.execute(EVENTS, at).fetchall()}
 
 
-def _start(connection: Connection, organization_id: str, kept: Sequence[Accepted]) -> None:
+def _start(connection: Connection, organization_id: str, kept: Sequence[AcceptedEvent]) -> None:
     runs = [(one, run) for one in kept for run in one.runs]
     called = _called(connection, organization_id, [run.subject for _, run in runs if run.subject is not None])
     cancelling = [

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from domain.errors import Conflict
 from domain.events.parsing import kept_data
-from domain.notifications.messages import NewNotice
+from domain.notifications.messages import NewNotification
 from resources.database.connections import Connection, Database
 from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version
 from resources.ledger.documents.uploads import Continued, Upload, record
@@ -144,7 +144,7 @@ class CancelledRun:
     only_follows: bool
 
 
-class EventRuns:
+class FunctionRuns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -242,7 +242,7 @@ class EventRuns:
             if failed:
                 connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
 
-    def enqueue_notifications(self, notifications: Mapping[str, NewNotice]) -> None:
+    def enqueue_notifications(self, notifications: Mapping[str, NewNotification]) -> None:
         """Put the notifications of runs that still wait into the outbox and end these runs, in one transaction.
 
         A notification's key is its run's id. A run that was cancelled sends nothing.
@@ -261,7 +261,7 @@ class EventRuns:
         with self._database.transaction() as connection:
             version = record(connection, upload, document)
             effect = "none: its bytes are known" if version.known else None
-            follow(connection, run_id, version.document_id, version.version, effect)
+            attach_to_version(connection, run_id, version.document_id, version.version, effect)
             return version
 
     def aim(self, run_ids: Sequence[str], removed: bool = False) -> None:
@@ -344,7 +344,9 @@ class EventRuns:
             return connection.execute(f"DELETE {OLD}", (days,)).rowcount
 
 
-def follow(connection: Connection, run_id: str, document_id: str, version: int, effect: str | None = None) -> None:
+def attach_to_version(
+    connection: Connection, run_id: str, document_id: str, version: int, effect: str | None = None
+) -> None:
     """From now on the run is what becomes of the version. Raises Conflict where it waits no more."""
     followed = connection.execute(
         "UPDATE event_runs SET state = 'following', document_id = %s, version = %s, output = %s, error = NULL "

@@ -67,7 +67,7 @@ State = Literal["intended", "placed", "ready", "collected", "refused", "cancelle
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class EmbeddingJob:
     """One file of texts for the service. `service_id` is the service's name for it, once it is known to be placed.
 
     intended (recorded, perhaps placed) → placed → ready (the service is done) → collected, or refused; any of the
@@ -95,7 +95,7 @@ class AtService:
     created_at: datetime
 
 
-class Orders:
+class EmbeddingJobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -130,7 +130,7 @@ class Orders:
                     ],
                 )
 
-    def texts(self, order: Order) -> Iterator[tuple[str, str]]:
+    def texts(self, order: EmbeddingJob) -> Iterator[tuple[str, str]]:
         """(name of the input, text) of an order, as they are read (law 9)."""
         at = {
             "document": order.document_id,
@@ -144,12 +144,15 @@ class Orders:
             for row in cursor:
                 yield input_name(row["row_position"], row["text_hash"]), row["content"]
 
-    def open(self, version: Version) -> list[Order]:
+    def open(self, version: Version) -> list[EmbeddingJob]:
         """Orders that are not settled: the version's own, and those placed for older versions of the document.
 
         Those for another model are left out: what they paid for is of no use here, and cannot be read by this embedder.
         """
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Order)) as cursor:
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(row_factory=class_row(EmbeddingJob)) as cursor,
+        ):
             return cursor.execute(
                 ORDER + "JOIN versions v USING (document_id, version) WHERE document_id = %(document)s "
                 "AND v.model = %(model)s AND (version = %(version)s AND o.state = 'intended' "
@@ -157,15 +160,18 @@ class Orders:
                 {"document": version.document_id, "version": version.version, "model": version.model},
             ).fetchall()
 
-    def due(self, limit: int) -> list[Order]:
+    def due(self, limit: int) -> list[EmbeddingJob]:
         """Placed orders that are to be looked at now, those waiting longest first."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Order)) as cursor:
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(row_factory=class_row(EmbeddingJob)) as cursor,
+        ):
             return cursor.execute(
                 ORDER + "WHERE state = 'placed' AND look_at <= now() ORDER BY look_at LIMIT %s",
                 (limit,),
             ).fetchall()
 
-    def placed(self, order: Order, service_id: str) -> None:
+    def placed(self, order: EmbeddingJob, service_id: str) -> None:
         """The service has it, under this name."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -174,7 +180,7 @@ class Orders:
                 (service_id, seconds_to_next_look(0), order.order_key),
             )
 
-    def look_later(self, order: Order) -> None:
+    def look_later(self, order: EmbeddingJob) -> None:
         """It is still being worked on; the next look comes later than this one did."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -183,7 +189,7 @@ class Orders:
                 (seconds_to_next_look(order.looks + 1), order.order_key),
             )
 
-    def settle(self, order: Order, state: Literal["ready", "collected", "refused"]) -> None:
+    def settle(self, order: EmbeddingJob, state: Literal["ready", "collected", "refused"]) -> None:
         """The service is done with it, or we are."""
         with self._database.transaction() as connection:
             connection.execute(

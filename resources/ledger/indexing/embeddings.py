@@ -12,13 +12,13 @@ from domain.documents.embedding_jobs import named_input
 from resources.database.binary_copy import copy_body, float_bytes, matrix_of
 from resources.database.connections import Connection, Database
 from resources.database.copy import copy_or_merge
-from resources.embedders.protocol import Embedded, Ordered, stacked
+from resources.embedders.protocol import EmbeddingResult, JobResult, stacked
 from resources.ledger.documents.documents import Version
 
 if TYPE_CHECKING:
     import numpy as np
 
-REFUSED = "not embedded: "  # how the error of a row begins whose text the embedder refused
+REJECTED_PREFIX = "not embedded: "  # how the error of a row begins whose text the embedder refused
 
 COUNTED = """
 count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
@@ -147,7 +147,7 @@ class Embeddings:
             [row["batch_number"] for row in rows],
         )
 
-    def save(self, version: Version, group: Group, answer: Embedded, run_id: str, last: bool = True) -> None:
+    def save(self, version: Version, group: Group, answer: EmbeddingResult, run_id: str, last: bool = True) -> None:
         """Keep what an answer settles of a group; with the `last` one, finish its batches: one transaction (law 5).
 
         Refused texts turn into row errors.
@@ -168,7 +168,7 @@ class Embeddings:
                 connection.execute(
                     "UPDATE lineage SET outcome = 'error', error = %s, vector_id = NULL, needs_embedding = false "
                     "WHERE document_id = %s AND version = %s AND text_hash = %s AND outcome <> 'error'",
-                    (f"{REFUSED}{reason}", version.document_id, version.version, group.text_hashes[position]),
+                    (f"{REJECTED_PREFIX}{reason}", version.document_id, version.version, group.text_hashes[position]),
                 )
             connection.execute(
                 FINISH if last else PAID,
@@ -182,7 +182,7 @@ class Embeddings:
                 },
             )
 
-    def keep(self, version: Version, inputs: Sequence[Ordered], run_id: str) -> None:
+    def keep(self, version: Version, inputs: Sequence[JobResult], run_id: str) -> None:
         """Keep what an order for the version brought: vectors, and tokens at the lower price, in one transaction.
 
         Twice is once: what is kept already is neither kept nor counted again.
@@ -238,7 +238,7 @@ class Embeddings:
             told = connection.execute(
                 "SELECT DISTINCT batch_number FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
                 "AND starts_with(error, %(refused)s)",
-                at | {"refused": REFUSED},
+                at | {"refused": REJECTED_PREFIX},
             ).fetchall()
         if told:
             with self._database.transaction() as connection:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from resources.database.connections import Database
 from resources.ledger.documents.documents import Version, read_version
-from resources.ledger.documents.garbage_collection import OF_ROW, OWED
+from resources.ledger.documents.garbage_collection import OF_ROW, RETAINED
 
 PROMISED = """
 SELECT DISTINCT l.vector_id
@@ -29,7 +29,7 @@ KNOWN = f"""
 SELECT held.vector_id, count(o.*) > 0 AS known, coalesce(bool_or(o.owed), false) AS owed
   FROM unnest(%(ids)s::uuid[]) AS held (vector_id)
   LEFT JOIN LATERAL (
-       SELECT {OWED} AS owed
+       SELECT {RETAINED} AS owed
          FROM (SELECT document_id, version, namespace FROM lineage WHERE vector_id = held.vector_id OFFSET 0) l
          {OF_ROW}
         WHERE l.namespace = %(namespace)s) o ON true
@@ -43,14 +43,14 @@ SELECT organization_id FROM (
 """
 
 
-class Unowed(NamedTuple):
+class Unreferenced(NamedTuple):
     """Ids that nobody needs: of rows of the past (`stale`), and of nothing that the ledger knows (`orphaned`)."""
 
     stale: list[str]
     orphaned: list[str]
 
 
-class Drift:
+class Reconciliation:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -93,12 +93,12 @@ class Drift:
         with self._database.transaction() as connection:
             return read_version(connection, document_id, number)
 
-    def unowed(self, namespace: str, vector_ids: Sequence[str]) -> Unowed:
+    def unowed(self, namespace: str, vector_ids: Sequence[str]) -> Unreferenced:
         """Of vectors that a store holds in a namespace, those that no version needs there."""
         with self._database.transaction() as connection:
             rows = connection.execute(KNOWN, {"namespace": namespace, "ids": list(vector_ids)}).fetchall()
         unowed = [row for row in rows if not row["owed"]]
-        return Unowed(
+        return Unreferenced(
             [str(row["vector_id"]) for row in unowed if row["known"]],
             [str(row["vector_id"]) for row in unowed if not row["known"]],
         )

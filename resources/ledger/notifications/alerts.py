@@ -7,9 +7,9 @@ from typing import Any
 
 from domain.notifications.alerts import Cause, Fact, Kind, Open, Step
 from domain.notifications.fingerprints import Trouble, failed_kind
-from domain.notifications.messages import NewNotice
+from domain.notifications.messages import NewNotification
 from resources.database.connections import Connection, Database
-from resources.ledger.notifications.outbox import Notices, enqueue
+from resources.ledger.notifications.outbox import Outbox, enqueue
 
 DECIDING = 9  # the kind of lock
 MOST = 5000  # troubles that are read at once
@@ -55,11 +55,11 @@ class Watch:
 
 
 Decide = Callable[[Sequence[Open], datetime], Sequence[Step]]
-Tell = Callable[[Step, str, int], Sequence[NewNotice]]
+Tell = Callable[[Step, str, int], Sequence[NewNotification]]
 
 
 class Alerts:
-    def __init__(self, database: Database, notices: Notices) -> None:
+    def __init__(self, database: Database, notices: Outbox) -> None:
         self._database, self._notices = database, notices
 
     def troubles(self, watch: Watch) -> list[Trouble]:

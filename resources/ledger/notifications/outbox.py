@@ -12,11 +12,11 @@ from uuid import uuid4
 from psycopg.rows import class_row
 
 from domain.errors import Conflict, NotFound
-from domain.notifications.messages import Channel, NewNotice
-from domain.notifications.retry_policy import Settled, State
+from domain.notifications.messages import Channel, NewNotification
+from domain.notifications.retry_policy import Settlement, State
 from resources.database.connections import Connection, Database
 
-NOTICES_CHANNEL = "rowline_notices"
+NOTIFICATIONS_CHANNEL = "rowline_notices"
 SENDING = 8  # the kind of lock
 
 NOTICE = """
@@ -42,7 +42,7 @@ DUE = """
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """One message as the ledger has it."""
 
     notice_id: str
@@ -66,13 +66,13 @@ class Notice:
         return dict(json.loads(self.values_json)) if self.values_json else {}
 
 
-def enqueue(connection: Connection, notices: Sequence[NewNotice]) -> None:
+def enqueue(connection: Connection, notices: Sequence[NewNotification]) -> None:
     """Store messages in the caller's transaction: with it they are there, without it they are not."""
     if not notices:
         return
     rows = [
         (
-            mint_notice_id(),
+            mint_notification_id(),
             notice.organization_id,
             notice.key,
             notice.channel,
@@ -89,19 +89,19 @@ def enqueue(connection: Connection, notices: Sequence[NewNotice]) -> None:
     _wake(connection)
 
 
-def mint_notice_id() -> str:
+def mint_notification_id() -> str:
     from uuid_utils import uuid7
 
     return f"ntc_{uuid7().hex}"
 
 
-class Notices:
+class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     # -- being written ----------------------------------------------------------------------------------------
 
-    def put(self, notice: NewNotice) -> str:
+    def put(self, notice: NewNotification) -> str:
         """Keep a message and wake its sender; gives its id, or that of the message that has its key already."""
         with self._database.transaction() as connection:
             enqueue(connection, [notice])
@@ -128,7 +128,7 @@ class Notices:
         """Return when a message may be due, or after `seconds`. Looks by itself too: time makes messages due."""
         deadline = clock() + seconds
         with self._database.session() as connection:
-            connection.execute(f"LISTEN {NOTICES_CHANNEL}")
+            connection.execute(f"LISTEN {NOTIFICATIONS_CHANNEL}")
             while not self.is_due() and (left := deadline - clock()) > 0:
                 for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
                     return
@@ -145,9 +145,12 @@ class Notices:
         with self._database.lock(SENDING, sender):
             yield sender
 
-    def claim(self, channel: Channel, sender: str) -> Notice | None:
+    def claim(self, channel: Channel, sender: str) -> Notification | None:
         """Take the next due message of a channel in hand. It is committed before anything goes out."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(row_factory=class_row(Notification)) as cursor,
+        ):
             found = cursor.execute(NOTICE + DUE + "FOR UPDATE SKIP LOCKED", {"channel": channel}).fetchone()
             if found is None:
                 return None
@@ -157,7 +160,7 @@ class Notices:
             )
             return cursor.execute(NOTICE + "WHERE notice_id = %s", (found.notice_id,)).fetchone()
 
-    def settle(self, notice: Notice, after: Settled) -> bool:
+    def settle(self, notice: Notification, after: Settlement) -> bool:
         """Write how an attempt ended. False where it is somebody else's by now, and nothing was written.
 
         A sender that was taken for dead may still tell how it ended, as long as nobody has taken the message up.
@@ -180,7 +183,7 @@ class Notices:
             ).rowcount
         return written == 1
 
-    def hold(self, notice: Notice, seconds: float) -> None:
+    def hold(self, notice: Notification, seconds: float) -> None:
         """The service asked for patience: what else waits for this recipient waits as long."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -189,9 +192,12 @@ class Notices:
                 (seconds, notice.channel, notice.recipient),
             )
 
-    def forsaken(self) -> list[Notice]:
+    def forsaken(self) -> list[Notification]:
         """Messages in the hand of a sender that is dead: it went out, or it did not."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(row_factory=class_row(Notification)) as cursor,
+        ):
             in_hand = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
         dead = {s for s in {n.sender for n in in_hand} if s and not self._database.is_locked(SENDING, s)}
         return [notice for notice in in_hand if notice.sender in dead]
@@ -204,9 +210,12 @@ class Notices:
         state: State | None = None,
         before: str | None = None,
         limit: int = 100,
-    ) -> list[Notice]:
+    ) -> list[Notification]:
         """Newest first; `before` is the id of the last one of the page before."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(row_factory=class_row(Notification)) as cursor,
+        ):
             return cursor.execute(
                 NOTICE + "WHERE (%(organization)s::text IS NULL OR organization_id = %(organization)s) "
                 "AND (%(state)s::text IS NULL OR state = %(state)s) "
@@ -214,9 +223,12 @@ class Notices:
                 {"organization": organization_id, "state": state, "before": before, "limit": limit},
             ).fetchall()
 
-    def get(self, notice_id: str, organization_id: str | None = None) -> Notice:
+    def get(self, notice_id: str, organization_id: str | None = None) -> Notification:
         """Raises NotFound, also where it is another organization's."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
+        with (
+            self._database.transaction() as connection,
+            connection.cursor(row_factory=class_row(Notification)) as cursor,
+        ):
             found = cursor.execute(
                 NOTICE + "WHERE notice_id = %(id)s AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
                 {"id": notice_id, "org": organization_id},
@@ -225,7 +237,7 @@ class Notices:
             raise NotFound(f"There is no notice {notice_id}; `rowline notices` lists them")
         return found
 
-    def retry(self, notice_id: str, organization_id: str | None = None) -> Notice:
+    def retry(self, notice_id: str, organization_id: str | None = None) -> Notification:
         """Send a message that failed, or of which nobody knows, anew. Raises NotFound, or Conflict for any other."""
         with self._database.transaction() as connection:
             changed = connection.execute(
@@ -257,4 +269,4 @@ class Notices:
 
 
 def _wake(connection: Connection) -> None:
-    connection.execute("SELECT pg_notify(%s, '')", (NOTICES_CHANNEL,))
+    connection.execute("SELECT pg_notify(%s, '')", (NOTIFICATIONS_CHANNEL,))

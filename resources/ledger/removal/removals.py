@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from resources.database.connections import Connection, Database
 from resources.ledger.documents.documents import Version, read_version
-from resources.ledger.documents.garbage_collection import OF_ROW, OWED
+from resources.ledger.documents.garbage_collection import OF_ROW, RETAINED
 from resources.ledger.documents.live_version import FLIPPING
 
 # Who is asked about: documents, one after the other (of each all versions, or these).
@@ -26,7 +26,7 @@ SELECT place, namespace, count(*) AS vectors FROM mine
  WHERE NOT EXISTS (
        SELECT 1
          FROM (SELECT document_id, version FROM lineage WHERE vector_id = mine.vector_id OFFSET 0) l {OF_ROW}
-        WHERE {OTHERS} AND ({OWED}))
+        WHERE {OTHERS} AND ({RETAINED}))
  GROUP BY place, namespace ORDER BY namespace
 """  # noqa: S608 - constants of our own
 
@@ -51,7 +51,7 @@ OLD = f"""
 SELECT v.document_id, v.version FROM versions v JOIN documents d USING (document_id)
  WHERE (%(document)s::text IS NULL OR d.document_id = %(document)s)
    AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s)
-   AND d.removed_at IS NULL AND NOT ({OWED})
+   AND d.removed_at IS NULL AND NOT ({RETAINED})
    AND (v.forgotten_at IS NOT NULL OR (SELECT count(*) FROM versions newer WHERE newer.document_id = v.document_id
            AND newer.version > v.version AND newer.status = 'completed') >= %(keep)s)
 """  # noqa: S608

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from domain.errors import TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, TransientError
 from resources.vectors.pinecone.errors import explain, unreadable
 from settings.values import is_loopback, usable_key
 
@@ -66,18 +66,20 @@ class Connection:
         raise failure
 
     def check(self, model: str, dimension: int) -> None:
-        """Raises WrongSetting where the index cannot hold vectors of the model, TransientFailure while it is made."""
+        """Raises ConfigurationError if the index cannot hold the model's vectors, TransientError while it is made."""
         shape, index = self.shape(), f"The Pinecone index {self._name or 'at PINECONE_INDEX_HOST'}"
         wanted = f"dense vectors, dimension {dimension} and metric cosine"
         if shape.vector_type not in ("dense", None):
-            raise WrongSetting(f"{index} is not for dense vectors; name one in PINECONE_INDEX that has {wanted}")
+            raise ConfigurationError(f"{index} is not for dense vectors; name one in PINECONE_INDEX that has {wanted}")
         if shape.dimension != dimension:
-            raise WrongSetting(
+            raise ConfigurationError(
                 f"{index} holds vectors of {shape.dimension} numbers, but model {model} gives {dimension}; name one in "
                 f"PINECONE_INDEX that has {wanted}, or another EMBEDDING_MODEL or EMBEDDING_DIMENSIONS"
             )
         if shape.metric not in ("cosine", None):
-            raise WrongSetting(f"{index} compares by {shape.metric}; name one in PINECONE_INDEX that has {wanted}")
+            raise ConfigurationError(
+                f"{index} compares by {shape.metric}; name one in PINECONE_INDEX that has {wanted}"
+            )
 
     def namespaces(self, token: str | None, limit: int) -> tuple[list[str], str | None]:
         """One page of the index's namespaces, as Pinecone calls them, and the token of the next page."""
@@ -96,7 +98,7 @@ class Connection:
             return Shape(stats.dimension, stats.metric, stats.vector_type)
         found = self._describe()
         if not found.status.ready:
-            raise TransientFailure(f"Pinecone is still making index {self._name} ({found.status.state}); wait for it")
+            raise TransientError(f"Pinecone is still making index {self._name} ({found.status.state}); wait for it")
         field = found.schema.fields.get("_values")  # what the vectors API reads and writes
         dimension = getattr(field, "dimension", None)
         return Shape(dimension, getattr(field, "metric", None), "dense" if dimension else "other")
@@ -119,7 +121,7 @@ class Connection:
             if self._index is None:
                 host = self._index_host or (self._described or self._describe()).host
                 if host is None:
-                    raise TransientFailure(f"Pinecone is still making index {self._name}; wait for it")
+                    raise TransientError(f"Pinecone is still making index {self._name}; wait for it")
                 self._index = self._opened_client().index(host=host)
             return self._index
 
@@ -159,7 +161,7 @@ def _shared_slots(index: str) -> threading.BoundedSemaphore:
 def usable_host(setting: str, host: str | None) -> str | None:
     """The address, which may be without a scheme; None where none is set.
 
-    Raises WrongSetting for one that is none, and for plain http that leaves this machine.
+    Raises ConfigurationError for one that is none, and for plain http that leaves this machine.
     """
     address = (host or "").strip().rstrip("/")
     if not address:
@@ -170,7 +172,9 @@ def usable_host(setting: str, host: str | None) -> str | None:
     except ValueError:
         name, port = "", None
     if port == 0 or not _HOST.fullmatch(name) or url.scheme not in ("http", "https"):
-        raise WrongSetting(f"{setting} is no address of a host; it looks like https://api.example.com")
+        raise ConfigurationError(f"{setting} is no address of a host; it looks like https://api.example.com")
     if url.scheme == "http" and not is_loopback(name):
-        raise WrongSetting(f"{setting} begins with http://, which would show the key to the network; use https://")
+        raise ConfigurationError(
+            f"{setting} begins with http://, which would show the key to the network; use https://"
+        )
     return address

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
 
 if TYPE_CHECKING:
     from pinecone.errors import ApiError, PineconeError
@@ -13,15 +13,15 @@ LONGEST_REASON = 300
 NOT_FOUND = 5  # grpc's code for a thing inside the index; an index that is gone has no code
 
 
-class Refused(PermanentFailure):
+class Refused(PermanentError):
     """The service does not take what a request holds: too large, or something in it is wrong."""
 
 
-class NoNamespace(PermanentFailure):
+class NoNamespace(PermanentError):
     """The namespace is not there, which a delete takes for done."""
 
 
-def explain(error: PineconeError, tried: str, secret: str) -> RowlineFailure:
+def explain(error: PineconeError, tried: str, secret: str) -> RowlineError:
     """What happened and what to do, where `tried` is what we did ("upserting into namespace org_acme").
 
     To be raised outside of the `except`: the SDK's error repeats what the service said, and is not to hang on ours.
@@ -29,9 +29,9 @@ def explain(error: PineconeError, tried: str, secret: str) -> RowlineFailure:
     from pinecone.errors import ApiError, PineconeConnectionError, PineconeTimeoutError, ResponseParsingError
 
     if isinstance(error, PineconeTimeoutError):
-        return TransientFailure(f"Pinecone did not answer in time while {tried}; try again later")
+        return TransientError(f"Pinecone did not answer in time while {tried}; try again later")
     if isinstance(error, PineconeConnectionError):
-        return TransientFailure(
+        return TransientError(
             f"Pinecone could not be reached, or did not answer to the end, while {tried}; check the network, and "
             "PINECONE_INDEX_HOST and PINECONE_CONTROLLER_HOST if set"
         )
@@ -42,20 +42,20 @@ def explain(error: PineconeError, tried: str, secret: str) -> RowlineFailure:
     return Refused(f"The Pinecone SDK refuses to send while {tried}: {_reason(str(error), secret)}")
 
 
-def unreadable(tried: str) -> TransientFailure:
+def unreadable(tried: str) -> TransientError:
     """An answer that says nothing about what was asked: never taken for an empty one (law 8)."""
-    return TransientFailure(
+    return TransientError(
         f"Pinecone answered something that cannot be read while {tried}; a proxy may stand in between. Try again later"
     )
 
 
-def _answered(error: ApiError, tried: str, said: str) -> RowlineFailure:
+def _answered(error: ApiError, tried: str, said: str) -> RowlineError:
     status = error.status_code
     if status in (400, 413, 422):
         return Refused(f"Pinecone refuses what was sent while {tried} (HTTP {status}): {said}")
     if status in (408, 409, 429) or status >= 500:
         what = "asks us to slow down" if status == 429 else f"failed (HTTP {status})"
-        return TransientFailure(f"Pinecone {what} while {tried}; try again later: {said}")
+        return TransientError(f"Pinecone {what} while {tried}; try again later: {said}")
     if status < 400:
         return unreadable(tried)
     if status == 404:
@@ -63,19 +63,21 @@ def _answered(error: ApiError, tried: str, said: str) -> RowlineFailure:
     return _forbidden(status, tried, said)
 
 
-def _not_found(error: ApiError, tried: str, said: str) -> RowlineFailure:
+def _not_found(error: ApiError, tried: str, said: str) -> RowlineError:
     if isinstance(error.body, dict) and error.body.get("code") == NOT_FOUND:
         return NoNamespace(f"Pinecone does not find what is named while {tried}: {said}")
-    return WrongSetting(
+    return ConfigurationError(
         f"Pinecone has no such index, as found while {tried} (HTTP 404); check PINECONE_INDEX, and PINECONE_INDEX_HOST "
         "if set"
     )
 
 
-def _forbidden(status: int, tried: str, said: str) -> RowlineFailure:
+def _forbidden(status: int, tried: str, said: str) -> RowlineError:
     if status == 401:
-        return WrongSetting("Pinecone does not accept PINECONE_API_KEY (HTTP 401); set a key of the index's project")
-    return PermanentFailure(
+        return ConfigurationError(
+            "Pinecone does not accept PINECONE_API_KEY (HTTP 401); set a key of the index's project"
+        )
+    return PermanentError(
         f"Pinecone forbids {tried} (HTTP {status}); check the limits of its plan and the rights of PINECONE_API_KEY: "
         f"{said}"
     )

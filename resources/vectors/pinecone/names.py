@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 
 LONGEST = 512
 MARK = "xn--"  # as in domain names: what follows is Punycode
@@ -12,12 +12,12 @@ DEFAULT = "__default__"  # Pinecone's own name for no namespace
 def physical(namespace: str) -> str:
     """The namespace itself where Pinecone can hold it, so that other apps find it; else its Punycode, as of a domain.
 
-    Raises PermanentFailure for one that no encoding makes short enough.
+    Raises PermanentError for one that no encoding makes short enough.
     """
     plain = namespace.isascii() and not namespace.startswith(MARK) and namespace not in ("", DEFAULT)
     name = namespace if plain else MARK + namespace.encode("punycode").decode("ascii")
     if len(name) > LONGEST:
-        raise PermanentFailure(
+        raise PermanentError(
             f"Namespace {namespace[:40]}… is too long for Pinecone ({len(name)} characters, {LONGEST} allowed); "
             "shorten the organization id or employee number"
         )

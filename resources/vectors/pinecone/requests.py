@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from resources.vectors.protocol import VectorBatch
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def upsert_requests(model: str, namespace: str, batch: VectorBatch) -> Iterator[
     the time that lists of floats take, half of the bytes that doubles do. The SDK encodes bodies with orjson, which
     takes a `Fragment` as it stands.
 
-    Raises PermanentFailure for a vector that Pinecone would refuse, naming it.
+    Raises PermanentError for a vector that Pinecone would refuse, naming it.
     """
     from pinecone import Vector
 
@@ -38,7 +38,7 @@ def upsert_requests(model: str, namespace: str, batch: VectorBatch) -> Iterator[
         metadata = {**given, MODEL: model}
         encoded = orjson.dumps(metadata)
         if reason := _fault(row, metadata, len(encoded)):
-            raise PermanentFailure(f"Vector {vector_id} for namespace {namespace} cannot be held by Pinecone: {reason}")
+            raise PermanentError(f"Vector {vector_id} for namespace {namespace} cannot be held by Pinecone: {reason}")
         values = orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)
         needed = len(vector_id) + len(values) + len(encoded) + FRAME
         if request and (len(request) == REQUEST_VECTORS or size + needed > REQUEST_BYTES):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from resources.parallel import in_parallel
 from resources.vectors.pinecone.calls import Namespace, PartlyTaken
 from resources.vectors.pinecone.connection import IN_FLIGHT
@@ -28,10 +28,10 @@ class Upsert:
         self._namespace = namespace
         self._lock = threading.Lock()
         self._answered = 0
-        self._failed: list[tuple[list[Vector], TransientFailure]] = []
+        self._failed: list[tuple[list[Vector], TransientError]] = []
 
     def run(self, requests: Iterable[list[Vector]], sleep: Callable[[float], None]) -> None:
-        """Raises TransientFailure for what failed to the end, PermanentFailure for a vector that is refused."""
+        """Raises TransientError for what failed to the end, PermanentError for a vector that is refused."""
         for _ in in_parallel(self._attempt, requests, IN_FLIGHT):
             pass
         if not self._failed:
@@ -46,7 +46,7 @@ class Upsert:
         """Sends; a few failures beside requests that went well wait for their second turn."""
         try:
             self._send(request)
-        except TransientFailure as failure:
+        except TransientError as failure:
             with self._lock:
                 self._answered += isinstance(failure, PartlyTaken)
                 self._failed.append((request, failure))
@@ -66,7 +66,7 @@ class Upsert:
                 self.position = max(filter(None, (self.position, position)), default=None)
             return
         if len(request) == 1:
-            raise PermanentFailure(f"Vector {request[0].id} cannot be stored. {failure}")
+            raise PermanentError(f"Vector {request[0].id} cannot be stored. {failure}")
         half = len(request) // 2  # which one it is shows when it is alone; what is only too large together fits
         self._send(request[:half])
         self._send(request[half:])

@@ -15,7 +15,7 @@ from domain.access.api_keys import (
     key_id_of,
     mint_key,
 )
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 
 
 def test_a_key_names_its_id_and_nothing_else_does() -> None:
@@ -40,7 +40,7 @@ def test_an_admin_may_everything_and_others_what_they_were_given() -> None:
 
 @pytest.mark.parametrize("names", [[], ["owner"], ["search", "root"]])
 def test_a_role_that_does_not_exist_is_named(names: list[str]) -> None:
-    with pytest.raises(Misuse, match="choose of events, upload, search, admin"):
+    with pytest.raises(InvalidRequest, match="choose of events, upload, search, admin"):
         checked_roles(names)
 
 
@@ -54,6 +54,6 @@ def test_a_key_says_where_it_may_be_used_and_stands_in_a_path_as_it_is(environme
 
 @pytest.mark.parametrize("roles", [["search", "upload"], ["admin"], ["events"]])
 def test_a_key_of_one_employee_searches_and_does_nothing_else(roles: list[str]) -> None:
-    with pytest.raises(Misuse, match="employee E1 may have the role search only"):
+    with pytest.raises(InvalidRequest, match="employee E1 may have the role search only"):
         checked_rights(roles, "E1")
     assert checked_rights(["search"], "E1") == {"search"}

@@ -15,7 +15,7 @@ from inngest._internal import net, server_lib, transforms
 from domain.access.signatures import (
     HEADER,
     TOLERANCE_SECONDS,
-    WrongSignature,
+    InvalidSignature,
     canonical,
     check,
     is_signing_key,
@@ -54,7 +54,7 @@ def accepted_by_the_sdk(body: bytes, header: str, key: str) -> bool:
 
 
 def refused(body: bytes, header: str | None, keys: list[str], now: float = NOW) -> str:
-    with pytest.raises(WrongSignature) as told:
+    with pytest.raises(InvalidSignature) as told:
         check(body, header, keys, now)
     assert not any(key.rpartition("-")[2] in str(told.value) for key in keys)
     return str(told.value)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domain.documents.rows import Owner, Reading, Row, document_rows
 from domain.documents.tables import RowBatch, SheetHeader
-from domain.documents.templates import RagConfig, Template
+from domain.documents.templates import RagConfig, WorkbookTemplate
 
 MODEL = "local/use-m3/512"
 COMPANY = Owner("acme", "company_wide", {})
@@ -23,10 +23,10 @@ names = (
 )
 
 
-def template(text: str | None = None, metadata: tuple[str, ...] = (), **fields: object) -> Template:
+def template(text: str | None = None, metadata: tuple[str, ...] = (), **fields: object) -> WorkbookTemplate:
     """A template with the given embeddingTemplate and metadataFields."""
     rag = RagConfig(embedding_template=text, metadata_fields=metadata)
-    return Template.model_validate({"rag_config": rag, **fields})
+    return WorkbookTemplate.model_validate({"rag_config": rag, **fields})
 
 
 def sheet(columns: list[str], rows: list[list[str]], name: str = "Sheet1", first: int = 2) -> RowBatch:
@@ -36,9 +36,9 @@ def sheet(columns: list[str], rows: list[list[str]], name: str = "Sheet1", first
 
 
 def rows_of(
-    parts: list[RowBatch], chosen: Template | None = None, owner: Owner = COMPANY, batch_rows: int = 100
+    parts: list[RowBatch], chosen: WorkbookTemplate | None = None, owner: Owner = COMPANY, batch_rows: int = 100
 ) -> list[Row]:
-    found = document_rows(parts, chosen or Template(), owner, MODEL, batch_rows, Reading())
+    found = document_rows(parts, chosen or WorkbookTemplate(), owner, MODEL, batch_rows, Reading())
     return [row for part in found for row in part]
 
 

@@ -17,7 +17,7 @@ from domain.documents.identifiers import (
     mint_document_id,
     organization_namespace,
 )
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from tests.domain.documents.examples import any_text, names, patiently
 
 owners = st.tuples(names, st.none() | names)
@@ -72,7 +72,7 @@ def test_good_names_are_handed_back(name: str) -> None:
 )
 def test_names_that_could_be_mistaken_are_refused(name: str) -> None:
     """The sentence names the kind and what is allowed."""
-    with pytest.raises(Misuse, match=r"^Employee .* may hold letters, digits and _ \. @ - only, 64 at most"):
+    with pytest.raises(InvalidRequest, match=r"^Employee .* may hold letters, digits and _ \. @ - only, 64 at most"):
         checked_name("Employee", name)
 
 
@@ -82,7 +82,7 @@ def test_an_accepted_name_never_holds_a_slash(text: str) -> None:
     """The slash is what parts an organization from its employee."""
     try:
         assert "/" not in checked_name("Organization", text)
-    except Misuse:
+    except InvalidRequest:
         assert re.fullmatch(r"[^\W_][\w.@-]{0,63}", text) is None
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from domain.documents.identifiers import VectorAddresses, content_hash
 from domain.documents.rows import MAX_NOTICES, Owner, Reading, document_rows
-from domain.documents.tables import Notice, RowBatch, SheetHeader
-from domain.documents.templates import Template, TemplateMismatch
+from domain.documents.tables import ReadWarning, RowBatch, SheetHeader
+from domain.documents.templates import TemplateMismatch, WorkbookTemplate
 from tests.domain.documents.examples import COMPANY, MODEL, SPLIT, patiently, rows_of, sheet, template
 
 BY_EMPLOYEE = template(employee_identifier="no")
@@ -77,7 +77,7 @@ def test_an_employees_own_namespace_is_taken_from_the_list() -> None:
 
 def test_splitting_without_an_identifier_makes_every_row_an_error() -> None:
     """Never a guess: the rows of one employee in the namespace of all would be a leak (law 2)."""
-    rows = rows_of([sheet(["no"], [["E1"], ["E2"]])], Template(), SPLIT)
+    rows = rows_of([sheet(["no"], [["E1"], ["E2"]])], WorkbookTemplate(), SPLIT)
     assert [row.error for row in rows] == ["the template names no employeeIdentifier, which employee_split needs"] * 2
     assert [row.vector_id for row in rows] == [None, None]
 
@@ -196,7 +196,7 @@ def test_a_header_that_widens_half_way_does_not_end_the_batch() -> None:
     """The reader adds a column at the right when a late row needs one: the sheet is still the same sheet (B3)."""
     reading = Reading()
     parts = [sheet(["a"], [["1"], ["2"]], first=2), sheet(["a", "column B"], [["3", "x"], ["4", ""]], first=4)]
-    rows = [row for part in document_rows(parts, Template(), COMPANY, MODEL, 3, reading) for row in part]
+    rows = [row for part in document_rows(parts, WorkbookTemplate(), COMPANY, MODEL, 3, reading) for row in part]
     assert [row.batch_number for row in rows] == [1, 1, 1, 2]
     assert json.loads(rows[2].source_row) == {"a": "3", "column B": "x"}
 
@@ -205,7 +205,7 @@ def test_a_header_that_widens_half_way_is_told_once_and_whole() -> None:
     """A person who reads the metadata sees each sheet once, with all its columns."""
     reading = Reading()
     parts = [sheet(["a"], [["1"]]), sheet(["a", "column B"], [["2", "x"]], first=3)]
-    list(document_rows(parts, Template(), COMPANY, MODEL, 100, reading))
+    list(document_rows(parts, WorkbookTemplate(), COMPANY, MODEL, 100, reading))
     assert [(header.sheet, header.columns) for header in reading.headers] == [("Sheet1", ("a", "column B"))]
 
 
@@ -214,9 +214,9 @@ def test_a_header_that_widens_half_way_is_told_once_and_whole() -> None:
 
 def test_notices_and_headers_are_kept_for_the_person() -> None:
     reading = Reading()
-    notice = Notice("A", 3, "a formula has no saved result")
+    notice = ReadWarning("A", 3, "a formula has no saved result")
     parts = [sheet(["a"], [["1"]], name="A"), notice, sheet(["b"], [["2"]], name="B")]
-    list(document_rows(parts, Template(), COMPANY, MODEL, 100, reading))
+    list(document_rows(parts, WorkbookTemplate(), COMPANY, MODEL, 100, reading))
     assert reading.notices == [notice]
     assert reading.headers == [SheetHeader("A", ("a",), (1,)), SheetHeader("B", ("b",), (1,))]
 
@@ -225,7 +225,7 @@ def test_too_many_notices_are_counted() -> None:
     """A file with a notice a row must not fill the metadata (law 9)."""
     reading = Reading()
     for number in range(MAX_NOTICES + 7):
-        reading.note(Notice(None, number, "x"))
+        reading.note(ReadWarning(None, number, "x"))
     assert (len(reading.notices), reading.notices_left_out) == (MAX_NOTICES, 7)
 
 
@@ -238,7 +238,7 @@ def test_rows_are_given_part_by_part() -> None:
             asked.append(number)
             yield sheet(["a"], [[str(number)]], first=number + 2)
 
-    given_out = document_rows(parts(), Template(), COMPANY, MODEL, 100, Reading())
+    given_out = document_rows(parts(), WorkbookTemplate(), COMPANY, MODEL, 100, Reading())
     next(given_out)
     assert asked == [0]
     next(given_out)

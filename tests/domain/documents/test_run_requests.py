@@ -16,14 +16,21 @@ from domain.documents.inbox_files import (
     shortened,
     template_folder,
 )
-from domain.documents.run_requests import FEW, GROUP_AT_MOST, SMALL_BYTES, GroupWanted, RunWanted, runs_wanted
+from domain.documents.run_requests import (
+    MAX_GROUP_DOCUMENTS,
+    SINGLE_RUN_THRESHOLD,
+    SMALL_BYTES,
+    GroupRequestPlan,
+    RunRequestPlan,
+    plan_runs,
+)
 from domain.errors import (
-    Misuse,
-    PermanentFailure,
-    RowlineFailure,
-    TransientFailure,
+    ConfigurationError,
+    InvalidRequest,
+    PermanentError,
+    RowlineError,
+    TransientError,
     UnreadableFile,
-    WrongSetting,
 )
 from tests.domain.documents.examples import any_text, patiently
 
@@ -48,11 +55,11 @@ files = st.builds(InboxFile, st.just("acme"), any_text, st.integers(0, 10**12), 
 @given(st.lists(uploads, unique_by=lambda upload: (upload.document_id, upload.version)))
 def test_each_waiting_document_gets_one_run_for_its_newest_version(waiting: list[Upload]) -> None:
     """However the ledger orders them; two versions of a document never run for nothing."""
-    wanted = runs_wanted(waiting)
+    wanted = plan_runs(waiting)
     newest: dict[str, Upload] = {}
     for upload in waiting:
         newest[upload.document_id] = max(newest.get(upload.document_id, upload), upload, key=lambda each: each.version)
-    assert {(run.document_id, run.version, run.attempt) for run in wanted if isinstance(run, RunWanted)} == {
+    assert {(run.document_id, run.version, run.attempt) for run in wanted if isinstance(run, RunRequestPlan)} == {
         (upload.document_id, upload.version, upload.attempt) for upload in newest.values()
     }
     assert len(wanted) == len(newest)
@@ -61,7 +68,7 @@ def test_each_waiting_document_gets_one_run_for_its_newest_version(waiting: list
 def test_runs_come_in_the_order_of_upload() -> None:
     """A burst of uploads by one does not overtake a document that waits since before."""
     waiting = [Upload("first", 1), Upload("second", 1), Upload("third", 1), Upload("first", 2)]
-    assert [run.document_id for run in runs_wanted(waiting) if isinstance(run, RunWanted)] == [
+    assert [run.document_id for run in plan_runs(waiting) if isinstance(run, RunRequestPlan)] == [
         "first",
         "second",
         "third",
@@ -88,8 +95,8 @@ bursts = st.lists(
 def test_however_runs_are_shared_each_document_is_in_one_run_with_its_newest_version(
     waiting: list[Upload], places: int
 ) -> None:
-    wanted = runs_wanted(waiting, places)
-    runs = [run for one in wanted for run in (one.runs if isinstance(one, GroupWanted) else (one,))]
+    wanted = plan_runs(waiting, places)
+    runs = [run for one in wanted for run in (one.runs if isinstance(one, GroupRequestPlan) else (one,))]
     newest: dict[str, Upload] = {}
     for upload in waiting:
         newest[upload.document_id] = max(newest.get(upload.document_id, upload), upload, key=lambda each: each.version)
@@ -103,24 +110,24 @@ def test_however_runs_are_shared_each_document_is_in_one_run_with_its_newest_ver
 @given(bursts, st.integers(1, 8))
 def test_groups_are_bounded_fill_every_place_and_hold_what_harms_nobody(waiting: list[Upload], places: int) -> None:
     """Attempts after a first one, large files and what may wait for a service have runs of their own."""
-    groups = [one for one in runs_wanted(waiting, places) if isinstance(one, GroupWanted)]
+    groups = [one for one in plan_runs(waiting, places) if isinstance(one, GroupRequestPlan)]
     by_name = {(upload.document_id, upload.version): upload for upload in waiting}
     for group in groups:
-        assert 1 <= len(group.runs) <= GROUP_AT_MOST
+        assert 1 <= len(group.runs) <= MAX_GROUP_DOCUMENTS
         for run in group.runs:
             upload = by_name[run.document_id, run.version]
             assert (upload.attempt, upload.economy) == (1, False)
             assert upload.byte_size <= SMALL_BYTES
     if groups:
         sizes = [len(group.runs) for group in groups]
-        assert sum(sizes) > FEW
+        assert sum(sizes) > SINGLE_RUN_THRESHOLD
         assert len(groups) >= min(places, sum(sizes))
         assert max(sizes) - min(sizes) <= 1
 
 
 def test_a_few_uploads_get_a_run_each_and_one_more_shares() -> None:
-    few = [Upload(f"doc_{number}", 1) for number in range(FEW)]
-    assert runs_wanted(few, 4) == [RunWanted(upload.document_id, 1, 1) for upload in few]
+    few = [Upload(f"doc_{number}", 1) for number in range(SINGLE_RUN_THRESHOLD)]
+    assert plan_runs(few, 4) == [RunRequestPlan(upload.document_id, 1, 1) for upload in few]
     assert [len(group.runs) for group in groups_of([*few, Upload("one more", 1)], 4)] == [2, 2, 2, 3]
 
 
@@ -137,32 +144,37 @@ def test_the_same_group_has_the_same_key_and_another_one_another() -> None:
     assert first[0].run_key == again[0].run_key != other[0].run_key
 
 
-def groups_of(waiting: list[Upload], places: int) -> list[GroupWanted]:
-    return [one for one in runs_wanted(waiting, places) if isinstance(one, GroupWanted)]
+def groups_of(waiting: list[Upload], places: int) -> list[GroupRequestPlan]:
+    return [one for one in plan_runs(waiting, places) if isinstance(one, GroupRequestPlan)]
 
 
 def test_nothing_waiting_nothing_wanted() -> None:
-    assert runs_wanted([]) == []
+    assert plan_runs([]) == []
 
 
 @patiently
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
 def test_a_run_key_says_what_it_was_made_of(version: int, attempt: int) -> None:
-    wanted = RunWanted(mint_document_id(), version, attempt)
-    assert RunWanted.from_key(wanted.run_key) == wanted
+    wanted = RunRequestPlan(mint_document_id(), version, attempt)
+    assert RunRequestPlan.from_key(wanted.run_key) == wanted
 
 
 def test_a_retry_is_another_run_and_asking_twice_is_not() -> None:
     """Dagster starts no second run for a key it knows (law 4)."""
-    assert RunWanted("doc", 1, 1).run_key == RunWanted("doc", 1, 1).run_key
-    keys = [RunWanted("doc", 1, 1), RunWanted("doc", 1, 2), RunWanted("doc", 2, 1), RunWanted("cod", 1, 1)]
+    assert RunRequestPlan("doc", 1, 1).run_key == RunRequestPlan("doc", 1, 1).run_key
+    keys = [
+        RunRequestPlan("doc", 1, 1),
+        RunRequestPlan("doc", 1, 2),
+        RunRequestPlan("doc", 2, 1),
+        RunRequestPlan("cod", 1, 1),
+    ]
     assert len({run.run_key for run in keys}) == 4
 
 
 @pytest.mark.parametrize("key", ["", "doc", "doc:1", "doc:one:1", "doc:1:1:1"])
 def test_a_broken_run_key_is_never_taken_for_a_run(key: str) -> None:
     with pytest.raises(ValueError, match=r"unpack|invalid literal"):
-        RunWanted.from_key(key)
+        RunRequestPlan.from_key(key)
 
 
 # -- the inbox --------------------------------------------------------------------------------------------------
@@ -253,7 +265,7 @@ def test_the_folder_between_names_the_template(path: str, name: str | None) -> N
 
 @pytest.mark.parametrize("path", ["acme/a/b/c.csv", "acme/a\0b.csv"])
 def test_a_path_that_means_nothing_is_refused(path: str) -> None:
-    with pytest.raises(Misuse, match=r"lies too deep|holds a NUL"):
+    with pytest.raises(InvalidRequest, match=r"lies too deep|holds a NUL"):
         template_folder(path)
 
 
@@ -262,13 +274,13 @@ def test_a_bucket_and_a_folder_share_no_upload_key() -> None:
     assert replace(file(), etag='"0"').upload_key != file().upload_key
 
 
-@pytest.mark.parametrize("failure", [Misuse("x"), UnreadableFile("x")])
-def test_what_is_about_the_file_refuses_it(failure: RowlineFailure) -> None:
+@pytest.mark.parametrize("failure", [InvalidRequest("x"), UnreadableFile("x")])
+def test_what_is_about_the_file_refuses_it(failure: RowlineError) -> None:
     assert is_about_the_file(failure)
 
 
-@pytest.mark.parametrize("failure", [TransientFailure("x"), PermanentFailure("x"), WrongSetting("x")])
-def test_what_is_not_about_the_file_leaves_it(failure: RowlineFailure) -> None:
+@pytest.mark.parametrize("failure", [TransientError("x"), PermanentError("x"), ConfigurationError("x")])
+def test_what_is_not_about_the_file_leaves_it(failure: RowlineError) -> None:
     """A full disk or a wrong key must not throw good files out."""
     assert not is_about_the_file(failure)
 

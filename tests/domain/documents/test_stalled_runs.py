@@ -7,15 +7,15 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.documents.stalled_runs import LOOKS, PATIENCE_SECONDS, Seen, Signs, dead, without_life
+from domain.documents.stalled_runs import LOOKS, PATIENCE_SECONDS, LivenessSigns, Observation, confirm_dead, is_suspect
 
 
 def looks(times: list[float], silent: str = "run") -> list[tuple[float, list[str]]]:
     """The moments at which a run was found dead, looking at these times."""
-    before: dict[str, Seen] = {}
+    before: dict[str, Observation] = {}
     told = []
     for now in times:
-        ended, before = dead([silent], before, now)
+        ended, before = confirm_dead([silent], before, now)
         if ended:
             told.append((now, ended))
     return told
@@ -37,22 +37,22 @@ def test_a_paused_sensor_begins_anew():
 
 
 def test_a_sign_of_life_in_between_begins_anew():
-    _, seen = dead(["a", "b"], {}, 0)
-    _, seen = dead(["a", "b"], seen, 15)
-    _, seen = dead(["a"], seen, 20)  # b was seen at work
-    ended, seen = dead(["a", "b"], seen, 30)
+    _, seen = confirm_dead(["a", "b"], {}, 0)
+    _, seen = confirm_dead(["a", "b"], seen, 15)
+    _, seen = confirm_dead(["a"], seen, 20)  # b was seen at work
+    ended, seen = confirm_dead(["a", "b"], seen, 30)
     assert (ended, list(seen)) == (["a"], ["b"])
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 40), st.booleans()), max_size=30))
 def test_nobody_is_dead_who_was_seen_alive_within_the_patience(steps: list[tuple[float, bool]]):
-    before: dict[str, Seen] = {}
+    before: dict[str, Observation] = {}
     now, silent_since, silent_looks = 0.0, None, 0
     for pause, silent in steps:
         now += pause
         silent_looks = silent_looks + 1 if silent else 0
         silent_since = (now if silent_since is None else silent_since) if silent else None
-        ended, before = dead(["run"] if silent else [], before, now)
+        ended, before = confirm_dead(["run"] if silent else [], before, now)
         if ended:
             assert silent_since is not None
             assert now - silent_since >= PATIENCE_SECONDS
@@ -62,4 +62,4 @@ def test_nobody_is_dead_who_was_seen_alive_within_the_patience(steps: list[tuple
 
 def test_one_sign_of_life_is_enough_and_knowing_nothing_is_no_proof():
     for signs in product((True, False, None), repeat=2):
-        assert without_life(Signs(*signs)) is (True not in signs and False in signs)
+        assert is_suspect(LivenessSigns(*signs)) is (True not in signs and False in signs)

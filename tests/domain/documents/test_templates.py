@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from domain.documents.templates import (
     RagConfig,
-    Template,
     TemplateMismatch,
+    WorkbookTemplate,
     mapped_columns,
     needed_columns,
     parse_template,
     template_of,
     text_of,
 )
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from tests.domain.documents.examples import any_text, patiently, template
 
 WHOLE = {
@@ -58,7 +58,7 @@ def test_json_escapes_beyond_the_first_plane_stay_one_character() -> None:
 
 def test_the_empty_template_reads_any_table() -> None:
     parsed = parse_template("{}", "t")
-    assert parsed == Template()
+    assert parsed == WorkbookTemplate()
     assert needed_columns(parsed) == ()
 
 
@@ -81,32 +81,32 @@ def test_the_empty_template_reads_any_table() -> None:
 )
 def test_a_wrong_field_is_named(field: str, text: str) -> None:
     """Law 7: the file and the field, never a traceback."""
-    with pytest.raises(Misuse) as told:
+    with pytest.raises(InvalidRequest) as told:
         parse_template(text, "payroll.yaml")
     assert str(told.value).startswith(f"payroll.yaml: {field}: ")
     assert "pydantic" not in str(told.value)
 
 
 def test_all_wrong_fields_are_named_at_once() -> None:
-    with pytest.raises(Misuse, match=r"^t: headerRow: .*; keyColumns: .*; colour: "):
+    with pytest.raises(InvalidRequest, match=r"^t: headerRow: .*; keyColumns: .*; colour: "):
         parse_template("{headerRow: 0, keyColumns: 1, colour: red}", "t")
 
 
 def test_text_that_is_neither_yaml_nor_json_is_told_with_its_line() -> None:
-    with pytest.raises(Misuse, match=r"^t\.yaml is neither YAML nor JSON near line 3;"):
+    with pytest.raises(InvalidRequest, match=r"^t\.yaml is neither YAML nor JSON near line 3;"):
         parse_template("name: a\nsheet: b\n  headerRow: {\n", "t.yaml")
 
 
 @pytest.mark.parametrize("text", ["", "just words", "[1, 2]", "7", "null"])
 def test_a_file_that_holds_no_template_is_told_so(text: str) -> None:
-    with pytest.raises(Misuse, match="t must hold one template"):
+    with pytest.raises(InvalidRequest, match="t must hold one template"):
         parse_template(text, "t")
 
 
 @pytest.mark.parametrize("text", ["name: 2024-13-45", "[" * 1500, "name: \x00", "a: &a [*a]", "? [a]\n: b"])
 def test_hostile_text_is_a_sentence_and_no_traceback(text: str) -> None:
     """A date that no calendar has, nesting without end, control characters, a template that holds itself."""
-    with pytest.raises(Misuse, match=r"^t\b"):
+    with pytest.raises(InvalidRequest, match=r"^t\b"):
         parse_template(text, "t")
 
 
@@ -116,9 +116,9 @@ def test_no_text_leads_to_anything_but_a_template_or_a_sentence(text: str) -> No
     outcome: object
     try:
         outcome = parse_template(text, "t")
-    except Misuse as error:
+    except InvalidRequest as error:
         outcome = str(error)
-    assert isinstance(outcome, Template) or str(outcome).startswith("t")
+    assert isinstance(outcome, WorkbookTemplate) or str(outcome).startswith("t")
 
 
 def test_a_template_survives_being_stored() -> None:

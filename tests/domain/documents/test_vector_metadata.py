@@ -9,7 +9,7 @@ import pytest
 
 from domain.documents.templates import mapped_columns, template_of
 from domain.documents.vector_metadata import FIELD_BYTES, metadata_error, vector_metadata
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from tests.domain.documents.examples import rows_of, sheet, template
 
 
@@ -80,7 +80,9 @@ def test_a_row_with_too_much_metadata_is_an_error_row_and_the_others_go_on() -> 
 
 
 def test_a_metadata_field_that_no_store_takes_is_refused_with_the_template() -> None:
-    with pytest.raises(Misuse, match=r"metadataFields: \$ amount begins with \$; map the column to another name"):
+    with pytest.raises(
+        InvalidRequest, match=r"metadataFields: \$ amount begins with \$; map the column to another name"
+    ):
         template_of({"ragConfig": {"metadataFields": ["$ amount"]}})
     mapped = template(metadata=("$ amount",), column_mapping={"$ amount": "amount"})
     assert mapped.rag_config.metadata_fields == ("amount",)

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from operations.events.intake import take_events
+from operations.events.intake import ingest_events
 from pipelines.definitions import defs
 from pipelines.resources import NAMES
 from tests.laws.deployment import Deployment, csv_bytes, items
@@ -35,7 +35,7 @@ class Events:
         return self.send_all([{"name": name, "data": data}], organization)[0]
 
     def send_all(self, events: Sequence[Mapping[str, Any]], organization: str = "acme") -> list[str]:
-        ids = take_events(self.services, organization, json.dumps(events).encode(), clock=self._later)
+        ids = ingest_events(self.services, organization, json.dumps(events).encode(), clock=self._later)
         rows = self.rowline.sql("SELECT run_id, event_id FROM event_runs WHERE event_id = ANY(%(ids)s)", ids=ids)
         found = {row["event_id"]: row["run_id"] for row in rows}
         return [found[one] for one in ids if one in found]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.errors import Misuse, WrongSetting
+from domain.errors import ConfigurationError, InvalidRequest
 from domain.events.file_paths import InStore, folder_of_each, in_store
 from settings.settings import load_settings
 
@@ -29,7 +29,7 @@ def test_the_folder_of_one_is_never_the_beginning_of_anothers(
     theirs = folder.replace("{organization}", "acme")
     assert in_store(theirs + "a.xlsx", "acme", folder) == InStore(theirs + "a.xlsx")
     for other in (folder.replace("{organization}", "acme2"), theirs.replace("acme/", "acme.old/")):
-        with pytest.raises(Misuse, match="does not lie under"):
+        with pytest.raises(InvalidRequest, match="does not lie under"):
             in_store(other + "secret.csv", "acme", folder)
 
 
@@ -54,15 +54,15 @@ def test_the_folder_of_one_is_never_the_beginning_of_anothers(
     ],
 )
 def test_a_folder_that_organizations_would_share_is_no_setting(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Misuse):
+    with pytest.raises(InvalidRequest):
         folder_of_each(written)
     monkeypatch.setenv("EVENT_FILES", written)
-    with pytest.raises(WrongSetting, match="EVENT_FILES: must"):
+    with pytest.raises(ConfigurationError, match="EVENT_FILES: must"):
         load_settings()
 
 
 def test_a_path_is_compared_part_by_part_whatever_the_folder_is_called() -> None:
     """Also where the folder did not come through the settings."""
     assert in_store("apps/acme/a.csv", "acme", "apps/{organization}") == InStore("apps/acme/a.csv")
-    with pytest.raises(Misuse, match="does not lie under apps/acme/"):
+    with pytest.raises(InvalidRequest, match="does not lie under apps/acme/"):
         in_store("apps/acme2/secret.csv", "acme", "apps/{organization}")

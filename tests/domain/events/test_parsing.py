@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import Misuse
-from domain.events.acceptance import Accepted, NotYours, accepted
+from domain.errors import InvalidRequest
+from domain.events.acceptance import AcceptedEvent, OrganizationMismatch, accept_events
 from domain.events.ids import Seed, is_ulid, mint_seed, read_seed
 from domain.events.parsing import EVENT_BYTES, MOST_EVENTS, Event, ascii_of, read_events, text_of
 
@@ -36,8 +36,8 @@ def one(**fields: Any) -> bytes:
 
 
 def reason(body: bytes) -> str:
-    with pytest.raises(Misuse) as told:
-        accepted(read_events(body), "acme", SEED)
+    with pytest.raises(InvalidRequest) as told:
+        accept_events(read_events(body), "acme", SEED)
     return str(told.value)
 
 
@@ -67,9 +67,9 @@ def test_every_seed_gives_ulids_that_differ(millis: int, entropy: bytes, number:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(body: bytes):
-    """Any other exception than Misuse fails the test."""
+    """Any other exception than InvalidRequest fails the test."""
     events: list[Event] = []
-    with suppress(Misuse):
+    with suppress(InvalidRequest):
         events = read_events(body)
     assert all(event.content.isascii() for event in events)
 
@@ -77,9 +77,9 @@ def test_any_bytes_are_read_or_refused(body: bytes):
 @given(FIELDS | st.lists(FIELDS, max_size=3) | JSON)
 def test_any_json_is_accepted_or_refused(value: Any):
     """NaN, infinities, lone surrogates and NUL among it; what is accepted can be kept as ASCII and read back."""
-    found: list[Accepted] = []
-    with suppress(Misuse):
-        found = accepted(read_events(json.dumps(value).encode()), "acme", SEED)
+    found: list[AcceptedEvent] = []
+    with suppress(InvalidRequest):
+        found = accept_events(read_events(json.dumps(value).encode()), "acme", SEED)
     for sent, kept in zip(value if isinstance(value, list) else [value], found, strict=False):
         assert kept.event.content.isascii()
         assert "\0" not in kept.event.content
@@ -204,9 +204,9 @@ def test_a_known_event_with_a_wrong_payload_is_told_field_and_reason(name: str, 
 
 def test_an_event_of_another_tenant_is_refused():
     body = json.dumps({"name": "document/process", "data": {"documentId": "d", "tenantId": "umbrella"}}).encode()
-    with pytest.raises(NotYours, match=r"data\.tenantId"):
-        accepted(read_events(body), "acme", SEED)
-    assert len(accepted(read_events(body), "umbrella", SEED)[0].runs) == 1
+    with pytest.raises(OrganizationMismatch, match=r"data\.tenantId"):
+        accept_events(read_events(body), "acme", SEED)
+    assert len(accept_events(read_events(body), "umbrella", SEED)[0].runs) == 1
 
 
 def test_a_refusal_never_repeats_a_value():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.errors import Misuse
+from domain.errors import InvalidRequest
 from domain.notifications.message_templates import BUILT_IN, rendered
 from domain.notifications.messages import SendNotification, one_line, storable
 from resources.notifications.http_post import as_json
@@ -70,7 +70,7 @@ def test_a_template_is_filled_with_its_values():
     ],
 )
 def test_a_template_that_cannot_be_filled_is_told(template: str, values: dict[str, str], told: str):
-    with pytest.raises(Misuse, match=told):
+    with pytest.raises(InvalidRequest, match=told):
         rendered(template, values)
 
 
@@ -79,7 +79,7 @@ def test_a_template_that_cannot_be_filled_is_told(template: str, values: dict[st
     ["{{ ''.__class__.__mro__ }}", "{{ values.pop() }}", "{{ cycler.__init__.__globals__ }}", "{% include 'x' %}"],
 )
 def test_a_template_of_a_deployment_stays_in_its_sandbox(trick: str):
-    with pytest.raises(Misuse):
+    with pytest.raises(InvalidRequest):
         rendered("own", {"values": [1]}, {"own": (trick, "")})
 
 

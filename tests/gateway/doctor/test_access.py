@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from gateway.doctor import access, settings
 from gateway.doctor.context import Context
 from gateway.doctor.results import State, Verdict
@@ -42,7 +42,7 @@ def test_weak_keys_stop_all_but_development(
     assert load_settings().environment == "development"
     for environment in ("preview", "production"):
         monkeypatch.setenv("ENVIRONMENT", environment)
-        with pytest.raises(WrongSetting) as told:
+        with pytest.raises(ConfigurationError) as told:
             load_settings()
         assert str(told.value) == (f"Settings are wrong: {name}: {reason}; ENVIRONMENT={environment} needs a real key")
         settings, complaints = load_what_is_right()
@@ -71,7 +71,7 @@ def test_what_cannot_be_is_refused_by_name(
     clean_environment: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(WrongSetting, match=rf"{name}: .*{said}"):
+    with pytest.raises(ConfigurationError, match=rf"{name}: .*{said}"):
         load_settings()
 
 
@@ -79,7 +79,9 @@ def test_any_origin_is_for_development_only(clean_environment: Path, monkeypatch
     monkeypatch.setenv("CORS_ORIGINS", "https://app.example.com, *")
     assert load_settings().origins_allowed == ["https://app.example.com", "*"]
     monkeypatch.setenv("ENVIRONMENT", "production")
-    with pytest.raises(WrongSetting, match=r"CORS_ORIGINS: must name each origin where ENVIRONMENT=production, not \*"):
+    with pytest.raises(
+        ConfigurationError, match=r"CORS_ORIGINS: must name each origin where ENVIRONMENT=production, not \*"
+    ):
         load_settings()
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from gateway.doctor import databases
 from gateway.doctor.context import Context
 from gateway.doctor.results import State
@@ -40,7 +40,9 @@ def elsewhere(context: Context) -> Context:
 def test_a_server_that_is_too_old_is_named(opened: Opened, database_url: str):
     with PostgresProxy(database_url) as proxy:
         proxy.rewrites.append((b"server_version\x0018.", b"server_version\x0013."))
-        with pytest.raises(WrongSetting, match="is PostgreSQL 13; DATABASE_URL must name one of version 14 or newer"):
+        with pytest.raises(
+            ConfigurationError, match="is PostgreSQL 13; DATABASE_URL must name one of version 14 or newer"
+        ):
             databases.server(opened(database_url=proxy.url()))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from gateway.doctor.context import Context, password_of
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
 from gateway.doctor.runner import Check, examine
-from settings.errors import Complaint
+from settings.errors import SettingError
 from settings.settings import Settings
 
 KEY = "sk-live-SECRET0123456789"
@@ -77,7 +77,7 @@ def test_what_rests_on_a_premise_is_not_looked_at_without_it(context: Context, p
 
 
 def test_what_rests_on_a_wrong_setting_is_not_looked_at(clean_environment: object):
-    complaint = Complaint("EMBEDDING_DIMENSIONS", "is no whole number", ("embedding_dimensions",))
+    complaint = SettingError("EMBEDDING_DIMENSIONS", "is no whole number", ("embedding_dimensions",))
     context = Context(Settings(), [complaint])
     checks = [
         Check("embedder", says(fine("never asked")), "", settings=("embedding_dimensions",)),
@@ -115,7 +115,7 @@ def test_a_check_that_hangs_is_given_up(context: Context):
 
 def test_a_failure_that_a_person_can_be_told_is_the_finding(context: Context):
     def away(_: Context) -> Verdict:
-        raise TransientFailure("Nobody listens at db:5432")
+        raise TransientError("Nobody listens at db:5432")
 
     [finding] = examine([Check("database", away, "Start it")], context)
     assert finding.verdict == failed("Nobody listens at db:5432", "Start it")
@@ -136,7 +136,7 @@ def test_a_check_that_breaks_is_told_as_a_defect_without_its_text(context: Conte
 
 def test_no_secret_of_the_settings_is_told_whoever_put_it_in(context: Context):
     def repeats(_: Context) -> Verdict:
-        raise TransientFailure(f"The server said: {KEY} with {PASSWORD} or p@ss-SECRET is\nwrong")
+        raise TransientError(f"The server said: {KEY} with {PASSWORD} or p@ss-SECRET is\nwrong")
 
     [finding] = examine([Check("server", repeats, f"Set another than {KEY}")], context)
     assert finding.verdict.message == "The server said: … with … or … is wrong"

@@ -19,9 +19,9 @@ from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
 from domain.access.api_keys import ROLES, Environment, Role, mint_key
-from domain.notifications.messages import NewNotice
+from domain.notifications.messages import NewNotification
 from gateway.app import create_app
-from operations.events.intake import take_events
+from operations.events.intake import ingest_events
 from operations.services import Services
 from resources.ledger.access.api_keys import Key
 from settings.settings import Settings
@@ -95,8 +95,8 @@ def things_of_acme(services: Services) -> dict[str, str]:
     deployment.quick(document)
     deployment.employees("E1")
     [vector] = deployment.sql("SELECT vector_id::text FROM lineage WHERE position('gold' in content) > 0 LIMIT 1")
-    [event] = take_events(services, "acme", json.dumps({"name": "app/x", "data": {"x": SECRET}}).encode())
-    [started] = take_events(
+    [event] = ingest_events(services, "acme", json.dumps({"name": "app/x", "data": {"x": SECRET}}).encode())
+    [started] = ingest_events(
         services, "acme", json.dumps({"name": "document/process", "data": {"documentId": document}}).encode()
     )
     [run] = services.ledger.events.runs("acme", started)
@@ -108,7 +108,7 @@ def things_of_acme(services: Services) -> dict[str, str]:
         "eventId": event,
         "runId": run.run_id,
         "keyId": key.key_id,
-        "noticeId": services.ledger.notices.put(NewNotice("acme", "k", "slack", None, SECRET, SECRET)),
+        "noticeId": services.ledger.notices.put(NewNotification("acme", "k", "slack", None, SECRET, SECRET)),
     }
 
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from domain.events.registry import FUNCTIONS, Function, read_payload
 from gateway.pages.event_examples import EXAMPLES, example_of, fields_of
-from operations.events.intake import take_events
+from operations.events.intake import ingest_events
 from tests.gateway.pages.conftest import Questions, signed_in
 from tests.laws.deployment import items
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def sent(rowline: "Deployment", name: str = "app/x", organization: str = "acme", **data: Any) -> str:
     body = json.dumps({"name": name, "data": data}).encode()
-    [event_id] = take_events(rowline.services, organization, body)
+    [event_id] = ingest_events(rowline.services, organization, body)
     return event_id
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from gateway.server.dev_stack import (
     QUICK_DEATHS,
     QUICK_SECONDS,
@@ -65,7 +65,7 @@ def test_a_part_that_keeps_dying_ends_it_all_with_its_last_words(tmp_path: Path)
     deaths = deque[float](maxlen=QUICK_DEATHS)
     for second in range(QUICK_DEATHS - 1):
         revive(part, deaths, float(second), lambda _: None)
-    with pytest.raises(PermanentFailure, match=r"ended 5 times within 60 s[\s\S]*ModuleNotFoundError: no module"):
+    with pytest.raises(PermanentError, match=r"ended 5 times within 60 s[\s\S]*ModuleNotFoundError: no module"):
         revive(part, deaths, QUICK_DEATHS, lambda _: None)
     assert part.starts == QUICK_DEATHS - 1
 
@@ -76,13 +76,13 @@ def test_a_part_that_does_not_start_at_once_is_tried_again_and_that_counts(tmp_p
     class Stuck(Part):
         def start(self) -> None:
             super().start()
-            raise PermanentFailure("it did not start")
+            raise PermanentError("it did not start")
 
     part, deaths = Stuck(tmp_path / "part.log"), deque[float](maxlen=QUICK_DEATHS)
     for second in range(QUICK_DEATHS - 1):
         revive(part, deaths, float(second), lambda _: None)
     assert part.starts == QUICK_DEATHS - 1
-    with pytest.raises(PermanentFailure, match="ended 5 times"):
+    with pytest.raises(PermanentError, match="ended 5 times"):
         revive(part, deaths, QUICK_DEATHS, lambda _: None)
 
 
@@ -120,7 +120,7 @@ def test_no_free_port_is_told_with_the_setting(settings: Settings) -> None:
     last = settings.model_copy(update={"gateway_port": 65_535})
     with (
         bound("127.0.0.1", 65_535),
-        pytest.raises(TransientFailure, match="set GATEWAY_PORT"),
+        pytest.raises(TransientError, match="set GATEWAY_PORT"),
         free_listener(last),
     ):
         pass
@@ -133,7 +133,7 @@ def test_a_program_that_does_not_come_up_is_told_with_its_log(tmp_path: Path) ->
     program.start()
     assert program.process is not None
     program.process.wait(PATIENCE)
-    with pytest.raises(TransientFailure, match=r"The program did not come up[\s\S]*no such thing"):
+    with pytest.raises(TransientError, match=r"The program did not come up[\s\S]*no such thing"):
         Development(program, program, [program]).wait_until_ready(sleep=lambda _: None)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from gateway.server.supervisor import bound, listening
 from gateway.server.worker import warm
 from resources.embedders.local import LocalEmbedder
@@ -220,8 +220,8 @@ def test_a_gateway_that_cannot_start_says_so_and_ends(start: Callable[..., Gatew
 def test_a_port_that_is_taken_is_told_with_the_setting(settings: Settings) -> None:
     with (
         bound("127.0.0.1", 0) as taken,
-        pytest.raises(WrongSetting, match=re.escape("see GATEWAY_HOST and GATEWAY_PORT")),
+        pytest.raises(ConfigurationError, match=re.escape("see GATEWAY_HOST and GATEWAY_PORT")),
     ):
         bound(*taken.getsockname())
-    with pytest.raises(WrongSetting, match="--fd 999 is no socket"):
+    with pytest.raises(ConfigurationError, match="--fd 999 is no socket"):
         listening(settings, 999)

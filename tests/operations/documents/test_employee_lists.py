@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from domain.documents.employees import Employee
-from domain.errors import Misuse, UnreadableFile
+from domain.errors import InvalidRequest, UnreadableFile
 from operations.documents.employee_lists import read_employees
 
 HEAD = "employeeNumber,name\n"
@@ -63,7 +63,7 @@ def test_a_workbook_is_as_good_as_a_csv(tmp_path: Path) -> None:
 )
 def test_a_bad_list_is_told_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     """Law 7: the file, the row a person sees, and what is wrong with it."""
-    with pytest.raises(Misuse) as told:
+    with pytest.raises(InvalidRequest) as told:
         employees(tmp_path, text)
     assert str(told.value) == sentence
 
@@ -79,5 +79,5 @@ def test_a_file_that_is_no_table_is_unreadable(tmp_path: Path, name: str, text: 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.csv", tmp_path):
-        with pytest.raises(Misuse, match=r" is not a file$"):
+        with pytest.raises(InvalidRequest, match=r" is not a file$"):
             read_employees(path)

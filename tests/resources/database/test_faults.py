@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from resources.database.connections import Database
 from resources.ledger.ledger import Ledger
 from tests.stand_ins.faults import Fault
@@ -46,7 +46,7 @@ def test_a_call_that_fails_is_told_and_the_next_one_works(
 ):
     insert(database, "before")
     proxy.faults.append(Fault(kind, point))
-    with pytest.raises(TransientFailure, match=f"127.0.0.1:{proxy.port}/"):
+    with pytest.raises(TransientError, match=f"127.0.0.1:{proxy.port}/"):
         insert(database, "hit")
     # only a commit that reached the server counts, whatever became of its answer
     applied = point == "COMMIT" and kind in ("reset_after", "truncated", "garbage")
@@ -95,7 +95,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(proxy: PostgresProxy, 
 def test_a_server_that_stays_away_is_told(proxy: PostgresProxy, database: Database):
     insert(database, "before")
     proxy.down()
-    with pytest.raises(TransientFailure, match="Nobody listens at"):
+    with pytest.raises(TransientError, match="Nobody listens at"):
         insert(database, "after")
 
 
@@ -105,7 +105,7 @@ def test_a_failed_read_is_no_empty_answer(proxy: PostgresProxy, database: Databa
     assert documents.waiting() == []
     for kind in ("reset_before", "reset_after", "truncated", "garbage", "timeout"):
         proxy.faults.append(Fault(kind, "FROM versions"))
-        with pytest.raises(TransientFailure):
+        with pytest.raises(TransientError):
             documents.waiting()
     assert documents.waiting() == []
 
@@ -118,7 +118,7 @@ def test_the_wait_for_an_upload_ends_with_its_link_and_can_be_begun_again(proxy:
         listening = pool.submit(documents.wait_for_upload, 60, 60)
         assert looked.wait(10)
         proxy.cut_all()
-        with pytest.raises(TransientFailure, match="did not answer"):
+        with pytest.raises(TransientError, match="did not answer"):
             listening.result(10)
     documents.wait_for_upload(0)
 
@@ -126,7 +126,7 @@ def test_the_wait_for_an_upload_ends_with_its_link_and_can_be_begun_again(proxy:
 def test_a_lock_whose_link_died_is_told_to_its_holder_and_free_again(proxy: PostgresProxy, database: Database):
     """The block has been worked through, perhaps beside another: it must not pass for done."""
     sweeps = Ledger.over(database).sweeps
-    with pytest.raises(TransientFailure, match="did not answer"), sweeps.sweeping("acme"):
+    with pytest.raises(TransientError, match="did not answer"), sweeps.sweeping("acme"):
         proxy.cut_all()
     with sweeps.sweeping("acme"):
         pass

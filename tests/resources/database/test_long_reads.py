@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from resources.database.connections import Database
 from resources.ledger.documents.documents import Version
 from resources.ledger.indexing import embeddings
@@ -49,7 +49,7 @@ def outlasts(database: Database) -> None:
             assert select.select([connection.fileno()], [], [], 10)[0], "the limit of the test ends nobody"
             connection.execute("SELECT 1")
 
-    with pytest.raises(TransientFailure, match="idle"):
+    with pytest.raises(TransientError, match="idle"):
         idles()
 
 

@@ -13,7 +13,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from domain.errors import TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, TransientError
 from operations.services import Services
 from resources.database.connections import connect
 from resources.ledger.documents.documents import Version
@@ -194,16 +194,16 @@ def test_what_the_pooler_refuses_is_told_like_what_the_server_refuses(server_url
     with bouncer(server_url, pool_size=1, clients=2, wait_seconds=1) as port:
         url = through(port, database_url)
         with (
-            pytest.raises(WrongSetting, match=r"There is no database 127\.0\.0\.1:\d+/not_there "),
+            pytest.raises(ConfigurationError, match=r"There is no database 127\.0\.0\.1:\d+/not_there "),
             connect(through(port, "postgresql:///not_there")),
         ):
             pass
         with connect(url) as connection:
             connection.execute("SELECT 1")  # has the only place
             with (
-                pytest.raises(TransientFailure, match=r"query_wait_timeout.* DATABASE_POOL_SIZE"),
+                pytest.raises(TransientError, match=r"query_wait_timeout.* DATABASE_POOL_SIZE"),
                 connect(url) as other,
             ):
                 other.execute("SELECT 1")
-            with connect(url), pytest.raises(TransientFailure, match="max_client_conn"), connect(url):
+            with connect(url), pytest.raises(TransientError, match="max_client_conn"), connect(url):
                 pass

@@ -9,7 +9,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from operations.services import Services
 from resources.database.connections import Database
 from settings.settings import Settings
@@ -48,7 +48,7 @@ def test_a_server_without_a_free_connection_is_transient_and_names_the_setting(p
         try:
             with (
                 first.transaction(),
-                pytest.raises(TransientFailure, match=r"takes no more connections .* DATABASE_POOL_SIZE"),
+                pytest.raises(TransientError, match=r"takes no more connections .* DATABASE_POOL_SIZE"),
                 second.transaction(),
             ):
                 pass

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from resources.dagster_instance.storage import make_tables
 from resources.database.connections import Database, connect
 from resources.database.inspection import Inspection
@@ -37,9 +37,9 @@ def address(proxy: PostgresProxy, **parameters: object) -> str:
 
 def refusal(url: str) -> str:
     """What is told by the ledger's way in, which must be what is told by the migrations'."""
-    with pytest.raises(WrongSetting) as caught, connect(url):
+    with pytest.raises(ConfigurationError) as caught, connect(url):
         pass
-    with pytest.raises(WrongSetting) as migrating:
+    with pytest.raises(ConfigurationError) as migrating:
         upgrade(url)
     assert str(migrating.value) == str(caught.value)
     return str(caught.value)

@@ -8,7 +8,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from operations.services import Services
 from resources.database.schema import schema_is_current, upgrade
 from settings.settings import Settings
@@ -59,6 +59,6 @@ def test_the_whole_graph_runs_without_the_extension(
 
 
 def test_with_pgvector_the_same_database_says_what_to_do(plain_url: str):
-    with pytest.raises(WrongSetting, match="run CREATE EXTENSION vector there once as a superuser"):
+    with pytest.raises(ConfigurationError, match="run CREATE EXTENSION vector there once as a superuser"):
         upgrade(plain_url)
     assert not schema_is_current(plain_url, ("ledger",))  # all or nothing

@@ -8,10 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from resources.embedders import batch_api
 from resources.embedders.openai import OpenAIEmbedder
-from resources.embedders.protocol import OrderState
+from resources.embedders.protocol import JobState
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_batches import Batches
 from tests.stand_ins.openai_embeddings import REFUSED_MARK, Refusal, vector
@@ -42,7 +42,7 @@ def test_an_order_is_a_line_a_text_with_our_key_in_the_batch(connect: Connect, s
 
 def test_the_outcome_is_told_by_name_with_each_texts_own_tokens(openai: OpenAIEmbedder, server: OpenAIServer) -> None:
     service_id = placed(openai)
-    assert openai.orders.state(service_id) == OrderState(ended=False)
+    assert openai.orders.state(service_id) == JobState(ended=False)
     server.batches.complete()
     done = {one.name: one for one in openai.orders.outcome(openai.orders.state(service_id))}
     assert done.keys() == TEXTS.keys()
@@ -97,7 +97,7 @@ def test_texts_are_read_once_also_where_the_upload_is_repeated(openai: OpenAIEmb
 
 def test_an_order_that_the_service_does_not_take_is_no_row_error(openai: OpenAIEmbedder, server: OpenAIServer) -> None:
     server.batches.file_bytes = 100
-    with pytest.raises(PermanentFailure, match="does not take the order doc:1:1: File is empty or too large"):
+    with pytest.raises(PermanentError, match="does not take the order doc:1:1: File is empty or too large"):
         placed(openai)
 
 
@@ -126,7 +126,7 @@ def test_an_order_whose_answer_was_lost_is_found_by_the_repeat(
 )
 def test_trouble_that_stays_is_transient(connect: Connect, server: OpenAIServer, operation: str, kind: str) -> None:
     server.faults.append(Fault(kind, operation, always=True))
-    with pytest.raises(TransientFailure, match="The embedding service"):
+    with pytest.raises(TransientError, match="The embedding service"):
         placed(connect(max_retries=1, timeout=0.2))
     server.faults.clear()
     placed(connect())
@@ -140,7 +140,7 @@ def test_an_outcome_that_cannot_be_read_whole_is_transient(connect: Connect, ser
     server.batches.complete()
     state = embedder.orders.state(service_id)
     server.faults.append(Fault(kind, "files.content", always=True))
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         list(embedder.orders.outcome(state))
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from domain.errors import WrongSetting
+from domain.errors import ConfigurationError
 from resources.embedders.openai import PRICES, OpenAIEmbedder, suspects
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_embeddings import REFUSED_MARK, Refusal, check, vector
@@ -120,7 +120,7 @@ def test_a_service_that_refuses_everything_blames_the_settings_and_not_the_rows(
 ) -> None:
     """vLLM answers 400 without `param` where a model cannot cut its dimension; halving would ask 511 times."""
     server.faults.extend([Fault("refused", message="Model does not support matryoshka representation")] * 600)
-    with pytest.raises(WrongSetting, match="EMBEDDING_DIMENSIONS: Model does not support matryoshka"):
+    with pytest.raises(ConfigurationError, match="EMBEDDING_DIMENSIONS: Model does not support matryoshka"):
         openai.embed([f"row {number}" for number in range(256)])
     assert server.stats.requests == 2
 
@@ -128,7 +128,7 @@ def test_a_service_that_refuses_everything_blames_the_settings_and_not_the_rows(
 def test_a_refused_dimension_names_its_setting(connect: Connect) -> None:
     embedder = connect(dimension=256)
     embedder._options["dimensions"] = 4096
-    with pytest.raises(WrongSetting, match=r"EMBEDDING_DIMENSIONS asks for: .*at most 1536"):
+    with pytest.raises(ConfigurationError, match=r"EMBEDDING_DIMENSIONS asks for: .*at most 1536"):
         embedder.embed(["a"])
 
 
@@ -179,7 +179,7 @@ def test_the_sdk_takes_no_key_and_no_organization_from_the_environment(
 def test_a_setting_that_cannot_work_is_named_before_any_request(
     settings: dict[str, object], sentence: str, connect: Connect, server: OpenAIServer
 ) -> None:
-    with pytest.raises(WrongSetting, match=sentence) as caught:
+    with pytest.raises(ConfigurationError, match=sentence) as caught:
         connect(**settings)
     assert server.stats.requests == 0
     assert "abc" not in str(caught.value)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
-from resources.embedders.concurrency_limiter import Pace
+from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
+from resources.embedders.concurrency_limiter import ConcurrencyLimiter
 from resources.embedders.errors import LONGEST_REASON, ServiceTrouble, without_secrets
 from resources.embedders.openai import OpenAIEmbedder
 from resources.embedders.openai_client import LONGEST_WAIT
@@ -50,10 +50,10 @@ def test_an_answer_that_is_lost_twice_is_left_to_a_person(
 ) -> None:
     """A link that loses answers would be paid fifteen-fold: by five tries in each of the step's three."""
     server.faults.append(Fault(kind, always=True))
-    with pytest.raises(PermanentFailure, match=r"The embedding service .* Both tries .* may have been billed"):
+    with pytest.raises(PermanentError, match=r"The embedding service .* Both tries .* may have been billed"):
         list(openai.answers(["one", "two"]))
     assert server.stats.requests == 2
-    with pytest.raises(TransientFailure):  # a question costs next to nothing, and a person asks again anyway
+    with pytest.raises(TransientError):  # a question costs next to nothing, and a person asks again anyway
         openai.embed(["one", "two"])
     assert server.stats.requests == 4
 
@@ -62,7 +62,7 @@ def test_refusals_between_do_not_make_a_third_try_of_a_lost_answer(
     openai: OpenAIEmbedder, server: OpenAIServer
 ) -> None:
     server.faults.extend(map(Fault, ["server_error", "reset_after", "rate_limit", "truncated", "none"]))
-    with pytest.raises(PermanentFailure, match="may have been billed"):
+    with pytest.raises(PermanentError, match="may have been billed"):
         list(openai.answers(["one"]))
     assert (server.stats.requests, server.stats.inputs) == (4, 2)
 
@@ -72,7 +72,7 @@ def test_trouble_that_stays_is_transient_after_the_retries(
     kind: str, connect: Connect, server: OpenAIServer, pauses: list[float]
 ) -> None:
     server.faults.extend([Fault(kind)] * 3)
-    with pytest.raises(TransientFailure, match="The embedding service"):
+    with pytest.raises(TransientError, match="The embedding service"):
         connect(max_retries=2).embed(["one", "two"])
     assert server.stats.requests == 3
     assert pauses == [0.5, 1.0]
@@ -130,7 +130,7 @@ def test_after_a_429_the_whole_process_waits_and_asks_half_as_much(
 
 
 def test_requests_at_once_are_halved_for_a_burst_and_grow_again_one_by_one() -> None:
-    pace = Pace(8)
+    pace = ConcurrencyLimiter(8)
     pace.slow_down(began=1.0, now=2.0)
     pace.slow_down(began=1.5, now=2.1)  # was under way when the first was refused: the same burst
     assert pace.allowed == 4
@@ -150,13 +150,13 @@ def test_a_service_that_is_slow_but_in_time_is_waited_for(connect: Connect, serv
 
 def test_a_service_that_is_too_slow_is_transient(connect: Connect, server: OpenAIServer) -> None:
     server.faults.append(Fault("timeout"))
-    with pytest.raises(TransientFailure, match="did not answer in time"):
+    with pytest.raises(TransientError, match="did not answer in time"):
         connect(timeout=0.1, max_retries=0).embed(["one"])
 
 
 def test_a_service_that_is_not_there_is_asked_as_often_as_one_may(connect: Connect, pauses: list[float]) -> None:
     """Nothing was sent, so nothing was billed."""
-    with pytest.raises(TransientFailure, match=r"could not be reached.*OPENAI_BASE_URL"):
+    with pytest.raises(TransientError, match=r"could not be reached.*OPENAI_BASE_URL"):
         list(connect(base_url="http://127.0.0.1:1/v1", max_retries=3).answers(["one"]))
     assert pauses == [0.5, 1.0, 2.0]
 
@@ -166,7 +166,7 @@ def test_who_asks_a_question_waits_twenty_seconds_and_a_document_as_long_as_it_t
 ) -> None:
     asked_to_wait = [Fault("unavailable", headers={"retry-after": "15"})] * 2
     server.faults.extend(asked_to_wait)
-    with pytest.raises(TransientFailure, match="failed with HTTP 503"):
+    with pytest.raises(TransientError, match="failed with HTTP 503"):
         openai.embed(["one"])
     assert pauses == [15.0]
     server.faults.extend(asked_to_wait)
@@ -179,7 +179,7 @@ def test_a_question_waits_for_no_turn_that_comes_too_late(
 ) -> None:
     server.faults.append(Fault("rate_limit", headers={"retry-after": "100"}))
     for sentence in ("asks us to slow down", "no turn came in time"):
-        with pytest.raises(TransientFailure, match=sentence):
+        with pytest.raises(TransientError, match=sentence):
             openai.embed(["one"])
     assert (server.stats.requests, pauses) == (1, [])
 
@@ -188,7 +188,10 @@ def test_a_place_among_the_requests_is_not_waited_for_longer_than_the_patience()
     def sleep(_: float) -> None:
         raise AssertionError("there is no pause")
 
-    with pytest.raises(TransientFailure, match="no turn came in time"), Pace(0).turn(lambda: 5.0, sleep, until=5.01):
+    with (
+        pytest.raises(TransientError, match="no turn came in time"),
+        ConcurrencyLimiter(0).turn(lambda: 5.0, sleep, until=5.01),
+    ):
         pass
 
 
@@ -196,7 +199,7 @@ def test_a_question_that_is_not_answered_takes_no_longer_than_its_patience(
     connect: Connect, server: OpenAIServer
 ) -> None:
     server.faults.append(Fault("timeout", always=True))
-    with pytest.raises(TransientFailure, match="did not answer in time"):
+    with pytest.raises(TransientError, match="did not answer in time"):
         connect(patience=0.2, clock=time.monotonic).embed(["one"])
     assert server.stats.requests == 1
 
@@ -204,15 +207,15 @@ def test_a_question_that_is_not_answered_takes_no_longer_than_its_patience(
 @pytest.mark.parametrize(
     ("kind", "failure", "sentence"),
     [
-        ("wrong_key", WrongSetting, "does not accept OPENAI_API_KEY"),
-        ("forbidden", WrongSetting, "does not accept OPENAI_API_KEY .*not supported"),
-        ("quota_full", PermanentFailure, "has no quota left; add credit"),
-        ("missing", PermanentFailure, "has no model text-embedding-3-small; check EMBEDDING_MODEL"),
+        ("wrong_key", ConfigurationError, "does not accept OPENAI_API_KEY"),
+        ("forbidden", ConfigurationError, "does not accept OPENAI_API_KEY .*not supported"),
+        ("quota_full", PermanentError, "has no quota left; add credit"),
+        ("missing", PermanentError, "has no model text-embedding-3-small; check EMBEDDING_MODEL"),
     ],
 )
 def test_what_waiting_cannot_help_fails_at_once_and_for_good(
     kind: str,
-    failure: type[PermanentFailure],
+    failure: type[PermanentError],
     sentence: str,
     openai: OpenAIEmbedder,
     server: OpenAIServer,
@@ -225,7 +228,7 @@ def test_what_waiting_cannot_help_fails_at_once_and_for_good(
 
 
 def test_a_model_that_is_not_there_names_the_setting(connect: Connect) -> None:
-    with pytest.raises(PermanentFailure, match=r"no model text-embedding-9.*EMBEDDING_MODEL"):
+    with pytest.raises(PermanentError, match=r"no model text-embedding-9.*EMBEDDING_MODEL"):
         connect(model="text-embedding-9", dimension=8).embed(["one"])
 
 
@@ -233,7 +236,7 @@ def test_a_model_of_another_dimension_names_the_setting(connect: Connect, server
     """A server that knows nothing of `dimensions` answers its own size, every time: no retry helps."""
     embedder = connect(dimension=256)
     embedder._options.clear()
-    with pytest.raises(WrongSetting, match="1536 numbers, not 256; correct EMBEDDING_DIMENSIONS"):
+    with pytest.raises(ConfigurationError, match="1536 numbers, not 256; correct EMBEDDING_DIMENSIONS"):
         embedder.embed(["one"])
     assert server.stats.requests == 1
 
@@ -268,7 +271,7 @@ def everything_told(embedder: OpenAIEmbedder) -> str:
     """What a refused input's reason, or the failure with its traceback and causes, would show to a reader."""
     try:
         return repr(embedder.embed(["one"]).refused)
-    except RowlineFailure as failure:
+    except RowlineError as failure:
         return "".join(traceback.format_exception(failure)) + repr(failure)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError, TransientError
 from resources.embedders import batch_api
 from resources.embedders.openai import OpenAIEmbedder
 from tests.stand_ins.faults import Fault
@@ -118,7 +118,8 @@ def test_trouble_on_the_way_is_repeated(
 
 @pytest.mark.parametrize("operation", ["batches.retrieve", "batches.cancel", "files.list", "files.delete"])
 @pytest.mark.parametrize(
-    ("kind", "failure"), [("unavailable", TransientFailure), ("garbage", TransientFailure), ("forbidden", WrongSetting)]
+    ("kind", "failure"),
+    [("unavailable", TransientError), ("garbage", TransientError), ("forbidden", ConfigurationError)],
 )
 def test_trouble_that_stays_is_told(
     connect: Connect, server: OpenAIServer, operation: str, kind: str, failure: type[Exception]
@@ -135,7 +136,7 @@ def test_a_service_without_files_says_so(connect: Connect, server: OpenAIServer)
     embedder = connect()
     service_id = placed(embedder)
     server.faults.append(Fault("missing", "files.list", always=True))
-    with pytest.raises(PermanentFailure, match="has no Batch API"):
+    with pytest.raises(PermanentError, match="has no Batch API"):
         cancel(embedder, service_id)
 
 

@@ -113,9 +113,9 @@ def test_deleting_a_document_takes_its_versions_batches_and_lineage_along(databa
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none"])
 def test_a_database_that_is_away_is_told_in_a_sentence(url: str):
-    from domain.errors import TransientFailure
+    from domain.errors import TransientError
 
-    with pytest.raises(TransientFailure, match=r"Nobody listens at 127\.0\.0\.1:1/none"):
+    with pytest.raises(TransientError, match=r"Nobody listens at 127\.0\.0\.1:1/none"):
         schema_is_current(url)
-    with pytest.raises(TransientFailure, match=r"Nobody listens at 127\.0\.0\.1:1/none"):
+    with pytest.raises(TransientError, match=r"Nobody listens at 127\.0\.0\.1:1/none"):
         upgrade(url)

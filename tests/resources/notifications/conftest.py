@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from domain.notifications.messages import NewNotice
+from domain.notifications.messages import NewNotification
 from operations.notifications.delivery import Delivery
 from operations.services import Services
-from resources.ledger.notifications.outbox import Notice, Notices
-from resources.notifications.channels import Carrier, Closed
+from resources.ledger.notifications.outbox import Notification, Outbox
+from resources.notifications.channels import NotificationChannel, UnconfiguredChannel
 from tests.stand_ins.mail_server import MailServer
 from tests.stand_ins.notice_receivers import SlackServer, WebhookReceiver
 
@@ -37,12 +37,12 @@ def mail() -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def notices(services: Services) -> Notices:
+def notices(services: Services) -> Outbox:
     return services.ledger.notices
 
 
 @pytest.fixture
-def put(notices: Notices) -> Put:
+def put(notices: Outbox) -> Put:
     """Puts a message: `put("slack", "text")`, with recipient=, subject=, key=, organization=."""
 
     def made(
@@ -54,17 +54,19 @@ def put(notices: Notices) -> Put:
         organization: str = "acme",
     ) -> str:
         key = key or f"test:{len(notices.listed(limit=1000))}"
-        return notices.put(NewNotice(organization, key, channel, recipient, subject, message))  # type: ignore[arg-type]
+        return notices.put(NewNotification(organization, key, channel, recipient, subject, message))  # type: ignore[arg-type]
 
     return made
 
 
-class Outbox:
+class Rounds:
     """Rounds of delivery over the channels that a test opens; nobody waits for a pause to be over."""
 
-    def __init__(self, services: Services, **channels: Carrier) -> None:
+    def __init__(self, services: Services, **channels: NotificationChannel) -> None:
         self.services, self.notices = services, services.ledger.notices
-        self.channels = {name: channels.get(name, Closed("nothing")) for name in ("slack", "email", "webhook")}
+        self.channels = {
+            name: channels.get(name, UnconfiguredChannel("nothing")) for name in ("slack", "email", "webhook")
+        }
 
     def round(self) -> Counter[str]:
         delivery = Delivery(self.notices, self.channels, 30, jitter=lambda: 0.5)  # type: ignore[arg-type]
@@ -79,5 +81,5 @@ class Outbox:
             connection.execute("UPDATE notices SET next_attempt_at = now() WHERE state = 'waiting'")
         return self.round()
 
-    def one(self, notice_id: str) -> Notice:
+    def one(self, notice_id: str) -> Notification:
         return self.notices.get(notice_id)

@@ -11,7 +11,7 @@ from operations.services import Services
 from resources.notifications.email import Email
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
-from tests.resources.notifications.conftest import Outbox, Put
+from tests.resources.notifications.conftest import Put, Rounds
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.mail_server import MailServer
 from tests.stand_ins.notice_receivers import SIGNING_KEY, SlackServer, WebhookReceiver
@@ -41,7 +41,7 @@ def test_nothing_of_it_is_told(
     put("slack", "hello")
     put("webhook", "hello", f"{receiver.url}?token=abcdef")
     put("email", "hello", "anna@corp.example")
-    outbox = Outbox(
+    outbox = Rounds(
         services,
         slack=Slack(slack.url, seconds=5),
         webhook=Webhook([receiver.address], SIGNING_KEY, private=True, seconds=5),

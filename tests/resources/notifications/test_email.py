@@ -11,7 +11,7 @@ import pytest
 
 from operations.services import Services
 from resources.notifications.email import Email
-from tests.resources.notifications.conftest import Outbox, Put
+from tests.resources.notifications.conftest import Put, Rounds
 from tests.stand_ins.certificates import Authority
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.mail_server import PASSWORD, USER, MailServer
@@ -21,11 +21,11 @@ TEAM = "team@example.com"
 
 
 @pytest.fixture
-def outbox(services: Services, mail: MailServer) -> Outbox:
-    return Outbox(services, email=Email(mail.url, SENDER, seconds=5))
+def outbox(services: Services, mail: MailServer) -> Rounds:
+    return Rounds(services, email=Email(mail.url, SENDER, seconds=5))
 
 
-def test_korean_subject_and_text_arrive_as_they_were_written(outbox: Outbox, put: Put, mail: MailServer):
+def test_korean_subject_and_text_arrive_as_they_were_written(outbox: Rounds, put: Put, mail: MailServer):
     text = "보험료.xlsx 처리가 완료되었습니다.\n.점으로 시작하는 줄\n" + "가" * 2000 + "\nEnd é ✅"
     notice = put("email", text, TEAM, subject="문서 처리 완료 ✅ " + "긴" * 80)
     assert outbox.round() == {"sent": 1}
@@ -39,7 +39,7 @@ def test_korean_subject_and_text_arrive_as_they_were_written(outbox: Outbox, put
     assert got["Date"].datetime == outbox.one(notice).created_at.replace(microsecond=0)
 
 
-def test_a_mail_without_a_subject_has_one(outbox: Outbox, put: Put, mail: MailServer):
+def test_a_mail_without_a_subject_has_one(outbox: Rounds, put: Put, mail: MailServer):
     put("email", "hello", TEAM)
     outbox.round()
     assert mail.mailbox[0]["Subject"] == "Rowline"
@@ -49,7 +49,7 @@ def test_a_mail_without_a_subject_has_one(outbox: Outbox, put: Put, mail: MailSe
     ("operation", "kind"), [(o, k) for o in ("mail", "rcpt", "data_command") for k in ("reset_before", "later")]
 )
 def test_what_the_server_was_never_given_is_sent_again(
-    outbox: Outbox, put: Put, mail: MailServer, operation: str, kind: str
+    outbox: Rounds, put: Put, mail: MailServer, operation: str, kind: str
 ):
     """The text was not handed over, so the server cannot have taken it."""
     put("email", "hello", TEAM)
@@ -60,7 +60,7 @@ def test_what_the_server_was_never_given_is_sent_again(
     assert len(mail.mailbox) == 1
 
 
-def test_a_server_that_says_later_after_the_text_has_not_taken_it(outbox: Outbox, put: Put, mail: MailServer):
+def test_a_server_that_says_later_after_the_text_has_not_taken_it(outbox: Rounds, put: Put, mail: MailServer):
     put("email", "hello", TEAM)
     mail.faults.append(Fault("later", "data"))
     assert outbox.round() == {"waiting": 1}
@@ -69,7 +69,7 @@ def test_a_server_that_says_later_after_the_text_has_not_taken_it(outbox: Outbox
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "garbage", "long_answer"])
-def test_a_lost_answer_to_the_text_is_for_a_person(outbox: Outbox, put: Put, mail: MailServer, kind: str):
+def test_a_lost_answer_to_the_text_is_for_a_person(outbox: Rounds, put: Put, mail: MailServer, kind: str):
     notice = put("email", "hello", TEAM)
     mail.faults.append(Fault(kind, "data"))
     assert outbox.round() == {"unknown": 1}
@@ -79,7 +79,7 @@ def test_a_lost_answer_to_the_text_is_for_a_person(outbox: Outbox, put: Put, mai
 
 
 def test_a_server_that_never_answers_ends_the_round(services: Services, put: Put, mail: MailServer):
-    outbox = Outbox(services, email=Email(mail.url, SENDER, seconds=0.3))
+    outbox = Rounds(services, email=Email(mail.url, SENDER, seconds=0.3))
     put("email", "hello", TEAM)
     mail.faults.append(Fault("hang", "data"))
     assert outbox.round() == {"unknown": 1}
@@ -87,7 +87,7 @@ def test_a_server_that_never_answers_ends_the_round(services: Services, put: Put
 
 @pytest.mark.parametrize("operation", ["mail", "rcpt", "data_command", "data"])
 def test_a_refusal_fails_at_once_and_does_not_repeat_the_address(
-    outbox: Outbox, put: Put, mail: MailServer, operation: str
+    outbox: Rounds, put: Put, mail: MailServer, operation: str
 ):
     notice = put("email", "hello", TEAM)
     mail.faults.append(Fault("refused", operation))
@@ -97,7 +97,7 @@ def test_a_refusal_fails_at_once_and_does_not_repeat_the_address(
 
 def test_nobody_listening_is_tried_again(services: Services, put: Put):
     notice = put("email", "hello", TEAM)
-    assert Outbox(services, email=Email("smtp://127.0.0.1:1", SENDER)).round() == {"waiting": 1}
+    assert Rounds(services, email=Email("smtp://127.0.0.1:1", SENDER)).round() == {"waiting": 1}
     assert outbox_error(services, notice) == "The mail server could not be used (ConnectionRefusedError)"
 
 
@@ -119,7 +119,7 @@ def test_it_signs_in_over_tls(services: Services, put: Put, authority: Authority
     with MailServer(authority.server("localhost"), sign_in=True, implicit=scheme == "smtps") as mail:
         put("email", "안녕", TEAM)
         url = f"{scheme}://{USER}:{quote(PASSWORD, safe='')}@localhost:{mail.port}"
-        assert Outbox(services, email=Email(url, SENDER, tls=trusted)).round() == {"sent": 1}
+        assert Rounds(services, email=Email(url, SENDER, tls=trusted)).round() == {"sent": 1}
         assert mail.mailbox[0].get_content().strip() == "안녕"
 
 
@@ -131,7 +131,7 @@ def test_a_server_that_nobody_vouches_for_is_given_nothing(
     with MailServer(authority.server("localhost"), implicit=scheme == "smtps") as mail:
         notice = put("email", "hello", TEAM)
         email = Email(f"{scheme}://{USER}:x@localhost:{mail.port}", SENDER)
-        assert Outbox(services, email=email).round() == {"waiting": 1}
+        assert Rounds(services, email=email).round() == {"waiting": 1}
         assert "SSLCertVerificationError" in str(outbox_error(services, notice))
         assert mail.mailbox == []
 
@@ -139,7 +139,7 @@ def test_a_server_that_nobody_vouches_for_is_given_nothing(
 def test_a_server_that_strips_starttls_is_not_used_in_plain(services: Services, put: Put, mail: MailServer):
     notice = put("email", "hello", TEAM)
     email = Email(f"smtp+starttls://{USER}:x@127.0.0.1:{mail.port}", SENDER)
-    assert Outbox(services, email=email).round() == {"waiting": 1}
+    assert Rounds(services, email=email).round() == {"waiting": 1}
     assert mail.mailbox == []
     assert "SMTPNotSupportedError" in str(outbox_error(services, notice))
 
@@ -149,7 +149,7 @@ def test_a_wrong_password_is_told_as_one_and_not_repeated(services: Services, pu
     with MailServer(authority.server("localhost"), sign_in=True) as mail:
         notice = put("email", "hello", TEAM)
         email = Email(f"smtp+starttls://{USER}:wrong-secret@localhost:{mail.port}", SENDER, tls=trusted)
-        assert Outbox(services, email=email).round() == {"failed": 1}
+        assert Rounds(services, email=email).round() == {"failed": 1}
         told = str(outbox_error(services, notice))
         assert told == "The mail server answered 535: user or password in SMTP_URL are wrong"
         assert "wrong-secret" not in repr(email)

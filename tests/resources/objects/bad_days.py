@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.errors import RowlineFailure
+from domain.errors import RowlineError
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import LIMITS
 from tests.stand_ins.s3_server import KEY, SECRET
@@ -34,9 +34,9 @@ def written(store: S3ObjectStore, body: bytes) -> None:
         path.write_bytes(body)
 
 
-def failure(call: Callable[[], object]) -> RowlineFailure:
+def failure(call: Callable[[], object]) -> RowlineError:
     """What a call raises: never with a key or secret, in the sentence or in what hangs on it."""
-    with pytest.raises(RowlineFailure) as told:
+    with pytest.raises(RowlineError) as told:
         call()
     shown = "".join(traceback.format_exception(told.value))
     assert KEY not in shown

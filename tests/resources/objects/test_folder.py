@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from resources.objects.folder import FolderObjectStore
 
 
@@ -33,7 +33,7 @@ CALLS: dict[str, Callable[[FolderObjectStore], object]] = {
 )
 def test_a_root_that_can_be_no_folder_is_told(tmp_path: Path, root: str, reason: str, done: str):
     (tmp_path / "file").touch()
-    with pytest.raises(PermanentFailure) as told:
+    with pytest.raises(PermanentError) as told:
         CALLS[done](FolderObjectStore(tmp_path / root))
     assert re.search(f"cannot be .*: ({reason}|File exists); see that it is a folder", str(told.value))
 
@@ -42,7 +42,7 @@ def test_a_file_in_place_of_the_root_is_not_an_empty_store(tmp_path: Path):
     """What erases an organization's files lists them first."""
     (tmp_path / "file").touch()
     for done in ("written", "read", "deleted", "listed"):
-        with pytest.raises(PermanentFailure, match=f"cannot be {done} in .*file: (Not a directory|File exists)"):
+        with pytest.raises(PermanentError, match=f"cannot be {done} in .*file: (Not a directory|File exists)"):
             CALLS[done](FolderObjectStore(tmp_path / "file"))
 
 
@@ -51,7 +51,7 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path, monk
     store = FolderObjectStore(tmp_path)
     store.put("a/b", io.BytesIO(b"x"))
     monkeypatch.setattr("os.scandir", refuse)
-    with pytest.raises(PermanentFailure, match=r"Objects cannot be listed in .*: Permission denied"):
+    with pytest.raises(PermanentError, match=r"Objects cannot be listed in .*: Permission denied"):
         list(store.keys("a/"))
 
 
@@ -73,7 +73,7 @@ def test_nothing_is_deleted_where_the_disk_is_not_mounted(tmp_path: Path, seen: 
     (tmp_path / "objects").rename(tmp_path / "elsewhere")
     if seen != "nothing":
         (tmp_path / "objects").mkdir()
-    with pytest.raises(PermanentFailure, match=r"Object a/b cannot be deleted: .*objects holds nothing at all; is its"):
+    with pytest.raises(PermanentError, match=r"Object a/b cannot be deleted: .*objects holds nothing at all; is its"):
         store.delete("a/b")
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.errors import PermanentFailure
+from domain.errors import PermanentError
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore
@@ -70,7 +70,7 @@ def test_a_put_replaces_what_was_there(store: ObjectStore):
 
 
 def test_an_object_that_is_too_large_is_refused_and_leaves_nothing(store: ObjectStore):
-    with pytest.raises(PermanentFailure, match=r"larger than the 1 MiB that are accepted"):
+    with pytest.raises(PermanentError, match=r"larger than the 1 MiB that are accepted"):
         store.put("a", io.BytesIO(b"x" * (2**20 + 1)), at_most=2**20)
     assert list(store.keys("")) == []
     assert store.put("a", io.BytesIO(b"x" * 2**20), at_most=2**20).byte_size == 2**20
@@ -89,7 +89,7 @@ def test_a_stream_that_breaks_leaves_nothing_and_keeps_what_was_there(store: Obj
 
 
 def test_an_unknown_object_is_told_with_what_to_do(store: ObjectStore):
-    with pytest.raises(PermanentFailure, match=r"Object a/b is not in .*; upload the file again"), store.local("a/b"):
+    with pytest.raises(PermanentError, match=r"Object a/b is not in .*; upload the file again"), store.local("a/b"):
         pass
 
 
@@ -130,7 +130,7 @@ def test_delete_removes_and_an_unknown_key_is_fine(store: ObjectStore):
 
 @pytest.mark.parametrize("key", ["../out", "a/../../out", "/etc/out"])
 def test_no_key_leads_out_of_the_store(store: ObjectStore, key: str, tmp_path: Path):
-    with pytest.raises(PermanentFailure, match="leads out of the object store"):
+    with pytest.raises(PermanentError, match="leads out of the object store"):
         store.put(key, io.BytesIO(b"x"))
     assert not (tmp_path / "out").exists()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, RowlineError, TransientError
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_errors import AlteredObject, StorageFull
@@ -27,36 +27,36 @@ CALLS: dict[str, tuple[str, Callable[[S3ObjectStore], object]]] = {
     "delete": ("Object a/b cannot be deleted in", lambda store: store.delete("a/b")),
     "list": ("Objects cannot be listed in", lambda store: list(store.keys(""))),
 }
-TROUBLES: dict[str, tuple[type[RowlineFailure], str]] = {
-    "rate_limit": (TransientFailure, "the service is busy (SlowDown); try again later"),
-    "server_error": (TransientFailure, "the service failed (InternalError); try again later"),
-    "unavailable": (TransientFailure, "the service is busy (ServiceUnavailable); try again later"),
-    "reset_before": (TransientFailure, "the connection broke; try again"),
-    "reset_after": (TransientFailure, "the connection broke; try again"),
-    "truncated": (TransientFailure, "the connection broke; try again"),
-    "timeout": (TransientFailure, "the service did not answer in time; try again later"),
+TROUBLES: dict[str, tuple[type[RowlineError], str]] = {
+    "rate_limit": (TransientError, "the service is busy (SlowDown); try again later"),
+    "server_error": (TransientError, "the service failed (InternalError); try again later"),
+    "unavailable": (TransientError, "the service is busy (ServiceUnavailable); try again later"),
+    "reset_before": (TransientError, "the connection broke; try again"),
+    "reset_after": (TransientError, "the connection broke; try again"),
+    "truncated": (TransientError, "the connection broke; try again"),
+    "timeout": (TransientError, "the service did not answer in time; try again later"),
     "wrong_key": (
-        WrongSetting,
+        ConfigurationError,
         "the access key is not known there; check AWS_ACCESS_KEY_ID, or the profile or role in its place",
     ),
-    "wrong_signature": (WrongSetting, "the secret key does not fit the access key; check AWS_SECRET_ACCESS_KEY"),
+    "wrong_signature": (ConfigurationError, "the secret key does not fit the access key; check AWS_SECRET_ACCESS_KEY"),
     "access_denied": (
-        WrongSetting,
+        ConfigurationError,
         "the credentials do not allow it; they need s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and "
         "s3:AbortMultipartUpload",
     ),
-    "missing": (WrongSetting, "there is no such bucket; create it, or correct OBJECT_STORE"),
+    "missing": (ConfigurationError, "there is no such bucket; create it, or correct OBJECT_STORE"),
     "quota_full": (
         StorageFull,
         "the storage there is full or its quota used up; make room or raise the quota, then try again",
     ),
-    "clock_skew": (WrongSetting, "the clock of this computer is more than 15 minutes off; set it"),
+    "clock_skew": (ConfigurationError, "the clock of this computer is more than 15 minutes off; set it"),
     "wrong_region": (
-        WrongSetting,
+        ConfigurationError,
         "the bucket is in another region (eu-west-1); set AWS_DEFAULT_REGION to the bucket's",
     ),
 }
-PASSING = [kind for kind, (failure_type, _) in TROUBLES.items() if failure_type is TransientFailure]
+PASSING = [kind for kind, (failure_type, _) in TROUBLES.items() if failure_type is TransientError]
 
 
 @pytest.mark.parametrize("kind", TROUBLES)
@@ -98,7 +98,7 @@ def test_an_answer_of_somebody_else_is_never_believed(store: S3ObjectStore, s3: 
     s3.faults.append(Fault("garbage", operation, always=True))
     call = CALLS[operation][1] if operation in CALLS else lambda store: store.put("a/b", io.BytesIO(LARGE))
     told = failure(lambda: call(store))
-    assert isinstance(told, TransientFailure)
+    assert isinstance(told, TransientError)
     assert "the answer is not one of S3; check S3_ENDPOINT_URL and proxies" in str(told)
     s3.faults.clear()
     assert read(store, "a/b") == b"old"
@@ -125,7 +125,7 @@ def test_wrong_credentials_are_told_with_the_setting_to_correct(
     for name, value in changed.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
     told = failure(lambda: store.put("a", io.BytesIO(b"x")))
-    assert isinstance(told, WrongSetting)
+    assert isinstance(told, ConfigurationError)
     assert why in str(told)
     assert not any(value and value in str(told) for name, value in changed.items() if name != "AWS_PROFILE")
 
@@ -133,7 +133,7 @@ def test_wrong_credentials_are_told_with_the_setting_to_correct(
 def test_a_service_that_nobody_runs_is_told(s3: S3Server):
     store = S3ObjectStore(f"s3://{BUCKET}", "http://127.0.0.1:9", FEW)
     told = failure(lambda: list(store.keys("")))
-    assert isinstance(told, TransientFailure)
+    assert isinstance(told, TransientError)
     assert str(told) == (
         f"Objects cannot be listed in s3://{BUCKET}: the service could not be reached; check S3_ENDPOINT_URL and the "
         "network"
@@ -145,7 +145,7 @@ def test_a_bucket_that_does_not_exist_is_told(s3: S3Server):
     store = S3ObjectStore("s3://not-there", s3.endpoint_url, FEW)
     for _, call in CALLS.values():
         told = failure(lambda call=call: call(store))  # type: ignore[misc]
-        assert isinstance(told, WrongSetting)
+        assert isinstance(told, ConfigurationError)
         assert "there is no such bucket; create it, or correct OBJECT_STORE" in str(told)
 
 
@@ -157,7 +157,7 @@ def test_a_bucket_that_does_not_exist_is_told(s3: S3Server):
     ],
 )
 def test_an_address_that_names_no_bucket_is_a_wrong_setting_and_not_shown(address: str):
-    with pytest.raises(WrongSetting, match=r"OBJECT_STORE must be a folder or `s3://bucket/prefix`") as told:
+    with pytest.raises(ConfigurationError, match=r"OBJECT_STORE must be a folder or `s3://bucket/prefix`") as told:
         S3ObjectStore(address)
     assert "secret" not in str(told.value)
 
@@ -167,7 +167,7 @@ def test_an_address_that_names_no_bucket_is_a_wrong_setting_and_not_shown(addres
     ["host:9000", "ftp://host", "http://", "http://key:secret@host", "https://host?X=1", "https://host:port", "x"],
 )
 def test_an_endpoint_that_is_no_address_is_a_wrong_setting_and_not_shown(endpoint: str):
-    with pytest.raises(WrongSetting, match=r"S3_ENDPOINT_URL must be an address like https://host:9000") as told:
+    with pytest.raises(ConfigurationError, match=r"S3_ENDPOINT_URL must be an address like https://host:9000") as told:
         S3ObjectStore("s3://bucket", endpoint)
     assert "secret" not in str(told.value)
 
@@ -201,7 +201,7 @@ def test_a_download_that_breaks_off_is_tried_again_and_never_a_shorter_file(
     s3.faults.append(Fault("truncated", "get"))
     assert read(store, "a/b") == body
     s3.faults.append(Fault("truncated", "get", always=True))
-    assert isinstance(failure(lambda: read(store, "a/b")), TransientFailure)
+    assert isinstance(failure(lambda: read(store, "a/b")), TransientError)
 
 
 @pytest.mark.parametrize("body", [b"small", LARGE], ids=["small", "large"])
@@ -264,5 +264,5 @@ def test_a_list_whose_second_page_fails_is_no_shorter_list(s3_store: S3ObjectSto
     keys = s3_store.keys("")
     assert next(keys) == "0000"
     s3.faults.append(Fault("server_error", "list", always=True))
-    with pytest.raises(TransientFailure, match="Objects cannot be listed in"):
+    with pytest.raises(TransientError, match="Objects cannot be listed in"):
         list(keys)

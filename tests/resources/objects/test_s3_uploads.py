@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from domain.errors import Misuse, PermanentFailure, TransientFailure
+from domain.errors import InvalidRequest, PermanentError, TransientError
 from resources.objects.s3 import S3ObjectStore
 from settings.settings import PROJECT_ROOT
 from tests.grids import kinds
@@ -95,13 +95,13 @@ def test_bytes_that_change_on_their_way_are_refused_by_the_service(
     real = s3_upload._at_once
     monkeypatch.setattr(s3_upload, "_at_once", lambda *given: real(given[0], given[1], b"other", given[3]))
     told = failure(lambda: store.put("a/b", io.BytesIO(b"bytes")))
-    assert isinstance(told, TransientFailure)
+    assert isinstance(told, TransientError)
     assert "did not arrive as they were sent (BadDigest)" in str(told)
     assert s3.stored() == []
 
 
 def test_a_stream_that_is_too_large_or_breaks_costs_no_request(store: S3ObjectStore, s3: S3Server):
-    with pytest.raises(Misuse, match="larger than the 1 MiB that are accepted"):
+    with pytest.raises(InvalidRequest, match="larger than the 1 MiB that are accepted"):
         store.put("a/b", io.BytesIO(LARGE), at_most=2**20)
     assert s3.stats.requests == 0
 
@@ -111,7 +111,7 @@ def test_a_full_temporary_folder_is_told(store: S3ObjectStore, monkeypatch: pyte
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     for call in (lambda: store.put("a/b", io.BytesIO(LARGE)), lambda: read(store, "a/b"), lambda: written(store, b"")):
         told = failure(call)
-        assert isinstance(told, PermanentFailure)
+        assert isinstance(told, PermanentError)
         assert "by way of /nowhere: No such file or directory" in str(told)
 
 

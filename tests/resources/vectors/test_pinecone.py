@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from domain.errors import PermanentFailure, TransientFailure
+from domain.errors import PermanentError, TransientError
 from resources.vectors.pinecone.connection import IN_FLIGHT
 from resources.vectors.pinecone.store import PineconeVectorStore
 from resources.vectors.pinecone.upserts import PAUSE
@@ -107,7 +107,7 @@ def test_only_the_request_that_failed_is_sent_again(
 
 def test_vectors_that_are_never_acknowledged_are_a_failure(pinecone: PineconeVectorStore, server: PineconeServer):
     server.faults.append(Fault("partial", "upsert", always=True))
-    with pytest.raises(TransientFailure, match="took 1 of 2 vectors while upserting into namespace ns"):
+    with pytest.raises(TransientError, match="took 1 of 2 vectors while upserting into namespace ns"):
         pinecone.upsert(MODEL, "ns", batch(ids(2)))
 
 
@@ -115,7 +115,7 @@ def test_where_nothing_comes_through_nothing_is_sent_again(
     pinecone: PineconeVectorStore, server: PineconeServer, pinecone_pauses: list[float]
 ):
     server.faults.append(Fault("truncated", "upsert", always=True))
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         pinecone.upsert(MODEL, "ns", batch(ids(3_000)))
     assert server.counters.requests["upsert"] == 3
     assert pinecone_pauses == []
@@ -124,7 +124,7 @@ def test_where_nothing_comes_through_nothing_is_sent_again(
 def test_a_service_that_fails_often_is_not_asked_for_the_rest(pinecone: PineconeVectorStore, server: PineconeServer):
     """100 requests of ten seconds each, one after the other, would be a step that hangs."""
     server.faults.append(Fault("garbage", "upsert", always=True))
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         pinecone.upsert(MODEL, "ns", batch(ids(60_000)))
     assert server.counters.requests["upsert"] <= 4 + 2 * IN_FLIGHT
 
@@ -133,7 +133,7 @@ def test_the_one_vector_that_is_refused_is_named_and_the_others_arrive(
     pinecone: PineconeVectorStore, server: PineconeServer
 ):
     names = [*ids(40), "x" * 513]
-    with pytest.raises(PermanentFailure, match=r"^Vector x{513} cannot be stored\. .*Vector ID must be 1 to 512"):
+    with pytest.raises(PermanentError, match=r"^Vector x{513} cannot be stored\. .*Vector ID must be 1 to 512"):
         pinecone.upsert(MODEL, "ns", batch(names))
     assert set(held(server)) >= set(ids(20))
 
@@ -162,7 +162,7 @@ def test_a_vector_that_cannot_be_held_is_named_and_not_sent(
     server: PineconeServer,
 ):
     wrong = VectorBatch(["bad"], np.array([numbers], dtype=np.float32), [metadata])
-    with pytest.raises(PermanentFailure, match=f"^Vector bad .*{told}"):
+    with pytest.raises(PermanentError, match=f"^Vector bad .*{told}"):
         pinecone.upsert(MODEL, "ns", wrong)
     assert server.counters.requests["upsert"] == 0
 
@@ -213,7 +213,7 @@ def test_what_is_written_is_seen_later_and_can_be_waited_for(connect: Connect, s
     assert not store.consistent
     position = store.upsert(MODEL, "ns", batch(["a"]))
     assert position is not None
-    with pytest.raises(TransientFailure, match="does not show yet what was written to namespace ns"):
+    with pytest.raises(TransientError, match="does not show yet what was written to namespace ns"):
         store.wait_until_seen({"ns": position}, 3)
     assert store.missing(MODEL, "ns", ["a"]) == ["a"]
     server.index.settle()

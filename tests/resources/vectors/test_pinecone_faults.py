@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from domain.errors import PermanentFailure, RowlineFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
 from resources.vectors.pinecone.store import PineconeVectorStore
 from resources.vectors.protocol import VectorBatch
 from tests.resources.vectors.conftest import Connect
@@ -39,23 +39,23 @@ RIGHT = {"upsert": True, "query": 2, "fetch": [], "list": [IDS], "namespaces": [
 class Expected:
     """What is told once the fault stays; `alone`: also when it comes once, because the SDK does not repeat it."""
 
-    failure: type[RowlineFailure]
+    failure: type[RowlineError]
     told: str
     alone: bool = False
 
 
 EXPECTED = {
-    "rate_limit": Expected(TransientFailure, "asks us to slow down while {tried}"),
-    "server_error": Expected(TransientFailure, r"failed \(HTTP 500\) while {tried}"),
-    "unavailable": Expected(TransientFailure, r"failed \(HTTP 503\) while {tried}"),
-    "reset_before": Expected(TransientFailure, "could not be reached, or did not answer to the end, while {tried}"),
-    "reset_after": Expected(TransientFailure, "could not be reached, or did not answer to the end, while {tried}"),
-    "timeout": Expected(TransientFailure, "did not answer in time while {tried}"),
-    "truncated": Expected(TransientFailure, "did not answer to the end, while {tried}", alone=True),
-    "garbage": Expected(TransientFailure, "answered something that cannot be read while {tried}", alone=True),
-    "wrong_key": Expected(WrongSetting, "does not accept PINECONE_API_KEY", alone=True),
-    "missing": Expected(WrongSetting, "no such index, as found while {tried} .*PINECONE_INDEX", alone=True),
-    "quota_full": Expected(PermanentFailure, r"forbids {tried} \(HTTP 403\); check the limits", alone=True),
+    "rate_limit": Expected(TransientError, "asks us to slow down while {tried}"),
+    "server_error": Expected(TransientError, r"failed \(HTTP 500\) while {tried}"),
+    "unavailable": Expected(TransientError, r"failed \(HTTP 503\) while {tried}"),
+    "reset_before": Expected(TransientError, "could not be reached, or did not answer to the end, while {tried}"),
+    "reset_after": Expected(TransientError, "could not be reached, or did not answer to the end, while {tried}"),
+    "timeout": Expected(TransientError, "did not answer in time while {tried}"),
+    "truncated": Expected(TransientError, "did not answer to the end, while {tried}", alone=True),
+    "garbage": Expected(TransientError, "answered something that cannot be read while {tried}", alone=True),
+    "wrong_key": Expected(ConfigurationError, "does not accept PINECONE_API_KEY", alone=True),
+    "missing": Expected(ConfigurationError, "no such index, as found while {tried} .*PINECONE_INDEX", alone=True),
+    "quota_full": Expected(PermanentError, r"forbids {tried} \(HTTP 403\); check the limits", alone=True),
 }
 TRIED = {
     "describe": "looking up index rowline",
@@ -132,13 +132,13 @@ def test_json_of_somebody_else_is_never_an_empty_answer(
 ):
     """Law 8: the SDK reads an object without matches as no matches."""
     server.faults.append(Fault("garbage", operation, message=said))
-    with pytest.raises(TransientFailure, match="cannot be read"):
+    with pytest.raises(TransientError, match="cannot be read"):
         OPERATIONS[operation](filled)
 
 
 def test_a_key_that_is_repeated_by_the_service_is_taken_out(filled: PineconeVectorStore, server: PineconeServer):
     server.faults.append(Fault("quota_full", "upsert", always=True, message=f"Key {KEY}\nmay not write " + "x" * 999))
-    with pytest.raises(PermanentFailure, match=r"Key … may not write x+…$") as raised:
+    with pytest.raises(PermanentError, match=r"Key … may not write x+…$") as raised:
         filled.upsert(MODEL, "ns", GIVEN)
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
@@ -156,6 +156,6 @@ def test_a_call_ends_after_four_attempts(filled: PineconeVectorStore, server: Pi
     """Its time is bounded: the SDK's three retries, and nothing stacked on them where nothing comes through."""
     before = server.counters.requests["upsert"]
     server.faults.append(Fault("timeout", "upsert", always=True))
-    with pytest.raises(TransientFailure):
+    with pytest.raises(TransientError):
         filled.upsert(MODEL, "ns", GIVEN)
     assert server.counters.requests["upsert"] - before == 4

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import PermanentFailure, TransientFailure, WrongSetting
+from domain.errors import ConfigurationError, PermanentError, TransientError
 from resources.vectors.pinecone.names import ours, physical
 from tests.resources.vectors.conftest import Connect
 from tests.stand_ins.pinecone_server import PineconeServer
@@ -20,7 +20,9 @@ MODEL = "openai/text-embedding-3-small/1536"
 @pytest.mark.parametrize("by", ["name", "host"])
 def test_a_dimension_that_does_not_fit_names_both_and_the_settings(by: str, connect: Connect, server: PineconeServer):
     store = connect() if by == "name" else connect(index_host=server.address)
-    with pytest.raises(WrongSetting, match=r"holds vectors of 3 numbers, but model \S+ gives 1536; .*PINECONE_INDEX"):
+    with pytest.raises(
+        ConfigurationError, match=r"holds vectors of 3 numbers, but model \S+ gives 1536; .*PINECONE_INDEX"
+    ):
         store.prepare(MODEL, 1536)
     store.prepare(MODEL, 3)
 
@@ -29,7 +31,7 @@ def test_a_dimension_that_does_not_fit_names_both_and_the_settings(by: str, conn
 def test_another_metric_is_told(by: str, connect: Connect, server: PineconeServer):
     server.vector_field["metric"] = server.index.metric = "euclidean"
     store = connect() if by == "name" else connect(index_host=server.address)
-    with pytest.raises(WrongSetting, match=r"compares by euclidean; .* dimension 3 and metric cosine"):
+    with pytest.raises(ConfigurationError, match=r"compares by euclidean; .* dimension 3 and metric cosine"):
         store.prepare(MODEL, 3)
 
 
@@ -44,19 +46,19 @@ def test_another_metric_is_told(by: str, connect: Connect, server: PineconeServe
 def test_an_index_for_something_else_is_told(fields: dict[str, Any], connect: Connect, server: PineconeServer):
     """Sparse vectors, or the documents API with field names of its own (ADR 0008)."""
     server.fields = fields
-    with pytest.raises(WrongSetting, match="not for dense vectors"):
+    with pytest.raises(ConfigurationError, match="not for dense vectors"):
         connect().prepare(MODEL, 3)
 
 
 def test_an_index_that_is_not_there_is_told(connect: Connect):
-    with pytest.raises(WrongSetting, match=r"no such index, .* looking up index elsewhere .*PINECONE_INDEX"):
+    with pytest.raises(ConfigurationError, match=r"no such index, .* looking up index elsewhere .*PINECONE_INDEX"):
         connect(index="elsewhere").prepare(MODEL, 3)
 
 
 def test_an_index_in_the_making_is_waited_for(connect: Connect, server: PineconeServer):
     server.ready = False
     store = connect()
-    with pytest.raises(TransientFailure, match=r"still making index rowline \(Initializing\)"):
+    with pytest.raises(TransientError, match=r"still making index rowline \(Initializing\)"):
         store.prepare(MODEL, 3)
     server.ready = True
     store.prepare(MODEL, 3)
@@ -98,7 +100,7 @@ def test_a_store_is_named_by_its_index(connect: Connect):
     ],
 )
 def test_keys_and_addresses_that_cannot_work_are_told(wrong: dict[str, Any], told: str, connect: Connect):
-    with pytest.raises(WrongSetting, match=told):
+    with pytest.raises(ConfigurationError, match=told):
         connect(**wrong)
 
 
@@ -123,7 +125,7 @@ def test_the_longest_owner_of_any_modern_script_fits():
 
 
 def test_a_name_that_is_too_long_is_told():
-    with pytest.raises(PermanentFailure, match="too long for Pinecone"):
+    with pytest.raises(PermanentError, match="too long for Pinecone"):
         physical("a" * 513)
 
 

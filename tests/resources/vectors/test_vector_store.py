@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from resources.vectors.protocol import VectorBatch, VectorStore
 from tests.resources.vectors.conftest import BODIES
 
@@ -194,5 +194,5 @@ def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore, 
         lambda: list(store.namespaces()),
         lambda: store.drop_namespace("ns"),
     ):
-        with pytest.raises(TransientFailure, match="did not answer"):
+        with pytest.raises(TransientError, match="did not answer"):
             call()

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from domain.access import signatures
 from domain.access.api_keys import mint_key
 from gateway.app import create_app
-from gateway.http.auth.rate_limits import Limits
+from gateway.http.auth.rate_limits import RateLimits
 from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
@@ -48,7 +48,7 @@ def limited(services: Services, clock: Clock) -> Iterator[Limited]:
             changed = Services(Settings(_env_file=None, **{**services.settings.model_dump(), **more}))
             changed.__dict__["database"] = services.database
             app = create_app(changed)
-            app.state.limits = Limits(changed.settings, clock)
+            app.state.limits = RateLimits(changed.settings, clock)
         client = TestClient(beside.app if beside else app, client=(address, 4711), raise_server_exceptions=False)
         clients.append(client.__enter__())
         return client

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.app import create_app
-from gateway.http.middleware.request_limits import HEADER_BYTES, HEADERS, TARGET_BYTES, Passage
-from gateway.http.middleware.security_headers import GuardedApp, guard
+from gateway.http.middleware.request_limits import HEADER_BYTES, HEADERS, TARGET_BYTES, RequestScope
+from gateway.http.middleware.security_headers import SecuredApp, guard
 from operations.services import Services
 from settings.settings import Settings
 from tests.gateway.http.conftest import MakeKey
@@ -55,7 +55,7 @@ def with_settings(services: Services) -> Iterator[Set]:
 def test_every_answer_carries_the_security_headers(client: TestClient, shown_by: MakeKey) -> None:
     """Also a refusal, what is not there, and what nobody foresaw."""
     app = client.app
-    assert isinstance(app, GuardedApp)
+    assert isinstance(app, SecuredApp)
 
     @app.get("/breaks")
     def breaks() -> None:
@@ -199,7 +199,7 @@ def test_a_body_without_a_length_is_read_to_its_limit_and_no_further(client: Tes
 
 def test_a_request_that_stands_still_is_ended(services: Services) -> None:
     """408 where nothing more comes, 503 where no answer is made."""
-    app = GuardedApp()
+    app = SecuredApp()
     guard(app, services.settings.model_copy(update={"request_seconds": 0.1}))
 
     @app.post("/thinks")
@@ -240,11 +240,11 @@ def test_time_is_counted_from_the_last_sign_of_life() -> None:
 
     async def run() -> None:
         nonlocal passage
-        passage = Passage(scope_of("/x", {}), part, taken, None, 60)
+        passage = RequestScope(scope_of("/x", {}), part, taken, None, 60)
         async with asyncio.timeout(60) as passage.deadline:
             await app({}, passage.receive, passage.send)
 
-    passage: Passage
+    passage: RequestScope
     asyncio.run(run())
     *while_reading, while_answering = ends
     assert all(a is not None and b is not None and a < b for a, b in pairwise(while_reading))

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from domain.errors import TransientFailure
+from domain.errors import TransientError
 from gateway.app import create_app
 from gateway.http.readiness import CHECKS, Readiness
 from operations.services import Services
@@ -162,7 +162,7 @@ def test_a_librarys_own_words_are_not_told(services: Services) -> None:
         raise ValueError("https://user:secret@host/")
 
     def explains(_: Services) -> None:
-        raise TransientFailure("The index is being made")
+        raise TransientError("The index is being made")
 
     states = Readiness(services, {"odd": breaks, "told": explains}).states(["odd", "told"])
     assert [state.reason for state in states] == ["It could not be asked (ValueError)", "The index is being made"]

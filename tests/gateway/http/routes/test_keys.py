@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from domain.access.api_keys import environment_of, mint_key
-from domain.timestamps import told_time
+from domain.timestamps import isoformat_utc
 from gateway.app import create_app
 from operations.services import Services
 from resources.ledger.access.api_keys import Key
@@ -79,7 +79,7 @@ def test_times_are_told_as_everywhere_else(client: TestClient, key_of: Callable[
     assert len(times) >= 3
     assert [time for time in times if not time.endswith("Z")] == []
     seoul = datetime(2026, 11, 21, 9, tzinfo=timezone(timedelta(hours=9)))
-    assert (told_time(seoul), told_time(None)) == ("2026-11-21T00:00:00Z", None)
+    assert (isoformat_utc(seoul), isoformat_utc(None)) == ("2026-11-21T00:00:00Z", None)
 
 
 def test_rotating_without_grace_ends_the_old_key_at_once(client: TestClient, shown_by: MakeKey) -> None:

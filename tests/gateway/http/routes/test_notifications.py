@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from domain.notifications.messages import NewNotice
+from domain.notifications.messages import NewNotification
 from operations.services import Services
 
 
 @pytest.fixture
 def put(services: Services) -> Callable[..., str]:
     def made(key: str, organization: str = "acme", state: str = "waiting") -> str:
-        notice = NewNotice(organization, key, "email", "team@example.com", "제목", f"{key}: 안녕하세요")
+        notice = NewNotification(organization, key, "email", "team@example.com", "제목", f"{key}: 안녕하세요")
         notice_id = services.ledger.notices.put(notice)
         with services.database.transaction() as connection:
             connection.execute("UPDATE notices SET state = %s WHERE notice_id = %s", (state, notice_id))

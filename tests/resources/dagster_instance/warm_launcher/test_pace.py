@@ -61,7 +61,7 @@ def test_a_run_that_is_put_into_the_queue_is_looked_at_without_a_pause():
     daemon = Looks(3600)
     loop = daemon_patches._core_loop(daemon, workspace(None), threading.Event())
     list(islice(loop, 3))
-    daemon_patches.ring()
+    daemon_patches.notify_queue()
     list(islice(loop, 3))
     assert daemon.looks == 2
 
@@ -70,7 +70,7 @@ def test_the_daemon_warms_its_launcher_before_the_first_look_and_is_rung_when_a_
     done: list[str] = []
     launcher = SimpleNamespace(warm=lambda: done.append("warm"), on_end=None)
     next(daemon_patches._core_loop(Looks(1), workspace(launcher), threading.Event()))
-    assert (done, launcher.on_end) == (["warm"], daemon_patches.ring)
+    assert (done, launcher.on_end) == (["warm"], daemon_patches.notify_queue)
 
 
 def test_the_loop_ends_with_the_daemon():
@@ -84,12 +84,12 @@ def test_only_the_daemons_process_is_quickened(monkeypatch: pytest.MonkeyPatch):
     import sys
 
     monkeypatch.delitem(sys.modules, "dagster._daemon.controller", raising=False)
-    daemon_patches.quicken()
+    daemon_patches.patch_daemon()
     assert sensor.MIN_INTERVAL_LOOP_TIME == 5
     assert QueuedRunCoordinatorDaemon.core_loop is IntervalDaemon.core_loop
     monkeypatch.setitem(sys.modules, "dagster._daemon.controller", SimpleNamespace())  # type: ignore[arg-type]
-    daemon_patches.quicken()
-    assert sensor.MIN_INTERVAL_LOOP_TIME == daemon_patches.SENSOR_SECONDS
+    daemon_patches.patch_daemon()
+    assert sensor.MIN_INTERVAL_LOOP_TIME == daemon_patches.SENSOR_LOOP_SECONDS
     assert QueuedRunCoordinatorDaemon.core_loop is daemon_patches._core_loop
 
 
