@@ -56,7 +56,7 @@ def pour(uploads: int, folder: Path) -> dict[str, Any]:
 
     def take(path: Path) -> None:
         with path.open("rb") as body:
-            services.uploads.take(body, path.name, ORGANIZATION, WorkbookTemplate(), "company_wide")
+            services.uploads.upload(body, path.name, ORGANIZATION, WorkbookTemplate(), "company_wide")
 
     def standing() -> dict[str, int]:
         with services.database.transaction() as connection:

@@ -70,7 +70,7 @@ NONE_SHARED = 2**31 - 1
 
 def copy_document(services: Services, source: str, copies: int, shared: int = NONE_SHARED) -> list[str]:
     """Copies of an organization's only document, of one version; their ids, in no order that matters."""
-    version = services.ledger.documents.newest(source)
+    version = services.ledger.documents.latest(source)
     at = {"source": source, "organization": version.organization_id, "copies": copies, "shared": shared}
     with services.database.transaction() as connection:
         for statement in STATEMENTS:

@@ -124,7 +124,7 @@ def synced(opened: Services, repair: bool) -> Told:
 
 def index(warm: Worker, job: Told) -> Told:
     """One file from nothing, or from where the process that died left it."""
-    known = services().ledger.documents.listed(ORGANIZATION)
+    known = services().ledger.documents.list_all(ORGANIZATION)
     told = warm.index(Path(job["file"]), ORGANIZATION, known[0].document_id if known else None)
     return told | Harm(services()).read(set(map(generator.text_of, generator.make_lists(job["rows"]).v1)))
 
@@ -143,7 +143,7 @@ def fill(warm: Worker, job: Told) -> Told:
 def sync(_: Worker, job: Told) -> Told:
     """Compare; lose some, compare and repair. Memory is the first comparison's: later ones hide in freed memory."""
     opened, counter = services(), Counter(job["endpoint"])
-    next(opened.ledger.drift.namespaces(), None)  # opens what is opened at first use
+    next(opened.ledger.reconciliation.namespaces(), None)  # opens what is opened at first use
     idle = megabytes("VmRSS")
     forget_peak()
     seconds, found = timed(synced, opened, False)
@@ -161,10 +161,10 @@ def sync(_: Worker, job: Told) -> Told:
 def cleanup(_: Worker, job: Told) -> Told:
     """Documents one by one, tried first and then removed; then as many in one Dagster job."""
     opened = services()
-    ids = sorted(version.document_id for version in opened.ledger.documents.listed(ORGANIZATION, 10**6))
+    ids = sorted(version.document_id for version in opened.ledger.documents.list_all(ORGANIZATION, 10**6))
     size = job["documents"]
-    dry = [timed(clean_up, opened.places, d, True) for d in ids[:size]]
-    wet = [timed(clean_up, opened.places, d, False) for d in ids[:size]]
+    dry = [timed(clean_up, opened.document_stores, d, True) for d in ids[:size]]
+    wet = [timed(clean_up, opened.document_stores, d, False) for d in ids[:size]]
     config = {"document_ids": ids[size : 2 * size], "dry_run": False}
     whole, _ = timed(run_operation, "document_cleanup", "removed_documents", config, opened)
     left = 0

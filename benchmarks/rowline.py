@@ -37,7 +37,7 @@ class Worker:
         """Upload a file and run its graph, if the upload says that there is anything to do."""
         started = time.perf_counter()
         with path.open("rb") as body:
-            version = self._services.uploads.take(
+            version = self._services.uploads.upload(
                 body, path.name, organization, WorkbookTemplate(), "company_wide", document
             )
         uploaded = time.perf_counter()
@@ -54,7 +54,7 @@ class Worker:
         )
         seconds = time.perf_counter() - started
         if not run.success:
-            raise RuntimeError(str(self._services.ledger.documents.newest(document).error))
+            raise RuntimeError(str(self._services.ledger.documents.latest(document).error))
         steps = {
             event.step_key: event.step_success_data.duration_ms / 1000
             for event in run.all_events

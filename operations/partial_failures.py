@@ -16,13 +16,13 @@ class PartialFailures:
     reasons: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
-    def of(self, document_id: str) -> Iterator[None]:
+    def collect(self, document_id: str) -> Iterator[None]:
         try:
             yield
         except PermanentError as failure:
             self.reasons[document_id] = str(failure)
 
-    def tell(self) -> None:
+    def raise_if_any(self) -> None:
         """Raises PermanentError where there were any."""
         if not self.reasons:
             return

@@ -80,7 +80,7 @@ class Services:
             self.objects,
             self.embedder.model,
             self.settings.upload_bytes,
-            can_wait=self.embedder.orders is not None,
+            can_wait=self.embedder.jobs is not None,
             economy=self.settings.embedding_economy,
             inbox_versions=self.settings.inbox_versions,
         )
@@ -103,9 +103,9 @@ class Services:
         return BucketInbox(self.objects.bucket) if isinstance(self.objects, S3ObjectStore) else None
 
     @property
-    def places(self) -> DocumentStores:
+    def document_stores(self) -> DocumentStores:
         inboxes: list[Inbox] = [self.inbox, *filter(None, [self.bucket_inbox])]
-        return DocumentStores(self.ledger, self.vectors, self.objects, inboxes, self.embedder.orders)
+        return DocumentStores(self.ledger, self.vectors, self.objects, inboxes, self.embedder.jobs)
 
     @cached_property
     def search(self) -> Search:

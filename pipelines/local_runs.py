@@ -80,7 +80,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
 
     # of a document that waits for an order, it warns of each check whose asset was not made, as if that were amiss
     logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
-    version = services.ledger.documents.newest(document_id)
+    version = services.ledger.documents.latest(document_id)
     # a daemon over the same ledger need not run it too
     services.ledger.documents.mark_requested([(document_id, version.version, version.attempt)])
     with instance(services.settings) as dagster:

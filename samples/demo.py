@@ -121,7 +121,7 @@ def processed(services: Services, sample: Sample) -> bool:
         from pipelines.local_runs import run_document_graph
 
         run_document_graph(version.document_id, services)
-    ended = services.ledger.documents.at(version.document_id, version.version)
+    ended = services.ledger.documents.get(version.document_id, version.version)
     show_status(told(services, ended))
     return ended.status == "completed"
 
@@ -130,7 +130,7 @@ def uploaded(services: Services, sample: Sample) -> Version:
     """The version of the sample's bytes: in the document that holds this file already, else in a new one."""
     # a rolled-back document is left as its owner wants it
     held = {
-        v.filename: v.document_id for v in services.ledger.documents.listed(ORGANIZATION) if v.status != "rolled_back"
+        v.filename: v.document_id for v in services.ledger.documents.list_all(ORGANIZATION) if v.status != "rolled_back"
     }
     template = template_named(services, ORGANIZATION, sample.template)
     return take(services, HERE / sample.filename, ORGANIZATION, template, sample.mode, held.get(sample.filename))

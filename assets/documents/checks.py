@@ -34,7 +34,7 @@ def _version(context: dg.AssetCheckExecutionContext, ledger: Ledger) -> Iterator
     """The version that the run worked on; run alone, the newest. Claimed, which shows that the run lives."""
     document_id = context.op_execution_context.partition_key
     with retried(), ledger.documents.claim(document_id):
-        yield ledger.documents.worked_on(document_id, context.run.run_id)
+        yield ledger.documents.current_for_run(document_id, context.run.run_id)
 
 
 def _result(
@@ -132,7 +132,7 @@ def embeddings_checks(
 def of_embeddings(ledger: Ledger, version: Version) -> Iterator[dg.AssetCheckResult]:
     done = ledger.documents.batches(version.document_id, version.version)
     yield _result(check_verdicts.batches_complete(done), "batches_complete")
-    yield _result(check_verdicts.embeddings_sound(ledger.embeddings.unsound(version)), "embeddings_sound")
+    yield _result(check_verdicts.embeddings_sound(ledger.embeddings.count_invalid(version)), "embeddings_sound")
     count = ledger.lineage.error_count(version, REJECTED_PREFIX)
     refused = ledger.lineage.errors(version, REJECTED_PREFIX) if count else []
     yield _result(check_verdicts.no_error_rows(count, refused), "no_refused_texts", dg.AssetCheckSeverity.WARN)
@@ -162,9 +162,9 @@ def of_vectors(ledger: Ledger, vectors: VectorStore, version: Version) -> Iterat
     checked, missing = 0, []
     for namespace, page in ledger.lineage.vector_pages(version):
         checked += len(page)
-        if vectors.consistent:
+        if vectors.strongly_consistent:
             missing += vectors.missing(version.model, namespace, page)
-    if not vectors.consistent:  # reading at once proves nothing: what counts is what was acknowledged
+    if not vectors.strongly_consistent:  # reading at once proves nothing: what counts is what was acknowledged
         missing = [vector_id for _, page in ledger.lineage.unstored_pages(version, vectors.name) for vector_id in page]
     yield _result(check_verdicts.store_holds_vectors(checked, missing), "store_holds_vectors")
 
@@ -202,8 +202,8 @@ def of_lineage(
 
 def _explained(ledger: Ledger, vectors: VectorStore, model: str, namespaces: Sequence[str]) -> Verdict:
     pages = (page for namespace in namespaces for page in vectors.id_pages(model, namespace))
-    held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.consistent else EXPLAINED_BY_SERVICE))
-    unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.consistent)
+    held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.strongly_consistent else EXPLAINED_BY_SERVICE))
+    unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.strongly_consistent)
     return check_verdicts.vectors_explained(len(held), unexplained)
 
 

@@ -28,8 +28,8 @@ def for_event(context: dg.OpExecutionContext, ledger: Ledger) -> Iterator[JobOut
     told as failed, and what came after it about the same document has begun. Who starts it again by hand may.
     """
     run_id, told = context.run.tags.get(EVENT_RUN_TAG), JobOutput()
-    if run_id and not ledger.event_runs.started(run_id, context.run.run_id) and RETRY_NUMBER_TAG in context.run.tags:
+    if run_id and not ledger.function_runs.started(run_id, context.run.run_id) and RETRY_NUMBER_TAG in context.run.tags:
         raise dg.Failure(f"The event's run {run_id} has ended; this retry does nothing", allow_retries=False)
     yield told
     if run_id:
-        ledger.event_runs.end(run_id, "completed", output=told.output, dagster_run_id=context.run.run_id)
+        ledger.function_runs.end(run_id, "completed", output=told.output, dagster_run_id=context.run.run_id)

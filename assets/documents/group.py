@@ -122,7 +122,7 @@ class Group:
         busy: list[RunRequestPlan] = []
         for first in range(0, len(runs), TOGETHER):
             wave = runs[first : first + TOGETHER]
-            with self.tools.ledger.groups.claimed([run.document_id for run in wave]) as claimed:
+            with self.tools.ledger.run_groups.claimed([run.document_id for run in wave]) as claimed:
                 self._take([run for run in wave if run.document_id in claimed])
             busy += [run for run in wave if run.document_id not in claimed]
         for run in busy:  # somebody else was at work on it
@@ -132,7 +132,7 @@ class Group:
     def _take(self, runs: Sequence[RunRequestPlan]) -> None:
         """Bring documents, which are claimed, through all steps."""
         documents, run_id = self.tools.ledger.documents, self.context.run_id
-        waiting = self.tools.ledger.groups.still_waiting([_wanted(run) for run in runs])
+        waiting = self.tools.ledger.run_groups.still_waiting([_wanted(run) for run in runs])
         self.left += len(runs) - len(waiting)
         going = [run for run in runs if run.document_id in waiting]
         for stage in STEPS:
@@ -142,7 +142,7 @@ class Group:
                 with self._alone(run, stage.name):
                     version = bound.get(run.document_id)
                     if version is None or version.status == "failed":  # taken from this run meanwhile: that is told
-                        find = documents.begin if stage is STEPS[0] else documents.resume
+                        find = documents.start if stage is STEPS[0] else documents.resume
                         version = find(run.document_id, run_id)
                     facts = stage.work(self.tools, version, run_id)
                     done[run] = {**step_metadata(facts), **version_metadata(version)}
@@ -154,7 +154,7 @@ class Group:
         """Their versions as they are now. Who is not among them asks for itself, so that a failure is its own."""
         with suppress(TransientError):
             if runs:
-                return self.tools.ledger.groups.bound([run.document_id for run in runs], self.context.run_id)
+                return self.tools.ledger.run_groups.bound([run.document_id for run in runs], self.context.run_id)
         return {}
 
     @contextmanager
@@ -168,7 +168,7 @@ class Group:
             observation = dg.AssetObservation(step, partition=run.document_id, metadata=waiting_metadata(wait))
             self.context.log_event(observation)
         except TransientError as error:
-            self.again += self.tools.ledger.groups.put_back([_wanted(run)], run_id)
+            self.again += self.tools.ledger.run_groups.requeue([_wanted(run)], run_id)
             self.context.log.warning(f"{run.document_id} is tried again by a run of its own: {error}")
         except PermanentError as error:
             reason = str(error)
@@ -202,7 +202,7 @@ class Group:
         told: list[dg.AssetCheckEvaluation] = []
         for run in runs:
             with self._alone(run, f"{stage.name}_checks"):
-                version = bound.get(run.document_id) or documents.worked_on(run.document_id, self.context.run_id)
+                version = bound.get(run.document_id) or documents.current_for_run(run.document_id, self.context.run_id)
                 stopped = False
                 for found in stage.claims(tools, version):
                     told.append(_evaluation(stage, found, run.document_id, targets.get(run.document_id)))
@@ -215,7 +215,7 @@ class Group:
         log_check_evaluations(self.context, told)
         return going
 
-    def told(self) -> dict[str, int]:
+    def summary(self) -> dict[str, int]:
         return {
             "completed": self.completed,
             "failed": len(self.failed),
@@ -277,11 +277,11 @@ def processed_documents(
     group = Group(context, StepResources(ledger, objects, settings, embedder, vectors))
     with _written_together():
         group.process([RunRequestPlan.from_key(key) for key in config.runs])
-    context.add_output_metadata(group.told())
+    context.add_output_metadata(group.summary())
     if group.failed:
         named = [f"{document_id}: {reason}" for document_id, reason in list(group.failed.items())[:TOLD]]
         raise dg.Failure(
             f"{len(group.failed)} of {len(config.runs)} documents failed, each for itself",
-            metadata={**group.told(), "reasons": dg.MetadataValue.md("\n".join(f"- {line}" for line in named))},
+            metadata={**group.summary(), "reasons": dg.MetadataValue.md("\n".join(f"- {line}" for line in named))},
             allow_retries=False,
         )

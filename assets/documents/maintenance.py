@@ -94,7 +94,7 @@ def removed_documents(
                 told = [one.as_json() for one in would_go(places, *chosen)]
             chosen = []
         for document_id in chosen:
-            with retried(), troubles.of(document_id):
+            with retried(), troubles.collect(document_id):
                 try:
                     one = clean_up(places, document_id, dry_run=False)
                 except NotFound:  # gone already: a try before this one came as far as here
@@ -104,7 +104,7 @@ def removed_documents(
                 context.log.info(str(told[-1]))
         event.output = told[0] if len(told) == 1 else {"documents": told}
         with retried():
-            troubles.tell()
+            troubles.raise_if_any()
     return told
 
 
@@ -116,11 +116,11 @@ def removed_versions(
     with retried():
         chosen, number = places.ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
         for document_id in chosen:
-            with troubles.of(document_id), suppress(NotFound):  # whoever removed it meanwhile removed them too
+            with troubles.collect(document_id), suppress(NotFound):  # whoever removed it meanwhile removed them too
                 one = clean_up_old_versions(places, document_id, config.keep, config.dry_run)
                 told.append(one.as_json())
                 context.log.info(str(told[-1]))
-        troubles.tell()
+        troubles.raise_if_any()
     return {"documents": told, "remaining": number - len(chosen)}
 
 
@@ -170,5 +170,5 @@ def synced_vectors(
         )
     )
     with retried():
-        found.troubles.tell()
+        found.troubles.raise_if_any()
     return found.as_json()

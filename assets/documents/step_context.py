@@ -36,7 +36,7 @@ def version_in_work(context: dg.AssetExecutionContext, ledger: Ledger, begins: b
     with retried():
         try:
             with ledger.documents.claim(document_id):
-                find = ledger.documents.begin if begins else ledger.documents.resume
+                find = ledger.documents.start if begins else ledger.documents.resume
                 yield find(document_id, context.run.run_id)
         except TransientError as error:
             if context.retry_number >= RETRIES.max_retries:

@@ -25,7 +25,7 @@ def forgotten_events(
     settings: dg.ResourceParam[Settings],
 ) -> int:
     with retried():
-        gone = ledger.event_runs.forget(settings.event_days, config.dry_run)
-        said = ledger.notices.forget(settings.event_days, config.dry_run)
+        gone = ledger.function_runs.forget(settings.event_days, config.dry_run)
+        said = ledger.outbox.forget(settings.event_days, config.dry_run)
     context.log.info(f"{gone} events and {said} notices {'would be' if config.dry_run else 'are'} forgotten")
     return gone

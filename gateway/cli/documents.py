@@ -119,7 +119,7 @@ def take(
 ) -> Version:
     try:
         with path.open("rb") as body:
-            return services.uploads.take(body, path.name, org, template, mode, document, economy=economy)
+            return services.uploads.upload(body, path.name, org, template, mode, document, economy=economy)
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from error
 
@@ -154,7 +154,7 @@ def status(
 ) -> None:
     """Where a document stands: progress, batches, result or error."""
     with opened() as services:
-        version = services.ledger.documents.newest(document)
+        version = services.ledger.documents.latest(document)
         shape = told(services, version)
     if as_json:
         print_json(shape)
@@ -199,7 +199,7 @@ def list_documents(
 ) -> None:
     """All documents with their newest version."""
     with opened() as services:
-        versions = services.ledger.documents.listed(org, MOST + 1)
+        versions = services.ledger.documents.list_all(org, MOST + 1)
     if len(versions) > MOST:
         console.print(f"Only the newest {MOST} are listed; there are more", markup=False)
         versions = versions[:MOST]

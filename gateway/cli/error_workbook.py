@@ -32,7 +32,7 @@ def errors(
     """The sheets of a document as a workbook, with a column that says what is wrong in a row."""
     with opened() as services:
         documents = services.ledger.documents
-        chosen = documents.newest(document) if version is None else documents.at(document, version)
+        chosen = documents.latest(document) if version is None else documents.get(document, version)
         target = file or Path(f"{PurePath(chosen.filename).stem} errors.xlsx")
         with console.status(f"Reading {chosen.filename} again…"):
             wrong = written(services, chosen, target, force)

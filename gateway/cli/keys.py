@@ -34,11 +34,11 @@ def create(
     roles = checked_rights(role, employee)
     organization = checked_name("Organization", org)
     with opened() as services:
-        if not services.ledger.keys.is_known(organization):
+        if not services.ledger.api_keys.is_known(organization):
             console.print(f"Nothing is stored for {organization} yet: this key begins it", markup=False)
         new = mint_key(services.settings.environment)
         lasts = timedelta(days=expires) if expires else None
-        key = services.ledger.keys.put(new, organization, label, roles, employee, lasts)
+        key = services.ledger.api_keys.put(new, organization, label, roles, employee, lasts)
     _show(new, key, as_json)
 
 
@@ -48,9 +48,9 @@ def list_keys(
 ) -> None:
     """Keys, those that are over too; never the keys themselves."""
     with opened() as services:
-        if org is not None and not services.ledger.keys.is_known(org):
+        if org is not None and not services.ledger.api_keys.is_known(org):
             raise NotFound(f"There is nothing of organization {org} here; look how it is spelt")
-        keys = services.ledger.keys.listed(org)
+        keys = services.ledger.api_keys.list_all(org)
     if as_json:
         print_json({"keys": [key.as_json() for key in keys]})
         return
@@ -74,7 +74,7 @@ def rotate(
     """Make a new key with the rights of an old one, which goes on for a while."""
     with opened() as services:
         new = mint_key(services.settings.environment)
-        made = services.ledger.keys.rotate(key, new, timedelta(hours=grace), org)
+        made = services.ledger.api_keys.rotate(key, new, timedelta(hours=grace), org)
     if not as_json:
         console.print(f"{key} ends {f'in {grace:g} hours' if grace else 'now'}", markup=False)
     _show(new, made, as_json)
@@ -84,7 +84,7 @@ def rotate(
 def revoke(key: KeyId, org: OfOrg = None, as_json: Json = False) -> None:
     """End a key at once, and whoever is signed in with it."""
     with opened() as services:
-        ended = services.ledger.keys.revoke(key, org)
+        ended = services.ledger.api_keys.revoke(key, org)
     if as_json:
         print_json(ended.as_json())
     else:

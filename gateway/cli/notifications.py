@@ -35,7 +35,7 @@ def listing(
     if context.invoked_subcommand is not None:
         return
     with opened() as services:
-        found = services.ledger.notices.listed(org, checked_state(state), limit=limit)
+        found = services.ledger.outbox.list_all(org, checked_state(state), limit=limit)
     if as_json:
         print_json({"notices": [notice_json(notice) for notice in found]})
         return
@@ -61,8 +61,8 @@ def send(
     organization = checked_name("Organization", org)
     asked = checked_message({"channel": channel, "message": message, "to": to, "subject": subject})
     with opened() as services:
-        notice_id = services.ledger.notices.put(asked.notice(organization, key or f"command:{uuid4()}"))
-        notice = services.ledger.notices.get(notice_id)
+        notice_id = services.ledger.outbox.enqueue(asked.notice(organization, key or f"command:{uuid4()}"))
+        notice = services.ledger.outbox.get(notice_id)
     if as_json:
         print_json(notice_json(notice))
     else:
@@ -76,8 +76,8 @@ def retry(
 ) -> None:
     """Send a message anew. One that is unknown may have arrived the first time: look there before."""
     with opened() as services:
-        before = services.ledger.notices.get(notice)
-        after = services.ledger.notices.retry(notice)
+        before = services.ledger.outbox.get(notice)
+        after = services.ledger.outbox.retry(notice)
     if before.state == "unknown":
         console.print("! It may have arrived already; then it comes twice now", markup=False)
     if as_json:

@@ -20,12 +20,12 @@ def process(
 ) -> None:
     """Run the document's graph here and now, through Dagster: for scripts, tests and CI."""
     with opened() as services:
-        before = services.ledger.documents.newest(document)
+        before = services.ledger.documents.latest(document)
         with console.status(f"Processing {before.filename}…"):
             from pipelines.local_runs import run_document_graph
 
             run = run_document_graph(document, services)
-        version = services.ledger.documents.at(document, before.version)
+        version = services.ledger.documents.get(document, before.version)
         shape = told(services, version)
     if as_json:
         print_json(shape)

@@ -32,7 +32,7 @@ def watch(
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet) as progress:
         bar = progress.add_task("", total=None)
         while True:
-            version = services.ledger.documents.at(document_id, number)
+            version = services.ledger.documents.get(document_id, number)
             batches = services.ledger.documents.batches(document_id, number)
             done = sum(batch["status"] == "completed" for batch in batches)
             progress.update(

@@ -47,7 +47,7 @@ def check_objects(services: Services) -> None:
 
 def check_daemon(services: Services) -> None:
     """Dagster's daemon was heard of late: without it uploads and events are kept, and wait."""
-    seconds = services.ledger.tallies.heartbeat_seconds()
+    seconds = services.ledger.counters.heartbeat_seconds()
     if seconds is None:
         raise TransientError("Dagster's daemon has never run over this database; start it: `rowline dev`")
     if seconds > SILENCE_SECONDS:

@@ -25,7 +25,7 @@ def ask_rollback(
     request: Request, caller: DocumentReader, current: CurrentVersion, number: Number, services: OurServices
 ) -> Response:
     """Refused at once where it cannot be done."""
-    services.ledger.live.check_aim(current.document_id, number)
+    services.ledger.live_versions.check_rollback(current.document_id, number)
     say = language_of(request).say
     return page(
         request,
@@ -51,7 +51,7 @@ def rollback(current: CurrentVersion, number: Number, services: OurServices) -> 
 @router.get("/d/{documentId}/delete")
 def ask_delete(request: Request, caller: DocumentReader, current: CurrentVersion, services: OurServices) -> Response:
     """With the numbers of a dry run."""
-    (told,) = would_go(services.places, current.document_id)
+    (told,) = would_go(services.document_stores, current.document_id)
     say = language_of(request).say
     return page(
         request,

@@ -33,7 +33,7 @@ def document_page(
     event: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
     """`aim` and `event`: the version that the document is on its way back to, and the event that asked for it."""
-    shown = current if version is None else services.ledger.documents.at(current.document_id, version)
+    shown = current if version is None else services.ledger.documents.get(current.document_id, version)
     batches = services.ledger.documents.batches(shown.document_id, shown.version)
     versions = services.ledger.listing.versions(current)
     facts = facts_of(shown, batches, datetime.now(UTC))

@@ -71,7 +71,7 @@ class Worker:
         self.line.setblocking(False)
         self.started = self.heard = now
         self.ready = False
-        self.leaves_by: float | None = None
+        self.kill_deadline: float | None = None
         with far_end:
             # a module of its own: multiprocessing would import the whole command line again in each worker
             self.process = subprocess.Popen(
@@ -91,13 +91,13 @@ class Worker:
         return self.process.poll() is None
 
     def is_stuck(self, now: float) -> bool:
-        if self.leaves_by is not None:
-            return now > self.leaves_by
+        if self.kill_deadline is not None:
+            return now > self.kill_deadline
         return now - self.heard > (SILENT_SECONDS if self.ready else START_SECONDS)
 
-    def retire(self, now: float) -> None:
+    def terminate_gracefully(self, now: float) -> None:
         """Ask it to finish what is under way and end."""
-        self.leaves_by = now + KILL_SECONDS
+        self.kill_deadline = now + KILL_SECONDS
         self.process.terminate()
 
     def kill(self) -> None:
@@ -130,9 +130,9 @@ class Supervisor:
         with self._signals():
             try:
                 while not self._ending:
-                    self._fill()
+                    self._spawn_missing()
                     self._wait()
-                    self._mourn()
+                    self._reap()
                     self._replace()
             finally:
                 self._end()
@@ -163,7 +163,7 @@ class Supervisor:
         counts = {"PROMETHEUS_MULTIPROC_DIR": self._counts.name}
         return Worker(self._listener, self._settings, self._clock(), counts)
 
-    def _fill(self) -> None:
+    def _spawn_missing(self) -> None:
         while len(self._serving) < self._settings.gateway_workers:
             self._sleep(PAUSES[min(self._fresh_deaths, len(PAUSES) - 1)])
             self._serving.append(self._new())
@@ -173,7 +173,7 @@ class Supervisor:
         everyone = [*self._serving, *self._retiring, *([self._successor] if self._successor else [])]
         wait([worker.line for worker in everyone], LOOK_SECONDS)
 
-    def _mourn(self) -> None:
+    def _reap(self) -> None:
         """Bury the dead, and kill those that hang."""
         now = self._clock()
         for worker in [*self._serving, *self._retiring]:
@@ -218,18 +218,18 @@ class Supervisor:
                 old = self._to_replace.pop(0)
                 self._serving.remove(old)
                 self._retiring.append(old)
-                old.retire(now)
+                old.terminate_gracefully(now)
 
     def _end(self) -> None:
         """Nobody queues behind workers that stop, unless somebody else holds the socket too."""
         self._listener.close()
         everyone = [*self._serving, *self._retiring, *([self._successor] if self._successor else [])]
         for worker in everyone:
-            worker.retire(self._clock())
+            worker.terminate_gracefully(self._clock())
         for worker in everyone:
-            assert worker.leaves_by is not None
+            assert worker.kill_deadline is not None
             with suppress(subprocess.TimeoutExpired):
-                worker.process.wait(max(0.0, worker.leaves_by - self._clock()))
+                worker.process.wait(max(0.0, worker.kill_deadline - self._clock()))
             worker.kill()
         self._counts.cleanup()
 

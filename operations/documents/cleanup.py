@@ -27,7 +27,7 @@ def clean_up(places: DocumentStores, document_id: str, dry_run: bool = True) -> 
         for key in keys:
             places.objects.delete(key)
         files = taken(places, organization, document_id)
-        orders = cancelled_orders(ledger, places.orders, [document_id])
+        orders = cancelled_orders(ledger, places.embedding_jobs, [document_id])
         forgotten = ledger.removals.forget(organization, document_id)
     return CleanedUp(
         *(document_id, False, numbers, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys), files, orders)
@@ -44,12 +44,12 @@ def clean_up_old_versions(places: DocumentStores, document_id: str, keep: int, d
         raise InvalidRequest(f"{keep} versions to keep are too few: the live one always stays")
     ledger = places.ledger
     with nullcontext() if dry_run else ledger.documents.claim(document_id):
-        version = ledger.documents.newest(document_id)
+        version = ledger.documents.latest(document_id)
         old = ledger.removals.old(document_id, keep)
-        keys = [key for n in old for key in objects_of(places.objects, ledger.documents.at(document_id, n))]
+        keys = [key for n in old for key in objects_of(places.objects, ledger.documents.get(document_id, n))]
         if dry_run or not old:
             (going,) = ledger.removals.going([document_id], old)
-            orders = len(ledger.orders.at_service([document_id], old))
+            orders = len(ledger.embedding_jobs.at_service([document_id], old))
             files = taken(places, version.organization_id, document_id, old, dry_run=True)
             counts = sum(going.vectors.values()), [*going.vectors], going.embeddings, len(keys), files, orders
             return CleanedUp(document_id, dry_run, old, *counts)
@@ -59,7 +59,7 @@ def clean_up_old_versions(places: DocumentStores, document_id: str, keep: int, d
         for key in keys:
             places.objects.delete(key)
         files = taken(places, version.organization_id, document_id, old)
-        orders = cancelled_orders(ledger, places.orders, [document_id], old)
+        orders = cancelled_orders(ledger, places.embedding_jobs, [document_id], old)
         forgotten = ledger.removals.forget(version.organization_id, document_id, old)
     return CleanedUp(
         *(document_id, False, old, swept.vectors, swept.namespaces, forgotten.embeddings, len(keys), files, orders)

@@ -24,9 +24,9 @@ def embed_groups(
         if not group.texts:
             ledger.embeddings.finish(version, batch_numbers)
         left, requests = len(group.texts), 0
-        for answer in embedder.answers(group.texts):
+        for answer in embedder.embed_batches(group.texts):
             left -= len(answer.positions)
-            ledger.embeddings.save(version, group, answer, run_id, last=not left)
+            ledger.embeddings.save_response(version, group, answer, run_id, last=not left)
             requests += answer.requests
         return requests
 

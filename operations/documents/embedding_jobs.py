@@ -21,12 +21,12 @@ def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id:
     version that is not to wait goes on without those that cannot be read now. Raises PermanentError where the
     service refused an order of this version; a retry embeds the rest by usual requests.
     """
-    service = embedder.orders
+    service = embedder.jobs
     if service is None:
         return None
     waiting = _under_way(ledger, service, version, run_id)
     if version.economy and not waiting:
-        ledger.orders.intend(version)
+        ledger.embedding_jobs.create(version)
         waiting = _under_way(ledger, service, version, run_id)
     if not version.economy or not waiting:
         return None
@@ -34,17 +34,17 @@ def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id:
 
 
 def _under_way(ledger: Ledger, service: EmbeddingJobService, version: Version, run_id: str) -> list[EmbeddingJob]:
-    return [order for order in ledger.orders.open(version) if not _settled(ledger, service, version, order, run_id)]
+    return [order for order in ledger.embedding_jobs.open(version) if not _settled(ledger, service, version, order, run_id)]
 
 
 def _settled(ledger: Ledger, service: EmbeddingJobService, version: Version, order: EmbeddingJob, run_id: str) -> bool:
     service_id = order.service_id
     if service_id is None:
-        service_id = service.place(order.order_key, order.created_at, lambda: ledger.orders.texts(order))
+        service_id = service.submit(order.order_key, order.created_at, lambda: ledger.embedding_jobs.texts(order))
         if service_id is None:  # all its texts were paid for meanwhile
-            ledger.orders.settle(order, "collected")
+            ledger.embedding_jobs.finish(order, "collected")
             return True
-        ledger.orders.placed(order, service_id)
+        ledger.embedding_jobs.mark_submitted(order, service_id)
     try:
         state, done = _looked_at(service, service_id)
     except RowlineError:
@@ -53,11 +53,11 @@ def _settled(ledger: Ledger, service: EmbeddingJobService, version: Version, ord
         return True  # for this version; the order stays open
     if not state.ended:
         if order.state == "ready":  # the sensor could not tell
-            ledger.orders.placed(order, service_id)
+            ledger.embedding_jobs.mark_submitted(order, service_id)
         return False
     while part := list(islice(done, KEPT_TOGETHER)):
-        ledger.embeddings.keep(ledger.documents.at(order.document_id, order.version), part, run_id)
-    ledger.orders.settle(order, "refused" if state.refused else "collected")
+        ledger.embeddings.save_job_results(ledger.documents.get(order.document_id, order.version), part, run_id)
+    ledger.embedding_jobs.finish(order, "refused" if state.refused else "collected")
     if state.refused and order.version == version.version:
         raise PermanentError(
             f"The embedding service did not finish an order of {order.inputs:,} texts at the lower price "
@@ -77,7 +77,7 @@ def cancelled_orders(
     What it needs minutes to end, the sensor `embedding_orders` deletes. Raises PermanentError where the settings
     name no such service any more, and what its methods raise; doing it again ends it.
     """
-    orders = ledger.orders.at_service(document_ids, versions)
+    orders = ledger.embedding_jobs.at_service(document_ids, versions)
     for order in orders:
         if service is None:
             raise PermanentError(
@@ -92,7 +92,7 @@ def cancelled_orders(
 def cancel(ledger: Ledger, service: EmbeddingJobService, order: AtService) -> bool:
     """One order; gives whether nothing of it is left at the service."""
     gone = service.cancel(order.order_key, order.created_at, order.service_id)
-    ledger.orders.cancelled(order, gone)
+    ledger.embedding_jobs.mark_cancelled(order, gone)
     return gone
 
 
@@ -100,6 +100,6 @@ def _looked_at(service: EmbeddingJobService, service_id: str) -> tuple[JobState,
     """Where an order stands, and what it brought if it has ended. An outcome that is gone was refused."""
     state = service.state(service_id)
     try:
-        return state, service.outcome(state) if state.ended else iter(())
+        return state, service.results(state) if state.ended else iter(())
     except ResultExpired as error:
         return replace(state, refused=str(error)), iter(())

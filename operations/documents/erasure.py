@@ -76,7 +76,7 @@ def erase_organization(places: DocumentStores, organization_id: str, now: dateti
         receipt.vectors_deleted = sum(sum(count.values()) for count in counts)
         receipt.namespaces_affected = sorted({namespace for count in counts for namespace in count})
         receipt.inbox_files_deleted = taken(places, organization_id, dry_run=True)
-        receipt.orders_cancelled = len(ledger.orders.at_service(receipt.documents))
+        receipt.orders_cancelled = len(ledger.embedding_jobs.at_service(receipt.documents))
         return receipt
     refuse_while_in_work(ledger, organization_id)
     receipt.events_deleted = ledger.erasures.forget_events(
@@ -121,7 +121,7 @@ def erase_employee(places: DocumentStores, organization_id: str, employee_number
         receipt.vectors_deleted = sum(len(held(places.vectors, name, among)) for name, among in namespaces.items())
         for document_id, numbers in touched.items():
             receipt.inbox_files_deleted += taken(places, organization_id, document_id, dry_run=True)
-            receipt.orders_cancelled += len(ledger.orders.at_service([document_id], numbers))
+            receipt.orders_cancelled += len(ledger.embedding_jobs.at_service([document_id], numbers))
         return receipt
     refuse_while_in_work(ledger, organization_id)
     receipt.embeddings_deleted = receipt.objects_deleted = 0
@@ -129,12 +129,12 @@ def erase_employee(places: DocumentStores, organization_id: str, employee_number
     for document_id, numbers in touched.items():
         places.forget(document_id)
         with ledger.documents.claim(document_id):
-            versions = [ledger.documents.at(document_id, number) for number in numbers]
+            versions = [ledger.documents.get(document_id, number) for number in numbers]
             receipt.objects_deleted += deleted(
                 places.objects, [key for v in versions for key in objects_of(places.objects, v)]
             )
             receipt.inbox_files_deleted += taken(places, organization_id, document_id)
-            receipt.orders_cancelled += cancelled_orders(ledger, places.orders, [document_id], numbers)
+            receipt.orders_cancelled += cancelled_orders(ledger, places.embedding_jobs, [document_id], numbers)
             erased = ledger.erasures.erase_rows(
                 organization_id, document_id, numbers, employee_number, list(namespaces)
             )
@@ -174,7 +174,7 @@ def drop(places: DocumentStores, organization_id: str, namespaces: dict[str, lis
     """Empty these namespaces of an employee, or take their vectors out of those that are somebody else's now."""
     number = 0
     for namespace, among in namespaces.items():
-        with places.ledger.sweeps.sweeping(organization_id):
+        with places.ledger.garbage.collection_lock(organization_id):
             gone = held(places.vectors, namespace, among)
             number += len(gone)
             if among is None:

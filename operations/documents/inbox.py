@@ -74,7 +74,7 @@ def upload_file(inbox: Inbox, uploads: Uploads, file: InboxFile) -> Version:
     name = template_folder(file.path)
     template = WorkbookTemplate() if name is None else uploads.ledger.organizations.template(file.organization_id, name)
     with inbox.open(file, uploads.upload_bytes) as body:
-        version = uploads.take(
+        version = uploads.upload(
             body,
             file.name,
             file.organization_id,

@@ -29,21 +29,21 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
 
     def upsert(place: tuple[str, list[str]]) -> tuple[str, int, int | None]:
         namespace, page = place
-        missing = vectors.missing(version.model, namespace, page) if vectors.consistent else page
+        missing = vectors.missing(version.model, namespace, page) if vectors.strongly_consistent else page
         return namespace, len(missing), upsert_vectors(ledger, vectors, version, namespace, missing)
 
     lineage = ledger.lineage
-    known = vectors.consistent
+    known = vectors.strongly_consistent
     size = vectors.page
     pages = lineage.vector_pages(version, size) if known else lineage.unstored_pages(version, vectors.name, size)
-    upserted, awaited = 0, lineage.awaited(version, vectors.name)  # a try before may still be waiting
+    upserted, awaited = 0, lineage.pending_positions(version, vectors.name)  # a try before may still be waiting
     for namespace, number, position in in_parallel(upsert, pages, WORKERS):
         upserted += number
         if position is not None:
             awaited[namespace] = max(position, awaited.get(namespace, position))
     lineage.mark_stored(version, vectors.name, awaited)  # recorded first: a try after this one sends nothing again
     if awaited:
-        vectors.wait_until_seen(awaited, version.dimension)
+        vectors.wait_until_visible(awaited, version.dimension)
         lineage.mark_stored(version, vectors.name, {})
     return upserted
 
@@ -73,9 +73,9 @@ def upsert_vectors(
 def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_id: str) -> Deleted:
     """Delete what only superseded versions of the document pointed at, and namespaces that nobody uses any more."""
     deleted, namespaces = 0, set()
-    with ledger.sweeps.sweeping(organization_id):
-        versions = ledger.sweeps.begin(document_id)
-        for page in ledger.sweeps.superseded(document_id, versions):
+    with ledger.garbage.collection_lock(organization_id):
+        versions = ledger.garbage.mark(document_id)
+        for page in ledger.garbage.superseded(document_id, versions):
             by_namespace: dict[tuple[str, str], list[str]] = {}
             for model, namespace, vector_id in page:
                 by_namespace.setdefault((model, namespace), []).append(vector_id)
@@ -83,7 +83,7 @@ def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_i
                 vectors.delete(model, namespace, ids)
                 namespaces.add(namespace)
             deleted += len(page)
-        for namespace in ledger.sweeps.abandoned_namespaces(organization_id, document_id, versions):
+        for namespace in ledger.garbage.abandoned_namespaces(organization_id, document_id, versions):
             vectors.drop_namespace(namespace)
-        ledger.sweeps.end(document_id, versions)
+        ledger.garbage.finish(document_id, versions)
     return Deleted(deleted, sorted(namespaces))

@@ -129,7 +129,7 @@ def embed(
     vectors.prepare(version.model, version.dimension)  # before anything is paid
     waits_for = awaited_orders(ledger, embedder, version, run_id)
     if waits_for:
-        ledger.orders.wait(version, waits_for, run_id)
+        ledger.embedding_jobs.wait(version, waits_for, run_id)
         raise WaitsForEmbeddingJob(waits_for, version)
     groups = request_groups(ledger.plans.unfinished(version), settings.embed_request_inputs)
     requests = embed_groups(ledger, embedder, version, groups, settings.batches_in_flight, run_id)
@@ -149,7 +149,7 @@ def embed(
 def store(ledger: Ledger, vectors: VectorStore, version: Version) -> VectorsStored:
     """The version's vectors, into the store."""
     # a sweep under way may be deleting what this version is about to rely on
-    ledger.sweeps.wait(version.organization_id)
+    ledger.garbage.wait(version.organization_id)
     # recorded first: from now on the plan stays, so every vector in the store has its lineage
     namespaces = ledger.lineage.record_namespaces(version)
     upserted = upsert_missing(ledger, vectors, version)
@@ -158,7 +158,7 @@ def store(ledger: Ledger, vectors: VectorStore, version: Version) -> VectorsStor
 
 def make_live(ledger: Ledger, vectors: VectorStore, embedder: Embedder, version: Version) -> MadeLive:
     """The live version is this one; what only older ones pointed at is swept."""
-    result = ledger.live.make_live(version, embedder.price_per_million_tokens())
+    result = ledger.live_versions.make_live(version, embedder.price_per_million_tokens())
     if version.version > 1:
         sweep(ledger, vectors, version.organization_id, version.document_id)
     return MadeLive(result)

@@ -26,7 +26,7 @@ class DocumentStores:
     vectors: VectorStore
     objects: ObjectStore
     inboxes: Sequence[Inbox] = ()
-    orders: EmbeddingJobService | None = None
+    embedding_jobs: EmbeddingJobService | None = None
     forget: Forget = lambda _: None
 
 
@@ -71,7 +71,7 @@ def would_go(places: DocumentStores, *document_ids: str) -> list[CleanedUp]:
                 inbox_files_deleted=(
                     taken(places, versions[0].organization_id, document_id, dry_run=True) if versions else 0
                 ),
-                orders_cancelled=len(places.ledger.orders.at_service([document_id])),
+                orders_cancelled=len(places.ledger.embedding_jobs.at_service([document_id])),
             )
         )
     return told

@@ -41,13 +41,13 @@ def roll_back(
     swept after it. Raises Misuse for a version that cannot be gone back to (`Live.aim`).
     """
     begun = clock()
-    ledger.live.check_aim(document_id, to_version)  # the claim is held by a run as long as a document takes
+    ledger.live_versions.check_rollback(document_id, to_version)  # the claim is held by a run as long as a document takes
     with ledger.documents.claim(document_id):
-        version = ledger.live.aim(document_id, to_version)
+        version = ledger.live_versions.set_rollback_target(document_id, to_version)
         vectors.prepare(version.model, version.dimension)
-        ledger.sweeps.wait(version.organization_id)
+        ledger.garbage.wait(version.organization_id)
         restored = upsert_missing(ledger, vectors, version)
-        ledger.live.go_back(version)
+        ledger.live_versions.switch(version)
         live_after_ms = round((clock() - begun) * 1000)
         swept = sweep(ledger, vectors, version.organization_id, document_id)
     return RolledBack(document_id, to_version, version.live_version, restored, swept.vectors, live_after_ms)

@@ -56,13 +56,13 @@ class Search:
         embedded = self.embedder.embed([question])
         if embedded.refused:
             raise InvalidRequest(f"The question cannot be searched: {embedded.refused[0]}")
-        live, organization = self.ledger.live, scope.organization_id
+        live, organization = self.ledger.live_versions, scope.organization_id
         for _ in range(DISTURBED_AT_MOST):
-            before = live.state(organization, scope.document_id)
+            before = live.fingerprint(organization, scope.document_id)
             hits = self._nearest(embedded.vectors[0], scope, top_k)
-            if live.state(organization, scope.document_id) == before:
+            if live.fingerprint(organization, scope.document_id) == before:
                 return hits
-        with live.still(organization):
+        with live.block_flips(organization):
             return self._nearest(embedded.vectors[0], scope, top_k)
 
     def _nearest(self, vector: "np.ndarray", scope: Scope, top_k: int) -> list[Hit]:

@@ -28,7 +28,7 @@ class Uploads:
     economy: bool = False  # what an upload is that does not say it
     inbox_versions: bool = False  # whether a file of an inbox may be the next version of a document of its name
 
-    def take(
+    def upload(
         self,
         body: BinaryIO,
         filename: str,
@@ -77,9 +77,9 @@ class Uploads:
         )
         try:
             if isinstance(document, ExternalId) and document.event_run:
-                version = self.ledger.event_runs.record_upload(document.event_run, upload, document)
+                version = self.ledger.function_runs.record_upload(document.event_run, upload, document)
             else:
-                version = self.ledger.arrivals.record(upload, document)
+                version = self.ledger.uploads.record(upload, document)
         except InvalidRequest:  # the document went away meanwhile, or is on its way out
             self.objects.delete(stored.key)
             raise
@@ -91,7 +91,7 @@ class Uploads:
         # one sentence for both: an id of another organization must not be told from one that does not exist
         refusal = NotFound(f"Organization {organization_id} has no document {document_id}")
         try:
-            owner = self.ledger.documents.newest(document_id).organization_id
+            owner = self.ledger.documents.latest(document_id).organization_id
         except NotFound:
             raise refusal from None
         if owner != organization_id:

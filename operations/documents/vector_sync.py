@@ -61,10 +61,10 @@ def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool, rewrite: bo
     Only ids are compared: with `rewrite` as well, what is there is sent again, for a store that holds wrong numbers.
     """
     drifted, models = SyncReport(), vectors.models()
-    known = set(ledger.drift.namespaces())
+    known = set(ledger.reconciliation.namespaces())
     # in a store that other programs use too, a namespace of which the ledger has no word is theirs
     for namespace in sorted(known if vectors.shared else known.union(vectors.namespaces())):
-        found = compared(ledger.drift.promised(namespace), held(vectors, models, namespace))
+        found = compared(ledger.reconciliation.promised(namespace), held(vectors, models, namespace))
         while page := list(islice(found, PAGE)):
             drifted.checked += len(page)
             ids: dict[Side, list[str]] = {"missing": [], "agreed": [], "extra": []}
@@ -81,7 +81,7 @@ def left_over(ledger: Ledger, vectors: VectorStore, found: SyncReport) -> SyncRe
     """What is still amiss after a repair: looked at again, or, in a store that lags, judged by what it acknowledged."""
     if not found.repaired:
         return found
-    if vectors.consistent:
+    if vectors.strongly_consistent:
         return sync_vectors(ledger, vectors, repair=False)
     missing = found.missing - found.restored
     return SyncReport(found.checked, missing, samples=found.samples if missing else {})
@@ -100,11 +100,11 @@ def restore(
         return
     with owners_lock(ledger, namespace):  # what was compared may be a while ago: from here on nothing is deleted
         for version, owned in owners(ledger, ids):
-            missing = vectors.missing(version.model, namespace, owned) if vectors.consistent else owned
+            missing = vectors.missing(version.model, namespace, owned) if vectors.strongly_consistent else owned
             drifted.missing += len(missing)
             drifted.note("missing", namespace, missing)
             if repair:
-                with drifted.troubles.of(version.document_id):
+                with drifted.troubles.collect(version.document_id):
                     upsert_vectors(ledger, vectors, version, namespace, missing)
                     drifted.restored += len(missing)
 
@@ -114,15 +114,15 @@ def send_again(ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[s
         return
     with owners_lock(ledger, namespace):
         for version, owned in owners(ledger, ids):
-            with drifted.troubles.of(version.document_id):
+            with drifted.troubles.collect(version.document_id):
                 upsert_vectors(ledger, vectors, version, namespace, owned)
                 drifted.rewritten += len(owned)
 
 
 def owners(ledger: Ledger, ids: list[str]) -> Iterator[tuple[Version, list[str]]]:
     """Those of the ids that a live version promises now, by version."""
-    for (document_id, number), owned in ledger.drift.owners(ids).items():
-        yield ledger.drift.version(document_id, number), owned
+    for (document_id, number), owned in ledger.reconciliation.owners(ids).items():
+        yield ledger.reconciliation.version(document_id, number), owned
 
 
 def remove(
@@ -135,10 +135,10 @@ def remove(
     repair: bool,
 ) -> None:
     """Count vectors that nobody needs; with `repair`, delete them."""
-    if not ids or not any(ledger.drift.unowed(namespace, ids)):
+    if not ids or not any(ledger.reconciliation.find_unreferenced(namespace, ids)):
         return
     with owners_lock(ledger, namespace):
-        unowed: Unreferenced = ledger.drift.unowed(
+        unowed: Unreferenced = ledger.reconciliation.find_unreferenced(
             namespace, ids
         )  # again: nobody can come to rely on them from here on
         drifted.stale += len(unowed.stale)
@@ -152,5 +152,5 @@ def remove(
 
 
 def owners_lock(ledger: Ledger, namespace: str) -> AbstractContextManager[None]:
-    organization = ledger.drift.organization(namespace)
-    return ledger.sweeps.sweeping(organization) if organization else nullcontext()
+    organization = ledger.reconciliation.organization(namespace)
+    return ledger.garbage.collection_lock(organization) if organization else nullcontext()

@@ -42,7 +42,7 @@ class Effects:
         """Settle what is due until nothing is, or the time is over; how many runs were settled."""
         ends, number = self.clock() + seconds, 0
         while self.clock() < ends:
-            due = self.ledger.event_runs.due(self.most(self.ledger.event_runs.under_way()))
+            due = self.ledger.function_runs.list_due(self.most(self.ledger.function_runs.under_way()))
             groups: dict[str, list[DueRun]] = {}
             for run in due:
                 groups.setdefault(run.function, []).append(run)
@@ -67,11 +67,11 @@ class Effects:
         return len(runs)
 
     def _queue(self, _: Function, runs: Sequence[DueRun]) -> None:
-        self.ledger.event_runs.queue([run.run_id for run in runs])
+        self.ledger.function_runs.queue([run.run_id for run in runs])
 
     def _aim(self, function: Function, runs: Sequence[DueRun]) -> None:
         # what a clean-up that broke off left of a document is cleaned up by the next one
-        self.ledger.event_runs.aim([run.run_id for run in runs], removed=function.name == "document-cleanup")
+        self.ledger.function_runs.bind_to_document([run.run_id for run in runs], removed=function.name == "document-cleanup")
 
     def _say(self, function: Function, runs: Sequence[DueRun]) -> None:
         """The run is done when the message is in the outbox; what becomes of it there, the notice tells."""
@@ -79,7 +79,7 @@ class Effects:
         for run in runs:
             payload = cast(NotificationSend, read_payload(function, run.data))
             said[run.run_id] = payload.notice(run.organization_id, run.run_id)
-        self.ledger.event_runs.enqueue_notifications(said)
+        self.ledger.function_runs.enqueue_notifications(said)
 
     # -- files ------------------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class Effects:
         template = named or WorkbookTemplate()
         mode = payload.mode or ("employee_split" if template.employee_identifier else "company_wide")
         with self.files.opened(run.organization_id, payload.file_path) as body:
-            self.uploads.take(
+            self.uploads.upload(
                 body,
                 payload.filename,
                 run.organization_id,
@@ -114,7 +114,7 @@ class Effects:
 
     def _alone(self, function: Function, run: DueRun, effect: Callable[[], None]) -> None:
         """Attempt a run. What is transient is tried again later, and at last fails as the rest does at once."""
-        runs, attempts = self.ledger.event_runs, run.attempts + 1
+        runs, attempts = self.ledger.function_runs, run.attempts + 1
         if not has_tries_left(function, run.attempts):
             runs.end(run.run_id, "failed", GAVE_UP.format(tries=run.attempts))
             return
@@ -131,6 +131,6 @@ class Effects:
             if not isinstance(error, RowlineError):
                 log.exception("Run %s of %s failed", run.run_id, function.name)
             if has_tries_left(function, attempts):
-                runs.put_off(run.run_id, pause, reason)
+                runs.reschedule(run.run_id, pause, reason)
             else:
                 runs.end(run.run_id, "failed", f"{reason} (tried {attempts} times)")

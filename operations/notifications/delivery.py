@@ -37,13 +37,13 @@ class Delivery:
 
     def settle_forsaken(self) -> None:
         """What a dead sender had in hand counts as an answer that was lost."""
-        for notice in self._notices.forsaken():
+        for notice in self._notices.find_orphaned():
             self._settle(notice, Outcome("lost", SENDER_DIED))
 
     def run(self) -> None:
         """Send what is due. Returns when nothing is, or time is up; what is under way then is finished first."""
         with self._notices.sending() as sender:
-            places = [name for name, carrier in self._channels.items() for _ in range(carrier.at_once)]
+            places = [name for name, carrier in self._channels.items() for _ in range(carrier.concurrency)]
             with ThreadPoolExecutor(len(places), "outbox") as pool:
                 list(pool.map(partial(self._work, sender), places))
 
@@ -65,9 +65,9 @@ class Delivery:
     def _settle(self, notice: Notification, outcome: Outcome) -> Settlement:
         repeatable = self._channels[notice.channel].repeatable
         after = settle_outcome(outcome, notice.attempts, repeatable, MOST_ATTEMPTS, self._jitter())
-        if self._notices.settle(notice, after):
+        if self._notices.record_outcome(notice, after):
             with self._lock:
                 self.ended[after.state] += 1
         if outcome.ending == "later" and outcome.after:
-            self._notices.hold(notice, after.pause)
+            self._notices.defer_recipient(notice, after.pause)
         return after

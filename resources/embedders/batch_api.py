@@ -43,7 +43,7 @@ class BatchApi:
         self._model = model
         self._options = options
 
-    def place(self, order_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
+    def submit(self, order_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
         """The service's name of the order, which is found where it was placed already; `None` where there are no texts.
 
         Each try looks first: so an answer that was lost on its way does not order twice.
@@ -73,7 +73,7 @@ class BatchApi:
             return JobState(ended=True, refused="the service does not know the order any more")
         return _state(batch)
 
-    def outcome(self, state: JobState) -> Iterator[JobResult]:
+    def results(self, state: JobState) -> Iterator[JobResult]:
         """The lines of the output file that hold an embedding, by way of a file of our own: they may be 500 MB.
 
         The whole file is here when this returns: reading on cannot fail.

@@ -25,7 +25,7 @@ class ConcurrencyLimiter:
         self._changed = threading.Condition()
 
     @contextmanager
-    def turn(self, clock: Callable[[], float], sleep: Callable[[float], None], until: float) -> Iterator[float]:
+    def acquire(self, clock: Callable[[], float], sleep: Callable[[float], None], until: float) -> Iterator[float]:
         """A place among the requests under way, after the pause if there is one; gives the time it begins.
 
         Raises ServiceTrouble where none is free, or the pause lasts, `until` then.
@@ -46,7 +46,7 @@ class ConcurrencyLimiter:
                 self._under_way -= 1
                 self._changed.notify_all()
 
-    def answered(self) -> None:
+    def on_success(self) -> None:
         """The service took a request: after some of these, one more may be under way."""
         with self._changed:
             self._answered += self.allowed < self._most
@@ -54,13 +54,13 @@ class ConcurrencyLimiter:
                 self.allowed, self._answered = min(self.allowed + 1, self._most), 0
                 self._changed.notify_all()
 
-    def slow_down(self, began: float, now: float) -> None:
+    def on_overload(self, began: float, now: float) -> None:
         """The service refused a request that `began` then; those begun before the last such time are one burst."""
         with self._changed:
             if began >= self._slowed_at:
                 self.allowed, self._answered, self._slowed_at = max(1, self.allowed // 2), 0, now
 
-    def pause_until(self, then: float) -> None:
+    def hold_until(self, then: float) -> None:
         """Nobody begins a request before `then`."""
         with self._changed:
             self._not_before = max(self._not_before, then)

@@ -41,7 +41,7 @@ SHARE = 64  # texts handed to a core at once: about three of the model's own mic
 class LocalEmbedder:
     """Vectors of unit length, equal to within 1e-5 for equal texts (the last bits depend on the neighbours)."""
 
-    orders = None  # nothing would be cheaper later
+    jobs = None  # nothing would be cheaper later
 
     def __init__(self) -> None:
         self.model = Model("local", NAME, DIMENSION)
@@ -50,7 +50,7 @@ class LocalEmbedder:
         """Loads the model now (about 0.8 s, 75 MB) rather than at the first text; once per process."""
         _encoder()
 
-    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
+    def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         """One answer: nothing is paid, so nothing is lost between two."""
         if texts:
             yield self.embed(texts)

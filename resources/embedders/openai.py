@@ -70,9 +70,9 @@ class OpenAIEmbedder:
         self._patience = patience
         self._clock = clock
         self._has_worked = False
-        self.orders = BatchApi(self._wire, self.model, self._options)
+        self.jobs = BatchApi(self._wire, self.model, self._options)
 
-    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
+    def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         """An answer for each request that was paid, then one of all refused texts, which cost nothing.
 
         A text that the service refuses on its own is found by halving and named. Raises PermanentError where the
@@ -106,10 +106,10 @@ class OpenAIEmbedder:
                 else:
                     waiting += reversed(suspects(chosen, error.named))
             else:
-                yield EmbeddingResult(chosen, vectors, {}, *tally.told())
+                yield EmbeddingResult(chosen, vectors, {}, *tally.take())
         if refused:
             nothing = np.zeros((len(refused), self.model.dimension), dtype=np.float32)
-            yield EmbeddingResult(sorted(refused), nothing, refused, *tally.told())
+            yield EmbeddingResult(sorted(refused), nothing, refused, *tally.take())
 
     def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """One vector per text, in their order; TransientFailure where that takes longer than the `patience`."""
@@ -126,7 +126,7 @@ class OpenAIEmbedder:
 
     def _ask(self, texts: list[str], tally: Usage, until: float) -> Vectors:
         body = {"model": self.model.name, "input": texts, "encoding_format": "base64", **self._options}
-        vectors, tokens = self._wire.ask(
+        vectors, tokens = self._wire.request(
             body, tally, lambda raw: read_answer(raw, len(texts), self.model.dimension), until
         )
         tally.pay(tokens)

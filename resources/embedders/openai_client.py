@@ -41,7 +41,7 @@ class Usage:
         if tokens is not None:
             self.tokens = (self.tokens or 0) + tokens
 
-    def told(self) -> tuple[int | None, int]:
+    def take(self) -> tuple[int | None, int]:
         """Tokens and requests, which begin anew."""
         tokens, requests = self.tokens, self.requests
         self.tokens, self.requests = None, 0
@@ -78,7 +78,7 @@ class OpenAIClient:
         self._opening = threading.Lock()
         self._client: openai.OpenAI | None = None
 
-    def ask(self, body: dict[str, Any], tally: Usage, read: Callable[[bytes], Answer], until: float) -> Answer:
+    def request(self, body: dict[str, Any], tally: Usage, read: Callable[[bytes], Answer], until: float) -> Answer:
         """Sends the body of an embeddings request, reads the answer; both are repeated on ServiceTrouble.
 
         Where the answer was lost it is repeated once: each time may be billed. Gives up at `until`, by our clock.
@@ -132,16 +132,16 @@ class OpenAIClient:
         import openai
 
         client = self._opened()
-        with self._pace.turn(self._clock, self._sleep, until) as began:
+        with self._pace.acquire(self._clock, self._sleep, until) as began:
             try:
                 answer = send(client)
             except openai.OpenAIError as error:
                 failure = explain(error, self._api_key, model)
             else:
-                self._pace.answered()
+                self._pace.on_success()
                 return answer
         if isinstance(failure, ServiceTrouble) and failure.overloaded:
-            self._pace.slow_down(began, self._clock())
+            self._pace.on_overload(began, self._clock())
         raise failure
 
     def _opened(self) -> openai.OpenAI:
@@ -175,7 +175,7 @@ class OpenAIClient:
         if isinstance(trouble, ServiceTrouble):
             seconds = seconds if trouble.retry_after is None else trouble.retry_after
             if trouble.overloaded:
-                self._pace.pause_until(self._clock() + seconds)
+                self._pace.hold_until(self._clock() + seconds)
         return seconds
 
 

@@ -71,7 +71,7 @@ class ResultExpired(PermanentError):
 class EmbeddingJobService(Protocol):
     """A service that works on many texts in its own time, at a lower price. Its methods raise what `answers` raises."""
 
-    def place(self, order_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
+    def submit(self, order_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
         """Hands over (name, text) pairs; gives the service's name for the order, `None` where there are no texts.
 
         Placing twice is placing once: an order of this key that was placed after `since` is found, not repeated.
@@ -82,7 +82,7 @@ class EmbeddingJobService(Protocol):
         """Where an order stands now."""
         ...
 
-    def outcome(self, state: JobState) -> Iterator[JobResult]:
+    def results(self, state: JobState) -> Iterator[JobResult]:
         """What was worked on, in any order; inputs that were refused, not reached or answered unusably are left out.
 
         All requests are made before it returns. Raises ResultExpired where the service has nothing to give any more.
@@ -104,11 +104,11 @@ class Embedder(Protocol):
     model: Model
 
     @property
-    def orders(self) -> EmbeddingJobService | None:
+    def jobs(self) -> EmbeddingJobService | None:
         """For texts that may wait; `None` where the service has no such thing."""
         ...
 
-    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
+    def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         """Every text settled once, request by request: the next one is not sent before the caller asks for it.
 
         So a caller that keeps each answer before it goes on loses none that was paid for. Raises PermanentError or

@@ -32,25 +32,25 @@ class Ledger:
 
     database: Database
     organizations: Organizations
-    arrivals: Uploads
+    uploads: Uploads
     documents: Documents
     plans: Plans
     embeddings: Embeddings
     lineage: Lineage
-    live: LiveVersions
-    sweeps: GarbageCollector
-    drift: Reconciliation
+    live_versions: LiveVersions
+    garbage: GarbageCollector
+    reconciliation: Reconciliation
     removals: Removals
     erasures: Erasures
-    orders: EmbeddingJobs
-    keys: ApiKeys
+    embedding_jobs: EmbeddingJobs
+    api_keys: ApiKeys
     events: Events
-    event_runs: FunctionRuns
+    function_runs: FunctionRuns
     listing: Listing
-    notices: Outbox
-    groups: RunGroups
+    outbox: Outbox
+    run_groups: RunGroups
     alerts: Alerts
-    tallies: Counters
+    counters: Counters
 
     @classmethod
     def over(cls, database: Database) -> Self:
@@ -80,5 +80,5 @@ class Ledger:
 
     def wake_waiting(self) -> None:
         """Ends every wait for uploads, events and messages: whoever waits is to end."""
-        for noun in (self.documents, self.event_runs, self.notices):
+        for noun in (self.documents, self.function_runs, self.outbox):
             noun.wake_waiting()

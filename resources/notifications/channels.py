@@ -28,7 +28,7 @@ class NotificationChannel(Protocol):
         """Whether the receiver knows a message when it comes again."""
 
     @property
-    def at_once(self) -> int:
+    def concurrency(self) -> int:
         """How many messages may be under way at the same time."""
 
     def send(self, notice: Notification) -> Outcome:
@@ -41,7 +41,7 @@ class UnconfiguredChannel:
 
     switch: str
     repeatable: bool = True
-    at_once: int = 1
+    concurrency: int = 1
 
     def send(self, notice: Notification) -> Outcome:
         return Outcome("refused", f"The channel {notice.channel} is not set up: set {self.switch}, then send it anew")

@@ -27,7 +27,7 @@ class Email:
     seconds: float = SECONDS
     tls: ssl.SSLContext | None = None
     repeatable: bool = False
-    at_once: int = 2
+    concurrency: int = 2
 
     def send(self, notice: Notification) -> Outcome:
         handed_over = False

@@ -17,7 +17,7 @@ class Slack:
     address: str = field(repr=False)
     seconds: float = SECONDS
     repeatable: bool = False
-    at_once: int = 1  # Slack takes one message a second
+    concurrency: int = 1  # Slack takes one message a second
 
     def send(self, notice: Notification) -> Outcome:
         answer = post(self._request({"text": text_of(notice)}), "Slack", self.seconds)

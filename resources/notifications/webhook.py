@@ -30,7 +30,7 @@ class Webhook:
     seconds: float = SECONDS
     resolve: Callable[[str, int], Sequence[str]] = resolved
     repeatable: bool = True
-    at_once: int = 4
+    concurrency: int = 4
 
     def send(self, notice: Notification) -> Outcome:
         assert notice.recipient is not None  # checked when it was put

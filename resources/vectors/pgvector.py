@@ -29,7 +29,7 @@ class PgVectorStore:
 
     name = "pgvector"
     shared = False
-    consistent = True
+    strongly_consistent = True
     page = 2000
 
     def __init__(self, database: Database) -> None:
@@ -69,7 +69,7 @@ class PgVectorStore:
             )
         return None
 
-    def wait_until_seen(self, positions: Mapping[str, int], dimension: int) -> None:
+    def wait_until_visible(self, positions: Mapping[str, int], dimension: int) -> None:
         """A committed upsert is seen by the next query."""
 
     def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:

@@ -35,7 +35,7 @@ class VectorStore(Protocol):
     shared: bool
     """Whether other programs may keep vectors there: what the ledger has no word of is not ours to judge."""
 
-    consistent: bool
+    strongly_consistent: bool
     """Whether a read sees every earlier write. Where not, the ledger says what is stored, never the store."""
 
     page: int
@@ -62,7 +62,7 @@ class VectorStore(Protocol):
         """
         ...
 
-    def wait_until_seen(self, positions: Mapping[str, int], dimension: int) -> None:
+    def wait_until_visible(self, positions: Mapping[str, int], dimension: int) -> None:
         """Return when searches of each namespace have reached its position, so that a version can go live whole.
 
         Raises TransientFailure where that takes too long. `dimension`: of a vector that can be searched with.

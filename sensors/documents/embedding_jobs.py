@@ -20,21 +20,21 @@ def embedding_orders(
     context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger], embedder: dg.ResourceParam[Embedder]
 ) -> dg.SkipReason:
     """Orders at the embedding service; their documents are put back into the queue, and their runs collect."""
-    cleared = clear(context, ledger, embedder.orders)  # first: what nobody waits for is not looked at below
+    cleared = clear(context, ledger, embedder.jobs)  # first: what nobody waits for is not looked at below
     under_way = ended = 0
-    for order in ledger.orders.due(LOOKS):
+    for order in ledger.embedding_jobs.due(LOOKS):
         try:
             done = has_ended(embedder, order)
         except TransientError as error:
-            ledger.orders.look_later(order)
+            ledger.embedding_jobs.schedule_poll(order)
             context.log.warning(f"{order.order_key}: {error}")
             break  # the service is unwell, which says nothing about any order
         if done:
-            ledger.orders.settle(order, "ready")
+            ledger.embedding_jobs.finish(order, "ready")
         else:
-            ledger.orders.look_later(order)
+            ledger.embedding_jobs.schedule_poll(order)
         ended, under_way = ended + done, under_way + (not done)
-    woken = ledger.orders.wake()
+    woken = ledger.embedding_jobs.requeue_ready()
     told = f"{under_way} orders are under way, {ended} have ended, {len(woken)} documents go on"
     return dg.SkipReason(told + (f", {cleared} are deleted at the service" if cleared else ""))
 
@@ -44,11 +44,11 @@ def clear(context: dg.SensorEvaluationContext, ledger: Ledger, service: Embeddin
     if service is None:
         return 0
     cleared = 0
-    for order in ledger.orders.unneeded(LOOKS):
+    for order in ledger.embedding_jobs.unneeded(LOOKS):
         try:
             cleared += cancel(ledger, service, order)
         except RowlineError as error:
-            ledger.orders.cancel_later(order)
+            ledger.embedding_jobs.cancel_later(order)
             context.log.warning(f"{order.order_key}: {error}")
             break
     return cleared
@@ -59,9 +59,9 @@ def has_ended(embedder: Embedder, order: EmbeddingJob) -> bool:
 
     Raises TransientError where the service cannot be asked now.
     """
-    if embedder.orders is None or order.service_id is None:
+    if embedder.jobs is None or order.service_id is None:
         return True  # the settings name another embedder now: the run says so
     try:
-        return embedder.orders.state(order.service_id).ended
+        return embedder.jobs.state(order.service_id).ended
     except PermanentError:
         return True  # a wrong key, say: the run meets it too, and its document tells

@@ -52,9 +52,9 @@ def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str, stoppe
         ledger.documents.fail(document_id, None, reason, context.dagster_run.run_id)
     group = group_of(context.dagster_run)
     if group and stopped:
-        ledger.groups.fail(group, context.dagster_run.run_id, reason)
+        ledger.run_groups.fail(group, context.dagster_run.run_id, reason)
     elif group:  # those it did not come to; one of them may be what killed it, so each is tried alone
-        ledger.groups.put_back(group, context.dagster_run.run_id)
+        ledger.run_groups.requeue(group, context.dagster_run.run_id)
     run_key = context.dagster_run.tags.get(RUN_KEY_TAG)
     if run_key and not group:
         wanted = RunRequestPlan.from_key(run_key)

@@ -76,7 +76,7 @@ def _of_dagster(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
 
 def _of_ledger(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
     """Versions in work whose run ended badly, or is not known any more, without anybody telling the ledger."""
-    in_work = ledger.documents.in_work(AT_MOST)
+    in_work = ledger.documents.running(AT_MOST)
     if not in_work:
         return []
     records = dagster.get_run_records(dg.RunsFilter(run_ids=list(in_work)))
@@ -103,7 +103,7 @@ def _end(dagster: dg.DagsterInstance, ledger: Ledger, suspect: Suspect) -> str:
     told = f"{suspect.document_id or suspect.run_id}: {reason}"
     group = group_of(now) if now else []
     if group:
-        ledger.groups.put_back(group, suspect.run_id)
+        ledger.run_groups.requeue(group, suspect.run_id)
     if now and now.status in UNDER_WAY:
         dagster.report_run_failed(now, reason)
     record = dagster.get_run_record_by_id(suspect.run_id)

@@ -22,7 +22,7 @@ def end_jobs(dagster: dg.DagsterInstance, ledger: Ledger, clock: Callable[[], fl
 
     A job whose process died goes on where Dagster starts it again: what waits for it must not begin before that.
     """
-    asked = ledger.event_runs.requested()
+    asked = ledger.function_runs.requested()
     if not asked:
         return 0
     newest: dict[str, dg.RunRecord] = {}
@@ -32,7 +32,7 @@ def end_jobs(dagster: dg.DagsterInstance, ledger: Ledger, clock: Callable[[], fl
     for run_id, ago in asked.items():
         record = newest.get(run_id)
         if record is None and ago > GONE_AFTER:
-            ledger.event_runs.end(run_id, "failed", GONE)
+            ledger.function_runs.end(run_id, "failed", GONE)
         elif record is not None and record.dagster_run.status in ENDED and not goes_on(dagster, record, clock):
             _end(dagster, ledger, run_id, record.dagster_run)
         else:
@@ -43,13 +43,13 @@ def end_jobs(dagster: dg.DagsterInstance, ledger: Ledger, clock: Callable[[], fl
 
 def _end(dagster: dg.DagsterInstance, ledger: Ledger, run_id: str, run: dg.DagsterRun) -> None:
     if run.status is dg.DagsterRunStatus.SUCCESS:
-        ledger.event_runs.end(run_id, "completed", dagster_run_id=run.run_id)
+        ledger.function_runs.end(run_id, "completed", dagster_run_id=run.run_id)
     elif run.status is dg.DagsterRunStatus.CANCELED:
-        ledger.event_runs.end(run_id, "cancelled", "The job was stopped", dagster_run_id=run.run_id)
+        ledger.function_runs.end(run_id, "cancelled", "The job was stopped", dagster_run_id=run.run_id)
     else:
         reasons = list(_reasons(dagster, run.run_id))
         told = reasons[-1] if reasons else f"The job failed; run {run.run_id[:8]} in Dagster has the details"
-        ledger.event_runs.end(run_id, "failed", told, dagster_run_id=run.run_id)
+        ledger.function_runs.end(run_id, "failed", told, dagster_run_id=run.run_id)
 
 
 def _reasons(dagster: dg.DagsterInstance, run_id: str) -> Iterable[str]:
@@ -63,12 +63,12 @@ def _reasons(dagster: dg.DagsterInstance, run_id: str) -> Iterable[str]:
 
 def carry_out_cancellations(dagster: dg.DagsterInstance, ledger: Ledger) -> int:
     """Stop what somebody wants to be ended; how many were."""
-    return sum(_cancel(dagster, ledger, run) for run in ledger.event_runs.to_cancel())
+    return sum(_cancel(dagster, ledger, run) for run in ledger.function_runs.to_cancel())
 
 
 def _cancel(dagster: dg.DagsterInstance, ledger: Ledger, run: CancelledRun) -> bool:
     if run.only_follows:  # somebody else's upload, or an earlier event's, goes on
-        ledger.event_runs.end(run.run_id, "cancelled", CANCELLED)
+        ledger.function_runs.end(run.run_id, "cancelled", CANCELLED)
         return True
     under_way = [found for found in _runs_of(dagster, run) if found.status not in ENDED]
     if not under_way and run.requested and run.dagster_run_id is None:
@@ -77,7 +77,7 @@ def _cancel(dagster: dg.DagsterInstance, ledger: Ledger, run: CancelledRun) -> b
         dagster.run_coordinator.cancel_run(found.run_id)
     if run.document_id and run.version:
         ledger.documents.fail(run.document_id, run.version, CANCELLED)
-    ledger.event_runs.end(run.run_id, "cancelled", CANCELLED)
+    ledger.function_runs.end(run.run_id, "cancelled", CANCELLED)
     return True
 
 

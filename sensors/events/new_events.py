@@ -44,14 +44,14 @@ def evaluate(
 ) -> dg.SensorResult | dg.SkipReason:
     """Events recorded in the ledger; waits there, so that an effect comes within a second."""
     # the cursor holds what the tick before asked for: it is stored only after the daemon has taken the requests
-    ledger.event_runs.mark_requested(json.loads(context.cursor or "[]"))
+    ledger.function_runs.mark_requested(json.loads(context.cursor or "[]"))
     effects = Effects(ledger, uploads, event_files)
-    ended = end_jobs(context.instance, ledger) + ledger.event_runs.settle()
+    ended = end_jobs(context.instance, ledger) + ledger.function_runs.finish_from_versions()
     ended += carry_out_cancellations(context.instance, ledger)
     settled = effects.work(WORK_SECONDS)
     requests = requests_for(ledger)
     if not (settled or requests or ended):
-        ledger.event_runs.wait(most_of_each(ledger.event_runs.under_way()), LOOK_SECONDS)
+        ledger.function_runs.wait(most_of_each(ledger.function_runs.under_way()), LOOK_SECONDS)
         settled = effects.work(WORK_SECONDS)
         requests = requests_for(ledger)
     if not requests:
@@ -65,14 +65,14 @@ def evaluate(
 def requests_for(ledger: Ledger) -> list[dg.RunRequest]:
     """The jobs that are to be asked for. A run whose job cannot be told fails, and holds up no other."""
     requests = []
-    for run in ledger.event_runs.requesting():
+    for run in ledger.function_runs.requesting():
         try:
             requests.append(request_of(run))
         except PermanentError as error:
-            ledger.event_runs.end(run.run_id, "failed", str(error))
+            ledger.function_runs.end(run.run_id, "failed", str(error))
         except Exception:
             log.exception("The job of run %s of %s cannot be told", run.run_id, run.function)
-            ledger.event_runs.end(run.run_id, "failed", UNEXPECTED)
+            ledger.function_runs.end(run.run_id, "failed", UNEXPECTED)
     return requests
 
 

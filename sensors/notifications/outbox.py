@@ -28,12 +28,12 @@ def outbox(
     channels: dg.ResourceParam[Mapping[Channel, NotificationChannel]],
 ) -> dg.SkipReason:
     """Messages in the ledger's outbox; each is sent once, or it is known why not."""
-    Delivery(ledger.notices, channels, 0).settle_forsaken()
-    if not ledger.notices.is_due():
-        ledger.notices.wait_for_notice(LOOK_SECONDS)
-    if not ledger.notices.is_due():
+    Delivery(ledger.outbox, channels, 0).settle_forsaken()
+    if not ledger.outbox.is_due():
+        ledger.outbox.wait_for_notice(LOOK_SECONDS)
+    if not ledger.outbox.is_due():
         return dg.SkipReason("no message is due")
-    delivery = Delivery(ledger.notices, channels, CLAIM_SECONDS)
+    delivery = Delivery(ledger.outbox, channels, CLAIM_SECONDS)
     if not in_background(delivery, LEAVE_SECONDS):
         delivery.troubles.append("a channel is slow; what is under way is finished in the background")
     for trouble in delivery.troubles:

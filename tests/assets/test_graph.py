@@ -65,7 +65,7 @@ def test_every_row_has_a_lineage_record_that_names_where_it_came_from(rowline: D
     """B9: document, vector, namespace, source row and number, embedded text, run and content hash."""
     uploaded = rowline.upload(items("anvil", "bellows"))
     run = rowline.run(uploaded.document_id)
-    version = rowline.services.ledger.documents.newest(uploaded.document_id)
+    version = rowline.services.ledger.documents.latest(uploaded.document_id)
 
     first, second = rowline.lineage(version)
     assert (first["sheet"], first["row_number"], first["batch_number"]) == ("csv", 2, 1)
@@ -292,7 +292,7 @@ def test_documents_have_a_status_all_the_way(rowline: Deployment):
     uploaded = rowline.upload(items("anvil"))
     embedder.before = lambda _: seen.append(  # type: ignore[attr-defined]
         (
-            rowline.services.ledger.documents.newest(uploaded.document_id).status,
+            rowline.services.ledger.documents.latest(uploaded.document_id).status,
             rowline.batches(uploaded)[0]["status"],
         )
     )

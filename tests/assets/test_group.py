@@ -47,7 +47,7 @@ def uploaded(rowline: Deployment, *names: str) -> list[Version]:
 
 
 def statuses(rowline: Deployment, versions: Sequence[Version]) -> list[str]:
-    return [rowline.services.ledger.documents.newest(one.document_id).status for one in versions]
+    return [rowline.services.ledger.documents.latest(one.document_id).status for one in versions]
 
 
 def materialized(rowline: Deployment, asset: str) -> list[str | None]:
@@ -108,7 +108,7 @@ def test_a_bad_file_fails_alone_with_its_own_reason(rowline: Deployment):
     result = process(rowline, versions)
     assert not result.success
     assert statuses(rowline, versions) == ["completed", "failed", "completed", "completed", "completed"]
-    reason = rowline.services.ledger.documents.newest(bad.document_id).error
+    reason = rowline.services.ledger.documents.latest(bad.document_id).error
     assert reason
     assert "broken.xlsx" in reason
     (failure,) = [event for event in result.all_events if event.is_step_failure]
@@ -147,7 +147,7 @@ def test_a_failed_blocking_check_stops_its_document_only(rowline: Deployment):
     bad, good = versions = uploaded(rowline, "anvil", "bellows")
     process(rowline, versions, embedder=Empty(rowline.services.embedder, "anvil"))
     assert statuses(rowline, versions) == ["failed", "completed"]
-    assert "failed in embeddings_checks" in str(rowline.services.ledger.documents.newest(bad.document_id).error)
+    assert "failed in embeddings_checks" in str(rowline.services.ledger.documents.latest(bad.document_id).error)
     assert materialized(rowline, "embeddings") == sorted([bad.document_id, good.document_id])
     assert materialized(rowline, "namespace_vectors") == [good.document_id]
 
@@ -157,7 +157,7 @@ def test_what_may_pass_has_the_document_tried_again_by_a_run_of_its_own(rowline:
     result = process(rowline, versions, embedder=Away(rowline.services.embedder, "bellows"))
     assert result.success, "nothing has failed for good"
     assert statuses(rowline, versions) == ["completed", "pending", "completed"]
-    (waiting,) = rowline.services.ledger.documents.waiting()
+    (waiting,) = rowline.services.ledger.documents.pending()
     assert (waiting.document_id, waiting.attempt) == (versions[1].document_id, 2)
     assert rowline.process(waiting.document_id).status == "completed"
 
@@ -188,7 +188,7 @@ def test_a_document_that_is_cancelled_before_its_turn_is_not_paid_for(rowline: D
     assert len(embedder.texts) == 2
     assert not any("clamp" in text for text in embedder.texts)
     assert statuses(rowline, versions) == ["completed", "completed", "failed"]
-    assert rowline.services.ledger.documents.newest(last.document_id).error == "cancelled"
+    assert rowline.services.ledger.documents.latest(last.document_id).error == "cancelled"
 
 
 def test_what_comes_into_a_namespace_later_is_told_by_those_that_are_checked_later(
@@ -234,7 +234,7 @@ def test_a_bug_that_one_document_meets_is_not_the_others_trouble(rowline: Deploy
     versions = uploaded(rowline, "anvil", "bellows")
     process(rowline, versions, embedder=Breaks(rowline.services.embedder, "anvil"))
     assert statuses(rowline, versions) == ["failed", "completed"]
-    assert "failed in embeddings" in str(rowline.services.ledger.documents.newest(versions[0].document_id).error)
+    assert "failed in embeddings" in str(rowline.services.ledger.documents.latest(versions[0].document_id).error)
 
 
 def test_a_group_leaves_what_is_done_overtaken_or_begun_by_others(rowline: Deployment):
@@ -254,14 +254,14 @@ def test_a_document_that_somebody_works_on_is_waited_for_last(rowline: Deploymen
     """Nobody waits behind it; when it is free, what still waits of it is done."""
     versions = uploaded(rowline, "anvil", "bellows")
     order: list[str] = []
-    begin = type(rowline.services.ledger.documents).begin
+    begin = type(rowline.services.ledger.documents).start
     monkeypatch.setattr(
         type(rowline.services.ledger.documents),
         "begin",
         lambda self, document, run: order.append(document) or begin(self, document, run),
     )
     ledger = rowline.services.ledger
-    claimed = type(ledger.groups).claimed
+    claimed = type(ledger.run_groups).claimed
     held = ledger.documents.claim(versions[0].document_id)
     held.__enter__()
     monkeypatch.setattr(
@@ -298,10 +298,10 @@ def test_after_a_crash_what_is_finished_is_finished_and_the_rest_is_tried_alone(
     assert len(group_of(run)) == 3
     ended(rowline, run, failed_runs, "report_run_failed")
     assert statuses(rowline, versions) == ["completed", "pending", "pending"]
-    waiting = rowline.services.ledger.documents.waiting()
+    waiting = rowline.services.ledger.documents.pending()
     assert [(one.document_id, one.attempt) for one in waiting] == [(v.document_id, 2) for v in versions[1:]]
     ended(rowline, run, failed_runs, "report_run_failed")
-    assert [one.attempt for one in rowline.services.ledger.documents.waiting()] == [2, 2], "told twice is told once"
+    assert [one.attempt for one in rowline.services.ledger.documents.pending()] == [2, 2], "told twice is told once"
     assert process(rowline, versions).success, "the same group again leaves them to their own runs"
     for one in waiting:
         assert rowline.process(one.document_id).status == "completed"
@@ -311,5 +311,5 @@ def test_a_group_that_a_person_stopped_is_told_on_what_it_did_not_finish(rowline
     versions, run = half_done(rowline)
     ended(rowline, run, canceled_runs, "report_run_canceled")
     assert statuses(rowline, versions) == ["completed", "failed", "failed"]
-    told = [str(rowline.services.ledger.documents.newest(one.document_id).error) for one in versions[1:]]
+    told = [str(rowline.services.ledger.documents.latest(one.document_id).error) for one in versions[1:]]
     assert all(reason.startswith("The run was stopped") for reason in told)

@@ -17,8 +17,8 @@ def test_a_later_step_alone_leaves_the_live_version_and_the_waiting_one_as_they_
     waiting = rowline.upload(items("chisel"), first.document_id)
     before = rowline.stored()
     rowline.step(step, first.document_id, f"{step}-by-hand")
-    assert rowline.services.ledger.documents.newest(first.document_id).status == "pending"
-    assert rowline.services.ledger.documents.at(first.document_id, 1).status == "completed"
+    assert rowline.services.ledger.documents.latest(first.document_id).status == "pending"
+    assert rowline.services.ledger.documents.get(first.document_id, 1).status == "completed"
     assert rowline.stored() == before
     assert rowline.process(first.document_id).live_version == waiting.version
     assert set(rowline.stored()) == rowline.promised()
@@ -29,7 +29,7 @@ def test_a_later_step_of_a_document_never_begun_is_refused_and_it_still_waits(ro
     waiting = rowline.upload(items("anvil"))
     with pytest.raises(dg.Failure, match="never processed; materialize the whole group"):
         rowline.step(step, waiting.document_id, "by-hand")
-    assert rowline.services.ledger.documents.newest(waiting.document_id).status == "pending"
+    assert rowline.services.ledger.documents.latest(waiting.document_id).status == "pending"
     assert rowline.process(waiting.document_id).status == "completed"
 
 

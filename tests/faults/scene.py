@@ -156,12 +156,12 @@ class Story:
 
     def process(self) -> tuple[Any, dg.ExecuteInProcessResult]:
         run = self.rowline.run(self.document_id)
-        return self.rowline.services.ledger.documents.newest(self.document_id), run
+        return self.rowline.services.ledger.documents.latest(self.document_id), run
 
     def retry(self) -> Any:
         """As a person does it: `retry` where the version failed, else the run once more."""
         documents = self.rowline.services.ledger.documents
-        if documents.newest(self.document_id).status == "failed":
+        if documents.latest(self.document_id).status == "failed":
             documents.retry(self.document_id)
         return self.rowline.quick(self.document_id)
 

@@ -73,7 +73,7 @@ def test_no_key_is_in_what_the_gateway_prints_or_answers(
 ) -> None:
     """At its most talkative; with right keys, wrong ones, and a ledger that breaks under it."""
     new = mint_key(environment)  # type: ignore[arg-type]
-    services.ledger.keys.put(new, "acme", "test", frozenset({"admin"}))
+    services.ledger.api_keys.put(new, "acme", "test", frozenset({"admin"}))
     keys = [new.text, mint_key(environment).text, EVENT_KEY, SIGNING_KEY, mint_token()]  # type: ignore[arg-type]
     gateway = start(
         ENVIRONMENT=environment,

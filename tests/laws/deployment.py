@@ -79,7 +79,7 @@ class Deployment:
         economy: bool | None = None,
     ) -> Version:
         body = table if isinstance(table, bytes) else csv_bytes(table)
-        return self.services.uploads.take(
+        return self.services.uploads.upload(
             io.BytesIO(body),
             filename,
             organization,
@@ -111,7 +111,7 @@ class Deployment:
     def process(self, document_id: str, **doubles: Any) -> Version:
         """Run the graph and return the newest version as it then stands."""
         self.run(document_id, **doubles)
-        return self.services.ledger.documents.newest(document_id)
+        return self.services.ledger.documents.latest(document_id)
 
     def index(self, table: Table | bytes, document: str | SameName | None = None, **upload: Any) -> Version:
         """Upload and do what a run does, which must succeed: a document to begin with, without Dagster's records."""
@@ -136,7 +136,7 @@ class Deployment:
         run_id = str(uuid4())
         for asset in STEPS:
             self.step(asset, document_id, run_id, **doubles)
-        return self.services.ledger.documents.newest(document_id)
+        return self.services.ledger.documents.latest(document_id)
 
     def employees(self, *numbers: str, organization: str = "acme") -> None:
         self.services.ledger.organizations.put_employees(

@@ -17,14 +17,14 @@ MOST = {"document-process": 7}  # small groups, so that a kill falls between two
 def main() -> None:
     services = open_services()
     effects = Effects(services.ledger, None, services.event_files, most=lambda _: MOST)  # type: ignore[arg-type]
-    runs = services.ledger.event_runs
+    runs = services.ledger.function_runs
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:
         try:
             effects.work(10)
-            runs.settle()
-            if not runs.due(MOST) and "--once" in sys.argv:
+            runs.finish_from_versions()
+            if not runs.list_due(MOST) and "--once" in sys.argv:
                 break
             runs.wait(MOST, 1, look_every=0.1)
         except TransientError:

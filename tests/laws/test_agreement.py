@@ -142,8 +142,8 @@ def test_a_version_overtaken_in_the_middle_of_its_run_leaves_nothing_behind(rowl
         rowline.step("namespace_vectors", first.document_id, "run-of-two")
     with pytest.raises(dg.Failure, match="Version 3 was uploaded"):
         rowline.step("lineage", first.document_id, "run-of-two")
-    assert rowline.services.ledger.documents.newest(first.document_id).live_version == 3
-    assert rowline.services.ledger.documents.at(first.document_id, 2).status == "failed"
+    assert rowline.services.ledger.documents.latest(first.document_id).live_version == 3
+    assert rowline.services.ledger.documents.get(first.document_id, 2).status == "failed"
     assert set(rowline.stored()) == rowline.promised()
 
 

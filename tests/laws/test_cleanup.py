@@ -20,7 +20,7 @@ TABLES = ("documents", "versions", "batches", "lineage", "document_namespaces", 
 
 
 def clean(rowline: Deployment, document_id: str, dry_run: bool = False, **doubles: Any) -> CleanedUp:
-    return clean_up(replace(rowline.services.places, **doubles), document_id, dry_run)
+    return clean_up(replace(rowline.services.document_stores, **doubles), document_id, dry_run)
 
 
 def counts(rowline: Deployment) -> dict[str, int]:
@@ -109,7 +109,7 @@ def test_stopped_anywhere_it_is_out_of_every_search_or_whole_and_doing_it_again_
     assert rowline.stored().keys() == rowline.promised()
     assert counts(rowline)["documents"] == 1
     assert len(rowline.found("item", k=9)) == 2
-    assert rowline.services.ledger.documents.newest(other).status == "completed"
+    assert rowline.services.ledger.documents.latest(other).status == "completed"
 
 
 def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deployment):
@@ -117,9 +117,9 @@ def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deploymen
     for n in (2, 3, 4):
         rowline.index(items(f"v{n}", "always"), document)
     services = rowline.services
-    dry = clean_up_old_versions(services.places, document, keep=2)
+    dry = clean_up_old_versions(services.document_stores, document, keep=2)
     assert (dry.versions, counts(rowline)["versions"]) == ([1, 2], 4)
-    told = clean_up_old_versions(services.places, document, keep=2, dry_run=False)
+    told = clean_up_old_versions(services.document_stores, document, keep=2, dry_run=False)
     assert (told.versions, told.embeddings_deleted) == ([1, 2], 2)
     assert counts(rowline) | {"batches": 0} == {
         "documents": 1,
@@ -134,7 +134,7 @@ def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deploymen
         roll_back(services.ledger, services.vectors, document, 1)
     roll_back(services.ledger, services.vectors, document, 3)
     assert rowline.stored().keys() == rowline.promised()
-    assert clean_up_old_versions(services.places, document, keep=1, dry_run=False).versions == []
+    assert clean_up_old_versions(services.document_stores, document, keep=1, dry_run=False).versions == []
 
 
 def test_a_document_on_its_way_out_does_not_come_back(rowline: Deployment):
@@ -166,10 +166,10 @@ def test_a_version_that_is_half_forgotten_cannot_be_gone_back_to_and_doing_it_ag
     failing = FailsAt(1, TransientError("the ledger is away"), ["forget"])
     ledger = watched_ledger(services.ledger, failing, "removals")
     with pytest.raises(TransientError):
-        clean_up_old_versions(replace(services.places, ledger=ledger), document, keep=2, dry_run=False)
+        clean_up_old_versions(replace(services.document_stores, ledger=ledger), document, keep=2, dry_run=False)
     with pytest.raises(InvalidRequest, match="completed and kept: 2, 3"):
         roll_back(services.ledger, services.vectors, document, 1)
-    told = clean_up_old_versions(services.places, document, 9, dry_run=False)
+    told = clean_up_old_versions(services.document_stores, document, 9, dry_run=False)
     assert told.versions == [1], "whatever is to be kept now"
 
 
@@ -179,10 +179,10 @@ def test_a_document_on_its_way_out_says_so(rowline: Deployment):
     failing = FailsAt(1, TransientError("the service is away"), ["superseded"])
     with pytest.raises(TransientError):
         clean(rowline, version.document_id, ledger=watched_ledger(rowline.services.ledger, failing))
-    assert "is being removed" in documents.newest(version.document_id).error
+    assert "is being removed" in documents.latest(version.document_id).error
     with pytest.raises(InvalidRequest, match=r"is being removed; `rowline cleanup doc_.*` ends it"):
         documents.retry(version.document_id)
-    assert [one.removed for one in documents.listed()] == [True]
+    assert [one.removed for one in documents.list_all()] == [True]
     clean(rowline, version.document_id)
     with pytest.raises(NotFound, match="was removed"):  # what a run in its middle is told
-        documents.worked_on(version.document_id, "run")
+        documents.current_for_run(version.document_id, "run")

@@ -32,14 +32,14 @@ def lived(rowline: Deployment, organization: str, versions: list[set[str]], goes
         document = uploaded.document_id
         rowline.quick(document)
     assert document
-    if goes_back and rowline.services.ledger.documents.newest(document).version > 1:
+    if goes_back and rowline.services.ledger.documents.latest(document).version > 1:
         roll_back(rowline.services.ledger, rowline.services.vectors, document, 1)
     return document
 
 
 def remove_all(rowline: Deployment) -> None:
     for row in rowline.sql("SELECT document_id FROM documents"):
-        clean_up(rowline.services.places, row["document_id"], dry_run=False)
+        clean_up(rowline.services.document_stores, row["document_id"], dry_run=False)
 
 
 @pytest.mark.slow
@@ -49,8 +49,8 @@ def test_documents_that_share_rows_go_as_the_dry_run_said(rowline: Deployment, l
     remove_all(rowline)
     documents = [lived(rowline, *life) for life in lives]
     chosen = data.draw(st.permutations(documents))[: data.draw(st.integers(2, len(documents)))]
-    dry = would_go(rowline.services.places, *chosen)
-    wet = [clean_up(rowline.services.places, document, dry_run=False) for document in chosen]
+    dry = would_go(rowline.services.document_stores, *chosen)
+    wet = [clean_up(rowline.services.document_stores, document, dry_run=False) for document in chosen]
     assert [replace(one, dry_run=False) for one in dry] == wet
 
 
@@ -62,8 +62,8 @@ def test_old_versions_go_as_the_dry_run_said(rowline: Deployment, life, other, g
     remove_all(rowline)
     document = lived(rowline, "acme", life, goes_back)
     lived(rowline, "acme", [other], False)
-    dry = clean_up_old_versions(rowline.services.places, document, keep)
-    wet = clean_up_old_versions(rowline.services.places, document, keep, dry_run=False)
+    dry = clean_up_old_versions(rowline.services.document_stores, document, keep)
+    wet = clean_up_old_versions(rowline.services.document_stores, document, keep, dry_run=False)
     assert replace(dry, dry_run=False) == wet
 
 
@@ -79,8 +79,8 @@ def test_a_version_that_failed_takes_away_what_it_had_stored_and_no_more(rowline
     services.ledger.documents.fail(document, None, "died", "run that died")
     held = len(rowline.stored())
     assert held == newer + (steps == 4)
-    dry = clean_up(services.places, document)
-    wet = clean_up(services.places, document, dry_run=False)
+    dry = clean_up(services.document_stores, document)
+    wet = clean_up(services.document_stores, document, dry_run=False)
     assert (replace(dry, dry_run=False), wet.vectors_deleted) == (wet, held)
 
 
@@ -98,7 +98,7 @@ def test_the_job_tells_what_goes_with_all_of_its_documents(rowline: Deployment):
 
 
 def test_of_an_unknown_document_nothing_would_go(rowline: Deployment):
-    assert would_go(rowline.services.places, "doc_unknown") == [CleanedUp("doc_unknown", True)]
+    assert would_go(rowline.services.document_stores, "doc_unknown") == [CleanedUp("doc_unknown", True)]
     for dry_run in (True, False):
         with pytest.raises(NotFound, match="There is no document doc_unknown"):
-            clean_up(rowline.services.places, "doc_unknown", dry_run)
+            clean_up(rowline.services.document_stores, "doc_unknown", dry_run)

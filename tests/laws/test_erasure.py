@@ -49,7 +49,7 @@ def split(rowline: Deployment) -> str:
 
 
 def forget_employee(rowline: Deployment, number: str, dry_run: bool = False) -> Receipt:
-    return erase_employee(rowline.services.places, "acme", number, dry_run)
+    return erase_employee(rowline.services.document_stores, "acme", number, dry_run)
 
 
 def test_an_employee_is_gone_and_the_others_stay(rowline: Deployment):
@@ -65,7 +65,7 @@ def test_an_employee_is_gone_and_the_others_stay(rowline: Deployment):
         assert gone not in held
     assert rowline.found("saw", employee_id="E2") == ["saw"]
     assert rowline.stored().keys() == rowline.promised()
-    version = rowline.services.ledger.documents.newest(document)
+    version = rowline.services.ledger.documents.latest(document)
     assert [outcome for _, outcome in rowline.outcomes(version)] == ["error", "unchanged", "error", "error", "error"]
     assert not list(rowline.services.objects.keys("uploads/"))
     digests = rowline.sql("SELECT DISTINCT sha256 FROM versions")
@@ -80,7 +80,7 @@ def test_an_organization_is_gone_and_its_neighbour_stays(rowline: Deployment):
     rowline.services.ledger.organizations.put_template("acme", STAFF)
     rowline.index(items("anvil"), organization="rival")
     services = rowline.services
-    receipt = erase_organization(services.places, "acme", NOW, dry_run=False)
+    receipt = erase_organization(services.document_stores, "acme", NOW, dry_run=False)
     assert (len(receipt.documents), receipt.employees_deleted, receipt.templates_deleted) == (2, 2, 1)
     assert receipt.vectors_deleted == 5
     assert "acme" not in text_of_everything(rowline)
@@ -107,7 +107,7 @@ def test_stopped_anywhere_doing_it_again_ends_it(rowline: Deployment, point: int
 
 
 def erase_acme(rowline: Deployment, dry_run: bool = False) -> Receipt:
-    return erase_organization(rowline.services.places, "acme", NOW, dry_run)
+    return erase_organization(rowline.services.document_stores, "acme", NOW, dry_run)
 
 
 def test_every_table_that_names_an_organization_is_emptied_with_it(rowline: Deployment):
@@ -159,7 +159,7 @@ def test_nobody_is_erased_from_under_a_document_that_waits_or_is_worked_on(rowli
 def test_a_document_tells_of_the_rows_that_are_left_and_is_not_read_again(rowline: Deployment):
     document = split(rowline)
     forget_employee(rowline, "E1")
-    newest = rowline.services.ledger.documents.newest(document)
+    newest = rowline.services.ledger.documents.latest(document)
     counts = {name: newest.result[name] for name in ("totalRows", "processedRows", "errorRows", "duplicateRows")}
     assert counts == {"totalRows": 5, "processedRows": 1, "errorRows": 4, "duplicateRows": 0}
     assert {error["message"] for error in newest.result["errors"]} == {
@@ -195,7 +195,7 @@ def test_what_is_uploaded_while_an_organization_goes_is_whole_and_told(rowline: 
         if not late:
             late.append(rowline.upload(items("bolt")))
 
-    hooked = replace(services.places, ledger=watched_ledger(services.ledger, upload_once, "removals"))
+    hooked = replace(services.document_stores, ledger=watched_ledger(services.ledger, upload_once, "removals"))
     receipt = erase_organization(hooked, "acme", NOW, dry_run=False)
     assert receipt.arrived_meanwhile == [late[0].document_id]
     assert rowline.process(late[0].document_id).status == "completed"
@@ -211,10 +211,10 @@ def test_a_file_that_is_just_being_uploaded_is_there_when_its_version_is_recorde
     services = rowline.services
 
     def erase(*_: object) -> None:
-        erase_organization(services.places, "acme", datetime.now(UTC), dry_run=False)
+        erase_organization(services.document_stores, "acme", datetime.now(UTC), dry_run=False)
 
     uploads = replace(services.uploads, ledger=watched_ledger(services.ledger, erase, "arrivals"))
-    version = uploads.take(io.BytesIO(csv_bytes(items("bolt"))), "a.csv", "acme", WorkbookTemplate(), "company_wide")
+    version = uploads.upload(io.BytesIO(csv_bytes(items("bolt"))), "a.csv", "acme", WorkbookTemplate(), "company_wide")
     assert rowline.process(version.document_id).status == "completed"
     assert len(rowline.found("item")) == 1
 
@@ -229,7 +229,7 @@ def test_an_event_that_waits_brings_no_file_into_an_organization_that_goes(rowli
         if name == "withdraw":
             Effects(services.ledger, services.uploads, services.event_files).work(9.0)
 
-    ticking = replace(services.places, ledger=watched_ledger(services.ledger, tick, "removals"))
+    ticking = replace(services.document_stores, ledger=watched_ledger(services.ledger, tick, "removals"))
     receipt = erase_organization(ticking, "acme", NOW, dry_run=False)
     assert (receipt.events_deleted, receipt.arrived_meanwhile) == (1, [])
     assert run not in text_of_everything(rowline)
@@ -243,7 +243,7 @@ def test_what_vector_sync_brings_back_of_an_employee_while_they_are_erased_goes_
         if name == "erase_rows":
             assert sync_vectors(services.ledger, services.vectors, repair=True).restored
 
-    repaired = replace(services.places, ledger=watched_ledger(services.ledger, repair, "erasures"))
+    repaired = replace(services.document_stores, ledger=watched_ledger(services.ledger, repair, "erasures"))
     erase_employee(repaired, "acme", "E1", dry_run=False)
     assert "E1" not in text_of_everything(rowline)
     assert rowline.stored().keys() == rowline.promised()
@@ -263,8 +263,8 @@ def test_an_organization_that_nobody_knows_is_not_erased(rowline: Deployment):
 def sign_in(services: Services, organization: str, employee: str | None = None) -> str:
     """A key with a session; its id."""
     made = mint_key()
-    services.ledger.keys.put(made, organization, "a person", frozenset({"search"}), employee)
-    services.ledger.keys.open_session(f"session of {made.key_id}", made.key_id, timedelta(hours=1))
+    services.ledger.api_keys.put(made, organization, "a person", frozenset({"search"}), employee)
+    services.ledger.api_keys.open_session(f"session of {made.key_id}", made.key_id, timedelta(hours=1))
     return made.key_id
 
 
@@ -280,8 +280,8 @@ def test_nothing_of_an_organization_is_left_in_events_messages_alerts_keys_and_s
         rowline.index(items("anvil"), organization=organization)
         sign_in(services, organization)
         send(services, organization, about=f"a secret of {organization}")
-        services.ledger.notices.put(NewNotification(organization, "k", "slack", None, "", f"hello {organization}"))
-        services.ledger.notices.put(
+        services.ledger.outbox.enqueue(NewNotification(organization, "k", "slack", None, "", f"hello {organization}"))
+        services.ledger.outbox.enqueue(
             NewNotification(
                 "operator", organization, "slack", None, "", f"{organization} failed", about=(organization,)
             )
@@ -311,7 +311,7 @@ def test_of_what_apps_sent_that_goes_which_names_the_employee(rowline: Deploymen
         ingest_events(services, "acme", json.dumps(event).encode())
     send(services, "rival", who="E1")
     for number, text in enumerate(("Name of E1 is ill", "nothing to tell", "E1")):
-        services.ledger.notices.put(NewNotification("acme", f"{number}", "slack", None, "", text, {"who": text}))
+        services.ledger.outbox.enqueue(NewNotification("acme", f"{number}", "slack", None, "", text, {"who": text}))
     mine, other = sign_in(services, "acme", "E1"), sign_in(services, "acme", "E2")
 
     receipt = forget_employee(rowline, "E1")
@@ -343,13 +343,13 @@ def test_a_number_of_json_that_is_the_employees_number_goes_too(rowline: Deploym
     ]
     for data in theirs + kept:
         ingest_events(services, "acme", f'{{"name":"hr/changed","data":{{"given":{data}}}}}'.encode())
-        notice = services.ledger.notices.put(
+        notice = services.ledger.outbox.enqueue(
             NewNotification("acme", data, "slack", None, "", "m", json.loads(f'{{"v":{data}}}'))
         )
         rowline.sql("UPDATE notices SET state = 'sent', settled_at = now() WHERE notice_id = %(id)s", id=notice)
     waiting = {"documentId": "d", "targetVersion": 1001}
     ingest_events(services, "acme", json.dumps({"name": "document/rollback", "data": waiting}).encode())
-    services.ledger.notices.put(NewNotification("acme", "waits", "slack", None, "", "m", {"version": 1001}))
+    services.ledger.outbox.enqueue(NewNotification("acme", "waits", "slack", None, "", "m", {"version": 1001}))
 
     receipt = forget_employee(rowline, "1001")
     assert (receipt.events_deleted, receipt.notices_deleted) == (len(theirs), len(theirs))
@@ -362,7 +362,7 @@ def test_a_number_of_json_that_is_the_employees_number_goes_too(rowline: Deploym
 def test_the_run_of_an_event_forgets_what_its_document_forgot(rowline: Deployment):
     """It holds a copy of the result, with the errors of rows."""
     send(rowline.services, "acme", about="nothing")
-    version = rowline.services.ledger.documents.newest(split(rowline))
+    version = rowline.services.ledger.documents.latest(split(rowline))
     (event,) = rowline.sql("SELECT event_id FROM events")
     rowline.employees("E9")
     rowline.sql(
@@ -377,5 +377,5 @@ def test_the_run_of_an_event_forgets_what_its_document_forgot(rowline: Deploymen
     (run,) = rowline.sql("SELECT output FROM event_runs")
     told = json.loads(run["output"])
     assert told["effect"] == "done"
-    assert told["result"] == rowline.services.ledger.documents.newest(version.document_id).result
+    assert told["result"] == rowline.services.ledger.documents.latest(version.document_id).result
     assert "employee E9" not in text_of_everything(rowline)

@@ -184,7 +184,7 @@ def deployment(clean_environment: Path) -> Iterator[Callable[[int], Deployment]]
         upgrade(one.server.url())
         services = Services(Settings(database_url=one.server.url(), rowline_home=one.home))  # type: ignore[arg-type]
         new = mint_key("development")
-        services.ledger.keys.put(new, "acme", "an app", frozenset({"events"}))
+        services.ledger.api_keys.put(new, "acme", "an app", frozenset({"events"}))
         services.close()
         one.key = new.text
         one.sql(DOCUMENTS, documents=documents)
@@ -214,7 +214,7 @@ def test_what_is_acknowledged_is_on_disk_by_then(rowline: laws.Deployment):
     rowline.sql(HOW_COMMITTED)
     ingest_events(rowline.services, "acme", b'{"name": "app/x"}')
     rowline.upload(laws.items("anvil"))
-    rowline.services.ledger.notices.put(NewNotification("acme", "k", "slack", None, "", "hello"))
+    rowline.services.ledger.outbox.enqueue(NewNotification("acme", "k", "slack", None, "", "hello"))
     told = rowline.sql("SELECT * FROM committed")
     assert told == [{"of": table, "waits_for_disk": "on"} for table in ("events", "versions", "notices")]
 

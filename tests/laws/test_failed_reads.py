@@ -90,7 +90,7 @@ def test_a_database_that_is_away_is_a_transient_failure_everywhere(rowline: Depl
         database = Database(proxy.url(), pool_seconds=0.2)
         ledger = Ledger.over(database)
         search = Search(ledger, PgVectorStore(database), rowline.services.embedder)
-        assert ledger.documents.listed() == [version]
+        assert ledger.documents.list_all() == [version]
         proxy.down()
         for question in questions(ledger, search, version):
             with pytest.raises(TransientError, match="Nobody listens at"):
@@ -100,12 +100,12 @@ def test_a_database_that_is_away_is_a_transient_failure_everywhere(rowline: Depl
 
 def questions(ledger: Ledger, search: Search, version: Version) -> list[Callable[[], Any]]:
     return [
-        ledger.documents.waiting,
-        ledger.documents.listed,
-        lambda: ledger.documents.newest(version.document_id),
+        ledger.documents.pending,
+        ledger.documents.list_all,
+        lambda: ledger.documents.latest(version.document_id),
         lambda: ledger.plans.unfinished(version),
         lambda: ledger.lineage.namespaces(version),
-        lambda: list(ledger.sweeps.superseded(version.document_id, [1])),
+        lambda: list(ledger.garbage.superseded(version.document_id, [1])),
         lambda: list(ledger.lineage.vector_pages(version)),
         lambda: ledger.lineage.unexplained(["org_acme"], []),
         lambda: ledger.organizations.employees("acme"),
@@ -117,6 +117,6 @@ def questions(ledger: Ledger, search: Search, version: Version) -> list[Callable
 
 def test_an_unknown_document_is_told_not_invented(rowline: Deployment):
     with pytest.raises(PermanentError, match="There is no document doc_x"):
-        rowline.services.ledger.documents.begin("doc_x", "run")
+        rowline.services.ledger.documents.start("doc_x", "run")
     with pytest.raises(PermanentError, match="There is no document doc_x"):
-        rowline.services.ledger.documents.newest("doc_x")
+        rowline.services.ledger.documents.latest("doc_x")

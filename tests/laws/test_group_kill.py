@@ -53,7 +53,7 @@ def found_dead(scene: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[s
                 seen, number = inspect_runs(dagster, services.ledger, seen, now, print)
                 ended += number
         assert ended == 1
-        return [version.document_id for version in services.ledger.documents.waiting() if version.attempt == 2]
+        return [version.document_id for version in services.ledger.documents.pending() if version.attempt == 2]
     finally:
         services.close()
 

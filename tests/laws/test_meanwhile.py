@@ -45,7 +45,7 @@ def test_an_upload_that_is_accepted_during_a_rollback_is_processed_after_it(rowl
     ledger = watched_ledger(services.ledger, at_first(moment, lambda: rowline.upload(items("chisel"), document)))
     roll_back(ledger, services.vectors, document, 1)
     assert statuses(rowline, document) == [(1, "completed"), (2, "rolled_back"), (3, "pending")]
-    assert [version.version for version in services.ledger.documents.waiting()] == [3]
+    assert [version.version for version in services.ledger.documents.pending()] == [3]
     assert rowline.process(document).live_version == 3
     assert rowline.stored().keys() == rowline.promised()
 
@@ -71,7 +71,7 @@ def test_vectors_that_sync_restores_go_with_a_document_that_is_being_removed(row
     services = rowline.services
     document = rowline.index(items("anvil", "bellows")).document_id
     rowline.sql("DELETE FROM vectors")
-    removal = threading.Thread(target=clean_up, args=(services.places, document, False))
+    removal = threading.Thread(target=clean_up, args=(services.document_stores, document, False))
 
     def remove() -> None:
         removal.start()
@@ -102,7 +102,7 @@ def test_a_row_that_comes_while_the_sweep_of_another_document_takes_it_away_is_t
 
     rowline.quick(swept, vectors=Watched(services.vectors, at_first("delete", come)))
     coming.join()
-    assert services.ledger.documents.newest(ours).status == "completed"
+    assert services.ledger.documents.latest(ours).status == "completed"
     assert rowline.stored().keys() == rowline.promised()
 
 
@@ -111,7 +111,7 @@ def test_a_file_that_comes_while_its_document_is_being_removed_goes_with_it(rowl
     services = rowline.services
     document = rowline.index(items("anvil")).document_id
     ledger = watched_ledger(services.ledger, at_first("withdraw", lambda: rowline.upload(items("bellows"), document)))
-    clean_up(replace(services.places, ledger=ledger), document, dry_run=False)
+    clean_up(replace(services.document_stores, ledger=ledger), document, dry_run=False)
     assert [*services.objects.keys("")] == []
 
 
@@ -127,7 +127,7 @@ def test_a_last_step_that_is_tried_again_leaves_a_newer_version_live(rowline: De
         with pytest.raises(dg.Failure, match="the ledger is away"):
             rowline.step("lineage", document, f"run of {name}", ledger=ledger)
     rowline.step("lineage", document, "run of bellows")
-    assert services.ledger.documents.newest(document).live_version == 3
+    assert services.ledger.documents.latest(document).live_version == 3
     assert rowline.found("item", k=9) == ["item: chisel\ncolour: colour of chisel"]
     assert rowline.stored().keys() == rowline.promised()
 
@@ -147,7 +147,7 @@ def test_an_embedding_that_a_plan_counts_on_is_not_forgotten_before_the_plan_say
     rowline.step("parsed_rows", ours, "run")
     rowline.sql(HOLD)
     planning = threading.Thread(target=rowline.step, args=("batches", ours, "run"))
-    removal = threading.Thread(target=clean_up, args=(services.places, last, False))
+    removal = threading.Thread(target=clean_up, args=(services.document_stores, last, False))
     with services.database.transaction() as held:
         held.execute("SELECT pg_advisory_xact_lock(77)")
         planning.start()
@@ -158,7 +158,7 @@ def test_an_embedding_that_a_plan_counts_on_is_not_forgotten_before_the_plan_say
     removal.join()
     for step in STEPS[2:]:
         rowline.step(step, ours, "run")
-    assert services.ledger.documents.newest(ours).status == "completed"
+    assert services.ledger.documents.latest(ours).status == "completed"
     assert rowline.stored().keys() == rowline.promised()
 
 
@@ -170,7 +170,7 @@ def test_a_document_is_not_taken_away_under_the_run_that_is_about_to_make_it_liv
         rowline.step(step, document, "run")
     assert not removals.withdraw_at_rest(document)
     rowline.step("lineage", document, "run")
-    assert not rowline.services.ledger.documents.newest(document).removed, "it would be live and on its way out at once"
+    assert not rowline.services.ledger.documents.latest(document).removed, "it would be live and on its way out at once"
     assert len(rowline.found("anvil")) == 1
     assert removals.withdraw_at_rest(document)
     assert rowline.found("anvil") == []
@@ -179,7 +179,7 @@ def test_a_document_is_not_taken_away_under_the_run_that_is_about_to_make_it_liv
 DEEDS: dict[str, Callable[[Deployment, str], Any]] = {
     "going live": lambda rowline, document: rowline.step("lineage", document, "run of three"),
     "going back": lambda rowline, document: roll_back(rowline.services.ledger, rowline.services.vectors, document, 1),
-    "removal": lambda rowline, document: clean_up(rowline.services.places, document, dry_run=False),
+    "removal": lambda rowline, document: clean_up(rowline.services.document_stores, document, dry_run=False),
     "removal at rest": lambda rowline, document: rowline.services.ledger.removals.withdraw_at_rest(document),
 }
 
@@ -193,9 +193,9 @@ def test_whatever_changes_what_is_live_waits_for_a_search_that_was_disturbed_too
         for step in STEPS[:-1]:
             rowline.step(step, document, "run of three")
     changing = threading.Thread(target=DEEDS[deed], args=(rowline, document))
-    with rowline.services.ledger.live.still("acme"):
+    with rowline.services.ledger.live_versions.block_flips("acme"):
         changing.start()
         until(lambda: not changing.is_alive() or rowline.sql(WAITING))
-        assert rowline.services.ledger.documents.newest(document).live_version == 2
+        assert rowline.services.ledger.documents.latest(document).live_version == 2
     changing.join()
     assert not rowline.sql("SELECT 1 FROM documents WHERE live_version = 2")

@@ -91,7 +91,7 @@ def test_a_refused_text_is_told_by_every_batch_that_holds_it(rowline: Deployment
 
     class Embeddings(Watched):
         def save(self, *answer: Any, last: bool = True) -> None:
-            ledger.embeddings.save(*answer, last=last)
+            ledger.embeddings.save_response(*answer, last=last)
             other_saved.set()
 
     words = template(embeddingTemplate="{{item}}", metadataFields=["colour"])

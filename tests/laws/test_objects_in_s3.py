@@ -94,7 +94,7 @@ def test_an_object_that_was_lost_or_altered_fails_the_document_and_not_its_live_
     """Law 8: what cannot be read is no empty table."""
     first = rowline.index(items("anvil"))
     rowline.upload(items("bellows"), first.document_id)
-    newest = rowline.services.ledger.documents.newest(first.document_id)
+    newest = rowline.services.ledger.documents.latest(first.document_id)
     s3.damage(f"rowline/{newest.object_key}")
     failed = rowline.process(first.document_id)
     assert (failed.status, failed.live_version) == ("failed", 1)

@@ -59,7 +59,7 @@ def test_a_clean_up_of_several_documents_is_ended_by_its_retry(rowline: Deployme
 
 def test_a_document_that_cannot_be_removed_stops_no_other(rowline: Deployment):
     documents = three(rowline)
-    stuck = rowline.services.ledger.documents.newest(documents[1])
+    stuck = rowline.services.ledger.documents.latest(documents[1])
 
     def before(name: str, arguments: tuple[Any, ...]) -> None:
         if name == "delete" and arguments == (stuck.object_key,):
@@ -102,7 +102,7 @@ def test_a_document_that_is_removed_meanwhile_does_not_end_retention(rowline: De
 
     def before(name: str, _: tuple[Any, ...]) -> None:
         if name == "claim" and left:
-            clean_up(services.places, left.pop(), dry_run=False)
+            clean_up(services.document_stores, left.pop(), dry_run=False)
 
     ledger = watched_ledger(services.ledger, before, "documents")
     assert forgotten(rowline, at_most=9, ledger=ledger) == ([documents[1]], 0)

@@ -32,18 +32,18 @@ def test_a_document_waits_and_is_completed_at_half_the_price(patient: Deployment
         "row_counts_add_up",
         "no_error_rows",
     }
-    version = patient.services.ledger.documents.newest(uploaded.document_id)
+    version = patient.services.ledger.documents.latest(uploaded.document_id)
     (seen,) = [event for event in run.all_events if event.is_asset_observation]
     assert seen.partition == uploaded.document_id
     assert seen.asset_observation_data.asset_observation.metadata["waits_for"].value == version.waits_for
     assert (version.status, version.result) == ("processing", None)
     assert "10 texts at the lower price (1 order, up to 24 hours)" in version.waits_for
-    assert patient.services.ledger.documents.waiting() == []
+    assert patient.services.ledger.documents.pending() == []
 
     assert tick(patient) == "1 orders are under way, 0 have ended, 0 documents go on"
     openai.batches.complete()
     assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
-    (waiting,) = patient.services.ledger.documents.waiting()
+    (waiting,) = patient.services.ledger.documents.pending()
     assert (waiting.document_id, waiting.attempt, waiting.waits_for) == (uploaded.document_id, 2, None)
 
     version = patient.process(uploaded.document_id)
@@ -95,7 +95,7 @@ def dying_step(patient: Deployment, document: str, at: int) -> list[str]:
             raise Died
 
     ledger = patient.services.ledger
-    mortal = replace(ledger, orders=Watched(ledger.orders, before), embeddings=Watched(ledger.embeddings, before))
+    mortal = replace(ledger, orders=Watched(ledger.embedding_jobs, before), embeddings=Watched(ledger.embeddings, before))
     with suppress(Died):
         patient.step("embeddings", document, "run", ledger=mortal)
     return calls
@@ -194,7 +194,7 @@ def test_a_service_that_is_unwell_leaves_the_document_waiting(patient: Deploymen
     (row,) = patient.sql("SELECT looks, extract(epoch FROM look_at - now()) AS left FROM embedding_orders")
     assert row["looks"] == 1
     assert FIRST_LOOK < row["left"] <= 2 * FIRST_LOOK
-    assert patient.services.ledger.documents.at(version.document_id, 1).waits_for
+    assert patient.services.ledger.documents.get(version.document_id, 1).waits_for
     assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
 
 

@@ -22,7 +22,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def clean(patient: Deployment, version: Version, dry_run: bool = False) -> CleanedUp:
-    return clean_up(patient.services.places, version.document_id, dry_run)
+    return clean_up(patient.services.document_stores, version.document_id, dry_run)
 
 
 def statuses(openai: OpenAIServer) -> list[str]:
@@ -96,7 +96,7 @@ def test_old_versions_take_their_orders_along(patient: Deployment, openai: OpenA
     openai.batches.complete()
     patient.process(version.document_id)
     patient.process(patient.upload(items("new"), version.document_id, economy=False).document_id)
-    places = patient.services.places
+    places = patient.services.document_stores
     dry = clean_up_old_versions(places, version.document_id, keep=1)
     wet = clean_up_old_versions(places, version.document_id, keep=1, dry_run=False)
     assert (dry.orders_cancelled, wet.orders_cancelled, openai.batches.files) == (1, 1, {})
@@ -110,7 +110,7 @@ def test_where_the_service_is_out_of_reach_the_job_says_so_and_is_done_again(
     openai.faults.append(Fault("unavailable", operation, always=True))
     with pytest.raises(TransientError, match="The embedding service failed with HTTP 503"):
         clean(patient, version)
-    assert "is being removed" in str(patient.services.ledger.documents.newest(version.document_id).error)
+    assert "is being removed" in str(patient.services.ledger.documents.latest(version.document_id).error)
     openai.faults.clear()
     told = clean(patient, version)
     assert (told.orders_cancelled, statuses(openai), openai.batches.files) == (1, ["cancelling"], {})
@@ -120,7 +120,7 @@ def test_stopped_after_the_service_was_told_it_is_told_again(patient: Deployment
     version = order(patient)
     ledger = watched_ledger(patient.services.ledger, FailsAt(1, TransientError("away"), ["cancelled"]), "orders")
     with pytest.raises(TransientError):
-        clean_up(replace(patient.services.places, ledger=ledger), version.document_id, dry_run=False)
+        clean_up(replace(patient.services.document_stores, ledger=ledger), version.document_id, dry_run=False)
     assert clean(patient, version).orders_cancelled == 1
     assert to_be_cleared(patient) == 1
 
@@ -138,7 +138,7 @@ def test_an_order_that_was_perhaps_placed_is_looked_for(patient: Deployment, ope
 
 def test_where_the_settings_name_another_embedder_it_is_not_passed_over(patient: Deployment):
     version = order(patient)
-    elsewhere = replace(patient.services.places, orders=None)
+    elsewhere = replace(patient.services.document_stores, orders=None)
     with pytest.raises(PermanentError, match=r"may still keep texts of the order .*EMBEDDING_PROVIDER=openai"):
         clean_up(elsewhere, version.document_id, dry_run=False)
     patient.sql("UPDATE embedding_orders SET placed_at = now() - interval '40 days'")
@@ -170,7 +170,7 @@ def collected(patient: Deployment) -> Version:
 
 
 def erased(patient: Deployment, employee: str | None, dry_run: bool) -> Receipt:
-    places = patient.services.places
+    places = patient.services.document_stores
     if employee:
         return erase_employee(places, "acme", employee, dry_run)
     return erase_organization(places, "acme", NOW, dry_run)

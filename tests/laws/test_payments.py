@@ -59,7 +59,7 @@ def test_inputs_of_finished_batches_are_never_sent_again(paid: Deployment, opena
     openai.faults.extend([Fault("none")] * (fails_at - 1) + [Fault("server_error")] * 40)
     assert paid.process(document).status == "failed"
     openai.faults.clear()
-    finished = sum(batch["embeddedInputs"] for batch in paid.batches(paid.services.ledger.documents.newest(document)))
+    finished = sum(batch["embeddedInputs"] for batch in paid.batches(paid.services.ledger.documents.latest(document)))
     assert finished == openai.stats.inputs
 
     paid.services.ledger.documents.retry(document)
@@ -109,7 +109,7 @@ def test_dying_between_two_requests_of_a_group_pays_none_of_them_again(
             self.model, self.orders = self.inner.model, None
 
         def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
-            for answer in self.inner.answers(texts):
+            for answer in self.inner.embed_batches(texts):
                 yield answer
                 self.left -= 1
                 if self.left <= 0:
@@ -180,7 +180,7 @@ def test_the_bill_is_right_after_repeats_cuts_and_refusals(paid: Deployment, ope
     openai.reset()
     openai.faults.extend([Fault("rate_limit"), Fault("too_many_tokens"), Fault("server_error")])
     run = paid.run(paid.upload(table).document_id)
-    (version,) = paid.services.ledger.documents.listed()
+    (version,) = paid.services.ledger.documents.list_all()
     assert (version.status, openai.stats.inputs) == ("completed", 15)
     assert version.result["tokens"] == openai.stats.tokens
     price = PRICES["text-embedding-3-small"] / 1e6
@@ -195,7 +195,7 @@ def test_a_model_without_a_known_price_costs_an_unknown_sum_and_not_nothing(
 ):
     monkeypatch.setattr(OpenAIEmbedder, "price_per_million_tokens", lambda _: None)
     run = paid.run(paid.upload(items("anvil")).document_id)
-    (version,) = paid.services.ledger.documents.listed()
+    (version,) = paid.services.ledger.documents.list_all()
     assert (version.status, version.result["costUsd"]) == ("completed", None)
     told = {e.asset_key.path[-1]: e.materialization.metadata for e in run.get_asset_materialization_events()}
     assert told["embeddings"]["cost_usd"].value == "the price of the model is not known"

@@ -176,7 +176,7 @@ def live_through(rowline: Deployment, versions: list[list[str]]) -> tuple[list[R
             for number in (1, len(versions), 2):
                 roll_back(services.ledger, services.vectors, document, number)
                 lived.append(frozenset(versions[number - 1]))
-            clean_up(services.places, document, dry_run=False)
+            clean_up(services.document_stores, document, dry_run=False)
             lived.append(frozenset())
         finally:
             stop.set()

@@ -47,7 +47,7 @@ def test_going_back_restores_the_older_rows_and_embeds_nothing(rowline: Deployme
     assert found(rowline) == {"anvil", "bellows", "chisel"}
     assert rowline.stored().keys() == rowline.promised()
     assert statuses(rowline, document) == ["completed", "rolled_back", "rolled_back"]
-    current = rowline.services.ledger.documents.newest(document)
+    current = rowline.services.ledger.documents.latest(document)
     assert (current.version, current.live_version, current.status) == (1, 1, "completed")
 
 
@@ -104,7 +104,7 @@ def test_a_newer_version_that_failed_is_given_up_too(rowline: Deployment):
     rowline.upload(b"", document)
     assert rowline.process(document).status == "failed"
     go_back(rowline, document, 1)
-    current = rowline.services.ledger.documents.newest(document)
+    current = rowline.services.ledger.documents.latest(document)
     assert (current.version, current.status) == (1, "completed")
     assert rowline.stored().keys() == rowline.promised()
 
@@ -224,8 +224,8 @@ def test_while_a_version_is_in_work_nobody_waits_to_be_told_no(rowline: Deployme
     with services.ledger.documents.claim(document):
         with pytest.raises(InvalidRequest, match=r"Version 4 of .* is being processed"):
             go_back(rowline, document, 1)
-        assert clean_up(services.places, document).vectors_deleted == 2
-        old = clean_up_old_versions(services.places, document, keep=1)
+        assert clean_up(services.document_stores, document).vectors_deleted == 2
+        old = clean_up_old_versions(services.document_stores, document, keep=1)
         assert old.versions == [1, 2]
 
 

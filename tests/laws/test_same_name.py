@@ -31,7 +31,7 @@ def test_it_is_the_newest_document_of_that_name_whatever_else_is_there(rowline: 
     assert third.version == 1
     assert third.document_id not in {d.document_id for d in (old, new, elsewhere, other_template)}
     for document in (elsewhere, other_template):
-        assert rowline.services.ledger.documents.newest(document.document_id).version == 1
+        assert rowline.services.ledger.documents.latest(document.document_id).version == 1
 
 
 def test_two_files_of_a_new_name_at_once_are_two_versions_of_one_document(rowline: Deployment):

@@ -127,7 +127,7 @@ def test_two_documents_with_the_same_texts_in_another_order_are_kept_side_by_sid
     def keep(version: Version, order: list[bytes]) -> None:
         start.wait(10)
         group = Group([1], [""] * count, order, [1] * count)
-        rowline.services.ledger.embeddings.save(version, group, EmbeddingResult(range(count), vectors, {}, 0, 1), "run")
+        rowline.services.ledger.embeddings.save_response(version, group, EmbeddingResult(range(count), vectors, {}, 0, 1), "run")
 
     with ThreadPoolExecutor(2) as pool:
         kept = [pool.submit(keep, versions[0], hashes), pool.submit(keep, versions[1], hashes[::-1])]
@@ -139,7 +139,7 @@ def test_two_documents_with_the_same_texts_in_another_order_are_kept_side_by_sid
 def test_a_name_that_is_no_unicode_is_taken_all_the_same(rowline: Deployment):
     """Korean file names out of a zip made on Windows are cp949 bytes: Python sees half surrogates."""
     name = "직원.csv".encode("cp949").decode("utf-8", "surrogateescape")
-    version = rowline.services.uploads.take(
+    version = rowline.services.uploads.upload(
         io.BytesIO(csv_bytes(items("anvil"))), name, "acme", WorkbookTemplate(), "company_wide"
     )
     assert version.filename.endswith(".csv")

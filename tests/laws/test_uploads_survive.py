@@ -49,13 +49,13 @@ def test_the_bytes_and_every_new_folder_on_the_way_are_safe_on_disk_before_the_v
     rowline.services.settings.rowline_home.mkdir(exist_ok=True)
     monkeypatch.setattr(os, "fsync", fsync)
     recorded: list[int] = []
-    real_record = rowline.services.ledger.arrivals.record
+    real_record = rowline.services.ledger.uploads.record
 
     def record(*args: Any) -> Any:
         recorded.append(len(synced))
         return real_record(*args)
 
-    monkeypatch.setattr(rowline.services.ledger.arrivals, "record", record)
+    monkeypatch.setattr(rowline.services.ledger.uploads, "record", record)
     version = rowline.upload(BODY)
 
     target = rowline.services.settings.objects_folder / version.object_key
@@ -83,7 +83,7 @@ def test_an_upload_that_breaks_while_it_is_written_is_not_there_at_all(
             body = io.BytesIO(BODY)
             patch.setattr(os if call == "fsync" else Path, call, full)
         with pytest.raises(PermanentError, match="No space left on device"):
-            rowline.services.uploads.take(body, "a.csv", "acme", WorkbookTemplate(), "company_wide")
+            rowline.services.uploads.upload(body, "a.csv", "acme", WorkbookTemplate(), "company_wide")
     assert rowline.sql("SELECT * FROM versions") == rowline.sql("SELECT * FROM documents") == []
     left = [path for path in rowline.services.settings.objects_folder.rglob("*") if path.is_file()]
     assert [path.name for path in left] in ([], [MARK])
@@ -96,13 +96,13 @@ def test_an_upload_whose_record_fails_is_not_accepted(rowline: Deployment):
         settings = rowline.services.settings.model_copy(update={"database_url": SecretStr(proxy.url())})
         services = Services(settings)
         services.__dict__["embedder"] = rowline.services.embedder
-        assert services.ledger.documents.waiting() == []
+        assert services.ledger.documents.pending() == []
         proxy.faults.append(Fault("reset_before", "COMMIT"))
         with pytest.raises(TransientError, match=r"The database at .* did not answer"):
             Deployment(services, rowline.dagster).upload(BODY)
         services.close()
     assert rowline.sql("SELECT * FROM versions") == []
-    assert rowline.services.ledger.documents.waiting() == []
+    assert rowline.services.ledger.documents.pending() == []
 
 
 def test_an_object_can_be_read_by_its_owner_only(rowline: Deployment):

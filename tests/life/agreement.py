@@ -24,12 +24,12 @@ def agree(model: Model, world: World, quiet: bool = False) -> None:
     rows_are_said(model, lineage)
     places = places_of(model, lineage)
     only_what_is_known(model, world)
-    if not world.rowline.services.vectors.consistent:
+    if not world.rowline.services.vectors.strongly_consistent:
         searches_stay_within(model, world, set())  # while what was written is not seen yet
         world.shelf.settle()
     held = world.shelf.held()
     if world.rowline.services.vectors.shared:  # what lies where the ledger has no word of is other programs'
-        known = set(world.rowline.services.ledger.drift.namespaces())
+        known = set(world.rowline.services.ledger.reconciliation.namespaces())
         held = {place: numbers for place, numbers in held.items() if place[0] in known}
     store_agrees(model, held, places, quiet)
     missing = {identity for identity, place in places.items() if place not in held}
@@ -138,7 +138,7 @@ def numbers_are_right(text: str, vector: np.ndarray) -> None:
 
 def counts_are_right(world: World, version: ModelVersion, document: ModelDocument) -> None:
     """Law 3 and B10: the result and the batches of a version that has just been completed add up, to the last text."""
-    told = world.rowline.services.ledger.documents.at(document.document_id, version.number)
+    told = world.rowline.services.ledger.documents.get(document.document_id, version.number)
     result, batches = told.result or {}, world.rowline.batches(told)
     errors = sum(said.identity is None for said in version.rows)
     parts = [result[name] for name in ("vectorsCreated", "unchangedRows", "duplicateRows", "errorRows")]

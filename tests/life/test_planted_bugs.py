@@ -45,7 +45,7 @@ def vector_ids_restart_in_each_batch(patch: pytest.MonkeyPatch, _: World) -> Non
 
 def counters_are_lost_on_replay(patch: pytest.MonkeyPatch, world: World) -> None:
     """What was paid for is counted in the run, and a run that is done again begins at nought."""
-    real = Documents.begin
+    real = Documents.start
 
     def planted(self: Documents, document_id: str, run_id: str) -> Version:
         version = real(self, document_id, run_id)

@@ -120,7 +120,7 @@ def send(request: pytest.FixtureRequest, proxy: LossyProxy, key: str) -> Send:
 @pytest.fixture
 def key(services: Services) -> str:
     new = mint_key("development")
-    services.ledger.keys.put(new, "acme", "an app", frozenset({"events"}))
+    services.ledger.api_keys.put(new, "acme", "an app", frozenset({"events"}))
     return new.text
 
 

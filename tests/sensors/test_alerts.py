@@ -48,7 +48,7 @@ def failed(rowline: Deployment, name: str, reason: str, organization: str = "acm
 
 def told(rowline: Deployment) -> list[Notification]:
     """Messages by e-mail, oldest first."""
-    return [notice for notice in rowline.services.ledger.notices.listed()[::-1] if notice.channel == "email"]
+    return [notice for notice in rowline.services.ledger.outbox.list_all()[::-1] if notice.channel == "email"]
 
 
 def test_nothing_is_told_where_nobody_is_named(rowline: Deployment, look: Look):
@@ -171,9 +171,9 @@ def test_alerts_belong_to_the_operator_and_name_no_kind_that_is_not_there(rowlin
     failed(rowline, "a", "The service is away", "beta")
     look()
     ledger = rowline.services.ledger
-    assert ledger.notices.listed("beta") == []
+    assert ledger.outbox.list_all("beta") == []
     assert [alert.cause.kind for alert in ledger.alerts.open()] == ["document_failed"]
-    assert len(ledger.notices.listed("default")) == 2
+    assert len(ledger.outbox.list_all("default")) == 2
     assert set(KINDS) >= {alert.cause.kind for alert in ledger.alerts.open()}
 
 
@@ -181,7 +181,7 @@ def test_an_erased_organization_takes_its_messages_and_the_alerts_that_name_it(r
     """Also those of the operator: they hold its file's name and reason. What is about others too stays, without it."""
     services = rowline.services
     for organization in ("acme", "beta"):
-        services.ledger.notices.put(NewNotification(organization, "k", "slack", None, "", "hello"))
+        services.ledger.outbox.enqueue(NewNotification(organization, "k", "slack", None, "", "hello"))
     alone = failed(rowline, "secret", "no table", "beta")
     look()
     failed(rowline, "shared", "The service is away", "acme")
@@ -191,7 +191,7 @@ def test_an_erased_organization_takes_its_messages_and_the_alerts_that_name_it(r
         rowline.sql("DELETE FROM documents WHERE document_id = %(d)s", d=document)
     erased = services.ledger.erasures.erase_organization("beta")
     assert erased["notices"] == 5, "its own, and four that told the operator of it"
-    left = services.ledger.notices.listed()
+    left = services.ledger.outbox.list_all()
     assert [(notice.organization_id, notice.key) for notice in left] == [("acme", "k")]
     assert [alert.cause.reason for alert in services.ledger.alerts.open()] == ["The service is away"]
     assert rowline.sql("SELECT organizations FROM alerts") == [{"organizations": ["acme"]}]

@@ -59,7 +59,7 @@ def evaluate(rowline: Deployment, inbox: BucketInbox | None) -> str:
 
 def taken(rowline: Deployment) -> list[tuple[str, str]]:
     """(organization, filename) of every document, oldest first."""
-    return [(v.organization_id, v.filename) for v in reversed(rowline.services.ledger.documents.listed())]
+    return [(v.organization_id, v.filename) for v in reversed(rowline.services.ledger.documents.list_all())]
 
 
 def take(inbox: BucketInbox, uploads: Uploads, warn: Callable[[str], None] = print, **more: Any) -> InboxCounts:
@@ -79,7 +79,7 @@ def test_where_versions_are_wanted_an_object_of_the_same_name_is_the_next_one(
     for body in (ANVIL, BELLOWS):
         s3.drop("rowline/inbox/acme/items.csv", body)
         take(inbox, uploads)
-    (document,) = rowline.services.ledger.documents.listed()
+    (document,) = rowline.services.ledger.documents.list_all()
     assert document.version == 2
     kept = f"rowline/.taken/acme/{document.document_id}"
     assert [s3.body(f"{kept}/1/items.csv"), s3.body(f"{kept}/2/items.csv")] == [ANVIL, BELLOWS]
@@ -88,7 +88,7 @@ def test_where_versions_are_wanted_an_object_of_the_same_name_is_the_next_one(
 def test_an_object_is_taken_at_the_first_look_and_moved(rowline: Deployment, s3: S3Server, tick: Tick):
     s3.drop("rowline/inbox/acme/items.csv", ANVIL)
     assert tick() == "1 files taken, 0 refused, 0 left for later"
-    (document,) = rowline.services.ledger.documents.listed()
+    (document,) = rowline.services.ledger.documents.list_all()
     assert under(s3, "inbox") == []
     assert under(s3, ".taken") == [f"acme/{document.document_id}/1/items.csv"]
     assert s3.body(f"rowline/.taken/acme/{document.document_id}/1/items.csv") == ANVIL
@@ -131,7 +131,7 @@ def test_a_template_folder_chooses_template_and_mode(rowline: Deployment, s3: S3
     rowline.services.ledger.organizations.put_template("acme", staff)
     s3.drop("rowline/inbox/acme/staff/week.csv", csv_bytes([["no", "task"], ["E1", "welding"]]))
     tick()
-    (version,) = rowline.services.ledger.documents.listed()
+    (version,) = rowline.services.ledger.documents.list_all()
     assert (version.mode, version.template.name) == ("employee_split", "staff")
 
 
@@ -235,7 +235,7 @@ def test_a_good_file_is_never_refused_for_a_wrong_setting(
 
 def whole(rowline: Deployment, s3: S3Server) -> None:
     """One document, its bytes stored, the object in its place, nothing twice and nothing left."""
-    (document,) = rowline.services.ledger.documents.listed()
+    (document,) = rowline.services.ledger.documents.list_all()
     assert under(s3, "inbox") == under(s3, ".refused") == []
     assert under(s3, ".taken") == [f"acme/{document.document_id}/1/items.csv"]
     assert under(s3, "uploads") == [document.object_key.removeprefix("uploads/")]
@@ -306,7 +306,7 @@ def test_what_is_dropped_over_an_object_while_it_is_taken_is_taken_as_well(
         tick()
     assert under(s3, "inbox") == ["acme/items.csv"]
     tick()
-    stored = [s3.body(f"rowline/{v.object_key}") for v in rowline.services.ledger.documents.listed()]
+    stored = [s3.body(f"rowline/{v.object_key}") for v in rowline.services.ledger.documents.list_all()]
     assert sorted(stored) == ([BELLOWS] if moment == "get_object" else [ANVIL, BELLOWS])
     assert under(s3, "inbox") == []
 
@@ -370,10 +370,10 @@ def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deploym
     for path in ("acme/items.csv", "acme/other.csv", "acme/wrong/items.csv"):
         s3.drop(f"rowline/inbox/{path}", csv_bytes(items(path)))
     tick()
-    documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.listed()}
+    documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.list_all()}
     kept = f"acme/{documents['other.csv']}/1/other.csv"
     assert len(under(s3, ".refused")) == 2
-    places = rowline.services.places
+    places = rowline.services.document_stores
     dry = clean_up(places, documents["items.csv"])
     assert (dry.inbox_files_deleted, len(under(s3, ".taken"))) == (1, 2)
     assert clean_up(places, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
@@ -390,10 +390,10 @@ def test_where_a_bucket_cannot_be_asked_the_document_stays_known_and_clean_up_is
 ):
     s3.drop("rowline/inbox/acme/items.csv", ANVIL)
     tick()
-    (document,) = rowline.services.ledger.documents.listed()
+    (document,) = rowline.services.ledger.documents.list_all()
     bucket = Watched(rowline.services.bucket_inbox, FailsAt(1, TransientError("the bucket is away"), ["forget"]))
     with pytest.raises(TransientError):
-        clean_up(replace(rowline.services.places, inboxes=[bucket]), document.document_id, dry_run=False)
+        clean_up(replace(rowline.services.document_stores, inboxes=[bucket]), document.document_id, dry_run=False)
     assert len(under(s3, ".taken")) == 1
-    assert clean_up(rowline.services.places, document.document_id, dry_run=False).inbox_files_deleted == 1
+    assert clean_up(rowline.services.document_stores, document.document_id, dry_run=False).inbox_files_deleted == 1
     assert s3.stored() == []

@@ -55,7 +55,7 @@ def drop(folder: Path, path: str, body: bytes | None = None) -> Path:
 
 def taken(rowline: Deployment) -> list[tuple[str, str]]:
     """(organization, filename) of every document, oldest first."""
-    return [(v.organization_id, v.filename) for v in reversed(rowline.services.ledger.documents.listed())]
+    return [(v.organization_id, v.filename) for v in reversed(rowline.services.ledger.documents.list_all())]
 
 
 def test_a_file_that_changes_between_the_look_and_the_taking_stays(rowline: Deployment, folder: Path):
@@ -81,7 +81,7 @@ def test_a_file_is_taken_at_the_second_look_that_finds_it_unchanged(rowline: Dep
     tick()
     assert taken(rowline) == [("acme", "items.csv")]
     assert not file.exists()
-    (document,) = rowline.services.ledger.documents.listed()
+    (document,) = rowline.services.ledger.documents.list_all()
     moved = folder / "acme" / ".taken" / document.document_id / "1" / "items.csv"
     assert moved.read_bytes() == csv_bytes(items("anvil", "bellows"))
     tick()
@@ -96,7 +96,7 @@ def test_a_file_whose_name_is_a_number_is_in_no_versions_way(rowline: Deployment
         drop(folder, "acme/2", csv_bytes(items(word)))
         tick(uploads)
         tick(uploads)
-    (document,) = rowline.services.ledger.documents.listed()
+    (document,) = rowline.services.ledger.documents.list_all()
     assert (document.filename, document.version, (folder / "acme/2").exists()) == ("2", 2, False)
 
 
@@ -114,7 +114,7 @@ def test_where_versions_are_wanted_a_file_of_the_same_name_is_the_next_one(
     drop(folder, "bolt/items.csv", bodies[0])
     tick(uploads)
     tick(uploads)
-    listed = {(v.organization_id, v.filename): v for v in rowline.services.ledger.documents.listed()}
+    listed = {(v.organization_id, v.filename): v for v in rowline.services.ledger.documents.list_all()}
     assert {name: v.version for name, v in listed.items()} == {
         ("acme", "items.csv"): 3,
         ("acme", "other.csv"): 1,
@@ -131,7 +131,7 @@ def test_without_a_word_about_it_a_file_of_the_same_name_is_another_document(
         drop(folder, "acme/items.csv", csv_bytes(items(word)))
         tick()
         tick()
-    assert [v.version for v in rowline.services.ledger.documents.listed()] == [1, 1]
+    assert [v.version for v in rowline.services.ledger.documents.list_all()] == [1, 1]
 
 
 def test_a_crash_between_taking_and_moving_takes_the_file_once(
@@ -181,7 +181,7 @@ def test_a_template_folder_chooses_template_and_mode(rowline: Deployment, folder
     drop(folder, "acme/staff/week.csv", csv_bytes([["no", "task"], ["E1", "welding"]]))
     tick()
     tick()
-    (version,) = rowline.services.ledger.documents.listed()
+    (version,) = rowline.services.ledger.documents.list_all()
     assert (version.mode, version.template.name) == ("employee_split", "staff")
 
 
@@ -323,9 +323,9 @@ def test_retention_takes_along_what_the_inbox_kept_of_old_versions(rowline: Depl
         drop(folder, "acme/items.csv", csv_bytes(items(word)))
         tick(uploads)
         tick(uploads)
-        (document,) = rowline.services.ledger.documents.listed()
+        (document,) = rowline.services.ledger.documents.list_all()
         rowline.process(document.document_id)
-    dry, wet = (clean_up_old_versions(rowline.services.places, document.document_id, 1, dry) for dry in (True, False))
+    dry, wet = (clean_up_old_versions(rowline.services.document_stores, document.document_id, 1, dry) for dry in (True, False))
     assert (dry.versions, dry.inbox_files_deleted, wet.inbox_files_deleted) == ([1, 2], 2, 2)
     kept = folder / "acme" / ".taken" / document.document_id
     assert [path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()] == ["3/items.csv"]
@@ -337,11 +337,11 @@ def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deploym
         drop(folder, path, csv_bytes(items(path)))
     tick()
     tick()
-    documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.listed()}
+    documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.list_all()}
     kept = folder / "acme" / ".taken" / documents["other.csv"] / "1" / "other.csv"
     refused = [path.name for path in (folder / "acme" / ".refused").rglob("*") if path.is_file()]
     assert sorted(refused) == ["items.csv", "reason.txt"]
-    places = rowline.services.places
+    places = rowline.services.document_stores
     dry = clean_up(places, documents["items.csv"])
     assert (dry.inbox_files_deleted, (folder / "acme/.taken" / documents["items.csv"]).exists()) == (1, True)
     assert clean_up(places, documents["items.csv"], dry_run=False).inbox_files_deleted == 1

@@ -164,9 +164,9 @@ def test_a_failed_document_is_tried_again_and_any_other_is_left_as_it_is(events:
     ledger.documents.fail(failed.document_id, 1, "no luck")
     runs = [events.send("document/process", documentId=v.document_id) for v in (failed, waiting, done)]
     events.tick()
-    assert ledger.documents.newest(failed.document_id).status == "pending"
-    assert ledger.documents.newest(failed.document_id).attempt == 2
-    assert ledger.documents.newest(waiting.document_id).attempt == 1
+    assert ledger.documents.latest(failed.document_id).status == "pending"
+    assert ledger.documents.latest(failed.document_id).attempt == 2
+    assert ledger.documents.latest(waiting.document_id).attempt == 1
     events.tick()
     told = [(events.run(run)["state"], json.loads(events.run(run)["output"])["effect"]) for run in runs]
     assert told == [

@@ -41,7 +41,7 @@ def test_a_document_of_a_group_that_is_cancelled_does_not_go_live(events: Events
     run = events.upload("d", "anvil")
     events.tick()
     ledger = events.services.ledger
-    mine = ledger.documents.newest(ledger.documents.own_id("acme", "d"))
+    mine = ledger.documents.latest(ledger.documents.own_id("acme", "d"))
     other = events.rowline.upload(items("bellows"))
     ledger.documents.mark_requested([(one.document_id, 1, 1) for one in (mine, other)])
 
@@ -51,7 +51,7 @@ def test_a_document_of_a_group_that_is_cancelled_does_not_go_live(events: Events
         assert events.run(run)["state"] == "cancelled"
 
     process(events.rowline, [mine, other], embedder=Meanwhile(cancel, moment))
-    cancelled, completed = (ledger.documents.newest(one.document_id) for one in (mine, other))
+    cancelled, completed = (ledger.documents.latest(one.document_id) for one in (mine, other))
     assert (cancelled.status, cancelled.error, cancelled.live_version) == ("failed", "Cancelled on request", None)
     assert (completed.status, completed.live_version) == ("completed", 1)
     assert len(events.rowline.found("item")) == 1
@@ -61,7 +61,7 @@ def test_a_cancelled_document_goes_live_when_somebody_wants_it_after_all(events:
     run = events.upload("d", "anvil")
     events.tick()
     ledger = events.services.ledger
-    mine = ledger.documents.newest(ledger.documents.own_id("acme", "d"))
+    mine = ledger.documents.latest(ledger.documents.own_id("acme", "d"))
 
     def cancel_and_retry() -> None:
         ledger.events.cancel("acme", run)
@@ -70,7 +70,7 @@ def test_a_cancelled_document_goes_live_when_somebody_wants_it_after_all(events:
 
     ledger.documents.mark_requested([(mine.document_id, 1, 1)])
     process(events.rowline, [mine], embedder=Meanwhile(cancel_and_retry, 3))
-    assert ledger.documents.newest(mine.document_id).status == "pending"
+    assert ledger.documents.latest(mine.document_id).status == "pending"
     assert events.rowline.process(mine.document_id).status == "completed"
     assert len(events.rowline.found("item")) == 1
 
@@ -87,7 +87,7 @@ def test_cancelling_an_event_without_effect_stops_nobodys_work(events: Events):
         assert events.services.ledger.events.cancel("acme", run)
     events.tick()
     assert [events.run(run)["state"] for run in (asked, again, first)] == ["cancelled", "cancelled", "following"]
-    waiting = {one.document_id for one in events.services.ledger.documents.waiting()}
+    waiting = {one.document_id for one in events.services.ledger.documents.pending()}
     assert waiting == {uploaded.document_id, events.run(first)["document_id"]}
     assert events.rowline.process(uploaded.document_id).status == "completed"
     assert events.rowline.process(events.run(first)["document_id"]).status == "completed"

@@ -38,7 +38,7 @@ def test_a_job_that_cannot_be_told_fails_alone(events: Events, aimed: bool):
         events.send("document/cleanup", documentId=version.document_id, more=1),
     ]
     if aimed:
-        events.services.ledger.event_runs.aim(runs)
+        events.services.ledger.function_runs.bind_to_document(runs)
     deepen(events, runs[0], 5000)
     events.tick()
     assert [events.run(run)["state"] for run in runs] == ["failed", "requesting"]
@@ -83,7 +83,7 @@ def test_contents_are_read_a_few_at_a_time_and_all_are_settled(events: Events, m
         [{"name": "document/process", "data": {"documentId": name, "pad": "x" * 1000}} for name in names]
         + [{"name": "document/cleanup", "data": {"documentId": "y", "pad": "x" * 9000}}]
     )
-    due = events.services.ledger.event_runs.due({"document-process": 500, "document-cleanup": 50})
+    due = events.services.ledger.function_runs.list_due({"document-process": 500, "document-cleanup": 50})
     assert [run.run_id for run in due] == [*sent[:3], sent[8]]  # of each function the first, however large it is
     events.tick()
     assert events.states() == ["failed"] * 9  # there are no such documents

@@ -39,7 +39,7 @@ def test_a_rollback_is_one_run_of_its_job_with_its_result(events: Events):
     assert (ended["state"], json.loads(ended["output"])["rolledBackFrom"]) == ("completed", 2)
     assert ended["dagster_run_id"]
     assert events.requests() == []
-    assert events.services.ledger.documents.newest(version.document_id).live_version == 1
+    assert events.services.ledger.documents.latest(version.document_id).live_version == 1
 
 
 def test_an_unknown_version_is_a_failed_run_with_the_sentence(events: Events):
@@ -151,7 +151,7 @@ def test_a_function_of_another_release_waits_for_it(events: Events):
 
 def test_a_waiting_tick_wakes_up_at_the_event(events: Events):
     """A long poll: it returns at the NOTIFY that comes with the event."""
-    runs = events.services.ledger.event_runs
+    runs = events.services.ledger.function_runs
     listening, done = threading.Event(), threading.Event()
     looked = runs.to_cancel
 
@@ -192,7 +192,7 @@ def test_a_run_that_follows_a_waiting_document_can_be_cancelled(events: Events):
     events.rowline.sql("UPDATE event_runs SET cancel_requested = true")
     events.tick()
     assert events.run(run)["state"] == "cancelled"
-    document = events.services.ledger.documents.newest(events.services.ledger.documents.own_id("acme", "d"))
+    document = events.services.ledger.documents.latest(events.services.ledger.documents.own_id("acme", "d"))
     assert (document.status, document.error) == ("failed", "Cancelled on request")
 
 
@@ -234,7 +234,7 @@ def test_an_erased_organization_leaves_no_event_behind(events: Events):
     events.send_all([{"name": "other", "id": "1", "data": {"about": "Kim"}}])
     events.send("document/process", "umbrella", documentId="x")
     services = events.services
-    erase_organization(services.places, "acme", datetime.now(UTC), dry_run=False)
+    erase_organization(services.document_stores, "acme", datetime.now(UTC), dry_run=False)
     events.tick()
     left = [row["organization_id"] for row in events.rowline.sql("SELECT * FROM events")]
     assert left == ["umbrella"]

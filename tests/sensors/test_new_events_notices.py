@@ -25,7 +25,7 @@ def test_an_event_puts_its_message_into_the_outbox_once(events: Events):
     run = events.send("notification/send", **MAIL)
     events.tick()
     events.tick()
-    (notice,) = events.services.ledger.notices.listed()
+    (notice,) = events.services.ledger.outbox.list_all()
     assert (notice.organization_id, notice.key) == ("acme", run)
     assert (notice.recipient, notice.subject, notice.message) == ("anna@corp.example", "제목", "안녕하세요")
     ended = events.run(run)
@@ -38,22 +38,22 @@ def test_a_run_that_was_done_before_it_was_marked_says_nothing_twice(events: Eve
     events.tick()
     events.rowline.sql("UPDATE event_runs SET state = 'waiting'")
     events.tick()
-    assert len(events.services.ledger.notices.listed()) == 1
+    assert len(events.services.ledger.outbox.list_all()) == 1
     assert events.run(run)["state"] == "completed"
 
 
 def test_a_cancelled_run_says_nothing(events: Events):
     run = events.send("notification/send", **MAIL)
     events.rowline.sql("UPDATE event_runs SET state = 'cancelled'")
-    events.services.ledger.event_runs.enqueue_notifications({run: _notice(run)})
-    assert events.services.ledger.notices.listed() == []
+    events.services.ledger.function_runs.enqueue_notifications({run: _notice(run)})
+    assert events.services.ledger.outbox.list_all() == []
 
 
 def test_many_are_settled_together(events: Events):
     for number in range(50):
         events.send("notification/send", **{**MAIL, "message": f"m{number}"})
     events.tick()
-    assert len(events.services.ledger.notices.listed()) == 50
+    assert len(events.services.ledger.outbox.list_all()) == 50
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def searchable(events: Events, name: str = "d") -> str:
 
 def delete(events: Events, document: str) -> None:
     """As `DELETE /documents/{id}` does."""
-    send(events.services, events.services.ledger.documents.newest(document), "document/cleanup")
+    send(events.services, events.services.ledger.documents.latest(document), "document/cleanup")
     events.services.ledger.removals.withdraw_at_rest(document)
 
 

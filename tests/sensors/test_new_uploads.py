@@ -53,7 +53,7 @@ def test_a_document_with_two_waiting_versions_gets_one_run_for_the_newest(rowlin
     rowline.upload(items("bellows"), first.document_id)
     assert keys(tick(None)) == [f"{first.document_id}:2:1"]
     rowline.quick(first.document_id)
-    older = rowline.services.ledger.documents.at(first.document_id, 1)
+    older = rowline.services.ledger.documents.get(first.document_id, 1)
     assert (older.status, older.error) == ("failed", "Version 2 was uploaded before this one was processed")
 
 
@@ -61,10 +61,10 @@ def test_the_next_tick_remembers_what_was_requested_and_asks_no_more(rowline: De
     """The cursor is stored only after the daemon took the requests: so the ledger is told one tick later."""
     uploaded = rowline.upload(items("anvil"))
     first = tick(None)
-    assert [v.document_id for v in rowline.services.ledger.documents.waiting()] == [uploaded.document_id]
+    assert [v.document_id for v in rowline.services.ledger.documents.pending()] == [uploaded.document_id]
     second = tick(first.cursor)
     assert isinstance(second, dg.SkipReason)
-    assert rowline.services.ledger.documents.waiting() == []
+    assert rowline.services.ledger.documents.pending() == []
     assert isinstance(tick("[]"), dg.SkipReason)
 
 
@@ -117,14 +117,14 @@ def test_a_waiting_tick_wakes_up_at_the_upload(rowline: Deployment):
     """A long poll: it returns at the NOTIFY that comes with the upload, not after its 60 seconds."""
     documents = rowline.services.ledger.documents
     listening, done = threading.Event(), threading.Event()
-    looked = documents.waiting
+    looked = documents.pending
 
     def waiting(limit: int = 500) -> Any:
         found = looked(limit)  # asked by wait_for_upload once it listens
         listening.set()
         return found
 
-    documents.waiting = waiting  # type: ignore[method-assign]
+    documents.pending = waiting  # type: ignore[method-assign]
 
     def wait() -> None:
         documents.wait_for_upload(60)

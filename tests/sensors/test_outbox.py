@@ -44,7 +44,7 @@ def receiver() -> Iterator[WebhookReceiver]:
 
 @pytest.fixture
 def notices(services: Services) -> Outbox:
-    return services.ledger.notices
+    return services.ledger.outbox
 
 
 @pytest.fixture
@@ -71,11 +71,11 @@ def tick(services: Services, channels: dict[Channel, NotificationChannel]) -> st
 
 def test_the_same_key_is_the_same_message(notices: Outbox):
     """An event has one effect, whoever asks for it again; another organization's key is another one."""
-    first = notices.put(said("event-1"))
-    assert notices.put(said("event-1", "webhook", "https://a.example")) == first
-    other = notices.put(said("event-1", organization="beta"))
+    first = notices.enqueue(said("event-1"))
+    assert notices.enqueue(said("event-1", "webhook", "https://a.example")) == first
+    other = notices.enqueue(said("event-1", organization="beta"))
     assert other != first
-    assert [notice.notice_id for notice in notices.listed()] == [other, first]
+    assert [notice.notice_id for notice in notices.list_all()] == [other, first]
     assert notices.get(first).channel == "slack"
 
 
@@ -83,23 +83,23 @@ def test_it_is_there_with_the_transaction_that_it_tells_of_or_not_at_all(service
     with suppress(KeyError), services.database.transaction() as connection:
         enqueue(connection, [said("one"), said("two")])
         raise KeyError
-    assert notices.listed() == []
+    assert notices.list_all() == []
     with services.database.transaction() as connection:
         enqueue(connection, [said("one"), said("two"), said("one")])
-    assert len(notices.listed()) == 2
+    assert len(notices.list_all()) == 2
 
 
 def test_what_no_text_column_holds_is_kept_in_values(services: Services, notices: Outbox):
     notice = NewNotification("acme", "k", "webhook", "https://a.example", "", "m", {"a": "\x00\ud800", "n": 1.5})
-    assert notices.get(notices.put(notice)).values == {"a": "\x00\ud800", "n": 1.5}
+    assert notices.get(notices.enqueue(notice)).values == {"a": "\x00\ud800", "n": 1.5}
 
 
 # -- sending ----------------------------------------------------------------------------------------------------
 
 
 def test_a_tick_sends_what_is_due(services: Services, channels: dict[Channel, NotificationChannel], slack: SlackServer):
-    services.ledger.notices.put(said("one"))
-    services.ledger.notices.put(said("two"))
+    services.ledger.outbox.enqueue(said("one"))
+    services.ledger.outbox.enqueue(said("two"))
     assert tick(services, channels) == "messages: 2 sent"
     assert slack.shown == ["one: 안녕하세요", "two: 안녕하세요"]
 
@@ -123,12 +123,12 @@ def test_a_waiting_tick_wakes_up_at_the_message(notices: Outbox):
     threading.Thread(target=wait, daemon=True).start()
     assert listening.wait(10)
     assert not done.is_set()
-    notices.put(said("one"))
+    notices.enqueue(said("one"))
     assert done.wait(10)
 
 
 def test_what_time_makes_due_is_seen_without_being_announced(services: Services, notices: Outbox):
-    notices.put(said("one"))
+    notices.enqueue(said("one"))
     with services.database.transaction() as connection:
         connection.execute("UPDATE notices SET next_attempt_at = now() + interval '0.2 s'")
     assert not notices.is_due()
@@ -140,15 +140,15 @@ def test_a_slow_channel_holds_up_neither_the_tick_nor_the_others(
     services: Services, channels: dict[Channel, NotificationChannel], slack: SlackServer, receiver: WebhookReceiver
 ):
     """The tick leaves what hangs behind; it is settled all the same, and nobody takes its sender for dead."""
-    notices = services.ledger.notices
+    notices = services.ledger.outbox
     slack.faults.append(Fault("hang"))
-    stuck, quick = notices.put(said("slow")), notices.put(said("quick", "webhook", receiver.url))
+    stuck, quick = notices.enqueue(said("slow")), notices.enqueue(said("quick", "webhook", receiver.url))
     channels["slack"] = Slack(slack.url, seconds=2)
     delivery = Delivery(notices, channels, 5)
     assert not in_background(delivery, 1)
     assert notices.get(quick).state == "sent"
     assert notices.get(stuck).state == "sending"
-    assert notices.forsaken() == []
+    assert notices.find_orphaned() == []
     for thread in threading.enumerate():
         if thread.name == "outbox":
             thread.join(20)
@@ -159,7 +159,7 @@ def test_two_senders_never_take_the_same_message(
     notices: Outbox, channels: dict[Channel, NotificationChannel], slack: SlackServer
 ):
     for number in range(20):
-        notices.put(said(f"m{number}"))
+        notices.enqueue(said(f"m{number}"))
     rounds = [Delivery(notices, channels, 30) for _ in range(3)]
     threads = [threading.Thread(target=delivery.run) for delivery in rounds]
     for thread in threads:
@@ -177,8 +177,8 @@ def test_a_message_that_breaks_its_channel_holds_up_no_other(
         def send(self, _: object) -> object:  # type: ignore[override]
             raise ZeroDivisionError("never shown")
 
-    notices = services.ledger.notices
-    broken, fine = notices.put(said("one")), notices.put(said("two", "webhook", receiver.url))
+    notices = services.ledger.outbox
+    broken, fine = notices.enqueue(said("one")), notices.enqueue(said("two", "webhook", receiver.url))
     tick(services, channels | {"slack": Broken("", repeatable=False)})
     assert (notices.get(broken).state, notices.get(fine).state) == ("unknown", "sent")
     assert "never shown" not in str(notices.get(broken).error)
@@ -222,8 +222,8 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
     moment: str,
 ):
     """kill -9 in a process of its own. Slack would show it twice: a person decides. An app knows it again."""
-    notices = services.ledger.notices
-    notice = notices.put(said("once", channel, receiver.url if channel == "webhook" else None))
+    notices = services.ledger.outbox
+    notice = notices.enqueue(said("once", channel, receiver.url if channel == "webhook" else None))
     asked = [services.database.url, slack.url if channel == "slack" else "", receiver.address, SIGNING_KEY, moment]
     done = subprocess.run(
         [sys.executable, "-c", SENDER, *asked],
@@ -257,48 +257,48 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
 
 def test_a_sender_taken_for_dead_may_still_tell_that_it_arrived(services: Services, notices: Outbox):
     """Its connection broke, not its process: the answer came after it was written off."""
-    notice = notices.put(said("one"))
+    notice = notices.enqueue(said("one"))
     with notices.sending() as sender:
         claimed = notices.claim("slack", sender)
     assert claimed is not None
-    assert [forsaken.notice_id for forsaken in notices.forsaken()] == [notice]
-    assert notices.settle(claimed, Settlement("unknown", "lost"))
-    assert notices.settle(claimed, Settlement("sent"))
+    assert [forsaken.notice_id for forsaken in notices.find_orphaned()] == [notice]
+    assert notices.record_outcome(claimed, Settlement("unknown", "lost"))
+    assert notices.record_outcome(claimed, Settlement("sent"))
     assert notices.get(notice).state == "sent"
-    assert not notices.settle(claimed, Settlement("failed", "late"))
+    assert not notices.record_outcome(claimed, Settlement("failed", "late"))
 
 
 def test_a_late_word_does_not_touch_what_a_person_sent_anew(notices: Outbox):
-    notice = notices.put(said("one"))
+    notice = notices.enqueue(said("one"))
     with notices.sending() as sender:
         claimed = notices.claim("slack", sender)
     assert claimed is not None
-    notices.settle(claimed, Settlement("unknown", "lost"))
+    notices.record_outcome(claimed, Settlement("unknown", "lost"))
     notices.retry(notice)
-    assert not notices.settle(claimed, Settlement("failed", "late"))
+    assert not notices.record_outcome(claimed, Settlement("failed", "late"))
     assert notices.get(notice).state == "waiting"
 
 
 def test_a_late_word_of_one_attempt_does_not_touch_the_next_of_the_same_sender(notices: Outbox):
     """It was taken for dead, and was not: written as lost now, the message would go out beside the one in hand."""
-    notice = notices.put(said("one"))
+    notice = notices.enqueue(said("one"))
     with notices.sending() as sender:
         first = notices.claim("slack", sender)
         assert first is not None
-        notices.settle(first, Settlement("waiting", "busy"))
+        notices.record_outcome(first, Settlement("waiting", "busy"))
         assert notices.claim("slack", sender) is not None
-        assert not notices.settle(first, Settlement("waiting", "lost"))
+        assert not notices.record_outcome(first, Settlement("waiting", "lost"))
         assert notices.get(notice).state == "sending"
 
 
 def test_a_recipient_that_hangs_holds_up_no_other(notices: Outbox):
     """One message at a time for each recipient: else those for one that hangs would take all places."""
-    ids = [notices.put(said(f"{n}", "webhook", f"https://{who}.example")) for n, who in enumerate("aab")]
+    ids = [notices.enqueue(said(f"{n}", "webhook", f"https://{who}.example")) for n, who in enumerate("aab")]
     with notices.sending() as sender:
         taken = [notices.claim("webhook", sender) for _ in ids]
         assert [one and one.notice_id for one in taken] == [ids[0], ids[2], None]
         assert taken[0] is not None
-        notices.settle(taken[0], Settlement("sent"))
+        notices.record_outcome(taken[0], Settlement("sent"))
         following = notices.claim("webhook", sender)
         assert following is not None
         assert following.notice_id == ids[1]
@@ -308,7 +308,7 @@ def test_a_recipient_that_hangs_holds_up_no_other(notices: Outbox):
 
 
 def test_only_what_failed_or_is_unknown_is_sent_anew(notices: Outbox):
-    notice = notices.put(said("one"))
+    notice = notices.enqueue(said("one"))
     with pytest.raises(Conflict, match="is waiting"):
         notices.retry(notice)
     with pytest.raises(NotFound):
@@ -320,17 +320,17 @@ def test_only_what_failed_or_is_unknown_is_sent_anew(notices: Outbox):
 
 
 def test_they_are_counted_and_listed_in_pages(notices: Outbox):
-    ids = [notices.put(said(f"m{number}")) for number in range(5)]
-    page = notices.listed("acme", limit=2)
+    ids = [notices.enqueue(said(f"m{number}")) for number in range(5)]
+    page = notices.list_all("acme", limit=2)
     assert [notice.notice_id for notice in page] == ids[:2:-1]
-    assert [notice.notice_id for notice in notices.listed("acme", before=page[-1].notice_id)] == ids[2::-1]
-    assert notices.listed("acme", "failed") == []
-    assert notices.listed("beta") == []
+    assert [notice.notice_id for notice in notices.list_all("acme", before=page[-1].notice_id)] == ids[2::-1]
+    assert notices.list_all("acme", "failed") == []
+    assert notices.list_all("beta") == []
     assert notices.counts() == {("slack", "waiting"): 5}
 
 
 def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(services: Services, notices: Outbox):
-    old, waiting, new = notices.put(said("old")), notices.put(said("waiting")), notices.put(said("new"))
+    old, waiting, new = notices.enqueue(said("old")), notices.enqueue(said("waiting")), notices.enqueue(said("new"))
     with services.database.transaction() as connection:
         connection.execute(
             "UPDATE notices SET state = 'sent', settled_at = now() - interval '31 days' WHERE notice_id = %s", (old,)
@@ -340,14 +340,14 @@ def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(services: 
         )
         connection.execute("UPDATE notices SET state = 'sent', settled_at = now() WHERE notice_id = %s", (new,))
     assert notices.forget(30, dry_run=True) == 1
-    assert len(notices.listed()) == 3
+    assert len(notices.list_all()) == 3
     assert notices.forget(30) == 1
-    assert [notice.notice_id for notice in notices.listed()] == [new, waiting]
+    assert [notice.notice_id for notice in notices.list_all()] == [new, waiting]
 
 
 def test_a_wait_is_ended_from_outside_although_nothing_came(services: Services):
     """`rowline dev` goes down at once: the daemon waits for its sensors, and this one listens."""
-    notices, listening, done = services.ledger.notices, threading.Event(), threading.Event()
+    notices, listening, done = services.ledger.outbox, threading.Event(), threading.Event()
     looked = notices.is_due
     notices.is_due = lambda: (looked(), listening.set())[0]  # type: ignore[method-assign,misc]
 

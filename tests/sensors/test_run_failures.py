@@ -54,7 +54,7 @@ def test_a_run_that_died_half_way_is_told_on_its_document_and_its_open_batches(
     rowline.sql("UPDATE batches SET status = 'processing' WHERE batch_number = 2")
     ended(rowline, run, sensor, report)
 
-    after = rowline.services.ledger.documents.newest(version.document_id)
+    after = rowline.services.ledger.documents.latest(version.document_id)
     assert after.status == "failed"
     assert after.error.startswith(told)
     assert f"run {run.run_id[:8]} in Dagster has the details" in after.error
@@ -67,7 +67,7 @@ def test_a_run_that_died_before_its_first_step_is_told_too(rowline: Deployment, 
     version = rowline.upload(items("anvil"))
     rowline.services.ledger.documents.mark_requested([(version.document_id, 1, 1)])
     ended(rowline, a_run(rowline, version), sensor, report)
-    after = rowline.services.ledger.documents.newest(version.document_id)
+    after = rowline.services.ledger.documents.latest(version.document_id)
     assert (after.status, (after.error or "")[: len(told)]) == ("failed", told)
 
 
@@ -79,7 +79,7 @@ def test_a_run_that_dagster_runs_again_fails_no_document(rowline: Deployment):
         first = a_run(rowline, version)
         rowline.step("parsed_rows", version.document_id, first.run_id)
         ended(rowline, first, failed_runs, "report_run_failed")
-        newest = rowline.services.ledger.documents.newest
+        newest = rowline.services.ledger.documents.latest
         assert newest(version.document_id).status == "processing"
         last = a_run(rowline, version, **{"dagster/max_retries": "0"})
         rowline.step("parsed_rows", version.document_id, last.run_id)
@@ -96,7 +96,7 @@ def test_the_late_news_of_an_old_run_does_not_touch_the_retry(rowline: Deploymen
     retried = rowline.services.ledger.documents.retry(version.document_id)
     rowline.services.ledger.documents.mark_requested([(version.document_id, 1, retried.attempt)])
     ended(rowline, old, failed_runs, "report_run_failed")
-    assert rowline.services.ledger.documents.newest(version.document_id).status == "pending"
+    assert rowline.services.ledger.documents.latest(version.document_id).status == "pending"
 
 
 def test_a_completed_document_stays_completed_whatever_run_fails_later(rowline: Deployment):
@@ -104,17 +104,17 @@ def test_a_completed_document_stays_completed_whatever_run_fails_later(rowline: 
     run = a_run(rowline, version)
     rowline.step("parsed_rows", version.document_id, run.run_id)
     ended(rowline, run, failed_runs, "report_run_failed")
-    assert rowline.services.ledger.documents.newest(version.document_id).status == "completed"
+    assert rowline.services.ledger.documents.latest(version.document_id).status == "completed"
 
 
 def test_a_sentence_that_a_step_wrote_is_not_written_over(rowline: Deployment):
     """The step knows best why."""
     uploaded = rowline.upload(b"no table at all", filename="notes.csv")
     run = rowline.run(uploaded.document_id)
-    written = rowline.services.ledger.documents.newest(uploaded.document_id).error
+    written = rowline.services.ledger.documents.latest(uploaded.document_id).error
     assert "notes.csv" in written
     ended(rowline, rowline.dagster.get_run_by_id(run.run_id), failed_runs, "report_run_failed")
-    assert rowline.services.ledger.documents.newest(uploaded.document_id).error == written
+    assert rowline.services.ledger.documents.latest(uploaded.document_id).error == written
 
 
 def test_a_run_of_something_else_is_none_of_its_business(rowline: Deployment):
@@ -122,7 +122,7 @@ def test_a_run_of_something_else_is_none_of_its_business(rowline: Deployment):
     from dagster._core.test_utils import create_run_for_test
 
     ended(rowline, create_run_for_test(rowline.dagster, job_name="other"), failed_runs, "report_run_failed")
-    assert rowline.services.ledger.documents.newest(version.document_id).status == "pending"
+    assert rowline.services.ledger.documents.latest(version.document_id).status == "pending"
 
 
 def test_a_transient_failure_is_tried_three_times_and_then_told(rowline: Deployment):

@@ -62,7 +62,7 @@ def watch(rowline: Deployment, until: float = 60.0) -> list[float]:
 
 
 def status(rowline: Deployment, version: Version) -> str:
-    return rowline.services.ledger.documents.newest(version.document_id).status
+    return rowline.services.ledger.documents.latest(version.document_id).status
 
 
 def run_status(rowline: Deployment, run: dg.DagsterRun) -> str:
@@ -81,7 +81,7 @@ def test_a_killed_process_is_found_told_and_can_be_retried_at_once(rowline: Depl
     child.wait()
     assert watch(rowline) == [30.0]
     assert (run_status(rowline, run), status(rowline, version)) == ("FAILURE", "failed")
-    told = rowline.services.ledger.documents.newest(version.document_id).error
+    told = rowline.services.ledger.documents.latest(version.document_id).error
     assert told == (
         f"The process of run {run.run_id[:8]} on {process_of_here()} (process {child.pid}) is gone: killed, out of "
         "memory, or its machine stopped. Finished batches are kept: retry."

@@ -53,12 +53,12 @@ def caller_of(
 
 def holder_of(request: Request, services: Services, text: str) -> Caller:
     """Who holds this key. Answers 401 with the reason, and 429 to an address that has shown too many wrong ones."""
-    key = services.ledger.keys.shown(text)
+    key = services.ledger.api_keys.find(text)
     environment = services.settings.environment
     if key is None:
         limits_of(request).count_wrong_key(request)
         raise unauthorized(SHOW_A_KEY)
-    if not key.is_good:
+    if not key.is_active:
         raise unauthorized(f"Key {key.key_id} is {key.state}; ask for a new one")
     if (meant := environment_of(text)) != environment:
         raise unauthorized(f"Key {key.key_id} is for {meant}, and this is {environment}; show a key made here")
@@ -72,7 +72,7 @@ def visitor_of(request: Request, services: Services) -> Caller | None:
     For pages that look different to a stranger. What changes something also asks `check_same_origin`.
     """
     token = session_token(request)
-    found = services.ledger.keys.of_session(token) if token else None
+    found = services.ledger.api_keys.of_session(token) if token else None
     return found or developer_of(request, services)
 
 

@@ -21,7 +21,7 @@ def sign_in(request: Request, response: Response, services: Services, key: str) 
     assert caller.key_id is not None
     end_session(request, services)
     token, lasts = mint_token(), timedelta(hours=services.settings.session_hours)
-    services.ledger.keys.open_session(token, caller.key_id, lasts)
+    services.ledger.api_keys.open_session(token, caller.key_id, lasts)
     response.set_cookie(
         cookie_name(request),
         token,
@@ -43,4 +43,4 @@ def sign_out(request: Request, response: Response, services: Services) -> None:
 
 def end_session(request: Request, services: Services) -> None:
     if token := session_token(request):
-        services.ledger.keys.close_session(token)
+        services.ledger.api_keys.close_session(token)

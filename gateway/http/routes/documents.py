@@ -73,11 +73,11 @@ def get_document(version: CurrentVersion) -> dict[str, Any]:
 )
 def get_document_status(version: CurrentVersion, services: OurServices, request: Request, response: Response) -> Any:
     """To be asked every two seconds: with `If-None-Match`, an answer that is known costs one look at the ledger."""
-    mark = f'W/"{version.version}-{services.ledger.listing.mark(version)}"'
+    mark = f'W/"{version.version}-{services.ledger.listing.etag(version)}"'
     if is_known(request.headers.get("If-None-Match", ""), mark):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": mark, "Cache-Control": "no-cache"})
     # asked again: what is told must not be older than its mark
-    now = services.ledger.documents.at(version.document_id, version.version)
+    now = services.ledger.documents.get(version.document_id, version.version)
     response.headers.update({"ETag": mark, "Cache-Control": "no-cache"})
     return status_json(now, services.ledger.documents.batches(now.document_id, now.version))
 
@@ -100,7 +100,7 @@ def list_batches(
     limit: Limit = 200,
     version: WhichVersion = None,
 ) -> dict[str, Any]:
-    chosen = current if version is None else services.ledger.documents.at(current.document_id, version)
+    chosen = current if version is None else services.ledger.documents.get(current.document_id, version)
     batches = services.ledger.documents.batches(chosen.document_id, chosen.version)
     left = [batch for batch in batches if batch["batchNumber"] > int(after or 0)]
     return {
@@ -116,7 +116,7 @@ def list_batches(
     responses=told_as(404, 409),
 )
 def get_result(current: CurrentVersion, services: OurServices, version: WhichVersion = None) -> dict[str, Any]:
-    chosen = current if version is None else services.ledger.documents.at(current.document_id, version)
+    chosen = current if version is None else services.ledger.documents.get(current.document_id, version)
     if chosen.result is None:
         why = f": {chosen.error}" if chosen.error else ""
         raise Conflict(f"Version {chosen.version} of {chosen.document_id} is {chosen.status} and has no result{why}")
@@ -142,7 +142,7 @@ def list_versions(version: CurrentVersion, services: OurServices) -> dict[str, A
     responses=told_as(404, beside=FILE),
 )
 def get_file(version: CurrentVersion, number: Number, services: OurServices) -> Response:
-    chosen = services.ledger.documents.at(version.document_id, number)
+    chosen = services.ledger.documents.get(version.document_id, number)
     with services.objects.local(chosen.file) as path:
         file = path.open("rb")  # stays readable, whatever becomes of the path
     return sent(file, chosen.filename)
@@ -156,7 +156,7 @@ def get_file(version: CurrentVersion, number: Number, services: OurServices) -> 
 )
 def get_error_workbook(current: CurrentVersion, services: OurServices, version: WhichVersion = None) -> Response:
     """To be corrected and uploaded again, with `documentId`."""
-    chosen = current if version is None else services.ledger.documents.at(current.document_id, version)
+    chosen = current if version is None else services.ledger.documents.get(current.document_id, version)
     with tempfile.TemporaryDirectory(prefix="rowline-") as folder:
         made = Path(folder) / "errors.xlsx"
         if not services.error_workbooks.write(chosen, made):

@@ -148,7 +148,7 @@ def sender(request: Request, services: Services, key: str) -> Caller:
     usable = bool(expected) and not is_placeholder(expected)
     if usable and hmac.compare_digest(key.encode("utf-8", "surrogatepass"), expected.encode()):
         caller = Caller(services.settings.default_organization, frozenset({"events"}))
-    elif not usable and not services.ledger.keys.are_there():
+    elif not usable and not services.ledger.api_keys.any_exist():
         reason = "Event keys are required to process events securely: set INNGEST_EVENT_KEY, or `rowline keys create`"
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason)
     else:

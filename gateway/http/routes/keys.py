@@ -68,7 +68,7 @@ class KnownKeys(Body):
 
 @router.get("", response_model=KnownKeys, summary="Keys of the organization")
 def list_keys(caller: Admin, services: OurServices) -> dict[str, Any]:
-    return {"keys": [key.as_json() for key in services.ledger.keys.listed(caller.organization_id)]}
+    return {"keys": [key.as_json() for key in services.ledger.api_keys.list_all(caller.organization_id)]}
 
 
 @router.post(
@@ -83,7 +83,7 @@ def create_key(wanted: WantedKey, caller: Admin, services: OurServices) -> dict[
     roles = checked_rights(wanted.roles, wanted.employee_id)
     new = mint_key(services.settings.environment)
     lasts = timedelta(days=wanted.expires_days) if wanted.expires_days else None
-    made = services.ledger.keys.put(new, caller.organization_id, wanted.label, roles, wanted.employee_id, lasts)
+    made = services.ledger.api_keys.put(new, caller.organization_id, wanted.label, roles, wanted.employee_id, lasts)
     return _shown(new, made)
 
 
@@ -98,7 +98,7 @@ def create_key(wanted: WantedKey, caller: Admin, services: OurServices) -> dict[
 def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Rotation | None = None) -> dict[str, Any]:
     new = mint_key(services.settings.environment)
     grace = timedelta(hours=(rotation or Rotation.model_validate({})).grace_hours)
-    return _shown(new, services.ledger.keys.rotate(key_id, new, grace, caller.organization_id))
+    return _shown(new, services.ledger.api_keys.rotate(key_id, new, grace, caller.organization_id))
 
 
 @router.delete(
@@ -109,7 +109,7 @@ def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Ro
     responses=told_as(404),
 )
 def revoke_key(key_id: KeyId, caller: Admin, services: OurServices) -> dict[str, Any]:
-    return services.ledger.keys.revoke(key_id, caller.organization_id).as_json()
+    return services.ledger.api_keys.revoke(key_id, caller.organization_id).as_json()
 
 
 def _shown(new: NewKey, key: Key) -> dict[str, Any]:

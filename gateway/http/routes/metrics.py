@@ -91,7 +91,7 @@ class Cached:
 
     def _read(self) -> Sequence[Figure] | None:
         try:
-            tallies = self.services.ledger.tallies
+            tallies = self.services.ledger.counters
             figures = tallies.figures()
             with suppress(RowlineError):  # only makes the next question quicker
                 tallies.fold()

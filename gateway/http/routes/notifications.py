@@ -50,7 +50,7 @@ def list_notices(
     limit: Limit = 50,
     state: Annotated[State | None, Query(description="Only messages in this state.")] = None,
 ) -> dict[str, Any]:
-    found = services.ledger.notices.listed(caller.organization_id, state, before, limit + 1)
+    found = services.ledger.outbox.list_all(caller.organization_id, state, before, limit + 1)
     page = found[:limit]
     more = notices_cursor.of(page[-1].notice_id) if len(found) > limit else None
     return {"notices": [notice_json(notice) for notice in page], "nextCursor": more}
@@ -68,4 +68,4 @@ def retry_notice(
     services: OurServices,
 ) -> dict[str, Any]:
     """One that is `unknown` may have arrived the first time: look there before."""
-    return notice_json(services.ledger.notices.retry(notice_id, caller.organization_id))
+    return notice_json(services.ledger.outbox.retry(notice_id, caller.organization_id))

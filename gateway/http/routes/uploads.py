@@ -199,7 +199,7 @@ def taken(services: Services, form: Form, organization_id: str, key: str | None 
     except UnreadableFile as error:
         raise UnreadableFile(f"{form.filename}: {error}") from error
     template = services.ledger.organizations.template(organization_id, fields.template) if fields.template else None
-    version = services.uploads.take(
+    version = services.uploads.upload(
         form.file,
         form.filename,
         organization_id,

@@ -43,7 +43,7 @@ def roll_back_document(
     version: CurrentVersion, target: Target, services: OurServices, response: Response
 ) -> dict[str, Any]:
     """It is done when `liveVersion` of the document says so."""
-    services.ledger.live.check_aim(version.document_id, target.targetVersion)
+    services.ledger.live_versions.check_rollback(version.document_id, target.targetVersion)
     event = send(services, version, "document/rollback", targetVersion=target.targetVersion)
     response.headers["Location"] = f"/documents/{version.document_id}"
     return {
@@ -68,7 +68,7 @@ def delete_document(
     dry_run: Annotated[bool, Query(alias="dryRun", description="Tell what would go; remove nothing.")] = False,
 ) -> Any:
     """No search shows it from now on; its vectors, files and rows go in a run."""
-    told = would_go(services.places, version.document_id)[0].as_json()
+    told = would_go(services.document_stores, version.document_id)[0].as_json()
     if dry_run:
         return Response(json.dumps(told, ensure_ascii=False), media_type="application/json")
     check_at_rest(services, version)

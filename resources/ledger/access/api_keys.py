@@ -50,7 +50,7 @@ class Key:
         return Caller(self.organization_id, frozenset(self.roles), self.key_id, self.employee_id)
 
     @property
-    def is_good(self) -> bool:
+    def is_active(self) -> bool:
         return self.state in ("active", "replaced")
 
     def as_json(self) -> dict[str, object]:
@@ -89,7 +89,7 @@ class ApiKeys:
                 _check_employee(connection, organization_id, employee_id)
             return _put(connection, new, (organization_id, label, roles, employee_id), lasts)
 
-    def shown(self, text: str) -> Key | None:
+    def find(self, text: str) -> Key | None:
         """The key that is shown, whatever became of it; None where it is unknown. Its use is noted now and then."""
         key_id = key_id_of(text)
         if key_id is None:
@@ -98,15 +98,15 @@ class ApiKeys:
             key = _found(connection, "WHERE key_id = %(key)s", key=key_id)
         if key is None or not is_same(text, key.digest):
             return None
-        if key.use_is_news and key.is_good:
+        if key.use_is_news and key.is_active:
             with self._database.transaction() as connection:
                 connection.execute("UPDATE keys SET last_used_at = now() WHERE key_id = %s", (key_id,))
         return key
 
     def caller(self, text: str) -> Caller | None:
         """Who shows this key; None where it is unknown, revoked or expired."""
-        key = self.shown(text)
-        return key.caller if key and key.is_good else None
+        key = self.find(text)
+        return key.caller if key and key.is_active else None
 
     def rotate(self, key_id: str, new: NewKey, grace: timedelta, organization_id: str | None = None) -> Key:
         """A new key with the rights of an old one, which goes on for the grace; none: it ends at once.
@@ -115,7 +115,7 @@ class ApiKeys:
         """
         with self._database.transaction() as connection:
             old = _locked(connection, key_id, organization_id)
-            if not old.is_good or old.replaced_by:
+            if not old.is_active or old.replaced_by:
                 raise Conflict(f"Key {key_id} is {old.state}; only an active key is rotated. Make a new one")
             lasts = old.expires_at - old.created_at if old.expires_at else None
             rights = (old.organization_id, old.label, frozenset(old.roles), old.employee_id)
@@ -128,7 +128,7 @@ class ApiKeys:
                 _revoke(connection, key_id)
         return key
 
-    def are_there(self) -> bool:
+    def any_exist(self) -> bool:
         """Whether any key was ever made."""
         with self._database.transaction() as connection:
             return connection.execute("SELECT 1 AS one FROM keys LIMIT 1").fetchone() is not None
@@ -140,7 +140,7 @@ class ApiKeys:
             _revoke(connection, key_id)
             return _locked(connection, key_id, organization_id)
 
-    def listed(self, organization_id: str | None = None) -> list[Key]:
+    def list_all(self, organization_id: str | None = None) -> list[Key]:
         """All keys, those that are over too, newest first."""
         with self._database.transaction() as connection:
             return _all(
@@ -182,7 +182,7 @@ class ApiKeys:
                 "JOIN sessions s USING (key_id) WHERE s.digest = %(digest)s AND s.expires_at > now()",
                 digest=digest_of(token),
             )
-        return key.caller if key and key.is_good else None
+        return key.caller if key and key.is_active else None
 
     def close_session(self, token: str) -> None:
         with self._database.transaction() as connection:
@@ -190,7 +190,7 @@ class ApiKeys:
 
     # -- signatures -------------------------------------------------------------------------------------------
 
-    def use_once(self, signature: bytes, lasts: int) -> bool:
+    def consume_signature(self, signature: bytes, lasts: int) -> bool:
         """Whether this is the first use of a signature; it is remembered for as long as it could be used again."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM used_signatures WHERE expires_at < now()")

@@ -110,7 +110,7 @@ class Documents:
 
     # -- waiting for a run ------------------------------------------------------------------------------------
 
-    def waiting(self, limit: int = 500) -> list[Version]:
+    def pending(self, limit: int = 500) -> list[Version]:
         """Pending versions for which no run was requested yet, oldest first."""
         with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
             return cursor.execute(
@@ -138,7 +138,7 @@ class Documents:
         with self._database.session() as connection:
             connection.execute(f"LISTEN {UPLOADS_CHANNEL}")
             # also looks first: an upload committed before LISTEN would not be announced again
-            while not self.waiting(1) and (left := deadline - clock()) > 0:
+            while not self.pending(1) and (left := deadline - clock()) > 0:
                 for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
                     return
 
@@ -159,7 +159,7 @@ class Documents:
         """Whether a worker is on the document now: the heartbeat of its run, which dies with it."""
         return self._database.is_locked(CLAIM, document_id)
 
-    def in_work(self, limit: int) -> dict[str, str]:
+    def running(self, limit: int) -> dict[str, str]:
         """Run → document of the versions in work that wait for no service, the longest under way first."""
         with self._database.statement() as connection:
             rows = connection.execute(
@@ -169,7 +169,7 @@ class Documents:
             ).fetchall()
         return {row["run_id"]: row["document_id"] for row in rows}
 
-    def begin(self, document_id: str, run_id: str) -> Version:
+    def start(self, document_id: str, run_id: str) -> Version:
         """The version that this run works on: the one it began with, else the newest one.
 
         Raises NotFound for an unknown document. Older versions that still wait are told that they were overtaken.
@@ -207,9 +207,9 @@ class Documents:
         """
         with self._database.transaction() as connection:
             bound = self._bound(connection, document_id, run_id)
-        return bound or self.worked_on(document_id, run_id)
+        return bound or self.current_for_run(document_id, run_id)
 
-    def worked_on(self, document_id: str, run_id: str) -> Version:
+    def current_for_run(self, document_id: str, run_id: str) -> Version:
         """The version that a run began with, else the newest one ever begun. Raises InvalidRequest where none was."""
         with self._database.transaction() as connection:
             row = connection.execute(
@@ -287,7 +287,7 @@ class Documents:
             raise NotFound(f"Organization {organization_id} has no document {name}")
         return found
 
-    def newest(self, document_id: str) -> Version:
+    def latest(self, document_id: str) -> Version:
         """The newest version of a document that was not rolled back. Raises NotFound where there is none."""
         with self._database.transaction() as connection:
             return self._current(connection, document_id)
@@ -301,12 +301,12 @@ class Documents:
             raise NotFound(f"There is no document {document_id}; `rowline documents` lists them")
         return read_version(connection, document_id, row["version"])
 
-    def at(self, document_id: str, version: int) -> Version:
+    def get(self, document_id: str, version: int) -> Version:
         """One version of a document. Raises NotFound where it does not exist."""
         with self._database.statement() as connection:
             return read_version(connection, document_id, version)
 
-    def listed(self, organization_id: str | None = None, limit: int = 1000) -> list[Version]:
+    def list_all(self, organization_id: str | None = None, limit: int = 1000) -> list[Version]:
         """The current version of each document, newest document first."""
         with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
             return cursor.execute(

@@ -72,7 +72,7 @@ class GarbageCollector:
         self._database = database
 
     @contextmanager
-    def sweeping(self, organization_id: str) -> Iterator[None]:
+    def collection_lock(self, organization_id: str) -> Iterator[None]:
         """Held while vectors are found unowned and deleted, so that nobody comes to rely on them in between."""
         with self._database.lock(SWEEP, organization_id):
             yield
@@ -80,10 +80,10 @@ class GarbageCollector:
     def wait(self, organization_id: str) -> None:
         """Until sweeps that began before this call are over; later ones see the caller's lineage."""
         if self._database.is_locked(SWEEP, organization_id):  # looking costs no connection of its own
-            with self.sweeping(organization_id):
+            with self.collection_lock(organization_id):
                 return
 
-    def begin(self, document_id: str) -> list[int]:
+    def mark(self, document_id: str) -> list[int]:
         """The versions to be swept now. From here on nobody takes what they point at for stored."""
         with self._database.transaction() as connection:
             rows = connection.execute(BEGIN_SWEEP, {"document": document_id}).fetchall()
@@ -109,7 +109,7 @@ class GarbageCollector:
                 return []
         return [row["namespace"] for row in rows]
 
-    def end(self, document_id: str, versions: Sequence[int]) -> None:
+    def finish(self, document_id: str, versions: Sequence[int]) -> None:
         """Nothing that only these versions pointed at is in the store any more."""
         with self._database.transaction() as connection:
             connection.execute(

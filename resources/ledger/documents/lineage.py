@@ -108,7 +108,7 @@ class Lineage:
                 while page := [str(row["vector_id"]) for row in islice(rows, size)]:
                     yield namespace, page
 
-    def awaited(self, version: Version, store: str) -> dict[str, int]:
+    def pending_positions(self, version: Version, store: str) -> dict[str, int]:
         """Namespace → position in this store's log that searches had not reached when it was last looked at."""
         with self._database.statement() as connection:
             row = connection.execute(

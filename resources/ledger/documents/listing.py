@@ -101,7 +101,7 @@ class Listing:
             rows = connection.execute(PROGRESS, at).fetchall()
         return {row["document_id"]: (row["done"], row["total"]) for row in rows}
 
-    def mark(self, version: Version) -> str:
+    def etag(self, version: Version) -> str:
         """Changes with everything that the ledger says of the version and its batches, and with nothing else."""
         with self._database.transaction() as connection:
             row = connection.execute(MARK, {"document": version.document_id, "version": version.version}).fetchone()

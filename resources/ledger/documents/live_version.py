@@ -142,7 +142,7 @@ class LiveVersions:
 
     # -- searching meanwhile ----------------------------------------------------------------------------------
 
-    def state(self, organization_id: str, document_id: str | None = None) -> int:
+    def fingerprint(self, organization_id: str, document_id: str | None = None) -> int:
         """A number that tells which versions of the organization (or of one document) are live: equal before and after
         means that all the while the same ones were."""
         with self._database.statement() as connection:
@@ -151,14 +151,14 @@ class LiveVersions:
         return int(row["state"])
 
     @contextmanager
-    def still(self, organization_id: str) -> Iterator[None]:
+    def block_flips(self, organization_id: str) -> Iterator[None]:
         """Held by a search that was disturbed too often: no version goes live or away meanwhile."""
         with self._database.lock(FLIPS, organization_id):
             yield
 
     # -- going back -------------------------------------------------------------------------------------------
 
-    def aim(self, document_id: str, number: int) -> Version:
+    def set_rollback_target(self, document_id: str, number: int) -> Version:
         """Say that the document is to go back (or forth again) to a version; from now on its vectors are owed.
 
         Raises NotFound for a version that is unknown or was never completed, Conflict where it is live already, or
@@ -177,7 +177,7 @@ class LiveVersions:
             connection.execute("UPDATE documents SET target_version = %s WHERE document_id = %s", (number, document_id))
             return version
 
-    def check_aim(self, document_id: str, number: int) -> None:
+    def check_rollback(self, document_id: str, number: int) -> None:
         """Raises what `aim` would raise now, and does nothing."""
         with self._database.transaction() as connection:
             self._aimable(connection, document_id, number)
@@ -207,7 +207,7 @@ class LiveVersions:
             raise NotFound(f"Document {document_id} has no completed version {number}; completed and kept: {told}")
         return read_version(connection, document_id, number)
 
-    def go_back(self, version: Version) -> None:
+    def switch(self, version: Version) -> None:
         """Flip to the version that was aimed at; newer ones are `rolled_back` from now on (B12)."""
         at = {"document": version.document_id, "version": version.version}
         with self._database.transaction() as connection:

@@ -50,7 +50,7 @@ class RunGroups:
             ).fetchall()
         return {version.document_id: version for version in found}
 
-    def put_back(self, wanted: Wanted, run_id: str) -> int:
+    def requeue(self, wanted: Wanted, run_id: str) -> int:
         """Have those that the run has not ended tried again, each by a run of its own; returns how many."""
         with self._database.transaction() as connection:
             put = connection.execute(

@@ -150,7 +150,7 @@ class FunctionRuns:
 
     # -- waiting ----------------------------------------------------------------------------------------------
 
-    def due(self, most: Mapping[str, int]) -> list[DueRun]:
+    def list_due(self, most: Mapping[str, int]) -> list[DueRun]:
         """Of each function, at most so many runs that may begin now, the longest due first, and no more than fit."""
         at = {"functions": list(most), "limits": list(most.values()), "bytes": TOGETHER_BYTES}
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(DueRun)) as cursor:
@@ -203,7 +203,7 @@ class FunctionRuns:
                 (again_after, list(run_ids)),
             )
 
-    def put_off(self, run_id: str, again_after: timedelta, reason: str) -> None:
+    def reschedule(self, run_id: str, again_after: timedelta, reason: str) -> None:
         """Say why an attempt failed, and when the next one is made."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -264,7 +264,7 @@ class FunctionRuns:
             attach_to_version(connection, run_id, version.document_id, version.version, effect)
             return version
 
-    def aim(self, run_ids: Sequence[str], removed: bool = False) -> None:
+    def bind_to_document(self, run_ids: Sequence[str], removed: bool = False) -> None:
         """Bind runs of jobs to their documents; from now on their jobs are asked for until one is taken.
 
         `removed`: a document that is on its way out counts too. A run whose document is not there has failed.
@@ -314,7 +314,7 @@ class FunctionRuns:
             ).fetchall()
         return {row["run_id"]: row["ago"] for row in rows}
 
-    def settle(self) -> int:
+    def finish_from_versions(self) -> int:
         """End the runs whose version has ended; how many."""
         with self._database.transaction() as connection:
             return connection.execute(SETTLE).rowcount

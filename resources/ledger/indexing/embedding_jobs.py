@@ -99,7 +99,7 @@ class EmbeddingJobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def intend(self, version: Version) -> None:
+    def create(self, version: Version) -> None:
         """Record what is to be ordered for a version, before anything is sent; a version orders once.
 
         What an order leaves undone is embedded by usual requests, so no text is ordered for ever.
@@ -171,7 +171,7 @@ class EmbeddingJobs:
                 (limit,),
             ).fetchall()
 
-    def placed(self, order: EmbeddingJob, service_id: str) -> None:
+    def mark_submitted(self, order: EmbeddingJob, service_id: str) -> None:
         """The service has it, under this name."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -180,7 +180,7 @@ class EmbeddingJobs:
                 (service_id, seconds_to_next_look(0), order.order_key),
             )
 
-    def look_later(self, order: EmbeddingJob) -> None:
+    def schedule_poll(self, order: EmbeddingJob) -> None:
         """It is still being worked on; the next look comes later than this one did."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -189,7 +189,7 @@ class EmbeddingJobs:
                 (seconds_to_next_look(order.looks + 1), order.order_key),
             )
 
-    def settle(self, order: EmbeddingJob, state: Literal["ready", "collected", "refused"]) -> None:
+    def finish(self, order: EmbeddingJob, state: Literal["ready", "collected", "refused"]) -> None:
         """The service is done with it, or we are."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -211,7 +211,7 @@ class EmbeddingJobs:
             rows = cursor.execute(UNNEEDED, {"limit": limit}).fetchall()
         return [AtService(row["order_key"], row["service_id"], row["created_at"]) for row in rows]
 
-    def cancelled(self, order: AtService, gone: bool) -> None:
+    def mark_cancelled(self, order: AtService, gone: bool) -> None:
         """Nothing of it is at the service any more (`gone`), or only what it still ends, which is looked at again."""
         at = {"key": order.order_key, "id": order.service_id, "created": order.created_at, "after": FIRST_LOOK}
         with self._database.transaction() as connection:
@@ -243,7 +243,7 @@ class EmbeddingJobs:
                 (sentence, version.document_id, version.version, run_id),
             )
 
-    def wake(self) -> list[str]:
+    def requeue_ready(self) -> list[str]:
         """Put documents that wait for no order any more back into the queue; returns which."""
         with self._database.transaction() as connection:
             woken = [row["document_id"] for row in connection.execute(WAKE).fetchall()]

@@ -147,7 +147,7 @@ class Embeddings:
             [row["batch_number"] for row in rows],
         )
 
-    def save(self, version: Version, group: Group, answer: EmbeddingResult, run_id: str, last: bool = True) -> None:
+    def save_response(self, version: Version, group: Group, answer: EmbeddingResult, run_id: str, last: bool = True) -> None:
         """Keep what an answer settles of a group; with the `last` one, finish its batches: one transaction (law 5).
 
         Refused texts turn into row errors.
@@ -182,7 +182,7 @@ class Embeddings:
                 },
             )
 
-    def keep(self, version: Version, inputs: Sequence[JobResult], run_id: str) -> None:
+    def save_job_results(self, version: Version, inputs: Sequence[JobResult], run_id: str) -> None:
         """Keep what an order for the version brought: vectors, and tokens at the lower price, in one transaction.
 
         Twice is once: what is kept already is neither kept nor counted again.
@@ -275,7 +275,7 @@ class Embeddings:
             for row in rows
         ], matrix_of([row["embedding"] for row in rows], version.dimension)
 
-    def unsound(self, version: Version) -> dict[str, int]:
+    def count_invalid(self, version: Version) -> dict[str, int]:
         """How many of the version's embeddings are missing, of another dimension, or not finite (or zero)."""
         import numpy as np
 

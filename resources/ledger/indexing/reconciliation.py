@@ -93,7 +93,7 @@ class Reconciliation:
         with self._database.transaction() as connection:
             return read_version(connection, document_id, number)
 
-    def unowed(self, namespace: str, vector_ids: Sequence[str]) -> Unreferenced:
+    def find_unreferenced(self, namespace: str, vector_ids: Sequence[str]) -> Unreferenced:
         """Of vectors that a store holds in a namespace, those that no version needs there."""
         with self._database.transaction() as connection:
             rows = connection.execute(KNOWN, {"namespace": namespace, "ids": list(vector_ids)}).fetchall()

@@ -101,7 +101,7 @@ class Outbox:
 
     # -- being written ----------------------------------------------------------------------------------------
 
-    def put(self, notice: NewNotification) -> str:
+    def enqueue(self, notice: NewNotification) -> str:
         """Keep a message and wake its sender; gives its id, or that of the message that has its key already."""
         with self._database.transaction() as connection:
             enqueue(connection, [notice])
@@ -160,7 +160,7 @@ class Outbox:
             )
             return cursor.execute(NOTICE + "WHERE notice_id = %s", (found.notice_id,)).fetchone()
 
-    def settle(self, notice: Notification, after: Settlement) -> bool:
+    def record_outcome(self, notice: Notification, after: Settlement) -> bool:
         """Write how an attempt ended. False where it is somebody else's by now, and nothing was written.
 
         A sender that was taken for dead may still tell how it ended, as long as nobody has taken the message up.
@@ -183,7 +183,7 @@ class Outbox:
             ).rowcount
         return written == 1
 
-    def hold(self, notice: Notification, seconds: float) -> None:
+    def defer_recipient(self, notice: Notification, seconds: float) -> None:
         """The service asked for patience: what else waits for this recipient waits as long."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -192,7 +192,7 @@ class Outbox:
                 (seconds, notice.channel, notice.recipient),
             )
 
-    def forsaken(self) -> list[Notification]:
+    def find_orphaned(self) -> list[Notification]:
         """Messages in the hand of a sender that is dead: it went out, or it did not."""
         with (
             self._database.transaction() as connection,
@@ -204,7 +204,7 @@ class Outbox:
 
     # -- being asked about ------------------------------------------------------------------------------------
 
-    def listed(
+    def list_all(
         self,
         organization_id: str | None = None,
         state: State | None = None,

@@ -37,7 +37,7 @@ class PineconeVectorStore:
     """Vectors in Pinecone. Not `consistent`: reads lag behind writes, and nothing here reads to verify a write."""
 
     shared = True
-    consistent = False
+    strongly_consistent = False
     page = 500
 
     def __init__(
@@ -76,7 +76,7 @@ class PineconeVectorStore:
         upsert.run(upsert_requests(model, namespace, batch), self._sleep)
         return upsert.position
 
-    def wait_until_seen(self, positions: Mapping[str, int], dimension: int) -> None:
+    def wait_until_visible(self, positions: Mapping[str, int], dimension: int) -> None:
         def wait(place: tuple[str, int]) -> None:
             namespace, position = place
             for pause in LOOKS:  # each costs a query

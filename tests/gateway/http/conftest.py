@@ -27,7 +27,7 @@ def key_of(services: Services) -> Callable[..., str]:
         new = mint_key(services.settings.environment)
         if employee and employee not in services.ledger.organizations.employee_namespaces(organization):
             services.ledger.organizations.put_employees(organization, [Employee(employee, "직원", None)])
-        services.ledger.keys.put(new, organization, "test", frozenset(roles), employee)
+        services.ledger.api_keys.put(new, organization, "test", frozenset(roles), employee)
         return new.text
 
     return made

@@ -100,7 +100,7 @@ def things_of_acme(services: Services) -> dict[str, str]:
         services, "acme", json.dumps({"name": "document/process", "data": {"documentId": document}}).encode()
     )
     [run] = services.ledger.events.runs("acme", started)
-    key = services.ledger.keys.put(mint_key("preview"), "acme", SECRET, frozenset({"search"}))
+    key = services.ledger.api_keys.put(mint_key("preview"), "acme", SECRET, frozenset({"search"}))
     return {
         "documentId": document,
         "number": "1",
@@ -108,13 +108,13 @@ def things_of_acme(services: Services) -> dict[str, str]:
         "eventId": event,
         "runId": run.run_id,
         "keyId": key.key_id,
-        "noticeId": services.ledger.notices.put(NewNotification("acme", "k", "slack", None, SECRET, SECRET)),
+        "noticeId": services.ledger.outbox.enqueue(NewNotification("acme", "k", "slack", None, SECRET, SECRET)),
     }
 
 
 def keys_of_all(services: Services) -> dict[str, str]:
     """Keys by who shows them: good ones of both organizations, and each kind of one that opens nothing."""
-    keys = services.ledger.keys
+    keys = services.ledger.api_keys
     texts: dict[str, str] = {}
 
     def made(who: str, organization: str, *roles: Role, environment: Environment = "preview", **more: object) -> Key:

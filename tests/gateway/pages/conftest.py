@@ -129,7 +129,7 @@ def visitor(browser: Browser, site: str, services: Services) -> Iterator[Visitor
         visits.append(visit)
         if organization:
             new = mint_key(services.settings.environment)
-            services.ledger.keys.put(new, organization, "test", frozenset(("admin",)))
+            services.ledger.api_keys.put(new, organization, "test", frozenset(("admin",)))
             context.request.post("/sign-in", form={"key": new.text}, headers={"Sec-Fetch-Site": "same-origin"})
         return visit
 

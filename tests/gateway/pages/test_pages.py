@@ -48,7 +48,7 @@ def test_another_site_can_neither_sign_anybody_in_nor_do_anything(person: TestCl
     for path in ("/sign-in", "/sign-out", "/language", f"/d/{document}/retry"):
         answer = person.post(path, data={"key": "x", "language": "ko"}, headers={"Sec-Fetch-Site": "cross-site"})
         assert answer.status_code == 403, path
-    assert rowline.services.ledger.documents.newest(document).status == "failed"
+    assert rowline.services.ledger.documents.latest(document).status == "failed"
 
 
 def test_what_is_not_there_is_a_page_for_people_and_a_document_for_apps(person: TestClient) -> None:

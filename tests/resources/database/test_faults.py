@@ -102,18 +102,18 @@ def test_a_server_that_stays_away_is_told(proxy: PostgresProxy, database: Databa
 def test_a_failed_read_is_no_empty_answer(proxy: PostgresProxy, database: Database):
     """Law 8: half of a list must not pass for the whole."""
     documents = Ledger.over(database).documents
-    assert documents.waiting() == []
+    assert documents.pending() == []
     for kind in ("reset_before", "reset_after", "truncated", "garbage", "timeout"):
         proxy.faults.append(Fault(kind, "FROM versions"))
         with pytest.raises(TransientError):
-            documents.waiting()
-    assert documents.waiting() == []
+            documents.pending()
+    assert documents.pending() == []
 
 
 def test_the_wait_for_an_upload_ends_with_its_link_and_can_be_begun_again(proxy: PostgresProxy, database: Database):
     documents, looked = Ledger.over(database).documents, threading.Event()
-    waiting = documents.waiting
-    documents.waiting = lambda limit=500: (waiting(limit), looked.set())[0]  # type: ignore[method-assign,misc]
+    waiting = documents.pending
+    documents.pending = lambda limit=500: (waiting(limit), looked.set())[0]  # type: ignore[method-assign,misc]
     with ThreadPoolExecutor(1) as pool:
         listening = pool.submit(documents.wait_for_upload, 60, 60)
         assert looked.wait(10)
@@ -125,10 +125,10 @@ def test_the_wait_for_an_upload_ends_with_its_link_and_can_be_begun_again(proxy:
 
 def test_a_lock_whose_link_died_is_told_to_its_holder_and_free_again(proxy: PostgresProxy, database: Database):
     """The block has been worked through, perhaps beside another: it must not pass for done."""
-    sweeps = Ledger.over(database).sweeps
-    with pytest.raises(TransientError, match="did not answer"), sweeps.sweeping("acme"):
+    sweeps = Ledger.over(database).garbage
+    with pytest.raises(TransientError, match="did not answer"), sweeps.collection_lock("acme"):
         proxy.cut_all()
-    with sweeps.sweeping("acme"):
+    with sweeps.collection_lock("acme"):
         pass
 
 
@@ -138,15 +138,15 @@ def test_waiting_for_a_lock_has_no_time_limit(proxy: PostgresProxy, database: Da
     with psycopg.connect(database_url, autocommit=True) as connection:
         for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(f"ALTER DATABASE {name} SET {setting} = '200ms'")  # type: ignore[call-overload]
-    sweeps, inside, done = Ledger.over(database).sweeps, threading.Event(), threading.Event()
+    sweeps, inside, done = Ledger.over(database).garbage, threading.Event(), threading.Event()
 
     def second() -> None:
         inside.set()
-        with sweeps.sweeping("acme"):
+        with sweeps.collection_lock("acme"):
             done.set()
 
     with ThreadPoolExecutor(1) as pool:
-        with sweeps.sweeping("acme"):
+        with sweeps.collection_lock("acme"):
             waiting = pool.submit(second)
             assert inside.wait(10)
             assert not done.wait(1)

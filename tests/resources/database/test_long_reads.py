@@ -68,7 +68,7 @@ Read = Callable[[Ledger, Version, Version], Iterator[object]]
 )
 def test_a_page_may_take_longer_than_the_servers_limits(strict: Database, old: Version, read: Read):
     ledger = Ledger.over(strict)
-    pages = read(ledger, old, ledger.documents.newest(old.document_id))
+    pages = read(ledger, old, ledger.documents.latest(old.document_id))
     first = next(pages)
     outlasts(strict)
     assert len([first, *pages]) == 3
@@ -84,5 +84,5 @@ def test_embeddings_are_judged_however_long_it_takes(strict: Database, old: Vers
 
     monkeypatch.setattr(embeddings, "matrix_of", slowly)
     monkeypatch.setattr(embeddings, "PAGE", 2)
-    assert set(Ledger.over(strict).embeddings.unsound(old).values()) == {0}
+    assert set(Ledger.over(strict).embeddings.count_invalid(old).values()) == {0}
     assert len(looked) == 2

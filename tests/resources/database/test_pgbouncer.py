@@ -127,20 +127,20 @@ def test_two_runs_of_one_document_at_once_end_as_one(rowline: Deployment):
 
 
 def test_a_lock_keeps_the_second_out_until_the_first_is_done(rowline: Deployment):
-    sweeps, order = rowline.services.ledger.sweeps, []
+    sweeps, order = rowline.services.ledger.garbage, []
     inside, waited = threading.Event(), threading.Event()
 
     def second() -> None:
         inside.wait(30)
-        with sweeps.sweeping("acme"):
+        with sweeps.collection_lock("acme"):
             order.append("second")
         waited.set()
 
     thread = threading.Thread(target=second)
     thread.start()
-    with sweeps.sweeping("acme"):
+    with sweeps.collection_lock("acme"):
         inside.set()
-        with sweeps.sweeping("other"):  # another organization's sweep goes on
+        with sweeps.collection_lock("other"):  # another organization's sweep goes on
             assert not waited.wait(0.3)
         order.append("first")
     thread.join(30)
@@ -150,14 +150,14 @@ def test_a_lock_keeps_the_second_out_until_the_first_is_done(rowline: Deployment
 def wait_beside_an_upload(rowline: Deployment, look_every: float) -> None:
     """Upload while somebody waits for it; returns when the wait ended."""
     documents, looked = rowline.services.ledger.documents, threading.Event()
-    waiting = documents.waiting
+    waiting = documents.pending
 
     def watched(limit: int = 500) -> list[Version]:
         found = waiting(limit)
         looked.set()
         return found
 
-    documents.waiting = watched  # type: ignore[method-assign]
+    documents.pending = watched  # type: ignore[method-assign]
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(documents.wait_for_upload, 60, look_every)
         assert looked.wait(30)

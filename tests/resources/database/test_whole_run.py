@@ -90,7 +90,7 @@ class Scene:
         return {text.split("\n")[0].removeprefix("item: thing") for text in self.rowline.found("thing", k=50)}
 
     def assert_right(self) -> None:
-        version = self.rowline.services.ledger.documents.newest(self.document)
+        version = self.rowline.services.ledger.documents.latest(self.document)
         assert (version.status, version.error, version.live_version) == ("completed", None, 2)
         assert set(self.rowline.stored()) == self.rowline.promised()
         assert self.found() == set(map(str, range(6, 18)))
@@ -192,7 +192,7 @@ def test_a_fault_that_stays_fails_the_document_with_its_reason_and_a_retry_works
         scene.proxy.faults.append(Fault(kind, POINTS[point], always=True))
         assert not scene.rowline.run(scene.document).success
         scene.proxy.reset()
-        version = documents.newest(scene.document)
+        version = documents.latest(scene.document)
         assert scene.found() == set(map(str, range(12)))  # the first version stays live
         if version.status == "failed":
             assert ALWAYS[kind] in str(version.error)

@@ -23,7 +23,7 @@ TEXTS = {"0-aa": "anvil", "1-bb": "보험", "2-cc": 'tab\tquote" nul\x00'}
 
 
 def placed(embedder: OpenAIEmbedder, key: str = "doc:1:1", since: datetime = LONG_AGO) -> str:
-    service_id = embedder.orders.place(key, since, TEXTS.items)
+    service_id = embedder.jobs.submit(key, since, TEXTS.items)
     assert service_id is not None
     return service_id
 
@@ -42,9 +42,9 @@ def test_an_order_is_a_line_a_text_with_our_key_in_the_batch(connect: Connect, s
 
 def test_the_outcome_is_told_by_name_with_each_texts_own_tokens(openai: OpenAIEmbedder, server: OpenAIServer) -> None:
     service_id = placed(openai)
-    assert openai.orders.state(service_id) == JobState(ended=False)
+    assert openai.jobs.state(service_id) == JobState(ended=False)
     server.batches.complete()
-    done = {one.name: one for one in openai.orders.outcome(openai.orders.state(service_id))}
+    done = {one.name: one for one in openai.jobs.results(openai.jobs.state(service_id))}
     assert done.keys() == TEXTS.keys()
     for name, text in TEXTS.items():
         assert np.array_equal(done[name].vector, vector(text, 1536))
@@ -78,7 +78,7 @@ def test_batches_older_than_the_order_are_not_paged_through(
 
 def test_no_texts_no_order(openai: OpenAIEmbedder, server: OpenAIServer) -> None:
     """Another document paid for all of them meanwhile."""
-    assert openai.orders.place("doc:1:1", LONG_AGO, list) is None
+    assert openai.jobs.submit("doc:1:1", LONG_AGO, list) is None
     assert (server.batches.files, server.batches.all) == ({}, {})
 
 
@@ -90,7 +90,7 @@ def test_texts_are_read_once_also_where_the_upload_is_repeated(openai: OpenAIEmb
         yield from TEXTS.items()
 
     server.faults.extend([Fault("reset_before", "files.create"), Fault("reset_after", "files.create")])
-    openai.orders.place("doc:1:1", LONG_AGO, texts)
+    openai.jobs.submit("doc:1:1", LONG_AGO, texts)
     assert len(readings) == 1
     assert len(set(server.batches.files.values())) == 1
 
@@ -102,9 +102,9 @@ def test_an_order_that_the_service_does_not_take_is_no_row_error(openai: OpenAIE
 
 
 def test_refused_inputs_are_left_out_of_the_outcome(openai: OpenAIEmbedder, server: OpenAIServer) -> None:
-    service_id = openai.orders.place("doc:1:1", LONG_AGO, lambda: [("0-aa", REFUSED_MARK), ("1-bb", "anvil")])
+    service_id = openai.jobs.submit("doc:1:1", LONG_AGO, lambda: [("0-aa", REFUSED_MARK), ("1-bb", "anvil")])
     server.batches.complete()
-    done = list(openai.orders.outcome(openai.orders.state(str(service_id))))
+    done = list(openai.jobs.results(openai.jobs.state(str(service_id))))
     assert [one.name for one in done] == ["1-bb"]
 
 
@@ -138,10 +138,10 @@ def test_an_outcome_that_cannot_be_read_whole_is_transient(connect: Connect, ser
     embedder = connect(max_retries=1, timeout=0.2)
     service_id = placed(embedder)
     server.batches.complete()
-    state = embedder.orders.state(service_id)
+    state = embedder.jobs.state(service_id)
     server.faults.append(Fault(kind, "files.content", always=True))
     with pytest.raises(TransientError):
-        list(embedder.orders.outcome(state))
+        list(embedder.jobs.results(state))
 
 
 def test_the_stand_in_refuses_what_the_service_refuses() -> None:

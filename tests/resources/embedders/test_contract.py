@@ -52,7 +52,7 @@ def test_the_same_call_twice_gives_the_same_vectors(embedder: Embedder, near: Ne
 def test_answers_settle_every_text_once_and_say_what_they_cost(embedder: Embedder) -> None:
     """What was refused comes with a reason and a row of zeros; the sum of all answers is `embed`."""
     texts = [*TEXTS, " ", TEXTS[0]]
-    answers = list(embedder.answers(texts))
+    answers = list(embedder.embed_batches(texts))
     assert sorted(position for answer in answers for position in answer.positions) == list(range(len(texts)))
     for answer in answers:
         assert answer.vectors.shape == (len(answer.positions), embedder.model.dimension)
@@ -60,7 +60,7 @@ def test_answers_settle_every_text_once_and_say_what_they_cost(embedder: Embedde
         assert list(answer.vectors.any(axis=1)) == [not was for was in refused]
     assert {position for answer in answers for position in answer.refused} == {len(TEXTS)}
     assert sum(answer.requests for answer in answers) == embedder.embed(texts).requests
-    assert list(embedder.answers([])) == []
+    assert list(embedder.embed_batches([])) == []
 
 
 def test_no_texts_give_no_vectors_and_no_request(embedder: Embedder) -> None:

@@ -51,7 +51,7 @@ def test_an_answer_that_is_lost_twice_is_left_to_a_person(
     """A link that loses answers would be paid fifteen-fold: by five tries in each of the step's three."""
     server.faults.append(Fault(kind, always=True))
     with pytest.raises(PermanentError, match=r"The embedding service .* Both tries .* may have been billed"):
-        list(openai.answers(["one", "two"]))
+        list(openai.embed_batches(["one", "two"]))
     assert server.stats.requests == 2
     with pytest.raises(TransientError):  # a question costs next to nothing, and a person asks again anyway
         openai.embed(["one", "two"])
@@ -63,7 +63,7 @@ def test_refusals_between_do_not_make_a_third_try_of_a_lost_answer(
 ) -> None:
     server.faults.extend(map(Fault, ["server_error", "reset_after", "rate_limit", "truncated", "none"]))
     with pytest.raises(PermanentError, match="may have been billed"):
-        list(openai.answers(["one"]))
+        list(openai.embed_batches(["one"]))
     assert (server.stats.requests, server.stats.inputs) == (4, 2)
 
 
@@ -131,14 +131,14 @@ def test_after_a_429_the_whole_process_waits_and_asks_half_as_much(
 
 def test_requests_at_once_are_halved_for_a_burst_and_grow_again_one_by_one() -> None:
     pace = ConcurrencyLimiter(8)
-    pace.slow_down(began=1.0, now=2.0)
-    pace.slow_down(began=1.5, now=2.1)  # was under way when the first was refused: the same burst
+    pace.on_overload(began=1.0, now=2.0)
+    pace.on_overload(began=1.5, now=2.1)  # was under way when the first was refused: the same burst
     assert pace.allowed == 4
-    pace.slow_down(began=3.0, now=4.0)
+    pace.on_overload(began=3.0, now=4.0)
     assert pace.allowed == 2
     grown = []
     for _ in range(2 + 3 + 4 + 5 + 6 + 7 + 8):
-        pace.answered()
+        pace.on_success()
         grown.append(pace.allowed)
     assert grown == [2, 3, 3, 3, 4, 4, 4, 4, 5, *[5] * 4, 6, *[6] * 5, 7, *[7] * 6, 8, *[8] * 8]
 
@@ -157,7 +157,7 @@ def test_a_service_that_is_too_slow_is_transient(connect: Connect, server: OpenA
 def test_a_service_that_is_not_there_is_asked_as_often_as_one_may(connect: Connect, pauses: list[float]) -> None:
     """Nothing was sent, so nothing was billed."""
     with pytest.raises(TransientError, match=r"could not be reached.*OPENAI_BASE_URL"):
-        list(connect(base_url="http://127.0.0.1:1/v1", max_retries=3).answers(["one"]))
+        list(connect(base_url="http://127.0.0.1:1/v1", max_retries=3).embed_batches(["one"]))
     assert pauses == [0.5, 1.0, 2.0]
 
 
@@ -170,7 +170,7 @@ def test_who_asks_a_question_waits_twenty_seconds_and_a_document_as_long_as_it_t
         openai.embed(["one"])
     assert pauses == [15.0]
     server.faults.extend(asked_to_wait)
-    assert len(list(openai.answers(["one"]))) == 1
+    assert len(list(openai.embed_batches(["one"]))) == 1
     assert pauses == [15.0] * 4  # the first of them for what the question met
 
 
@@ -190,7 +190,7 @@ def test_a_place_among_the_requests_is_not_waited_for_longer_than_the_patience()
 
     with (
         pytest.raises(TransientError, match="no turn came in time"),
-        ConcurrencyLimiter(0).turn(lambda: 5.0, sleep, until=5.01),
+        ConcurrencyLimiter(0).acquire(lambda: 5.0, sleep, until=5.01),
     ):
         pass
 

@@ -20,13 +20,13 @@ TEXTS = [("0-aa", "anvil"), ("1-bb", REFUSED_MARK), ("2-cc", "chisel")]
 
 
 def placed(embedder: OpenAIEmbedder, key: str = KEY) -> str:
-    service_id = embedder.orders.place(key, LONG_AGO, lambda: TEXTS)
+    service_id = embedder.jobs.submit(key, LONG_AGO, lambda: TEXTS)
     assert service_id is not None
     return service_id
 
 
 def cancel(embedder: OpenAIEmbedder, service_id: str | None, key: str = KEY) -> bool:
-    return embedder.orders.cancel(key, LONG_AGO, service_id)
+    return embedder.jobs.cancel(key, LONG_AGO, service_id)
 
 
 def test_an_order_under_way_is_ended_and_its_texts_go_at_once(openai: OpenAIEmbedder, server: OpenAIServer) -> None:

@@ -63,7 +63,7 @@ def test_a_database_that_is_behind_is_migrated_when_it_is_opened(empty_database_
     from settings.settings import Settings
 
     services = Services(Settings(database_url=empty_database_url))
-    assert services.ledger.documents.listed() == []
+    assert services.ledger.documents.list_all() == []
     services.close()
     assert schema_is_current(empty_database_url)
 

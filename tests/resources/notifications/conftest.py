@@ -38,7 +38,7 @@ def mail() -> Iterator[MailServer]:
 
 @pytest.fixture
 def notices(services: Services) -> Outbox:
-    return services.ledger.notices
+    return services.ledger.outbox
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def put(notices: Outbox) -> Put:
         key: str | None = None,
         organization: str = "acme",
     ) -> str:
-        key = key or f"test:{len(notices.listed(limit=1000))}"
-        return notices.put(NewNotification(organization, key, channel, recipient, subject, message))  # type: ignore[arg-type]
+        key = key or f"test:{len(notices.list_all(limit=1000))}"
+        return notices.enqueue(NewNotification(organization, key, channel, recipient, subject, message))  # type: ignore[arg-type]
 
     return made
 
@@ -63,7 +63,7 @@ class Rounds:
     """Rounds of delivery over the channels that a test opens; nobody waits for a pause to be over."""
 
     def __init__(self, services: Services, **channels: NotificationChannel) -> None:
-        self.services, self.notices = services, services.ledger.notices
+        self.services, self.notices = services, services.ledger.outbox
         self.channels = {
             name: channels.get(name, UnconfiguredChannel("nothing")) for name in ("slack", "email", "webhook")
         }

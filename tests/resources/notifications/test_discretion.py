@@ -52,7 +52,7 @@ def test_nothing_of_it_is_told(
     assert sum(ended.values()) == 3
     said = capfd.readouterr()
     ours = "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(("mail", "aiohttp", "asyncio")))
-    errors = "\n".join(str(notice.error) for notice in outbox.notices.listed())
+    errors = "\n".join(str(notice.error) for notice in outbox.notices.list_all())
     for secret in SECRETS:
         for where in (ours, said.out, said.err, errors, repr(outbox.channels)):
             assert secret not in where

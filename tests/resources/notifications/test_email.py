@@ -102,7 +102,7 @@ def test_nobody_listening_is_tried_again(services: Services, put: Put):
 
 
 def outbox_error(services: Services, notice: str) -> str | None:
-    return services.ledger.notices.get(notice).error
+    return services.ledger.outbox.get(notice).error
 
 
 # -- sign-in and TLS --------------------------------------------------------------------------------------------

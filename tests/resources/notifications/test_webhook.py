@@ -75,7 +75,7 @@ def test_an_address_that_is_not_named_is_not_asked(services: Services, put: Put,
     carrier = Webhook([f"{receiver.address}/other"], SIGNING_KEY, private=True)
     assert Rounds(services, webhook=carrier).round() == {"failed": 1}
     assert receiver.requests == 0
-    assert "WEBHOOK_ADDRESSES" in str(services.ledger.notices.get(notice).error)
+    assert "WEBHOOK_ADDRESSES" in str(services.ledger.outbox.get(notice).error)
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["93.184.215.14", "10.0.0.1"], ["::1"], ["169.254.169.254"]])
@@ -87,7 +87,7 @@ def test_a_name_that_leads_inside_is_not_asked(
     carrier = Webhook([receiver.address], SIGNING_KEY, resolve=lambda *_: addresses)
     assert Rounds(services, webhook=carrier).round() == {"failed": 1}
     assert receiver.requests == 0
-    assert "private network" in str(services.ledger.notices.get(notice).error)
+    assert "private network" in str(services.ledger.outbox.get(notice).error)
 
 
 def test_the_address_that_was_judged_is_the_one_that_is_asked(services: Services, put: Put, receiver: WebhookReceiver):

@@ -210,14 +210,14 @@ def test_what_is_written_is_seen_later_and_can_be_waited_for(connect: Connect, s
     """Never verified by reading at once: positions of the log are compared."""
     server.index.lag = math.inf
     store = connect()
-    assert not store.consistent
+    assert not store.strongly_consistent
     position = store.upsert(MODEL, "ns", batch(["a"]))
     assert position is not None
     with pytest.raises(TransientError, match="does not show yet what was written to namespace ns"):
-        store.wait_until_seen({"ns": position}, 3)
+        store.wait_until_visible({"ns": position}, 3)
     assert store.missing(MODEL, "ns", ["a"]) == ["a"]
     server.index.settle()
-    store.wait_until_seen({"ns": position}, 3)
+    store.wait_until_visible({"ns": position}, 3)
     assert store.missing(MODEL, "ns", ["a"]) == []
 
 
@@ -225,7 +225,7 @@ def test_a_waiting_store_asks_again_and_sends_nothing(connect: Connect, server: 
     server.index.lag = 5
     store = connect()
     position = store.upsert(MODEL, "ns", batch(["a"]))
-    store.wait_until_seen({"ns": position or 0}, 3)
+    store.wait_until_visible({"ns": position or 0}, 3)
     assert (server.counters.requests["upsert"], server.counters.requests["query"]) == (1, 6)
 
 

@@ -84,8 +84,8 @@ def test_a_session_ends_by_signing_out_by_time_and_with_its_key(
 
     client.post("/sign-out", headers={**OURS, "Cookie": f"{COOKIE}={tokens[0]}"})
     assert [looks(token) for token in tokens] == [401, 200, 200, 200]
-    newest, before = services.ledger.keys.listed("acme")[:2]
-    services.ledger.keys.revoke(newest.key_id)
+    newest, before = services.ledger.api_keys.list_all("acme")[:2]
+    services.ledger.api_keys.revoke(newest.key_id)
     assert [looks(token) for token in tokens] == [401, 200, 200, 401]
     with services.database.transaction() as connection:
         connection.execute("UPDATE keys SET expires_at = now() WHERE key_id = %s", (before.key_id,))
@@ -140,10 +140,10 @@ def test_a_change_by_cookie_comes_from_our_own_pages(
     client, key = opened(address="10.0.0.9"), key_of("acme", "admin")
     for headers, ours in FROM:
         signed_in(client, key)
-        before = len(services.ledger.keys.listed())
+        before = len(services.ledger.api_keys.list_all())
         answer = client.post(KEYS, json={"roles": ["search"]}, headers=headers)
         assert (headers, answer.status_code) == (headers, 201 if ours else 403)
-        assert len(services.ledger.keys.listed()) - before == ours
+        assert len(services.ledger.api_keys.list_all()) - before == ours
         assert client.get(KEYS, headers=headers).status_code == 200
         assert client.post("/sign-out", headers=headers).status_code == (303 if ours else 403)
         client.cookies.clear()
@@ -168,7 +168,7 @@ def test_the_developers_browser_is_an_admin_without_a_key(opened: Open, services
         assert (
             client.post(KEYS, json={"roles": ["search"]}, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
         )
-    assert len(services.ledger.keys.listed()) == 2
+    assert len(services.ledger.api_keys.list_all()) == 2
 
 
 def test_no_setting_opens_the_development_login_elsewhere(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

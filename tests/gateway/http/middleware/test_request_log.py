@@ -134,7 +134,7 @@ def test_what_nobody_thought_of_is_a_problem_with_an_id_and_the_traceback_only_i
 
 def test_sdks_are_told_in_their_own_words(client: TestClient, logged: io.StringIO, services: Services) -> None:
     """The Python SDK judges by `error` alone, and breaks on anything that is not JSON."""
-    services.ledger.keys.shown = None  # type: ignore[method-assign, assignment]
+    services.ledger.api_keys.find = None  # type: ignore[method-assign, assignment]
     body = [{"name": "a/b"}]
     answer = client.post(f"/e/{EVENT_KEY}", json=body)
     assert answer.status_code == answer.json()["status"] >= 500

@@ -197,7 +197,7 @@ def test_a_key_without_the_role_or_revoked_may_not_send(client: TestClient, key_
     assert client.post(f"/e/{key_of('acme', 'search')}", content=b"{}").status_code == 401
     key = key_of("acme", "events")
     assert client.post(f"/e/{key}", content=b'{"name":"a"}').status_code == 200
-    services.ledger.keys.revoke(services.ledger.keys.caller(key).key_id)  # type: ignore[union-attr, arg-type]
+    services.ledger.api_keys.revoke(services.ledger.api_keys.caller(key).key_id)  # type: ignore[union-attr, arg-type]
     assert client.post(f"/e/{key}", content=b'{"name":"a"}').status_code == 401
 
 

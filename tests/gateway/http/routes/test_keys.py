@@ -22,7 +22,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def ended(services: Services, key_id: str) -> Key:
-    [key] = [key for key in services.ledger.keys.listed() if key.key_id == key_id]
+    [key] = [key for key in services.ledger.api_keys.list_all() if key.key_id == key_id]
     return key
 
 
@@ -103,7 +103,7 @@ def test_an_admin_reaches_the_keys_of_no_other_organization(
     client: TestClient, shown_by: MakeKey, services: Services
 ) -> None:
     admin, theirs = shown_by("acme", "admin"), mint_key()
-    services.ledger.keys.put(theirs, "globex", "theirs", frozenset({"search"}))
+    services.ledger.api_keys.put(theirs, "globex", "theirs", frozenset({"search"}))
     assert "theirs" not in client.get("/keys", headers=admin).text
     assert client.delete("/keys/%00", headers=admin).status_code == 422
     for answer in (
@@ -135,7 +135,7 @@ def test_a_wish_that_cannot_be_is_told_by_name(
     told = client.post("/keys", content=json.dumps(body), headers=admin)
     assert (told.status_code, told.headers["content-type"]) == (status, "application/problem+json")
     assert said in told.json()["detail"]
-    assert len(services.ledger.keys.listed()) == 1
+    assert len(services.ledger.api_keys.list_all()) == 1
 
 
 def test_the_use_of_a_key_is_noted_without_a_write_for_each_request(

@@ -15,7 +15,7 @@ from operations.services import Services
 def put(services: Services) -> Callable[..., str]:
     def made(key: str, organization: str = "acme", state: str = "waiting") -> str:
         notice = NewNotification(organization, key, "email", "team@example.com", "제목", f"{key}: 안녕하세요")
-        notice_id = services.ledger.notices.put(notice)
+        notice_id = services.ledger.outbox.enqueue(notice)
         with services.database.transaction() as connection:
             connection.execute("UPDATE notices SET state = %s WHERE notice_id = %s", (state, notice_id))
         return notice_id

@@ -65,7 +65,7 @@ def test_a_document_is_followed_from_its_event_to_its_result(events: Events, ask
     events.tick()
     assert ask(f"/runs/{run}")["status"] == "Scheduled"
     document = events.services.ledger.documents.own_id("acme", "d")
-    events.services.ledger.documents.begin(document, "r1")
+    events.services.ledger.documents.start(document, "r1")
     assert ask(f"/runs/{run}")["status"] == "Running"
     events.rowline.process(document)
     before = ask(f"/runs/{run}")  # nobody has settled it yet
@@ -96,9 +96,9 @@ def test_a_job_is_running_from_its_first_step_on(events: Events, ask: Any):
     run = events.send("document/rollback", documentId=version.document_id, targetVersion=1)
     events.tick()
     assert ask(f"/runs/{run}")["status"] == "Scheduled"
-    events.services.ledger.event_runs.started(run, "dagster-run")
+    events.services.ledger.function_runs.started(run, "dagster-run")
     assert ask(f"/runs/{run}")["status"] == "Running"
-    events.services.ledger.event_runs.end(run, "completed", output={"version": 1})
+    events.services.ledger.function_runs.end(run, "completed", output={"version": 1})
     assert ask(f"/runs/{run}")["output"] == {"version": 1}
 
 

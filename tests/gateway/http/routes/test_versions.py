@@ -104,7 +104,7 @@ def test_a_deleted_document_is_gone_for_everybody_at_once(ask: Ask, rowline: Dep
         assert again.status_code == 404
     assert runs(rowline) == [{"function": "document-cleanup", "subject": document, "state": "waiting"}]
     services = rowline.services
-    done = clean_up(services.places, document, dry_run=False).as_json()
+    done = clean_up(services.document_stores, document, dry_run=False).as_json()
     same = ("versions", "vectorsDeleted", "namespacesAffected", "objectsDeleted")
     assert {name: told[name] for name in same} == {name: done[name] for name in same}
     assert (rowline.stored(), list(services.objects.keys(""))) == ({}, [])
