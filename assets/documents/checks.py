@@ -202,7 +202,9 @@ def of_lineage(
 
 def _explained(ledger: Ledger, vectors: VectorStore, model: str, namespaces: Sequence[str]) -> Verdict:
     pages = (page for namespace in namespaces for page in vectors.id_pages(model, namespace))
-    held = list(islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.strongly_consistent else EXPLAINED_BY_SERVICE))
+    held = list(
+        islice(chain.from_iterable(pages), EXPLAINED_AT_MOST if vectors.strongly_consistent else EXPLAINED_BY_SERVICE)
+    )
     unexplained = ledger.lineage.unexplained(namespaces, held, lately=not vectors.strongly_consistent)
     return check_verdicts.vectors_explained(len(held), unexplained)
 

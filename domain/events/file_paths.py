@@ -19,7 +19,8 @@ class InStore(NamedTuple):
 def folder_of_each(setting: str) -> str:
     """EVENT_FILES as it is used: with a slash at its end.
 
-    Raises InvalidRequest if two organizations could share a folder. The organization is a whole part of the path: else the folder of `acme` would be the beginning of that of `acme2`.
+    Raises InvalidRequest if two organizations could share a folder. The organization is a whole part of the path: else
+    the folder of `acme` would be the beginning of that of `acme2`.
     """
     parts = setting.removesuffix("/").split("/")
     if "{organization}" not in parts or any(part != "{organization}" and "{organization}" in part for part in parts):

@@ -34,7 +34,9 @@ def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id:
 
 
 def _under_way(ledger: Ledger, service: EmbeddingJobService, version: Version, run_id: str) -> list[EmbeddingJob]:
-    return [order for order in ledger.embedding_jobs.open(version) if not _settled(ledger, service, version, order, run_id)]
+    return [
+        order for order in ledger.embedding_jobs.open(version) if not _settled(ledger, service, version, order, run_id)
+    ]
 
 
 def _settled(ledger: Ledger, service: EmbeddingJobService, version: Version, order: EmbeddingJob, run_id: str) -> bool:

@@ -41,7 +41,9 @@ def roll_back(
     swept after it. Raises Misuse for a version that cannot be gone back to (`Live.aim`).
     """
     begun = clock()
-    ledger.live_versions.check_rollback(document_id, to_version)  # the claim is held by a run as long as a document takes
+    ledger.live_versions.check_rollback(
+        document_id, to_version
+    )  # the claim is held by a run as long as a document takes
     with ledger.documents.claim(document_id):
         version = ledger.live_versions.set_rollback_target(document_id, to_version)
         vectors.prepare(version.model, version.dimension)

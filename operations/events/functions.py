@@ -71,7 +71,9 @@ class Effects:
 
     def _aim(self, function: Function, runs: Sequence[DueRun]) -> None:
         # what a clean-up that broke off left of a document is cleaned up by the next one
-        self.ledger.function_runs.bind_to_document([run.run_id for run in runs], removed=function.name == "document-cleanup")
+        self.ledger.function_runs.bind_to_document(
+            [run.run_id for run in runs], removed=function.name == "document-cleanup"
+        )
 
     def _say(self, function: Function, runs: Sequence[DueRun]) -> None:
         """The run is done when the message is in the outbox; what becomes of it there, the notice tells."""

@@ -24,7 +24,7 @@ def crashing(rowline: Deployment, failing: FailsAt) -> dict[str, Any]:
     services, ledger = rowline.services, rowline.services.ledger
     return {
         "vectors": Watched(services.vectors, failing),
-        "ledger": watched_ledger(ledger, failing, "plans", "embeddings", "lineage", "live", "sweeps"),
+        "ledger": watched_ledger(ledger, failing, "plans", "embeddings", "lineage", "live_versions", "garbage"),
     }
 
 

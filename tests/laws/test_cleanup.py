@@ -98,7 +98,7 @@ def test_stopped_anywhere_it_is_out_of_every_search_or_whole_and_doing_it_again_
     doubles = {
         "vectors": Watched(services.vectors, failing),
         "objects": Watched(services.objects, failing),
-        "ledger": watched_ledger(services.ledger, failing, "removals", "sweeps"),
+        "ledger": watched_ledger(services.ledger, failing, "removals", "garbage"),
     }
     with pytest.raises(TransientError):
         clean(rowline, document, **doubles)

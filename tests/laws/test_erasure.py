@@ -95,7 +95,7 @@ def test_stopped_anywhere_doing_it_again_ends_it(rowline: Deployment, point: int
     services = rowline.services
     failing = FailsAt(point, TransientError("the service is away"))
     watched = DocumentStores(
-        watched_ledger(services.ledger, failing, "erasures", "sweeps"),
+        watched_ledger(services.ledger, failing, "erasures", "garbage"),
         Watched(services.vectors, failing),
         Watched(services.objects, failing),
     )
@@ -213,7 +213,7 @@ def test_a_file_that_is_just_being_uploaded_is_there_when_its_version_is_recorde
     def erase(*_: object) -> None:
         erase_organization(services.document_stores, "acme", datetime.now(UTC), dry_run=False)
 
-    uploads = replace(services.uploads, ledger=watched_ledger(services.ledger, erase, "arrivals"))
+    uploads = replace(services.uploads, ledger=watched_ledger(services.ledger, erase, "uploads"))
     version = uploads.upload(io.BytesIO(csv_bytes(items("bolt"))), "a.csv", "acme", WorkbookTemplate(), "company_wide")
     assert rowline.process(version.document_id).status == "completed"
     assert len(rowline.found("item")) == 1

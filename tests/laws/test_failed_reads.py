@@ -53,7 +53,7 @@ def test_lineage_that_cannot_be_read_sweeps_nothing(rowline: Deployment):
     rowline.upload(items("chisel"), first.document_id)
     ledger = rowline.services.ledger
     failing = FailsAt(1, TransientError("The database did not answer"), ["superseded"], always=True)
-    rowline.process(first.document_id, ledger=watched_ledger(ledger, failing, "sweeps"))
+    rowline.process(first.document_id, ledger=watched_ledger(ledger, failing, "garbage"))
     assert failing.calls == 3
     assert len(rowline.stored()) == 3
     assert rowline.sql("SELECT version FROM versions WHERE swept_at IS NOT NULL") == []

@@ -231,7 +231,7 @@ def died_before_its_sweep(rowline: Deployment, pinecone: PineconeServer) -> str:
     pinecone.index.lag = 0
     document = rowline.index(items("apple", "pear", "plum")).document_id
     ledger = watched_ledger(
-        rowline.services.ledger, FailsAt(1, TransientError("the process died"), ["begin"], always=True), "sweeps"
+        rowline.services.ledger, FailsAt(1, TransientError("the process died"), ["mark"], always=True), "garbage"
     )
     rowline.upload(items("apple", "quince"), document)
     with pytest.raises(dg.Failure, match="the process died"):

@@ -123,7 +123,7 @@ def test_a_last_step_that_is_tried_again_leaves_a_newer_version_live(rowline: De
         rowline.upload(items(name), document)
         for step in STEPS[:-1]:
             rowline.step(step, document, f"run of {name}")
-        ledger = watched_ledger(services.ledger, FailsAt(1, TransientError("the ledger is away")), "sweeps")
+        ledger = watched_ledger(services.ledger, FailsAt(1, TransientError("the ledger is away")), "garbage")
         with pytest.raises(dg.Failure, match="the ledger is away"):
             rowline.step("lineage", document, f"run of {name}", ledger=ledger)
     rowline.step("lineage", document, "run of bellows")

@@ -77,7 +77,15 @@ def test_trouble_while_ordering_orders_once(patient: Deployment, openai: OpenAIS
 
 
 CALLS = ["open", "intend", "open", "texts", "placed", "wait"]  # of the ledger's orders, by a run that begins to wait
-CALLS_AFTER = ["open", "keep", "keep", "keep", "settle", "intend", "open"]  # by the run that collects
+CALLS_AFTER = [
+    "open",
+    "save_job_results",
+    "save_job_results",
+    "save_job_results",
+    "finish",
+    "create",
+    "open",
+]  # by the run that collects
 
 
 def dying_step(patient: Deployment, document: str, at: int) -> list[str]:
@@ -95,7 +103,9 @@ def dying_step(patient: Deployment, document: str, at: int) -> list[str]:
             raise Died
 
     ledger = patient.services.ledger
-    mortal = replace(ledger, orders=Watched(ledger.embedding_jobs, before), embeddings=Watched(ledger.embeddings, before))
+    mortal = replace(
+        ledger, orders=Watched(ledger.embedding_jobs, before), embeddings=Watched(ledger.embeddings, before)
+    )
     with suppress(Died):
         patient.step("embeddings", document, "run", ledger=mortal)
     return calls
@@ -139,7 +149,7 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
     version = order(patient)
     openai.batches.complete()
     ledger = patient.services.ledger
-    failing = FailsAt(2, TransientError("The database did not answer"), ["keep"])
+    failing = FailsAt(2, TransientError("The database did not answer"), ["save_job_results"])
     watched = replace(ledger, embeddings=Watched(ledger.embeddings, failing))
     version = patient.process(version.document_id, ledger=watched)
     assert (version.status, failing.calls) == ("completed", 5)  # 4, then not; then 4, 4 and 2

@@ -118,7 +118,9 @@ def test_where_the_service_is_out_of_reach_the_job_says_so_and_is_done_again(
 
 def test_stopped_after_the_service_was_told_it_is_told_again(patient: Deployment, openai: OpenAIServer):
     version = order(patient)
-    ledger = watched_ledger(patient.services.ledger, FailsAt(1, TransientError("away"), ["cancelled"]), "orders")
+    ledger = watched_ledger(
+        patient.services.ledger, FailsAt(1, TransientError("away"), ["mark_cancelled"]), "embedding_jobs"
+    )
     with pytest.raises(TransientError):
         clean_up(replace(patient.services.document_stores, ledger=ledger), version.document_id, dry_run=False)
     assert clean(patient, version).orders_cancelled == 1

@@ -230,7 +230,7 @@ def test_an_embedding_that_could_not_be_kept_at_once_is_told_as_transient(rowlin
     from tests.laws.doubles import FailsAt, Watched
 
     ledger = rowline.services.ledger
-    failing = FailsAt(2, TransientError("The database did not answer"), ["save"])
+    failing = FailsAt(2, TransientError("The database did not answer"), ["save_response"])
     uploaded = rowline.upload(TABLE)
     version = rowline.process(
         uploaded.document_id, ledger=replace(ledger, embeddings=Watched(ledger.embeddings, failing))

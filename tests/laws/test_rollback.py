@@ -143,7 +143,7 @@ def test_failed_anywhere_a_rollback_ends_when_it_is_done_again(rowline: Deployme
     failing = FailsAt(point, TransientError("the service is away"))
     doubles = {
         "vectors": Watched(rowline.services.vectors, failing),
-        "ledger": watched_ledger(ledger, failing, "embeddings", "lineage", "live", "sweeps"),
+        "ledger": watched_ledger(ledger, failing, "embeddings", "lineage", "live_versions", "garbage"),
     }
     with pytest.raises(TransientError):
         go_back(rowline, document, 1, **doubles)
@@ -172,7 +172,7 @@ def test_going_forth_again_that_dies_before_its_sweep_is_ended_by_doing_it_again
 def test_what_an_abandoned_rollback_brought_into_the_store_goes_with_the_next_sweep(rowline: Deployment):
     document = three_versions(rowline)
     with pytest.raises(TransientError):
-        go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
+        go_back(rowline, document, 1, **dies_at(rowline, "switch"))
     assert rowline.stored().keys() > rowline.promised()
     rowline.index(items("anvil", "flail"), document)
     assert rowline.stored().keys() == rowline.promised()
@@ -192,7 +192,7 @@ def test_a_rollback_that_died_before_its_flip_is_taken_back_by_going_to_what_is_
     """The store held what was aimed at for ever, and a person was told that there is nothing to go back to."""
     document = three_versions(rowline)
     with pytest.raises(TransientError):
-        go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
+        go_back(rowline, document, 1, **dies_at(rowline, "switch"))
     go_back(rowline, document, 3)
     assert rowline.stored().keys() == rowline.promised()
     with pytest.raises(InvalidRequest, match="is live already"):
@@ -210,7 +210,7 @@ def test_while_a_document_is_on_its_way_back_the_live_bytes_are_an_upload_like_a
     """Who uploads them now wants them to stay live, and the rollback comes first."""
     document = three_versions(rowline)
     with pytest.raises(TransientError):
-        go_back(rowline, document, 1, **dies_at(rowline, "go_back"))
+        go_back(rowline, document, 1, **dies_at(rowline, "switch"))
     again = rowline.upload(items("anvil", "easel"), document)
     assert (again.version, again.known) == (4, False)
 

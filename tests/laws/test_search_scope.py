@@ -78,13 +78,13 @@ def test_a_search_at_any_moment_of_a_switch_sees_one_whole_version(rowline: Depl
         seen.append((name, frozenset(names(rowline.found("colour")))))
 
     services = rowline.services
-    ledger = watched_ledger(services.ledger, look, "plans", "embeddings", "lineage", "live", "sweeps")
+    ledger = watched_ledger(services.ledger, look, "plans", "embeddings", "lineage", "live_versions", "garbage")
     rowline.upload(items(*sorted(new)), first.document_id)
     rowline.quick(first.document_id, ledger=ledger, vectors=Watched(services.vectors, look))
     look("end", None)
 
     moments = [name for name, _ in seen]
-    for moment in ("write", "save", "upsert", "make_live", "superseded", "delete"):
+    for moment in ("write", "save_response", "upsert", "make_live", "superseded", "delete"):
         assert moment in moments
     flip = moments.index("make_live")
     assert {found for _, found in seen[: flip + 1]} == {frozenset(old)}

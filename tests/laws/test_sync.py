@@ -94,7 +94,7 @@ def test_what_somebody_comes_to_rely_on_after_it_was_compared_is_no_orphan(rowli
 
     services = rowline.services
     assert counts(sync(rowline)) == (0, 1, 0, 0)
-    drifted = sync_vectors(watched_ledger(services.ledger, come, "sweeps"), services.vectors, repair=True)
+    drifted = sync_vectors(watched_ledger(services.ledger, come, "garbage"), services.vectors, repair=True)
     assert (len(came), counts(drifted)) == (1, (0, 0, 0, 0))
     assert rowline.stored().keys() == rowline.promised()
 

@@ -127,7 +127,9 @@ def test_two_documents_with_the_same_texts_in_another_order_are_kept_side_by_sid
     def keep(version: Version, order: list[bytes]) -> None:
         start.wait(10)
         group = Group([1], [""] * count, order, [1] * count)
-        rowline.services.ledger.embeddings.save_response(version, group, EmbeddingResult(range(count), vectors, {}, 0, 1), "run")
+        rowline.services.ledger.embeddings.save_response(
+            version, group, EmbeddingResult(range(count), vectors, {}, 0, 1), "run"
+        )
 
     with ThreadPoolExecutor(2) as pool:
         kept = [pool.submit(keep, versions[0], hashes), pool.submit(keep, versions[1], hashes[::-1])]

@@ -132,7 +132,7 @@ class Life(RuleBasedStateMachine):
         self.deeds.process(document)
         before = document.live
         self._upload(document, change)
-        self.deeds.process(document, Crash(1, for_good=True, call="sweeping"))
+        self.deeds.process(document, Crash(1, for_good=True, call="collection_lock"))
         self.deeds.sync(repair=True)
         document = self.documents[document.document_id]
         if back and before and document.may_go_back_to(before):

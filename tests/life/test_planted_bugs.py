@@ -56,7 +56,7 @@ def counters_are_lost_on_replay(patch: pytest.MonkeyPatch, world: World) -> None
         )
         return version
 
-    patch.setattr(Documents, "begin", planted)
+    patch.setattr(Documents, "start", planted)
 
 
 def the_end_is_told_before_the_last_batch(patch: pytest.MonkeyPatch, _: World) -> None:

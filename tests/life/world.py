@@ -165,7 +165,7 @@ class World:
     def roll_back_while(self, document_id: str, to_version: int, meanwhile: Deed) -> None:
         """Go back, with something else done just before the flip."""
         services = self.rowline.services
-        ledger = watched_ledger(services.ledger, ahead_of("go_back", meanwhile), "live")
+        ledger = watched_ledger(services.ledger, ahead_of("switch", meanwhile), "live_versions")
         roll_back(ledger, services.vectors, document_id, to_version)
 
     def clean_up(self, document_id: str, crash: Crash | None = None) -> bool:

@@ -325,7 +325,9 @@ def test_retention_takes_along_what_the_inbox_kept_of_old_versions(rowline: Depl
         tick(uploads)
         (document,) = rowline.services.ledger.documents.list_all()
         rowline.process(document.document_id)
-    dry, wet = (clean_up_old_versions(rowline.services.document_stores, document.document_id, 1, dry) for dry in (True, False))
+    dry, wet = (
+        clean_up_old_versions(rowline.services.document_stores, document.document_id, 1, dry) for dry in (True, False)
+    )
     assert (dry.versions, dry.inbox_files_deleted, wet.inbox_files_deleted) == ([1, 2], 2, 2)
     kept = folder / "acme" / ".taken" / document.document_id
     assert [path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()] == ["3/items.csv"]

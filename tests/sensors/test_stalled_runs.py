@@ -14,9 +14,10 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from domain.documents.stalled_runs import Observation
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
 from resources.ledger.documents.documents import Version
-from sensors.documents.stalled_runs import Seen, inspect_runs, stuck_runs
+from sensors.documents.stalled_runs import inspect_runs, stuck_runs
 from tests.laws.deployment import Deployment, items
 
 Child = subprocess.Popen[bytes]
@@ -53,7 +54,7 @@ def started(rowline: Deployment, version: Version, process: Process | None, **ta
 
 def watch(rowline: Deployment, until: float = 60.0) -> list[float]:
     """Look every ten seconds; the moments at which a run was ended."""
-    seen: dict[str, Seen] = {}
+    seen: dict[str, Observation] = {}
     told = []
     for tenth in range(int(until) // 10 + 1):
         seen, ended = inspect_runs(rowline.dagster, rowline.services.ledger, seen, tenth * 10.0, lambda _: None)
@@ -165,7 +166,7 @@ def test_checks_claim_the_document_as_steps_do(rowline: Deployment):
         return patched
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("resources.ledger.documents.documents.Documents.worked_on", watched("worked_on"))
+        patch.setattr("resources.ledger.documents.documents.Documents.current_for_run", watched("current_for_run"))
         rowline.process(rowline.upload(items("anvil")).document_id)
     assert held == {"worked_on": True}
 

@@ -44,7 +44,9 @@ def _signer(request: Request, body: bytes, role: Role, now: float) -> Caller:
     except InvalidSignature as wrong:
         limits_of(request).count_wrong_key(request)
         raise unauthorized(str(wrong)) from None
-    if request.method not in SAFE and not services.ledger.api_keys.consume_signature(digest, 2 * signatures.TOLERANCE_SECONDS):
+    if request.method not in SAFE and not services.ledger.api_keys.consume_signature(
+        digest, 2 * signatures.TOLERANCE_SECONDS
+    ):
         raise unauthorized("This signature was used before; sign each request anew, with its own time or content")
     return _counted(request, services, role)
 

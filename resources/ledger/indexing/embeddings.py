@@ -147,7 +147,9 @@ class Embeddings:
             [row["batch_number"] for row in rows],
         )
 
-    def save_response(self, version: Version, group: Group, answer: EmbeddingResult, run_id: str, last: bool = True) -> None:
+    def save_response(
+        self, version: Version, group: Group, answer: EmbeddingResult, run_id: str, last: bool = True
+    ) -> None:
         """Keep what an answer settles of a group; with the `last` one, finish its batches: one transaction (law 5).
 
         Refused texts turn into row errors.
