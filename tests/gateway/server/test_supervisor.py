@@ -38,8 +38,17 @@ class Gateway:
 
     def workers(self) -> list[int]:
         """Those that live and have said that they serve."""
-        said = set(map(int, re.findall(r"worker (\d+) serves", self.log.read_text("utf-8"))))
-        return [child.pid for child in psutil.Process(self.process.pid).children() if child.pid in said]
+        served = self.served()
+        return [child.pid for child in psutil.Process(self.process.pid).children() if child.pid in served]
+
+    def served(self) -> set[int]:
+        """Those that have ever said so."""
+        return set(map(int, re.findall(r"worker (\d+) serves", self.log.read_text("utf-8"))))
+
+    def processes(self) -> set[int]:
+        """Workers in any state: that start, serve or finish."""
+        children = psutil.Process(self.process.pid).children()
+        return {child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE}
 
     def until(self, true: Callable[[], bool]) -> None:
         """Wait for a condition; a step is as long as a request to the gateway takes."""
@@ -155,6 +164,37 @@ def test_a_killed_worker_is_started_again_and_no_send_is_lost(start: Callable[..
     assert not any(isinstance(error, ConnectionRefusedError) for error in client.failed)
     assert len(client.failed) <= 2
     assert client.longest < RETRY_SECONDS
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_while_an_old_one_finishes_is_replaced_at_once(start: Callable[..., Gateway]) -> None:
+    """The supervisor waits for nobody: a request that takes long would else leave the gateway without workers."""
+    gateway = start(GATEWAY_WORKERS="1")
+    gateway.until(lambda: len(gateway.workers()) == 1)
+    [old] = gateway.workers()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE) as slow:
+        slow.sendall(b"POST /e/key HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n[")  # not whole yet
+        gateway.ask()
+        gateway.process.send_signal(signal.SIGHUP)
+        gateway.until(lambda: len(gateway.served()) == 2)
+        known = gateway.processes()
+        [new] = gateway.served() - {old}
+        os.kill(new, signal.SIGKILL)
+        while gateway.processes() <= known:  # without a request, which nobody would answer now
+            time.sleep(0.02)
+        assert old in gateway.processes(), "nobody was started until the old worker had finished"
+
+
+@pytest.mark.slow
+def test_asked_to_end_while_workers_are_replaced_it_starts_no_more(start: Callable[..., Gateway]) -> None:
+    gateway = start()
+    gateway.until(lambda: len(gateway.workers()) == 2)
+    before = set(gateway.workers())
+    gateway.process.send_signal(signal.SIGHUP)
+    gateway.until(lambda: len(gateway.processes()) == 3)
+    gateway.process.terminate()
+    assert gateway.process.wait(PATIENCE) == 0
+    assert gateway.served() == before
 
 
 @pytest.mark.slow
