@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 RUN := PYTHONUTF8=1 $(BIN)
 
-.PHONY: setup demo dev browser test test-fast test-long check checks bench format
+.PHONY: setup demo dev browser test test-fast test-long check checks bench format next-dagster
 
 setup: $(READY) ## install into .venv, nothing else
 
@@ -47,6 +47,9 @@ checks: setup ## materialize the samples; fail where an asset check of severity 
 
 bench: setup ## the figures of benchmarks/README.md
 	$(RUN)/python -m benchmarks.documents
+
+next-dagster: setup ## try the newest Dagster in a copy of the project; .ci/next-dagster --ahead tries its newest core
+	@$(BIN)/python .ci/next-dagster
 
 format: setup
 	$(BIN)/ruff format .

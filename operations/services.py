@@ -1,8 +1,9 @@
 """All resources of one deployment, opened when first used: what Dagster and the gateway are handed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from domain.notifications.messages import Channel
 from operations.documents.error_workbooks import ErrorWorkbooks
@@ -30,9 +31,10 @@ from settings.settings import Settings, load_settings
 
 @dataclass(frozen=True)
 class Services:
-    """Settings and the bodies that they choose."""
+    """Settings and the bodies that they choose. `s3_client`: what makes a client of S3 in place of the object store."""
 
     settings: Settings
+    s3_client: Callable[[], Any] | None = None
 
     @cached_property
     def database(self) -> Database:
@@ -51,7 +53,7 @@ class Services:
     def objects(self) -> ObjectStore:
         settings = self.settings
         if settings.object_store and settings.object_store.startswith("s3://"):
-            return S3ObjectStore(settings.object_store, settings.s3_endpoint_url)
+            return S3ObjectStore(settings.object_store, settings.s3_endpoint_url, get_client=self.s3_client)
         return FolderObjectStore(settings.objects_folder)
 
     @cached_property

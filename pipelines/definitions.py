@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.documents import checks, graph
+from assets.documents.frames_input_manager import rowline_frames
 from assets.documents.partitions import vector_store
 from pipelines.jobs.document_graph import document_graph
 from pipelines.jobs.document_group import document_group
@@ -51,6 +52,6 @@ defs = dg.Definitions(
         outbox,
         alerts,
     ],
-    resources=RESOURCES,
+    resources={**RESOURCES, "rowline_frames": rowline_frames},
     executor=dg.in_process_executor,
 )

@@ -1,12 +1,16 @@
 """Resources as Dagster is given them: opened when a step first asks, shared by the steps of a process."""
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from operations.services import Services, open_services
+from operations.services import Services
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
+from settings.settings import load_settings
+
+if TYPE_CHECKING:
+    from resources.objects.s3_resource import BucketResource
 
 NAMES = (
     "settings",
@@ -26,7 +30,15 @@ NAMES = (
 @cache
 def services() -> Services:
     """The process's one set of services; its pools are shared by all steps and sensors."""
-    return open_services()
+    return Services(load_settings(), lambda: s3_resource().get_client())
+
+
+@cache
+def s3_resource() -> "BucketResource":
+    """dagster-aws's S3 resource at the endpoint of the settings: the object store of a run has its client from here."""
+    from resources.objects.s3_resource import BucketResource
+
+    return BucketResource(endpoint_url=load_settings().s3_endpoint_url)
 
 
 def _opened(name: str) -> dg.ResourceDefinition:
@@ -40,4 +52,7 @@ def _opened(name: str) -> dg.ResourceDefinition:
     return dg.ResourceDefinition(opened, description=f"The {name} that the settings choose.")
 
 
-RESOURCES = {name: _opened(name) for name in NAMES}
+RESOURCES = {
+    **{name: _opened(name) for name in NAMES},
+    "s3": dg.ResourceDefinition(lambda _: s3_resource(), description="dagster-aws's S3 resource, for assets of yours."),
+}

@@ -14,7 +14,6 @@ from assets.documents.partitions import vector_store
 from assets.documents.step_context import RETRIES, retried
 from domain.documents import check_verdicts
 from domain.documents.check_verdicts import Verdict
-from operations.documents.processing import rows_key
 from operations.documents.vector_sync import sync_vectors
 from resources.ledger.documents.documents import Version
 from resources.ledger.indexing.embeddings import REJECTED_PREFIX
@@ -65,7 +64,7 @@ def parsed_rows_checks(
 
 
 def of_rows(objects: ObjectStore, version: Version) -> Iterator[dg.AssetCheckResult]:
-    with objects.local(rows_key(version)) as path:
+    with objects.local(version.rows_file) as path:
         yield _result(check_verdicts.rows_found(count_rows(path)), "rows_found")
 
 
@@ -101,7 +100,7 @@ def of_plan(ledger: Ledger, objects: ObjectStore, version: Version) -> Iterator[
         "error": facts.error_rows,
     }
     in_batches = sum(batch["rows"] for batch in ledger.documents.batches(version.document_id, version.version))
-    with objects.local(rows_key(version)) as path:
+    with objects.local(version.rows_file) as path:
         yield _result(check_verdicts.row_counts_add_up(count_rows(path), outcomes, in_batches), "row_counts_add_up")
     errors = ledger.lineage.errors(version) if facts.error_rows else []
     yield _result(check_verdicts.no_error_rows(facts.error_rows, errors), "no_error_rows", dg.AssetCheckSeverity.WARN)

@@ -84,11 +84,6 @@ class WaitsForEmbeddingJob(Exception):
         self.reason, self.version = reason, version
 
 
-def rows_key(version: Version) -> str:
-    """Where the rows of a version lie in object storage."""
-    return f"{version.folder}/rows.parquet"
-
-
 def read(ledger: Ledger, objects: ObjectStore, settings: Settings, version: Version) -> RowsRead:
     """The rows of the uploaded file, into object storage."""
     template = version.template
@@ -97,7 +92,7 @@ def read(ledger: Ledger, objects: ObjectStore, settings: Settings, version: Vers
         organization_id, version.mode, ledger.organizations.employee_namespaces(organization_id) if split else {}
     )
     reading = Reading()
-    with objects.local(version.file) as source, objects.writing(rows_key(version)) as target:
+    with objects.local(version.file) as source, objects.writing(version.rows_file) as target:
         parts = read_workbook(source, version.filename, template.layout, settings.reading_limits)
         rows = document_rows(parts, template, owner, version.model, settings.batch_rows, reading)
         summary = write_rows(target, rows)
@@ -106,7 +101,7 @@ def read(ledger: Ledger, objects: ObjectStore, settings: Settings, version: Vers
 
 def plan(ledger: Ledger, objects: ObjectStore, embedder: Embedder, version: Version, run_id: str) -> BatchesPlanned:
     """What is kept, unchanged, duplicate or error, cut into batches, into the ledger."""
-    with objects.local(rows_key(version)) as path:
+    with objects.local(version.rows_file) as path:
         plan_key = f"{PLAN_VERSION}:{rows_digest(path)}"
         ledger.plans.write(version, read_rows(path), plan_key, run_id)
     facts = ledger.plans.facts(version)

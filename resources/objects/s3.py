@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, cast
 
 from domain.errors import PermanentError, TransientError
 from resources.objects.protocol import StoredObject
-from resources.objects.s3_bucket import LIMITS, Bucket, Limits
+from resources.objects.s3_bucket import Bucket
+from resources.objects.s3_client import LIMITS, Limits
 from resources.objects.s3_errors import MISSING_OBJECT, AlteredObject, code_of, garbage
 from resources.objects.s3_upload import SHA256, upload
 from resources.objects.streams import CHUNK, copied, measured
@@ -24,8 +25,14 @@ class S3ObjectStore:
     and its SHA-256 is stored beside it, so that every download can be proven (ADR 0009).
     """
 
-    def __init__(self, address: str, endpoint_url: str | None = None, limits: Limits = LIMITS) -> None:
-        self.bucket = Bucket.at(address, endpoint_url, limits)
+    def __init__(
+        self,
+        address: str,
+        endpoint_url: str | None = None,
+        limits: Limits = LIMITS,
+        get_client: Callable[[], Any] | None = None,
+    ) -> None:
+        self.bucket = Bucket.at(address, endpoint_url, limits, get_client)
 
     def put(self, key: str, body: BinaryIO, at_most: int | None = None) -> StoredObject:
         self.bucket.at_key(key)  # before anything is read

@@ -1,7 +1,7 @@
 """A bucket as the settings name it: its address, its client, and the answers that are believed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,21 +9,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from domain.errors import ConfigurationError, PermanentError
+from resources.objects.s3_client import LIMITS, Limits, make_client
 from resources.objects.s3_errors import explained, garbage
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long we wait (seconds), how often a request is sent at most, and how large a part is (bytes)."""
-
-    connect_seconds: float = 5.0
-    read_seconds: float = 30.0
-    attempts: int = 4
-    part_bytes: int = 8 * 2**20
-    parts_in_flight: int = 4
-
-
-LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -34,9 +21,16 @@ class Bucket:
     prefix: str
     endpoint_url: str | None
     limits: Limits
+    get_client: Callable[[], Any] | None = None
 
     @classmethod
-    def at(cls, address: str, endpoint_url: str | None, limits: Limits = LIMITS) -> "Bucket":
+    def at(
+        cls,
+        address: str,
+        endpoint_url: str | None,
+        limits: Limits = LIMITS,
+        get_client: Callable[[], Any] | None = None,
+    ) -> "Bucket":
         """The bucket of `s3://bucket/prefix`. Raises ConfigurationError, without the value: it may hold a key."""
         found = re.fullmatch(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])((?:/[^/?#@]+)*)/?", address)
         if not found or {".", ".."} & set(found[2].split("/")):
@@ -45,30 +39,16 @@ class Bucket:
             )
         if endpoint_url is not None:
             check_endpoint(endpoint_url)
-        return cls(found[1], f"{found[2][1:]}/" if found[2] else "", endpoint_url, limits)
+        return cls(found[1], f"{found[2][1:]}/" if found[2] else "", endpoint_url, limits, get_client)
 
     def __str__(self) -> str:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
     @cached_property
     def client(self) -> Any:
-        """boto3's client, made when first used; keys and region as boto3 finds them."""
-        import boto3
-        from botocore.config import Config
-
-        limits = self.limits
-        config = Config(
-            connect_timeout=limits.connect_seconds,
-            read_timeout=limits.read_seconds,
-            retries={"mode": "standard", "total_max_attempts": limits.attempts},
-            max_pool_connections=16,
-            s3={"addressing_style": "path"} if self.endpoint_url else {},
-            # we send SHA-256 of our own; a checksum in a trailer is what other servers do not understand
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_supported",
-        )
+        """boto3's client, made when first used: by `get_client`, which Dagster's S3 resource passes in, or by us."""
         with explained(f"{self} cannot be opened"):
-            return boto3.session.Session().client("s3", endpoint_url=self.endpoint_url, config=config)
+            return self.get_client() if self.get_client else make_client(self.endpoint_url, self.limits)
 
     def at_key(self, key: str) -> dict[str, str]:
         """Bucket and key of an object, as every call wants them. Raises PermanentError where it is not ours."""

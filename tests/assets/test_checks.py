@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from operations.documents.processing import rows_key
 from resources.ledger.documents.documents import Version
 from resources.objects.rows_parquet import write_rows
 from tests.laws.deployment import Deployment, items, template
@@ -39,7 +38,7 @@ def test_all_checks_pass_on_a_sound_document(rowline: Deployment):
 
 
 def empty_rows_file(rowline: Deployment, version: Version) -> None:
-    with rowline.services.objects.writing(rows_key(version)) as path:
+    with rowline.services.objects.writing(version.rows_file) as path:
         write_rows(path, [])
 
 

@@ -14,7 +14,7 @@ import dagster as dg
 from operations.services import Services
 from resources.embedders.openai import OpenAIEmbedder
 from resources.objects.s3 import S3ObjectStore
-from resources.objects.s3_bucket import Limits
+from resources.objects.s3_client import Limits
 from resources.vectors.pinecone.store import PineconeVectorStore
 from settings.settings import Settings
 from tests.faults.cells import Cell

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resources.objects.s3 import S3ObjectStore
-from resources.objects.s3_bucket import LIMITS
+from resources.objects.s3_client import LIMITS
 from settings.settings import Settings
 from tests.laws.command import Command
 from tests.laws.deployment import Deployment, csv_bytes, items

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import dagster as dg
@@ -30,7 +31,7 @@ def graph_text(defs: dg.Definitions) -> str:
     for job in sorted(repository.get_all_jobs(), key=lambda job: job.name):
         if not job.name.startswith("__"):
             lines += _job(job)
-    lines += ["", "RESOURCES", f"  {_told(defs.resources or {})}"]
+    lines += ["", "RESOURCES", *wrap(_told(defs.resources or {}), 100, initial_indent="  ", subsequent_indent="  ")]
     return "\n".join(lines) + "\n"
 
 

@@ -165,7 +165,10 @@ def load(definitions: str) -> None:
     from resources.embedders.factory import create_embedder
     from settings.settings import load_settings
 
-    embedder = create_embedder(load_settings())
+    settings = load_settings()
+    if (settings.object_store or "").startswith("s3://"):
+        import_module("resources.objects.s3_resource")  # with dagster_aws, which takes seconds to import
+    embedder = create_embedder(settings)
     if warm := getattr(embedder, "warm", None):
         warm()
 

@@ -68,6 +68,11 @@ class Version:
         """Where the version's own objects lie."""
         return f"documents/{self.document_id}/{self.version}"
 
+    @property
+    def rows_file(self) -> str:
+        """Where its rows lie, as Parquet, once they were read."""
+        return f"{self.folder}/rows.parquet"
+
 
 # The version that a person means: what was rolled back is history, unless nothing else is there.
 CURRENT = """

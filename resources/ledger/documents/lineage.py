@@ -64,6 +64,18 @@ SELECT l.vector_id, l.namespace, l.content_hash, v.model, v.dimension, e.embedde
  ORDER BY l.document_id, l.version DESC, l.row_position LIMIT 1000
 """
 
+RECORDS = """
+SELECT l.vector_id::text, l.namespace, l.sheet, l.row_number, l.batch_number, l.employee_id, l.outcome, l.error,
+       encode(l.content_hash, 'hex') AS content_hash, l.run_id, v.model, v.dimension, e.embedded_at,
+       coalesce(l.version = d.live_version, false) AS live, l.document_id, l.version, v.filename
+  FROM lineage l
+  JOIN documents d ON d.document_id = l.document_id
+  JOIN versions v ON v.document_id = l.document_id AND v.version = l.version
+  LEFT JOIN embeddings e ON e.organization_id = l.organization_id AND e.model = v.model AND e.text_hash = l.text_hash
+   AND l.vector_id IS NOT NULL
+ WHERE l.document_id = %(document)s AND l.version = %(version)s ORDER BY l.row_position
+"""
+
 
 class Lineage:
     def __init__(self, database: Database) -> None:
@@ -203,6 +215,14 @@ class Lineage:
             return connection.execute(
                 TRACE, {"vector": vector_id, "organization": organization_id, "employee": employee_id}
             ).fetchall()
+
+    def records(self, version: Version, size: int = 10_000) -> Iterator[list[dict[str, Any]]]:
+        """Every lineage record of a version in reading order, `size` at a time, by a cursor of the server."""
+        with self._database.reading() as connection, connection.cursor(name="lineage_records") as cursor:
+            cursor.itersize = size
+            cursor.execute(RECORDS, {"document": version.document_id, "version": version.version})
+            while rows := cursor.fetchmany(size):
+                yield rows
 
     def elsewhere(self, organization_id: str, model: str, store: str) -> list[str]:
         """Live documents of the organization that another model embedded, or that are in another store."""

@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import RowlineError
 from resources.objects.s3 import S3ObjectStore
-from resources.objects.s3_bucket import LIMITS
+from resources.objects.s3_client import LIMITS
 from tests.stand_ins.s3_server import KEY, SECRET
 
 FEW = replace(LIMITS, attempts=2, part_bytes=5 * 2**20)  # S3 takes no smaller parts
