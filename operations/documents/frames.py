@@ -56,12 +56,12 @@ def find_version(ledger: Ledger, document_id: str, number: int | None = None) ->
 
     Raises NotFound for an unknown document or version, and for a document that is being removed.
     """
-    newest = ledger.documents.newest(document_id)
+    newest = ledger.documents.latest(document_id)
     if newest.removed:
         raise NotFound(f"Document {document_id} is being removed; nothing of it can be loaded")
     if number is None:
         number = newest.live_version or newest.version
-    return newest if number == newest.version else ledger.documents.at(document_id, number)
+    return newest if number == newest.version else ledger.documents.get(document_id, number)
 
 
 def rows_frame(objects: ObjectStore, version: Version) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def test_the_run_that_reads_a_new_version_passes_its_rows_on(rowline: Deployment
     rows = asset_over("parsed_rows", loaded, partitions_def=documents)
     assert materialize(rowline, rows, "parsed_rows", partition_key=document_id).success
     assert loaded[document_id]["item"].tolist() == ["anvil", "bellows"]
-    assert rowline.services.ledger.documents.newest(document_id).live_version == 1
+    assert rowline.services.ledger.documents.latest(document_id).live_version == 1
     lineage = asset_over("lineage", loaded, partitions_def=documents)
     assert materialize(rowline, lineage, partition_key=document_id).success
     assert loaded[document_id]["version"].tolist() == [1]

@@ -123,7 +123,7 @@ def test_erased_rows_are_not_loaded(rowline: Deployment, premiums: str):
     """An erasure removes the file of rows, and the employee's lineage; neither comes back as an empty frame."""
     from operations.documents.erasure import erase_employee
 
-    erase_employee(rowline.services.places, "acme", "007", dry_run=False)
+    erase_employee(rowline.services.document_stores, "acme", "007", dry_run=False)
     with pytest.raises(NotFound, match=r"^The rows of version 1 of \S+ were erased; upload the file anew$"):
         loaded(rowline, premiums)
     assert "007" not in lineage(rowline, premiums)["employee_id"].dropna().tolist()

@@ -23,10 +23,10 @@ def in_bucket(s3: S3Server, clean_environment: Any, monkeypatch: pytest.MonkeyPa
     """The settings of a deployment over the bucket, as a run's process finds them."""
     monkeypatch.setenv("OBJECT_STORE", f"s3://{BUCKET}/rowline")
     monkeypatch.setenv("S3_ENDPOINT_URL", s3.endpoint_url)
-    for opened in (operations.services, resources.s3_resource):
+    for opened in (resources.services, resources.s3_resource):
         opened.cache_clear()
     yield
-    for opened in (operations.services, resources.s3_resource):
+    for opened in (resources.services, resources.s3_resource):
         opened.cache_clear()
 
 
@@ -46,7 +46,7 @@ def test_the_object_store_of_a_run_has_its_client_from_the_resource(
     made: list[Any] = []
     get_client = BucketResource.get_client
     monkeypatch.setattr(BucketResource, "get_client", lambda self: made.append(get_client(self)) or made[-1])
-    objects = operations.services().objects
+    objects = resources.services().objects
     assert made == []  # made when first used
     objects.put("a/b", io.BytesIO(b"body"))
     assert isinstance(objects, S3ObjectStore)
