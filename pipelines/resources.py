@@ -23,7 +23,7 @@ NAMES = (
     "uploads",
     "event_files",
     "channels",
-    "places",
+    "document_stores",
 )
 
 
@@ -44,7 +44,7 @@ def s3_resource() -> "BucketResource":
 def _opened(name: str) -> dg.ResourceDefinition:
     def opened(context: dg.InitResourceContext) -> Any:
         if (
-            name in ("ledger", "places") and context.run and context.instance
+            name in ("ledger", "document_stores") and context.run and context.instance
         ):  # every run asks for it; a sensor has no run
             context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: Process.this(context.run.run_id).tag})
         return getattr(services(), name)

@@ -79,7 +79,7 @@ def rolled_back_document(
 
 @dg.op(retry_policy=RETRIES, description="Documents out of the store, the object storage and the ledger.")
 def removed_documents(
-    context: dg.OpExecutionContext, config: CleanupConfig, places: dg.ResourceParam[DocumentStores]
+    context: dg.OpExecutionContext, config: CleanupConfig, document_stores: dg.ResourceParam[DocumentStores]
 ) -> list[dict[str, Any]]:
     if len(config.document_ids) > config.at_most:
         raise dg.Failure(
@@ -88,15 +88,15 @@ def removed_documents(
         )
     told, troubles = [], PartialFailures()
     chosen = [*dict.fromkeys(config.document_ids)]
-    with for_event(context, places.ledger) as event:
+    with for_event(context, document_stores.ledger) as event:
         if config.dry_run:  # all at once: what two of them share goes with the later one
             with retried():
-                told = [one.as_json() for one in would_go(places, *chosen)]
+                told = [one.as_json() for one in would_go(document_stores, *chosen)]
             chosen = []
         for document_id in chosen:
             with retried(), troubles.collect(document_id):
                 try:
-                    one = clean_up(places, document_id, dry_run=False)
+                    one = clean_up(document_stores, document_id, dry_run=False)
                 except NotFound:  # gone already: a try before this one came as far as here
                     one = CleanedUp(document_id, dry_run=False)
                 context.instance.delete_dynamic_partition("documents", document_id)  # so that their list stays short
@@ -110,14 +110,14 @@ def removed_documents(
 
 @dg.op(retry_policy=RETRIES, description="Versions beyond those that are kept, out of the ledger and object storage.")
 def removed_versions(
-    context: dg.OpExecutionContext, config: OldVersionsConfig, places: dg.ResourceParam[DocumentStores]
+    context: dg.OpExecutionContext, config: OldVersionsConfig, document_stores: dg.ResourceParam[DocumentStores]
 ) -> dict[str, Any]:
     told, troubles = [], PartialFailures()
     with retried():
-        chosen, number = places.ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
+        chosen, number = document_stores.ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
         for document_id in chosen:
             with troubles.collect(document_id), suppress(NotFound):  # whoever removed it meanwhile removed them too
-                one = clean_up_old_versions(places, document_id, config.keep, config.dry_run)
+                one = clean_up_old_versions(document_stores, document_id, config.keep, config.dry_run)
                 told.append(one.as_json())
                 context.log.info(str(told[-1]))
         troubles.raise_if_any()
@@ -126,19 +126,19 @@ def removed_versions(
 
 @dg.op(retry_policy=RETRIES, description="An organization, or one employee, out of everything, with a receipt.")
 def erased_owner(
-    context: dg.OpExecutionContext, config: ErasureConfig, places: dg.ResourceParam[DocumentStores]
+    context: dg.OpExecutionContext, config: ErasureConfig, document_stores: dg.ResourceParam[DocumentStores]
 ) -> dict[str, Any]:
     organization, employee, dry_run = config.organization_id, config.employee_number, config.dry_run
 
     def forget(document_id: str) -> None:
         forget_document(context.instance, document_id, partition_too=employee is None)
 
-    places = replace(places, forget=forget)
+    document_stores = replace(document_stores, forget=forget)
     with retried():
         if employee is None:
-            receipt = erase_organization(places, organization, datetime.now(UTC), dry_run)
+            receipt = erase_organization(document_stores, organization, datetime.now(UTC), dry_run)
         else:
-            receipt = erase_employee(places, organization, employee, dry_run)
+            receipt = erase_employee(document_stores, organization, employee, dry_run)
     context.log.info(str(receipt.as_json()))
     return receipt.as_json()
 

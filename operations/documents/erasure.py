@@ -62,12 +62,12 @@ class Receipt:
         return {to_camel(name): value for name, value in asdict(self).items()}
 
 
-def erase_organization(places: DocumentStores, organization_id: str, now: datetime, dry_run: bool = True) -> Receipt:
+def erase_organization(stores: DocumentStores, organization_id: str, now: datetime, dry_run: bool = True) -> Receipt:
     """Everything of an organization. Doing it again after a crash ends it; the last receipt tells what was left.
 
     Raises NotFound for an organization that nobody knows, Conflict while a document of it is worked on.
     """
-    ledger, objects = places.ledger, places.objects
+    ledger, objects = stores.ledger, stores.objects
     if not ledger.erasures.is_known(organization_id):
         raise NotFound(f"There is no organization {organization_id}; `rowline documents` names those that are here")
     receipt = Receipt(organization_id, None, dry_run, ledger.erasures.documents(organization_id))
@@ -75,7 +75,7 @@ def erase_organization(places: DocumentStores, organization_id: str, now: dateti
         counts = [going.vectors for going in ledger.removals.going(receipt.documents)]
         receipt.vectors_deleted = sum(sum(count.values()) for count in counts)
         receipt.namespaces_affected = sorted({namespace for count in counts for namespace in count})
-        receipt.inbox_files_deleted = taken(places, organization_id, dry_run=True)
+        receipt.inbox_files_deleted = taken(stores, organization_id, dry_run=True)
         receipt.orders_cancelled = len(ledger.embedding_jobs.at_service(receipt.documents))
         return receipt
     refuse_while_in_work(ledger, organization_id)
@@ -84,13 +84,13 @@ def erase_organization(places: DocumentStores, organization_id: str, now: dateti
     )  # first: one that waits would bring a file back
     receipt.embeddings_deleted = receipt.objects_deleted = 0
     for document_id in receipt.documents:
-        places.forget(document_id)
-        receipt.add(clean_up(places, document_id, dry_run=False))
-        places.forget(document_id)
+        stores.forget(document_id)
+        receipt.add(clean_up(stores, document_id, dry_run=False))
+        stores.forget(document_id)
     # files whose upload was never recorded
     unnamed = [key for key in objects.keys(uploads_folder(organization_id)) if begun_before(key, now - UPLOAD_TAKES)]
     receipt.objects_deleted += deleted(objects, set(unnamed) - ledger.erasures.named(unnamed))
-    receipt.inbox_files_deleted += taken(places, organization_id)
+    receipt.inbox_files_deleted += taken(stores, organization_id)
     left = ledger.erasures.erase_organization(organization_id)
     receipt.employees_deleted, receipt.templates_deleted = left["employees"], left["templates"]
     receipt.embeddings_deleted += left["embeddings"]
@@ -100,7 +100,7 @@ def erase_organization(places: DocumentStores, organization_id: str, now: dateti
     return receipt
 
 
-def erase_employee(places: DocumentStores, organization_id: str, employee_number: str, dry_run: bool = True) -> Receipt:
+def erase_employee(stores: DocumentStores, organization_id: str, employee_number: str, dry_run: bool = True) -> Receipt:
     """Everything of one employee, in every version of every document.
 
     The employee leaves the list last, so that doing it again after a crash ends it. Rows are known to be
@@ -108,7 +108,7 @@ def erase_employee(places: DocumentStores, organization_id: str, employee_number
     event goes where a value in it is their number or their name, a message where its text has the name too.
     Raises NotFound for one who is not in the list, Conflict while a document of the organization is worked on.
     """
-    ledger = places.ledger
+    ledger = stores.ledger
     current = ledger.erasures.namespace(organization_id, employee_number)
     if current is None:
         raise NotFound(
@@ -118,30 +118,30 @@ def erase_employee(places: DocumentStores, organization_id: str, employee_number
     namespaces = ledger.erasures.namespaces(organization_id, employee_number) | {current: None}
     receipt = Receipt(organization_id, employee_number, dry_run, [*touched], namespaces_affected=sorted(namespaces))
     if dry_run:
-        receipt.vectors_deleted = sum(len(held(places.vectors, name, among)) for name, among in namespaces.items())
+        receipt.vectors_deleted = sum(len(held(stores.vectors, name, among)) for name, among in namespaces.items())
         for document_id, numbers in touched.items():
-            receipt.inbox_files_deleted += taken(places, organization_id, document_id, dry_run=True)
+            receipt.inbox_files_deleted += taken(stores, organization_id, document_id, dry_run=True)
             receipt.orders_cancelled += len(ledger.embedding_jobs.at_service([document_id], numbers))
         return receipt
     refuse_while_in_work(ledger, organization_id)
     receipt.embeddings_deleted = receipt.objects_deleted = 0
-    receipt.vectors_deleted = drop(places, organization_id, namespaces)
+    receipt.vectors_deleted = drop(stores, organization_id, namespaces)
     for document_id, numbers in touched.items():
-        places.forget(document_id)
+        stores.forget(document_id)
         with ledger.documents.claim(document_id):
             versions = [ledger.documents.get(document_id, number) for number in numbers]
             receipt.objects_deleted += deleted(
-                places.objects, [key for v in versions for key in objects_of(places.objects, v)]
+                stores.objects, [key for v in versions for key in objects_of(stores.objects, v)]
             )
-            receipt.inbox_files_deleted += taken(places, organization_id, document_id)
-            receipt.orders_cancelled += cancelled_orders(ledger, places.embedding_jobs, [document_id], numbers)
+            receipt.inbox_files_deleted += taken(stores, organization_id, document_id)
+            receipt.orders_cancelled += cancelled_orders(ledger, stores.embedding_jobs, [document_id], numbers)
             erased = ledger.erasures.erase_rows(
                 organization_id, document_id, numbers, employee_number, list(namespaces)
             )
-        places.forget(document_id)
+        stores.forget(document_id)
         receipt.rows_erased += erased.rows
         receipt.embeddings_deleted += erased.embeddings
-    drop(places, organization_id, namespaces)  # what a vector-sync brought back before the rows were gone
+    drop(stores, organization_id, namespaces)  # what a vector-sync brought back before the rows were gone
     named = ledger.erasures.erase_employee(organization_id, employee_number)
     receipt.events_deleted, receipt.notices_deleted = named["events"], named["notices"]
     receipt.employees_deleted = 1
@@ -170,18 +170,18 @@ def held(vectors: VectorStore, namespace: str, among: Iterable[str] | None) -> s
     }
 
 
-def drop(places: DocumentStores, organization_id: str, namespaces: dict[str, list[str] | None]) -> int:
+def drop(stores: DocumentStores, organization_id: str, namespaces: dict[str, list[str] | None]) -> int:
     """Empty these namespaces of an employee, or take their vectors out of those that are somebody else's now."""
     number = 0
     for namespace, among in namespaces.items():
-        with places.ledger.garbage.collection_lock(organization_id):
-            gone = held(places.vectors, namespace, among)
+        with stores.ledger.garbage.collection_lock(organization_id):
+            gone = held(stores.vectors, namespace, among)
             number += len(gone)
             if among is None:
-                places.vectors.drop_namespace(namespace)
+                stores.vectors.drop_namespace(namespace)
             else:
                 for model in {model for model, _ in gone}:
-                    places.vectors.delete(model, namespace, sorted(key for m, key in gone if m == model))
+                    stores.vectors.delete(model, namespace, sorted(key for m, key in gone if m == model))
     return number
 
 

@@ -51,14 +51,14 @@ class CleanedUp:
         return {to_camel(name): value for name, value in asdict(self).items()}
 
 
-def would_go(places: DocumentStores, *document_ids: str) -> list[CleanedUp]:
+def would_go(stores: DocumentStores, *document_ids: str) -> list[CleanedUp]:
     """What removing these documents in this order would take away; nothing is touched. Of unknown ones: nothing.
 
     What two of them share goes with the later one.
     """
     told = []
-    for document_id, going in zip(document_ids, places.ledger.removals.going(document_ids), strict=True):
-        versions, keys = parts_of(places, document_id)
+    for document_id, going in zip(document_ids, stores.ledger.removals.going(document_ids), strict=True):
+        versions, keys = parts_of(stores, document_id)
         told.append(
             CleanedUp(
                 document_id,
@@ -69,18 +69,18 @@ def would_go(places: DocumentStores, *document_ids: str) -> list[CleanedUp]:
                 embeddings_deleted=going.embeddings,
                 objects_deleted=len(keys),
                 inbox_files_deleted=(
-                    taken(places, versions[0].organization_id, document_id, dry_run=True) if versions else 0
+                    taken(stores, versions[0].organization_id, document_id, dry_run=True) if versions else 0
                 ),
-                orders_cancelled=len(places.ledger.embedding_jobs.at_service([document_id])),
+                orders_cancelled=len(stores.ledger.embedding_jobs.at_service([document_id])),
             )
         )
     return told
 
 
-def parts_of(places: DocumentStores, document_id: str) -> tuple[list[Version], list[str]]:
+def parts_of(stores: DocumentStores, document_id: str) -> tuple[list[Version], list[str]]:
     """All versions of a document, and the objects of all of them; nothing where there is no such document."""
-    versions = places.ledger.removals.versions(document_id)
-    return versions, [key for version in versions for key in objects_of(places.objects, version)]
+    versions = stores.ledger.removals.versions(document_id)
+    return versions, [key for version in versions for key in objects_of(stores.objects, version)]
 
 
 def check_known(versions: Sequence[object], document_id: str) -> None:
@@ -95,11 +95,11 @@ def objects_of(objects: ObjectStore, version: Version) -> list[str]:
 
 
 def taken(
-    places: DocumentStores,
+    stores: DocumentStores,
     organization_id: str,
     document_id: str | None = None,
     versions: Sequence[int] | None = None,
     dry_run: bool = False,
 ) -> int:
     """Deletes what inboxes keep of a document (or of these versions), or of an organization; how many files."""
-    return sum(inbox.forget(organization_id, document_id, versions, dry_run) for inbox in places.inboxes)
+    return sum(inbox.forget(organization_id, document_id, versions, dry_run) for inbox in stores.inboxes)

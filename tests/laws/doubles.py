@@ -31,7 +31,7 @@ class WordEmbedder:
     that number (1-based) raises `failure`; `before` is called with the texts of every call.
     """
 
-    orders = None
+    jobs = None
 
     def __init__(self, refuse: str = "REFUSED", name: str = "words") -> None:
         self.model = Model("test", name, DIMENSION)
@@ -43,7 +43,7 @@ class WordEmbedder:
         self.before: Callable[[Sequence[str]], None] = lambda _: None
         self._lock = threading.Lock()
 
-    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
+    def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         if texts:
             yield self.embed(texts)
 

@@ -20,7 +20,9 @@ from tests.laws.doubles import FailsAt, Watched, watched_ledger
 def work(rowline: Deployment, job: str, op: str, config: dict[str, Any], **doubles: Any) -> dg.ExecuteInProcessResult:
     resources = {name: getattr(rowline.services, name) for name in NAMES} | doubles
     held = {field.name for field in fields(DocumentStores)}
-    resources["places"] = replace(resources["places"], **{n: d for n, d in doubles.items() if n in held})
+    resources["document_stores"] = replace(
+        resources["document_stores"], **{n: d for n, d in doubles.items() if n in held}
+    )
     definitions = dg.Definitions(jobs=[getattr(maintenance, job)], resources=resources)
     return definitions.resolve_job_def(job).execute_in_process(
         instance=rowline.dagster,

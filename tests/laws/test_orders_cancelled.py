@@ -96,9 +96,9 @@ def test_old_versions_take_their_orders_along(patient: Deployment, openai: OpenA
     openai.batches.complete()
     patient.process(version.document_id)
     patient.process(patient.upload(items("new"), version.document_id, economy=False).document_id)
-    places = patient.services.document_stores
-    dry = clean_up_old_versions(places, version.document_id, keep=1)
-    wet = clean_up_old_versions(places, version.document_id, keep=1, dry_run=False)
+    stores = patient.services.document_stores
+    dry = clean_up_old_versions(stores, version.document_id, keep=1)
+    wet = clean_up_old_versions(stores, version.document_id, keep=1, dry_run=False)
     assert (dry.orders_cancelled, wet.orders_cancelled, openai.batches.files) == (1, 1, {})
 
 
@@ -172,10 +172,10 @@ def collected(patient: Deployment) -> Version:
 
 
 def erased(patient: Deployment, employee: str | None, dry_run: bool) -> Receipt:
-    places = patient.services.document_stores
+    stores = patient.services.document_stores
     if employee:
-        return erase_employee(places, "acme", employee, dry_run)
-    return erase_organization(places, "acme", NOW, dry_run)
+        return erase_employee(stores, "acme", employee, dry_run)
+    return erase_organization(stores, "acme", NOW, dry_run)
 
 
 @pytest.mark.parametrize("employee", ["E1", None])

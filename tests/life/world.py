@@ -32,7 +32,7 @@ class Shelf(Protocol):
     """The vectors of a store, as somebody who opens it from behind sees and changes them."""
 
     def held(self) -> dict[Place, np.ndarray]: ...
-    def lose(self, places: list[Place]) -> None: ...
+    def lose(self, stores: list[Place]) -> None: ...
     def add(self, place: Place) -> None: ...
     def settle(self) -> None: ...
     def empty(self) -> None: ...
@@ -49,8 +49,8 @@ class PgVectorShelf:
             for row in rows
         }
 
-    def lose(self, places: list[Place]) -> None:
-        for namespace, vector_id in places:
+    def lose(self, stores: list[Place]) -> None:
+        for namespace, vector_id in stores:
             self.rowline.sql(
                 "DELETE FROM vectors WHERE namespace = %(n)s AND vector_id = %(i)s", n=namespace, i=vector_id
             )
@@ -83,9 +83,9 @@ class PineconeShelf:
             for vector_id, (vector, _) in namespace.vectors.items()
         }
 
-    def lose(self, places: list[Place]) -> None:
+    def lose(self, stores: list[Place]) -> None:
         self.index.settle()
-        for namespace, vector_id in places:
+        for namespace, vector_id in stores:
             self.index._namespaces[namespace].vectors.pop(vector_id)
             self.index._namespaces[namespace].table = None
 

@@ -373,14 +373,14 @@ def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deploym
     documents = {v.filename: v.document_id for v in rowline.services.ledger.documents.list_all()}
     kept = f"acme/{documents['other.csv']}/1/other.csv"
     assert len(under(s3, ".refused")) == 2
-    places = rowline.services.document_stores
-    dry = clean_up(places, documents["items.csv"])
+    stores = rowline.services.document_stores
+    dry = clean_up(stores, documents["items.csv"])
     assert (dry.inbox_files_deleted, len(under(s3, ".taken"))) == (1, 2)
-    assert clean_up(places, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
+    assert clean_up(stores, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
     assert under(s3, ".taken") == [kept]
     rowline.process(documents["other.csv"])  # nobody is erased from under a document that waits
-    dry_receipt = erase_organization(places, "acme", NOON)
-    receipt = erase_organization(places, "acme", NOON, dry_run=False)
+    dry_receipt = erase_organization(stores, "acme", NOON)
+    receipt = erase_organization(stores, "acme", NOON, dry_run=False)
     assert (dry_receipt.inbox_files_deleted, receipt.inbox_files_deleted) == (3, 3)
     assert s3.stored() == []
 

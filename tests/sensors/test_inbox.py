@@ -343,14 +343,14 @@ def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deploym
     kept = folder / "acme" / ".taken" / documents["other.csv"] / "1" / "other.csv"
     refused = [path.name for path in (folder / "acme" / ".refused").rglob("*") if path.is_file()]
     assert sorted(refused) == ["items.csv", "reason.txt"]
-    places = rowline.services.document_stores
-    dry = clean_up(places, documents["items.csv"])
+    stores = rowline.services.document_stores
+    dry = clean_up(stores, documents["items.csv"])
     assert (dry.inbox_files_deleted, (folder / "acme/.taken" / documents["items.csv"]).exists()) == (1, True)
-    assert clean_up(places, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
+    assert clean_up(stores, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
     left = {path for path in (folder / "acme/.taken").rglob("*") if path.is_file()}
     assert left == {kept}
     rowline.process(documents["other.csv"])  # nobody is erased from under a document that waits
-    dry_receipt = erase_organization(places, "acme", NOON)
-    receipt = erase_organization(places, "acme", NOON, dry_run=False)
+    dry_receipt = erase_organization(stores, "acme", NOON)
+    receipt = erase_organization(stores, "acme", NOON, dry_run=False)
     assert (dry_receipt.inbox_files_deleted, receipt.inbox_files_deleted) == (3, 3)
     assert [path for path in folder.rglob("*") if path.is_file()] == []

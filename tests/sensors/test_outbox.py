@@ -189,13 +189,13 @@ def test_a_message_that_breaks_its_channel_holds_up_no_other(
 SENDER = """
 import os, signal, sys
 from resources.database.connections import Database
-from resources.ledger.notifications.outbox import enqueue, SENDING, Notices
-from resources.notifications.channels import Closed
+from resources.ledger.notifications.outbox import SENDING, Outbox
+from resources.notifications.channels import UnconfiguredChannel
 from operations.notifications.delivery import Delivery
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
 url, slack, hook, key, moment = sys.argv[1:]
-notices = Notices(Database(url))
+notices = Outbox(Database(url))
 def dying(send):
     def sent(notice):
         if moment == "before":
@@ -204,7 +204,7 @@ def dying(send):
         os.kill(os.getpid(), signal.SIGKILL)
     return sent
 class Dying:
-    def __init__(self, real): self.real, self.repeatable, self.at_once = real, real.repeatable, 1
+    def __init__(self, real): self.real, self.repeatable, self.concurrency = real, real.repeatable, 1
     def send(self, notice): return dying(self.real.send)(notice)
 channels = {"slack": Dying(Slack(slack)), "webhook": Dying(Webhook([hook], key, private=True))}
 Delivery(notices, {name: channels[name] for name in (["slack"] if slack else ["webhook"])}, 30).run()
