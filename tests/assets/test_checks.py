@@ -149,7 +149,7 @@ def damaged_before_checks(rowline: Deployment, version: Version, asset: str, dam
     looks: list[str] = []
 
     def before(name: str, _: tuple[Any, ...]) -> None:
-        if name == "worked_on":  # the first thing that the checks of every asset ask
+        if name == "current_for_run":  # the first thing that the checks of every asset ask
             looks.append(name)
             if len(looks) == ORDER.index(asset) + 1:
                 damage(rowline, version)

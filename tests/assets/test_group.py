@@ -130,18 +130,18 @@ class Away:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._embedder, name)
 
-    def answers(self, texts: Sequence[str]) -> Any:
+    def embed_batches(self, texts: Sequence[str]) -> Any:
         if any(self._word in text for text in texts):
             raise TransientError("The embedder is away")
-        return self._embedder.answers(texts)
+        return self._embedder.embed_batches(texts)
 
 
 def test_a_failed_blocking_check_stops_its_document_only(rowline: Deployment):
     """Vectors of zeros are kept without a word: the check says so, and nothing is built on them."""
 
     class Empty(Away):
-        def answers(self, texts: Sequence[str]) -> Any:
-            for answer in self._embedder.answers(texts):
+        def embed_batches(self, texts: Sequence[str]) -> Any:
+            for answer in self._embedder.embed_batches(texts):
                 yield replace(answer, vectors=answer.vectors * [[self._word not in text] for text in texts])
 
     bad, good = versions = uploaded(rowline, "anvil", "bellows")
@@ -172,10 +172,10 @@ class Meanwhile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._embedder, name)
 
-    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
+    def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         self.texts += texts
         self._act()
-        yield from self._embedder.answers(texts)
+        yield from self._embedder.embed_batches(texts)
 
 
 def test_a_document_that_is_cancelled_before_its_turn_is_not_paid_for(rowline: Deployment):
@@ -226,10 +226,10 @@ def test_a_question_about_all_of_them_that_fails_fails_nobody(rowline: Deploymen
 
 def test_a_bug_that_one_document_meets_is_not_the_others_trouble(rowline: Deployment):
     class Breaks(Away):
-        def answers(self, texts: Sequence[str]) -> Any:
+        def embed_batches(self, texts: Sequence[str]) -> Any:
             if any(self._word in text for text in texts):
                 raise ZeroDivisionError("a bug")
-            return self._embedder.answers(texts)
+            return self._embedder.embed_batches(texts)
 
     versions = uploaded(rowline, "anvil", "bellows")
     process(rowline, versions, embedder=Breaks(rowline.services.embedder, "anvil"))
@@ -257,7 +257,7 @@ def test_a_document_that_somebody_works_on_is_waited_for_last(rowline: Deploymen
     begin = type(rowline.services.ledger.documents).start
     monkeypatch.setattr(
         type(rowline.services.ledger.documents),
-        "begin",
+        "start",
         lambda self, document, run: order.append(document) or begin(self, document, run),
     )
     ledger = rowline.services.ledger

@@ -76,7 +76,7 @@ def test_trouble_while_ordering_orders_once(patient: Deployment, openai: OpenAIS
     assert [batch.metadata["rowline_order"] for batch in openai.batches.all.values()] == [f"{version.document_id}:1:1"]
 
 
-CALLS = ["open", "intend", "open", "texts", "placed", "wait"]  # of the ledger's orders, by a run that begins to wait
+CALLS = ["open", "create", "open", "texts", "mark_submitted", "wait"]  # of the ledger, by a run that begins to wait
 CALLS_AFTER = [
     "open",
     "save_job_results",

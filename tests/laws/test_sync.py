@@ -89,7 +89,7 @@ def test_what_somebody_comes_to_rely_on_after_it_was_compared_is_no_orphan(rowli
     came: list[str] = []
 
     def come(name: str, _: tuple[object, ...]) -> None:
-        if name == "sweeping" and not came:
+        if name == "collection_lock" and not came:
             came.append(rowline.index(items("anvil")).document_id)
 
     services = rowline.services

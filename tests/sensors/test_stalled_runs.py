@@ -168,7 +168,7 @@ def test_checks_claim_the_document_as_steps_do(rowline: Deployment):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("resources.ledger.documents.documents.Documents.current_for_run", watched("current_for_run"))
         rowline.process(rowline.upload(items("anvil")).document_id)
-    assert held == {"worked_on": True}
+    assert held == {"current_for_run": True}
 
 
 def test_a_run_that_is_tried_again_is_not_taken_for_the_dead_one_whose_tags_it_has(rowline: Deployment, child: Child):

@@ -59,10 +59,10 @@ Read = Callable[[Ledger, Version, Version], Iterator[object]]
 @pytest.mark.parametrize(
     "read",
     [
-        lambda ledger, old, _: ledger.sweeps.superseded(old.document_id, [1], size=1),
+        lambda ledger, old, _: ledger.garbage.superseded(old.document_id, [1], size=1),
         lambda ledger, _, live: ledger.lineage.vector_pages(live, size=1),
         lambda ledger, _, live: ledger.lineage.unstored_pages(live, "elsewhere", size=1),
-        lambda ledger, _, live: ledger.drift.promised(ledger.lineage.namespaces(live)[0], size=1),
+        lambda ledger, _, live: ledger.reconciliation.promised(ledger.lineage.namespaces(live)[0], size=1),
     ],
     ids=["superseded", "vector_pages", "unstored_pages", "promised"],
 )

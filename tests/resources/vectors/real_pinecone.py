@@ -20,7 +20,7 @@ class RealPinecone:
     The contract's vectors have three numbers, the index as many as the team's model gives: cosine does not change.
     """
 
-    consistent = False
+    strongly_consistent = False
     name = "real_pinecone"
 
     def __init__(self, api_key: str, index: str) -> None:
