@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.documents.tables import Layout, ReadWarning, RowBatch, SheetHeader
 from domain.errors import UnreadableFile
-from formats.errors import BY_NAME, Damaged, Empty, ReaderFailed, TooLarge
+from formats.errors import BY_CODE, DamagedFile, EmptyFile, FileTooLarge, ReaderFailed
 from formats.limits import Limits
 from formats.sandbox.frames import ROWS, unpack_fact, unpack_rows
 from formats.sandbox.runner import OutOfMemory, run
@@ -44,7 +44,7 @@ def read_workbook(
     try:
         yield from _down_the_ladder(path, filename, layout, limits, batch_rows)
     except ValueError as error:  # frames that are no frames: a reader gone mad is as good as a damaged file
-        raise Damaged(f"{filename}: {DAMAGED}") from error
+        raise DamagedFile(f"{filename}: {DAMAGED}") from error
     except UnreadableFile as error:
         raise type(error)(f"{filename}: {error}") from error.__cause__
 
@@ -71,16 +71,16 @@ def _down_the_ladder(
             if session.ended:
                 return
             raise ReaderFailed("the reader stopped without a word")
-        except Empty as error:
+        except EmptyFile as error:
             if failures:  # a second reader that finds nothing where the first one broke is no proof of an empty file
-                raise Damaged(DAMAGED) from error
+                raise DamagedFile(DAMAGED) from error
             raise
         except ReaderFailed as error:
             failures.append(error)
             session.next_reader()
     if all(isinstance(failure, OutOfMemory) for failure in failures):
-        raise TooLarge(NEEDS_MEMORY) from failures[-1]
-    raise Damaged(DAMAGED) from failures[-1]
+        raise FileTooLarge(NEEDS_MEMORY) from failures[-1]
+    raise DamagedFile(DAMAGED) from failures[-1]
 
 
 def _limits_for(reader: str | None, kind: str | None, path: Path, limits: Limits) -> Limits:
@@ -127,8 +127,8 @@ class _Session:
             self._header = SheetHeader(values[0], tuple(values[1]), tuple(values[2]))
         elif name == "end":
             self.ended = True
-        elif name == "trouble":
-            raise BY_NAME[values[0]](values[1])
+        elif name == "unreadable":
+            raise BY_CODE[values[0]](values[1])
         elif name == "failed":
             raise OutOfMemory(values[1]) if values[0] == "memory" else ReaderFailed(values[1])
 
@@ -140,7 +140,7 @@ class _Session:
         if sheet in self._given:
             header, last = self._given[sheet]
             if header.columns != self._header.columns[: len(header.columns)]:
-                raise Damaged(DAMAGED)
+                raise DamagedFile(DAMAGED)
             batch = RowBatch(batch.header, [row for row in batch.rows if row[0] > last])
         if batch.rows:
             self._now[sheet] = (self._header, batch.rows[-1][0])

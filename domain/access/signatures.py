@@ -13,7 +13,7 @@ import json
 import re
 from contextlib import suppress
 
-from domain.errors import InvalidRequest
+from domain.errors import ErrorCode, InvalidRequest
 
 HEADER = "x-inngest-signature"
 TOLERANCE_SECONDS = 300
@@ -23,6 +23,8 @@ _PREFIX = re.compile(r"signkey-\w+-")
 
 class InvalidSignature(InvalidRequest):
     """A signature that proves nothing; the message says what is missing or wrong (HTTP 401)."""
+
+    code = ErrorCode.INVALID_SIGNATURE
 
 
 def signed(body: bytes, key: str, now: float) -> str:

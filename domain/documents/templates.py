@@ -11,14 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from domain.documents.tables import Layout
-from domain.errors import InvalidRequest, PermanentError
+from domain.errors import ErrorCode, InvalidRequest, PermanentError
 from domain.validation_messages import told_of
 
 PLACE = re.compile(r"\{\{\s*(.+?)\s*\}\}")
 
 
 class TemplateMismatch(PermanentError):
-    """The template names a column that the sheet does not have."""
+    """The template names a column that the sheet does not have, or two of its columns have one name."""
+
+    code = ErrorCode.TEMPLATE_MISMATCH
 
 
 class _Part(BaseModel):

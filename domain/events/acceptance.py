@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.errors import InvalidRequest
+from domain.errors import ErrorCode, InvalidRequest
 from domain.events.ids import Seed, run_id_of
 from domain.events.parsing import Event, place_of
 from domain.events.registry import cancelled_by, functions_of, read_payload
@@ -15,6 +15,8 @@ from domain.events.registry import cancelled_by, functions_of, read_payload
 
 class OrganizationMismatch(InvalidRequest):
     """An event that names another organization than its key's (HTTP 403)."""
+
+    code = ErrorCode.ORGANIZATION_MISMATCH
 
 
 @dataclass(frozen=True, slots=True)

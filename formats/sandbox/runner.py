@@ -15,7 +15,7 @@ from pathlib import Path
 
 from domain.documents.tables import Layout
 from domain.errors import TransientError
-from formats.errors import Damaged, ReaderFailed, TooLarge
+from formats.errors import DamagedFile, FileTooLarge, ReaderFailed
 from formats.limits import Limits
 from formats.sandbox.forkserver_client import NO_SERVER, begun, finished
 from formats.sandbox.frames import frames
@@ -35,7 +35,7 @@ def run(
 ) -> Iterator[tuple[bytes, bytes]]:
     """The frames of one child, which is dead when this generator is.
 
-    Raises ReaderFailed when the child died of its reader, TooLarge when it ran out of time, TransientError when the
+    Raises ReaderFailed when the child died of its reader, FileTooLarge when it ran out of time, TransientError when the
     server that forked it was killed.
     """
     job = {
@@ -52,7 +52,7 @@ def run(
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         yield from frames(_listener(output, limits.wall_seconds))
     except ValueError as error:
-        raise Damaged("the file is damaged in a way that confuses its reader; save it again and send it") from error
+        raise DamagedFile("the file is damaged in a way that confuses its reader; save it again and send it") from error
     finally:
         os.close(output)
         code = finished(server)
@@ -75,7 +75,7 @@ def _listener(descriptor: int, patience: float) -> Callable[[int], bytes]:
         deadline = time.monotonic() + patience
         while len(buffer) < size:
             if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise TooLarge(TOO_LONG)
+                raise FileTooLarge(TOO_LONG)
             chunk = os.read(descriptor, READ_BYTES)
             if not chunk:
                 break
@@ -93,7 +93,7 @@ def _judge_death(code: int | None) -> None:
     if code is None:
         raise TransientError(NO_SERVER)
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise TooLarge(TOO_LONG)
+        raise FileTooLarge(TOO_LONG)
     if code == -signal.SIGABRT:
         raise OutOfMemory("aborted")
     if code != 0:

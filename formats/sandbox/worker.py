@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from domain.documents.tables import Layout, ReadWarning, RowBatch, SheetHeader
 from domain.errors import UnreadableFile
 from formats.detection import kind_of
-from formats.errors import TooLarge
+from formats.errors import FileTooLarge
 from formats.limits import Limits
 from formats.sandbox.frames import pack_fact, pack_rows, write_all
 from formats.sandbox.preflight import check_package, check_size
@@ -71,19 +71,19 @@ def _send_all(items: Iterator[RowBatch | ReadWarning], limits: Limits, send: Sen
         frame = pack_rows(item.rows)
         sent += len(frame)
         if sent > limits.text_bytes:
-            raise TooLarge(TOO_MUCH_TEXT)
+            raise FileTooLarge(TOO_MUCH_TEXT)
         send(frame)
 
 
 def read(job: dict[str, Any], parent: int) -> NoReturn:
-    """All that this process does. Every end is one frame: end, trouble (a verdict on the file) or failed (this reader
-    only)."""
+    """All that this process does. Its last frame is `end`, `unreadable` (a verdict on the file, with its code) or
+    `failed` (of this reader only)."""
     limits = Limits(**job["limits"])
     confine(limits, parent)
     try:
         work(job, limits, lambda frame: write_all(1, frame))
     except UnreadableFile as error:
-        write_all(1, pack_fact("trouble", type(error).__name__, str(error)))
+        write_all(1, pack_fact("unreadable", error.code.value, str(error)))
     except MemoryError:
         write_all(1, pack_fact("failed", "memory", "MemoryError"))
     except BrokenPipeError:

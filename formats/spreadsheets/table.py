@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from domain.documents.tables import ReadWarning, RowBatch, SheetHeader
-from formats.errors import NoTable, TooLarge
+from formats.errors import NoTable, TooManyColumns
 from formats.limits import Limits
 from formats.spreadsheets.columns import blank_name, letters, unique
 from formats.spreadsheets.header import SAMPLE_ROWS, Header, Merge, Row, at, filled, find_header, is_typed
@@ -52,7 +52,7 @@ class Table:
 
     def _made(self) -> SheetHeader:
         if len(self.indices) > self._limits.columns:
-            raise TooLarge(
+            raise TooManyColumns(
                 f'sheet "{self._sheet}" has {len(self.indices):,} columns, more than the {self._limits.columns:,} '
                 "allowed; delete the columns that are not needed"
             )
