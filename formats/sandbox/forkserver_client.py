@@ -19,7 +19,7 @@ from domain.errors import TransientError
 
 MODULE = "formats.sandbox.forkserver"
 ANSWER_SECONDS = 10.0  # to kill a child and say how it ended
-MOST_IDLE = 2
+MAX_IDLE_SERVERS = 2
 NO_SERVER = "the process that starts readers did not start, or was killed; try again"
 
 
@@ -101,7 +101,7 @@ def finished(server: Server) -> int | None:
     try:
         code = server.end()
     finally:
-        if code is None or len(_idle) >= MOST_IDLE:
+        if code is None or len(_idle) >= MAX_IDLE_SERVERS:
             server.close()
         else:
             _idle.append(server)
