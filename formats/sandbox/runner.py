@@ -17,7 +17,7 @@ from domain.documents.tables import Layout
 from domain.errors import TransientError
 from formats.errors import DamagedFile, FileTooLarge, ReaderFailed
 from formats.limits import Limits
-from formats.sandbox.forkserver_client import NO_SERVER, begun, finished
+from formats.sandbox.forkserver_client import NO_SERVER, finish_job, start_job
 from formats.sandbox.frames import frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def run(
         "limits": dataclasses.asdict(limits),
         "batch_rows": batch_rows,
     }
-    server, output = begun(job, _environment())
+    server, output = start_job(job, _environment())
     try:
         with contextlib.suppress(OSError):  # a smaller pipe is only slower
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -55,7 +55,7 @@ def run(
         raise DamagedFile("the file is damaged in a way that confuses its reader; save it again and send it") from error
     finally:
         os.close(output)
-        code = finished(server)
+        code = finish_job(server)
     _judge_death(code)
 
 
@@ -65,14 +65,14 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(here), "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _listener(descriptor: int, patience: float) -> Callable[[int], bytes]:
-    """read(n) over a pipe. Only waiting counts against the child's patience, not what the caller does in between."""
+def _listener(descriptor: int, timeout: float) -> Callable[[int], bytes]:
+    """read(n) over a pipe. Only waiting counts against the child's time, not what the caller does in between."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     buffer = bytearray()
 
     def read(size: int) -> bytes:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while len(buffer) < size:
             if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise FileTooLarge(TOO_LONG)
@@ -80,9 +80,9 @@ def _listener(descriptor: int, patience: float) -> Callable[[int], bytes]:
             if not chunk:
                 break
             buffer.extend(chunk)
-        taken = bytes(buffer[:size])
+        data = bytes(buffer[:size])
         del buffer[:size]
-        return taken
+        return data
 
     return read
 

@@ -1,4 +1,4 @@
-"""Which sheets of a workbook are read, and what is said about the others. Runs in the child."""
+"""Which sheets of a workbook are read, and warnings about the others. Runs in the child."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from formats.spreadsheets.header import Row
 from formats.spreadsheets.sheet import Sheet
 from formats.spreadsheets.table import read_table
 
-NAMES_TOLD = 20
+MAX_LISTED_NAMES = 20
 SHEET_ROWS = 1_048_576
 TABLE = "table"
 
@@ -50,7 +50,7 @@ def read_sheets(
 def _read_sheet(
     sheet: Sheet, layout: Layout, limits: Limits, batch_rows: int
 ) -> Generator[RowBatch | ReadWarning, None, str | None]:
-    """One sheet; gives back TABLE, the reason why it is no table, or None when it is empty."""
+    """Yields one sheet; returns TABLE, the reason why it is no table, or None when it is empty."""
     rows = _texts(sheet, limits)
     verdict = None
     try:
@@ -76,8 +76,8 @@ def _no_table(reasons: list[str], hidden: list[str]) -> NoTable:
 
 
 def _listed(names: list[str]) -> str:
-    told = ", ".join(f'"{name}"' for name in names[:NAMES_TOLD])
-    return told if len(names) <= NAMES_TOLD else f"{told} and {len(names) - NAMES_TOLD} more"
+    listing = ", ".join(f'"{name}"' for name in names[:MAX_LISTED_NAMES])
+    return listing if len(names) <= MAX_LISTED_NAMES else f"{listing} and {len(names) - MAX_LISTED_NAMES} more"
 
 
 def _texts(sheet: Sheet, limits: Limits) -> Iterator[Row]:

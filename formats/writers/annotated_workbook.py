@@ -89,8 +89,8 @@ def _marked(package: zipfile.ZipFile, member: zipfile.ZipInfo, marks: Marks) -> 
 
 def _cell(prefix: str, address: str, style: str, text: str) -> bytes:
     p = prefix
-    told = escape("".join(c if c.isprintable() or c == "\n" else "�" for c in text))
-    return f'<{p}c r="{address}"{style} t="inlineStr"><{p}is><{p}t>{told}</{p}t></{p}is></{p}c>'.encode()
+    escaped = escape("".join(c if c.isprintable() or c == "\n" else "�" for c in text))
+    return f'<{p}c r="{address}"{style} t="inlineStr"><{p}is><{p}t>{escaped}</{p}t></{p}is></{p}c>'.encode()
 
 
 @dataclass(slots=True)
