@@ -55,7 +55,7 @@ def kind_of(path: Path) -> Kind:
 
 
 def refuse_at_the_door(file: BinaryIO) -> None:
-    """Raises what `kind_of` raises, where a glance tells; the file stands at its beginning before and after.
+    """Raises what `kind_of` raises, if the first bytes are enough; the file stands at its beginning before and after.
 
     Nothing here may cost memory that the sender chooses: an archive with a long list of members is let through, and
     judged where its reader has a limit.
@@ -114,7 +114,7 @@ def _kind_of_zip(file: BinaryIO) -> Kind:
 
 
 def _kind_of_ole(file: BinaryIO) -> Kind:
-    """Old Office container: an xls, or the envelope around an encrypted xlsx (its stream names tell)."""
+    """Old Office container: an xls, or the envelope around an encrypted xlsx (recognized by its stream names)."""
     file.seek(0)
     overlap = b""
     while chunk := file.read(2**20):

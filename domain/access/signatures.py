@@ -34,7 +34,7 @@ def signed(body: bytes, key: str, now: float) -> str:
 
 
 def request_without_body(method: str, target: str) -> bytes:
-    """What is signed where there is no body: `GET /v1/events?limit=1`."""
+    """What is signed if there is no body: `GET /v1/events?limit=1`."""
     return f"{method.upper()} {target}".encode()
 
 
@@ -67,7 +67,7 @@ def check(body: bytes, header: str | None, keys: list[str], now: float) -> bytes
 
 
 def canonical(body: bytes) -> bytes:
-    """The body as RFC 8785 writes its JSON; as it is where it is none."""
+    """The body as RFC 8785 writes its JSON; unchanged if it is not JSON."""
     import jcs
 
     try:

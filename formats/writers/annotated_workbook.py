@@ -42,7 +42,7 @@ class Marks:
 def mark_workbook(source: Path, target: Path, marks: Mapping[str, Marks]) -> None:
     """Copy an xlsx with a column `ERROR_COLUMN` at the right of each sheet that has marks.
 
-    Raises NotMarkable where the file is no plain xlsx, or a row is not where it should be.
+    Raises NotMarkable if the file is no plain xlsx, or a row is not where it should be.
     """
     try:
         with zipfile.ZipFile(source) as package, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
