@@ -144,5 +144,5 @@ ROUTES = [
     page("POST", "/events", "events", asks=lambda _: {"data": {"name": "app/unknown.event", "data": "{}"}}, good=303),
     page("GET", "/events/{eventId}", "events", theirs=True),
     page("GET", "/functions", "events"),
-    Route("GET", "/docs/errors", None),
+    page("GET", "/docs/errors", None),
 ]
