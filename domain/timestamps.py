@@ -1,4 +1,4 @@
-"""Times as they are told: in UTC and with a Z, whatever zone the database's session has."""
+"""Times in JSON and headers: UTC with a Z, whatever time zone the database's session has."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime

@@ -72,6 +72,6 @@ def name_of_field(wrong: Mapping[str, Any]) -> str:
     return ".".join(map(str, place))
 
 
-def told_of(wrong: Mapping[str, Any]) -> str:
+def describe_error(wrong: Mapping[str, Any]) -> str:
     """`field: reason`; the reason alone for what is wrong as a whole."""
     return ": ".join(filter(None, (name_of_field(wrong), reason_of_field(wrong))))

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
-from formats.errors import Damaged, NotAWorkbook, PasswordProtected
+from formats.errors import DamagedFile, EmptyFile, PasswordProtected, UnsupportedFormat
 
 
 class Kind(Enum):
@@ -48,14 +48,14 @@ FOREIGN = (
 def kind_of(path: Path) -> Kind:
     """The format of a file.
 
-    Raises NotAWorkbook for anything that is not a spreadsheet or text, PasswordProtected for an encrypted one.
+    Raises UnsupportedFormat for anything that is not a spreadsheet or text, PasswordProtected for an encrypted one.
     """
     with path.open("rb") as file:
         return _kind_in(file)
 
 
 def refuse_at_the_door(file: BinaryIO) -> None:
-    """Raises what `kind_of` raises, where a glance tells; the file stands at its beginning before and after.
+    """Raises what `kind_of` raises, if the first bytes are enough; the file stands at its beginning before and after.
 
     Nothing here may cost memory that the sender chooses: an archive with a long list of members is let through, and
     judged where its reader has a limit.
@@ -69,7 +69,7 @@ def _kind_in(file: BinaryIO) -> Kind:
     file.seek(0)
     head = file.read(HEAD_BYTES)
     if not head:
-        raise NotAWorkbook("the file is empty (0 bytes); send it again")
+        raise EmptyFile("the file is empty (0 bytes); send it again")
     if head.startswith(b"PK"):
         return _kind_of_zip(file)
     if head.startswith(OLE):
@@ -97,7 +97,9 @@ def _kind_of_zip(file: BinaryIO) -> Kind:
         with zipfile.ZipFile(file) as package:
             names = {name.replace("\\", "/").lstrip("/").lower() for name in package.namelist()}
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise Damaged("the file is damaged or was not sent completely; save the workbook again and send it") from error
+        raise DamagedFile(
+            "the file is damaged or was not sent completely; save the workbook again and send it"
+        ) from error
     if any(name.endswith("workbook.bin") for name in names):
         return Kind.XLSB
     if any(name.endswith("workbook.xml") for name in names) or any("worksheets/" in name for name in names):
@@ -105,14 +107,14 @@ def _kind_of_zip(file: BinaryIO) -> Kind:
     if "content.xml" in names:
         return Kind.ODS
     if any(name.startswith("word/") for name in names):
-        raise NotAWorkbook("this is a Word document, not a workbook; send the workbook")
+        raise UnsupportedFormat("this is a Word document, not a workbook; send the workbook")
     if any(name.startswith("ppt/") for name in names):
-        raise NotAWorkbook("this is a presentation, not a workbook; send the workbook")
-    raise NotAWorkbook("this is a zip archive without a workbook in it; send the workbook itself")
+        raise UnsupportedFormat("this is a presentation, not a workbook; send the workbook")
+    raise UnsupportedFormat("this is a zip archive without a workbook in it; send the workbook itself")
 
 
 def _kind_of_ole(file: BinaryIO) -> Kind:
-    """Old Office container: an xls, or the envelope around an encrypted xlsx (its stream names tell)."""
+    """Old Office container: an xls, or the envelope around an encrypted xlsx (recognized by its stream names)."""
     file.seek(0)
     overlap = b""
     while chunk := file.read(2**20):
@@ -125,20 +127,22 @@ def _kind_of_ole(file: BinaryIO) -> Kind:
 def _kind_of_text(head: bytes) -> Kind:
     for magic, sentence in FOREIGN:
         if head.startswith(magic):
-            raise NotAWorkbook(sentence)
+            raise UnsupportedFormat(sentence)
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
         return Kind.TEXT
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"urn:schemas-microsoft-com:office:spreadsheet" in start:
-        raise NotAWorkbook(f"this is an XML spreadsheet of Excel 2003; {SAVE_AS_XLSX}")
+        raise UnsupportedFormat(f"this is an XML spreadsheet of Excel 2003; {SAVE_AS_XLSX}")
     if start.startswith((b"<html", b"<table", b"<!doctype html", b"<meta", b"<head", b"<style", b"<body")):
-        raise NotAWorkbook(f"this is a web page saved under the name of a workbook; {SAVE_AS_XLSX}")
+        raise UnsupportedFormat(f"this is a web page saved under the name of a workbook; {SAVE_AS_XLSX}")
     if start.startswith(b"<?xml") or (start.startswith(b"<") and b"</" in start):
         if b"<table" in start or b"<html" in start:
-            raise NotAWorkbook(f"this is a web page saved under the name of a workbook; {SAVE_AS_XLSX}")
-        raise NotAWorkbook(f"this is an XML file, not a workbook; {SAVE_AS_XLSX}")
+            raise UnsupportedFormat(f"this is a web page saved under the name of a workbook; {SAVE_AS_XLSX}")
+        raise UnsupportedFormat(f"this is an XML file, not a workbook; {SAVE_AS_XLSX}")
     if _is_binary(head):
-        raise NotAWorkbook("this is neither a workbook nor a text table; send xlsx, xlsm, xls, xlsb, ods, csv or tsv")
+        raise UnsupportedFormat(
+            "this is neither a workbook nor a text table; send xlsx, xlsm, xls, xlsb, ods, csv or tsv"
+        )
     return Kind.TEXT
 
 

@@ -1,4 +1,4 @@
-"""The one door of this room: `read_workbook`."""
+"""The entry point of `formats`: `read_workbook`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.documents.tables import Layout, ReadWarning, RowBatch, SheetHeader
 from domain.errors import UnreadableFile
-from formats.errors import BY_NAME, Damaged, Empty, ReaderFailed, TooLarge
+from formats.errors import BY_CODE, DamagedFile, EmptyFile, FileTooLarge, ReaderFailed
 from formats.limits import Limits
 from formats.sandbox.frames import ROWS, unpack_fact, unpack_rows
 from formats.sandbox.runner import OutOfMemory, run
@@ -34,22 +34,22 @@ NEEDS_MEMORY = "the file needs more memory than one file may have; split it into
 def read_workbook(
     path: Path, filename: str, layout: Layout = ANY_LAYOUT, limits: Limits = DEFAULT_LIMITS, batch_rows: int = 1000
 ) -> Iterator[RowBatch | ReadWarning]:
-    """The rows of every table in the file, in batches, with notices between them.
+    """The rows of every table in the file, in batches, with warnings between them.
 
     `filename` is what messages call the file; the format is found from its content. Rows of one sheet come in
     order and share a header; a late cell outside the table widens the header of that batch and the ones after it
-    (columns are only ever added at the right). Raises a subclass of UnreadableFile, possibly after rows were given:
+    (columns are only ever added at the right). Raises a subclass of UnreadableFile, possibly after rows were yielded:
     then the file as a whole was not read. Closing the generator ends the child process.
     """
     try:
-        yield from _down_the_ladder(path, filename, layout, limits, batch_rows)
-    except ValueError as error:  # frames that are no frames: a reader gone mad is as good as a damaged file
-        raise Damaged(f"{filename}: {DAMAGED}") from error
+        yield from _try_readers(path, filename, layout, limits, batch_rows)
+    except ValueError as error:  # a reader that sends broken frames was confused by the file
+        raise DamagedFile(f"{filename}: {DAMAGED}") from error
     except UnreadableFile as error:
         raise type(error)(f"{filename}: {error}") from error.__cause__
 
 
-def _down_the_ladder(
+def _try_readers(
     path: Path, filename: str, layout: Layout, limits: Limits, batch_rows: int
 ) -> Iterator[RowBatch | ReadWarning]:
     """The first reader that gets through, each in its own child; the first child finds out which ones there are."""
@@ -64,23 +64,23 @@ def _down_the_ladder(
                     yield from session.batch(payload)
                     continue
                 name, values = unpack_fact(payload)
-                if name == "ladder":
+                if name == "readers":
                     readers = list(values[1][1:])
-                    yield from _name_notice(filename, values[0])
+                    yield from _suffix_warning(filename, values[0])
                 yield from session.fact(name, values)
             if session.ended:
                 return
-            raise ReaderFailed("the reader stopped without a word")
-        except Empty as error:
+            raise ReaderFailed("the reader stopped without a last frame")
+        except EmptyFile as error:
             if failures:  # a second reader that finds nothing where the first one broke is no proof of an empty file
-                raise Damaged(DAMAGED) from error
+                raise DamagedFile(DAMAGED) from error
             raise
         except ReaderFailed as error:
             failures.append(error)
             session.next_reader()
     if all(isinstance(failure, OutOfMemory) for failure in failures):
-        raise TooLarge(NEEDS_MEMORY) from failures[-1]
-    raise Damaged(DAMAGED) from failures[-1]
+        raise FileTooLarge(NEEDS_MEMORY) from failures[-1]
+    raise DamagedFile(DAMAGED) from failures[-1]
 
 
 def _limits_for(reader: str | None, kind: str | None, path: Path, limits: Limits) -> Limits:
@@ -90,8 +90,8 @@ def _limits_for(reader: str | None, kind: str | None, path: Path, limits: Limits
     return replace(limits, memory_bytes=min(limits.memory_bytes, 192 * 2**20 + 40 * path.stat().st_size))
 
 
-def _name_notice(filename: str, kind: str) -> Iterator[ReadWarning]:
-    """A name that promises another format: read all the same, but said."""
+def _suffix_warning(filename: str, kind: str) -> Iterator[ReadWarning]:
+    """A warning if the name ends in the suffix of another format; the file is read all the same."""
     suffix = filename.rpartition(".")[2].lower() if "." in filename else ""
     if suffix in KIND_OF_SUFFIX and KIND_OF_SUFFIX[suffix] != kind:
         content = "delimited text (csv)" if kind == "text" else kind
@@ -99,49 +99,49 @@ def _name_notice(filename: str, kind: str) -> Iterator[ReadWarning]:
 
 
 class _Session:
-    """What was given so far, so that the next reader goes on where a broken one stopped, without a row twice."""
+    """What was yielded so far, so that the next reader continues after the last row of a broken one."""
 
     def __init__(self) -> None:
         self.ended = False
         self.kind: str | None = None
         self._header: SheetHeader | None = None
-        self._given: dict[str, tuple[SheetHeader, int]] = {}  # sheet: its header and its last row, by readers before
-        self._now: dict[str, tuple[SheetHeader, int]] = {}
-        self._told: set[ReadWarning] = set()
+        self._earlier: dict[str, tuple[SheetHeader, int]] = {}  # sheet: its header and its last row, by readers before
+        self._current: dict[str, tuple[SheetHeader, int]] = {}
+        self._warnings: set[ReadWarning] = set()
 
     def next_reader(self) -> None:
-        """The reader broke; what it gave stays given."""
-        self._given |= self._now
-        self._now = {}
+        """The reader broke; the rows it yielded stay."""
+        self._earlier |= self._current
+        self._current = {}
 
     def fact(self, name: str, values: list[Any]) -> Iterator[ReadWarning]:
         """Take in a fact frame."""
-        if name == "ladder":
+        if name == "readers":
             self.kind = values[0]
-        elif name == "notice":
-            notice = ReadWarning(*values)
-            if notice not in self._told:
-                self._told.add(notice)
-                yield notice
+        elif name == "warning":
+            warning = ReadWarning(*values)
+            if warning not in self._warnings:
+                self._warnings.add(warning)
+                yield warning
         elif name == "header":
             self._header = SheetHeader(values[0], tuple(values[1]), tuple(values[2]))
         elif name == "end":
             self.ended = True
-        elif name == "trouble":
-            raise BY_NAME[values[0]](values[1])
+        elif name == "unreadable":
+            raise BY_CODE[values[0]](values[1])
         elif name == "failed":
             raise OutOfMemory(values[1]) if values[0] == "memory" else ReaderFailed(values[1])
 
     def batch(self, payload: bytes) -> Iterator[RowBatch]:
-        """Take in a rows frame; rows that an earlier reader gave are left out."""
+        """Take in a rows frame; rows of an earlier reader are left out."""
         assert self._header is not None
         batch = unpack_rows(payload, self._header)
         sheet = self._header.sheet
-        if sheet in self._given:
-            header, last = self._given[sheet]
+        if sheet in self._earlier:
+            header, last = self._earlier[sheet]
             if header.columns != self._header.columns[: len(header.columns)]:
-                raise Damaged(DAMAGED)
+                raise DamagedFile(DAMAGED)
             batch = RowBatch(batch.header, [row for row in batch.rows if row[0] > last])
         if batch.rows:
-            self._now[sheet] = (self._header, batch.rows[-1][0])
+            self._current[sheet] = (self._header, batch.rows[-1][0])
             yield batch

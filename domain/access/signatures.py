@@ -13,7 +13,7 @@ import json
 import re
 from contextlib import suppress
 
-from domain.errors import InvalidRequest
+from domain.errors import ErrorCode, InvalidRequest
 
 HEADER = "x-inngest-signature"
 TOLERANCE_SECONDS = 300
@@ -24,6 +24,8 @@ _PREFIX = re.compile(r"signkey-\w+-")
 class InvalidSignature(InvalidRequest):
     """A signature that proves nothing; the message says what is missing or wrong (HTTP 401)."""
 
+    code = ErrorCode.INVALID_SIGNATURE
+
 
 def signed(body: bytes, key: str, now: float) -> str:
     """The header's value for a body that we send now (unix seconds)."""
@@ -32,7 +34,7 @@ def signed(body: bytes, key: str, now: float) -> str:
 
 
 def request_without_body(method: str, target: str) -> bytes:
-    """What is signed where there is no body: `GET /v1/events?limit=1`."""
+    """What is signed if there is no body: `GET /v1/events?limit=1`."""
     return f"{method.upper()} {target}".encode()
 
 
@@ -65,7 +67,7 @@ def check(body: bytes, header: str | None, keys: list[str], now: float) -> bytes
 
 
 def canonical(body: bytes) -> bytes:
-    """The body as RFC 8785 writes its JSON; as it is where it is none."""
+    """The body as RFC 8785 writes its JSON; unchanged if it is not JSON."""
     import jcs
 
     try:

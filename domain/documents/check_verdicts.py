@@ -11,7 +11,7 @@ SAMPLE = 20
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a claim holds, in one sentence, with the offending sample where it does not."""
+    """Whether a claim holds, in one sentence, with the offending sample if it does not."""
 
     holds: bool
     sentence: str
@@ -23,7 +23,7 @@ def rows_found(rows_in_file: int) -> Verdict:
 
 
 def row_counts_add_up(rows_in_file: int, outcomes: Mapping[str, int], rows_in_batches: int) -> Verdict:
-    """Law 3: kept + unchanged + duplicate + error are the rows of the file, and the batches hold each once."""
+    """No row is lost: kept + unchanged + duplicate + error are the rows of the file, and the batches hold each once."""
     counted = sum(outcomes.values())
     sentence = f"{' + '.join(f'{n} {name}' for name, n in outcomes.items())} = {counted} of {rows_in_file} rows"
     facts = {**outcomes, "rows_in_file": rows_in_file, "rows_in_batches": rows_in_batches}
@@ -31,7 +31,7 @@ def row_counts_add_up(rows_in_file: int, outcomes: Mapping[str, int], rows_in_ba
 
 
 def no_error_rows(error_rows: int, sample: Sequence[Mapping[str, Any]]) -> Verdict:
-    """Told, not blocking: the other rows go on."""
+    """A warning that blocks nothing: the other rows are processed."""
     return Verdict(error_rows == 0, f"{error_rows} rows have errors", {"errors": list(sample[:SAMPLE])})
 
 
@@ -42,24 +42,24 @@ def batches_complete(batches: Sequence[Mapping[str, Any]]) -> Verdict:
 
 
 def embeddings_sound(unsound: Mapping[str, int]) -> Verdict:
-    told = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in unsound.items())
-    return Verdict(not any(unsound.values()), told, dict(unsound))
+    sentence = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in unsound.items())
+    return Verdict(not any(unsound.values()), sentence, dict(unsound))
 
 
 def store_holds_vectors(checked: int, missing: Sequence[str]) -> Verdict:
-    """Law 1, one way: what the ledger promises is in the store."""
+    """What the ledger promises is in the store."""
     sentence = f"{checked - len(missing)} of {checked} vectors are in the store"
     return Verdict(not missing, sentence, {"missing": list(missing[:SAMPLE])})
 
 
 def vectors_explained(checked: int, unexplained: Sequence[str]) -> Verdict:
-    """Law 1, the other way: what the store holds, the ledger can explain."""
+    """The ledger can explain what is in the store."""
     sentence = f"{checked - len(unexplained)} of {checked} vectors of the store are explained by lineage"
     return Verdict(not unexplained, sentence, {"unexplained": list(unexplained[:SAMPLE])})
 
 
 def store_matches_ledger(found: Mapping[str, int], samples: Mapping[str, Sequence[str]]) -> Verdict:
-    """Law 1, both ways, over everything."""
+    """Ledger and store agree in both directions, over all vectors."""
     sentence = (
         f"{found['checked']} vectors: {found['missing']} missing, {found['stale']} of old versions, "
         f"{found['orphaned']} that nothing explains"

@@ -11,7 +11,7 @@ def estimated_tokens(utf8_bytes: int) -> int:
 
 
 def cost_usd(tokens: int, price_per_million_tokens: float | None, economy_tokens: int = 0) -> float | None:
-    """US dollars, `None` where the price is not known: nothing is not the same as free.
+    """US dollars, None if the price is not known, which is not the same as free.
 
     `economy_tokens` are those of `tokens` that were ordered at the lower price.
     """

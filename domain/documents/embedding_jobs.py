@@ -1,4 +1,4 @@
-"""Orders: texts that an embedding service works on in its own time, at a lower price (OpenAI's Batch API)."""
+"""Embedding jobs: texts that a service embeds in its own time, at a lower price (OpenAI's Batch API)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 ORDER_INPUTS = 50_000
 # UTF-8 of the texts of one file of at most 200 MB: JSON may write a character of one byte as six (\u0000).
 ORDER_BYTES = 30 * 10**6
-FIRST_LOOK = 60.0  # seconds
-LONGEST_LOOK = 900.0
+INITIAL_POLL_INTERVAL_SECONDS = 60.0
+MAX_POLL_INTERVAL_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class RowRange:
 
 
 def order_ranges(
-    sizes: Iterable[tuple[int, int]], most_inputs: int = ORDER_INPUTS, most_bytes: int = ORDER_BYTES
+    sizes: Iterable[tuple[int, int]], max_inputs: int = ORDER_INPUTS, max_bytes: int = ORDER_BYTES
 ) -> Iterator[RowRange]:
     """Cuts (row position, UTF-8 bytes) of the texts, in order, into files that the service takes."""
     first = last = inputs = load = 0
     for position, size in sizes:
-        if inputs and (inputs == most_inputs or load + size > most_bytes):
+        if inputs and (inputs == max_inputs or load + size > max_bytes):
             yield RowRange(first, last, inputs)
             inputs = load = 0
         first = position if not inputs else first
@@ -37,8 +37,8 @@ def order_ranges(
 
 
 def seconds_to_next_look(looks: int) -> float:
-    """A minute after placing, then twice as long each time up to a quarter of an hour: an order takes hours."""
-    return float(min(FIRST_LOOK * 2**looks, LONGEST_LOOK))
+    """A minute after submission, then twice as long each time up to a quarter of an hour: a job takes hours."""
+    return float(min(INITIAL_POLL_INTERVAL_SECONDS * 2**looks, MAX_POLL_INTERVAL_SECONDS))
 
 
 def input_name(row_position: int, text_hash: bytes) -> str:
@@ -53,7 +53,7 @@ def named_input(name: str) -> tuple[int, bytes]:
 
 
 def waiting_sentence(orders: int, inputs: int) -> str:
-    """What a document waits for, told to a person."""
+    """What a document waits for, as a sentence for people."""
     return (
         f"waits for the embedding service to work on {inputs:,} text{'s'[: inputs != 1]} at the lower price "
         f"({orders} order{'s'[: orders != 1]}, up to 24 hours)"

@@ -37,12 +37,12 @@ def checked_name(kind: str, text: str) -> str:
 
 
 def organization_namespace(organization_id: str) -> str:
-    """Where company-wide rows live (B4)."""
+    """Where company-wide rows live."""
     return f"{DERIVED}{organization_id}"
 
 
 def employee_namespace(organization_id: str, employee_number: str) -> str:
-    """Where one employee's rows live, unless the employee list names another namespace (B5)."""
+    """Where one employee's rows live, unless the employee list names another namespace."""
     return f"{DERIVED}{organization_id}/employee_{employee_number}"
 
 

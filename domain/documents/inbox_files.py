@@ -46,7 +46,7 @@ def organization_of(path: str) -> str | None:
 
 
 def template_folder(path: str) -> str | None:
-    """The template's name, of `<organization>/[<template>/]<file>`. Raises InvalidRequest where it is neither."""
+    """The template's name, of `<organization>/[<template>/]<file>`. Raises InvalidRequest if it is neither."""
     if "\0" in path:
         raise InvalidRequest(f"{path!r} holds a NUL, which no name may; rename the file")
     folders = path.split("/")[1:-1]

@@ -1,4 +1,4 @@
-"""Drift: how what a store holds differs from what the ledger promises, told without holding either in memory."""
+"""Reconciliation: how a store differs from what the ledger promises, compared without holding either in memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ Side = Literal["agreed", "missing", "extra"]
 
 
 class Compared(NamedTuple):
-    """One id: on both sides, only promised (missing), or only held (extra)."""
+    """One id: on both sides, only promised (missing), or only stored (extra)."""
 
     vector_id: str
     side: Side
 
 
-def compared(promised: Iterable[str], held: Iterable[str]) -> Iterator[Compared]:
-    """Both sides in ascending order in, every id once out; repeated ids count once.
+def compared(promised: Iterable[str], stored: Iterable[str]) -> Iterator[Compared]:
+    """Every id once, from two sides in ascending order; repeated ids count once.
 
-    Raises PermanentError where a side is not in ascending order: what it told could delete a vector that is promised.
+    Raises PermanentError if a side is not in ascending order: its result could delete a vector that is promised.
     """
     sides = merge(
-        ((vector_id, True) for vector_id in ascending(promised)), ((vector_id, False) for vector_id in ascending(held))
+        ((vector_id, True) for vector_id in ascending(promised)),
+        ((vector_id, False) for vector_id in ascending(stored)),
     )
     for vector_id, group in groupby(sides, lambda pair: pair[0]):
         where = {is_promised for _, is_promised in group}

@@ -20,7 +20,7 @@ MAX_NOTICES = 200
 
 
 class Row(NamedTuple):
-    """One row of one version, ready to be planned. `vector_id` is None exactly where `error` is told.
+    """One row of one version, ready to be planned. `vector_id` is None exactly if there is an `error`.
 
     A tuple, because a file has a million of them.
     """
@@ -74,7 +74,7 @@ def document_rows(
 ) -> Iterator[list[Row]]:
     """Rows in reading order, a list for each part of the file; notices and headers go into `reading`.
 
-    Batches hold `batch_rows` rows and never span two sheets (B1, B3).
+    Batches hold `batch_rows` rows and never span two sheets.
     """
     addresses = VectorAddresses(owner.organization_id, model)
     position = batch_number = in_batch = 0
@@ -143,7 +143,7 @@ class _Sheet:
         )
 
     def _place(self, cells: tuple[str, ...]) -> tuple[str | None, str | None, str | None]:
-        """(employee, namespace, error) of a row (B4, B5)."""
+        """(employee, namespace, error) of a row."""
         if self._owner.mode == "company_wide":
             return None, organization_namespace(self._owner.organization_id), None
         if self._identifier is None:

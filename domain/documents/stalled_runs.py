@@ -1,11 +1,11 @@
-"""Runs that nobody works on any more: told from living ones by looking several times, never by age alone."""
+"""Stalled runs: recognized by several observations without a sign of life, never by age alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-PATIENCE_SECONDS = 30.0  # a worker between two steps holds no claim for moments, and for seconds before a retry
+GRACE_SECONDS = 30.0  # a worker between two steps holds no claim for moments, and for seconds before a retry
 LOOKS = 3
 
 
@@ -33,17 +33,17 @@ def confirm_dead(
     suspects: Iterable[str],
     before: Mapping[str, Observation],
     now: float,
-    patience: float = PATIENCE_SECONDS,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> tuple[list[str], dict[str, Observation]]:
-    """(runs that are dead, what to remember): dead is what showed no sign of life in LOOKS looks over `patience`.
+    """(dead runs, observations to remember): dead after LOOKS looks over `grace_seconds` without a sign of life.
 
-    A pause of the looks proves nothing: what was seen before one is forgotten.
+    A gap between looks proves nothing, so observations before one are forgotten.
     """
     seen: dict[str, Observation] = {}
     for run_id in suspects:
-        known = before.get(run_id)
-        if known is None or now - known.last > patience:
-            known = Observation(now, now, 0)
-        seen[run_id] = Observation(known.first, now, known.looks + 1)
-    ended = [run_id for run_id, one in seen.items() if one.looks >= LOOKS and now - one.first >= patience]
-    return ended, {run_id: one for run_id, one in seen.items() if run_id not in ended}
+        previous = before.get(run_id)
+        if previous is None or now - previous.last > grace_seconds:
+            previous = Observation(now, now, 0)
+        seen[run_id] = Observation(previous.first, now, previous.looks + 1)
+    dead = [run_id for run_id, item in seen.items() if item.looks >= LOOKS and now - item.first >= grace_seconds]
+    return dead, {run_id: item for run_id, item in seen.items() if run_id not in dead}

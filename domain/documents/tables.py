@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the template fixes; None = found."""
+    """What the template fixes of a table; None: detect it."""
 
     sheet: str | None = None
     header_row: int | None = None  # 1-based, as a person sees it
@@ -33,7 +33,7 @@ class RowBatch:
 
 @dataclass(frozen=True, slots=True)
 class ReadWarning:
-    """Worth telling, not fatal."""
+    """Something that was read differently than written, or left out; the rest of the file is read."""
 
     sheet: str | None
     row_number: int | None
@@ -44,16 +44,16 @@ ERROR_COLUMN = "오류 / Error"  # what an error workbook adds; it is no content
 
 
 def without_error_column(parts: Iterable[RowBatch | ReadWarning]) -> Iterator[RowBatch | ReadWarning]:
-    """The parts of a file without the column of an error workbook, whose rows thus are what they were before."""
-    told: set[str] = set()
+    """The parts of a file without the column of an error workbook, so that its rows are as they were before it."""
+    warned_sheets: set[str] = set()
     for part in parts:
         if isinstance(part, ReadWarning) or ERROR_COLUMN not in part.header.columns:
             yield part
             continue
-        sheet, at = part.header.sheet, part.header.columns.index(ERROR_COLUMN)
-        if sheet not in told:
-            told.add(sheet)
+        sheet, index = part.header.sheet, part.header.columns.index(ERROR_COLUMN)
+        if sheet not in warned_sheets:
+            warned_sheets.add(sheet)
             yield ReadWarning(sheet, None, f"the column {ERROR_COLUMN} of an error workbook is left out")
-        columns = part.header.columns[:at] + part.header.columns[at + 1 :]
+        columns = part.header.columns[:index] + part.header.columns[index + 1 :]
         header = replace(part.header, columns=columns)
-        yield RowBatch(header, [(number, cells[:at] + cells[at + 1 :]) for number, cells in part.rows])
+        yield RowBatch(header, [(number, cells[:index] + cells[index + 1 :]) for number, cells in part.rows])

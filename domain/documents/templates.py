@@ -1,4 +1,4 @@
-"""Templates: how a team's workbook is read, which text is embedded, and what travels with a vector (B4–B8)."""
+"""Templates: how a team's workbook is read, which text is embedded, and what travels with a vector."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from domain.documents.tables import Layout
-from domain.errors import InvalidRequest, PermanentError
-from domain.validation_messages import told_of
+from domain.errors import ErrorCode, InvalidRequest, PermanentError
+from domain.validation_messages import describe_error
 
 PLACE = re.compile(r"\{\{\s*(.+?)\s*\}\}")
 
 
 class TemplateMismatch(PermanentError):
-    """The template names a column that the sheet does not have."""
+    """The template names a column that the sheet does not have, or two of its columns have one name."""
+
+    code = ErrorCode.TEMPLATE_MISMATCH
 
 
 class _Part(BaseModel):
@@ -98,8 +100,8 @@ def template_of(data: Mapping[str, Any], source: str = "the template") -> Workbo
     try:
         return WorkbookTemplate.model_validate(data)
     except ValidationError as error:
-        told = "; ".join(map(told_of, error.errors(include_url=False)))
-        raise InvalidRequest(f"{source}: {told}") from None
+        reasons = "; ".join(map(describe_error, error.errors(include_url=False)))
+        raise InvalidRequest(f"{source}: {reasons}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Columns:
 def mapped_columns(template: WorkbookTemplate, header: Sequence[str], sheet: str) -> Columns:
     """The columns after `columnMapping` (header → field).
 
-    Raises TemplateMismatch where a column that the template needs is missing from the sheet, or two columns
+    Raises TemplateMismatch if a column that the template needs is missing from the sheet, or two columns
     would get the same name.
     """
     names = tuple(template.column_mapping.get(column, column) for column in header)
@@ -138,7 +140,7 @@ def needed_columns(template: WorkbookTemplate) -> tuple[str, ...]:
 
 
 def text_of(template: WorkbookTemplate, columns: Columns) -> Callable[[Sequence[str]], str]:
-    """How a row's cells become the text that is embedded (B6).
+    """How a row's cells become the text that is embedded.
 
     With `embeddingTemplate`, its `{{column}}` places are filled; else one `column: value` line for each cell
     that is not empty. Built once a sheet, called once a row.

@@ -1,4 +1,4 @@
-"""What travels with a vector into the store (B7)."""
+"""What travels with a vector into the store."""
 
 from __future__ import annotations
 

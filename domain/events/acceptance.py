@@ -1,4 +1,4 @@
-"""Taking events: each gets its id, and what it starts is planned, before anything is kept; all of a request or none."""
+"""Acceptance of events: ids and runs are planned before anything is stored; of a request all are accepted, or none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.errors import InvalidRequest
+from domain.errors import ErrorCode, InvalidRequest
 from domain.events.ids import Seed, run_id_of
 from domain.events.parsing import Event, place_of
 from domain.events.registry import cancelled_by, functions_of, read_payload
@@ -15,6 +15,8 @@ from domain.events.registry import cancelled_by, functions_of, read_payload
 
 class OrganizationMismatch(InvalidRequest):
     """An event that names another organization than its key's (HTTP 403)."""
+
+    code = ErrorCode.ORGANIZATION_MISMATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +30,18 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEvent:
-    """An event that may be kept. `digest`: of its name and the id that its sender gave it, if any."""
+    """An event that may be stored. `digest`: of its name and the sender's id for it, if any."""
 
     event_id: str
     event: Event
     digest: bytes | None
     runs: Sequence[PlannedRun]
-    cancels: Sequence[str]  # functions whose waiting runs about the same subject it ends
+    cancels: Sequence[str]  # functions whose waiting runs about the same subject it cancels
     subject: str | None
 
 
 def accept_events(events: Sequence[Event], organization_id: str, seed: Seed) -> list[AcceptedEvent]:
-    """All events of a request, with the ids of its seed. Raises InvalidRequest where one of them must not be kept."""
+    """All events of a request, with the ids of its seed. Raises InvalidRequest if one of them is not acceptable."""
     return [
         _accepted(event, organization_id, seed.id_of(number), place_of(number, len(events)))
         for number, event in enumerate(events, 1)

@@ -33,7 +33,7 @@ def folder_of_each(setting: str) -> str:
 
 
 def in_store(file_path: str, organization_id: str, folder: str, bucket: tuple[str, str] | None = None) -> InStore:
-    """Where the file of an event lies. `bucket`: name and prefix of ours, where objects lie in one.
+    """Where the file of an event lies. `bucket`: name and prefix of ours, if objects are in one.
 
     Raises InvalidRequest for a path that leads anywhere else than to the organization's own folder: nobody's event has
     a file of another organization read.

@@ -1,4 +1,4 @@
-"""What a sender's bytes say: JSON of one event or of several, whatever it is; every refusal is one sentence."""
+"""Parsing of a request with events: JSON of one event or of several; every error is one sentence."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from domain.errors import InvalidRequest
 
-MOST_EVENTS = 5000
+MAX_EVENTS = 5000
 EVENT_BYTES = 3 * 2**20
-MOST_LEVELS = 500  # who reads it back may stand deep in a stack of its own
+MAX_LEVELS = 500  # whoever reads it back may itself be deep in a stack
 RESERVED = "inngest/"
 YEAR_1980, YEAR_2100 = 315_532_800_000, 4_102_444_800_000  # milliseconds
 FIELDS: tuple[tuple[str, type, str], ...] = (
@@ -43,26 +43,26 @@ def read_events(body: bytes) -> list[Event]:
     if not body.strip():
         return []
     # senders that cut a character in two are answered as the event server does: with the replacement character
-    found = parsed(body.decode("utf-8-sig", "replace"))
-    if not isinstance(found, list):
-        return [read_event(found)]
-    if len(found) > MOST_EVENTS:
-        raise InvalidRequest(f"Cannot have more than {MOST_EVENTS} events in a batch")
-    return [read_event(one, place_of(number, len(found))) for number, one in enumerate(found, 1)]
+    document = parse_json(body.decode("utf-8-sig", "replace"))
+    if not isinstance(document, list):
+        return [read_event(document)]
+    if len(document) > MAX_EVENTS:
+        raise InvalidRequest(f"Cannot have more than {MAX_EVENTS} events in a batch")
+    return [read_event(item, place_of(number, len(document))) for number, item in enumerate(document, 1)]
 
 
-def place_of(number: int, all_of_them: int) -> str:
-    """Which event of a request is meant; needless where it has one."""
-    return f" (event {number} of {all_of_them})" if all_of_them > 1 else ""
+def place_of(number: int, total: int) -> str:
+    """Which event of a request an error is about; empty if the request has only one."""
+    return f" (event {number} of {total})" if total > 1 else ""
 
 
-def parsed(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """JSON as the standard has it: no NaN, nothing beyond a double, no more levels than can be read back."""
     try:
-        found = json.loads(text, parse_constant=_no_number, parse_float=_finite)
-        if text.count("[") + text.count("{") > MOST_LEVELS and levels(found) > MOST_LEVELS:
+        document = json.loads(text, parse_constant=_reject_constant, parse_float=_parse_float)
+        if text.count("[") + text.count("{") > MAX_LEVELS and nesting_depth(document) > MAX_LEVELS:
             raise RecursionError
-        return found
+        return document
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply to be read") from None
     except ValueError as error:
@@ -72,58 +72,59 @@ def parsed(text: str) -> Any:
 
 
 def kept_data(content: str) -> dict[str, Any]:
-    """The data of a kept event. Raises InvalidRequest for one that was taken when events nested more deeply."""
+    """The data of a stored event. Raises InvalidRequest if it was stored when deeper nesting was allowed."""
     try:
-        return dict(parsed(content)["data"])
+        return dict(parse_json(content)["data"])
     except InvalidRequest as error:
         raise InvalidRequest(str(error).replace("The body", "The event", 1)) from None
 
 
 def kept_fields(name: str, content: str) -> dict[str, Any]:
-    """All that was kept of an event; of one that cannot be read any more, why, in place of its data."""
+    """All stored fields of an event; if it cannot be read any more, its data is replaced by the reason."""
     try:
-        return dict(parsed(content))
+        return dict(parse_json(content))
     except InvalidRequest as error:
         return {"name": name, "data": {"error": str(error).replace("The body", "The event", 1)}}
 
 
-def levels(found: Any) -> int:
+def nesting_depth(document: Any) -> int:
     """How deeply lists and objects of JSON are nested."""
-    number, layer = 0, [found]
+    depth, layer = 0, [document]
     while layer:
-        number += 1
+        depth += 1
         layer = [
             child
-            for one in layer
-            if isinstance(one, dict | list)
-            for child in (one.values() if isinstance(one, dict) else one)
+            for parent in layer
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
             if isinstance(child, dict | list)
         ]
-    return number
+    return depth
 
 
-def _no_number(text: str) -> float:
+def _reject_constant(text: str) -> float:
     raise ValueError(f"{text} is not a number of JSON")
 
 
-def _finite(text: str) -> float:
+def _parse_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("a number is too large for a double")
     return number
 
 
-def read_event(found: Any, where: str = "") -> Event:
-    """Check the fields that are the protocol's. Raises InvalidRequest."""
-    if not isinstance(found, dict):
+def read_event(document: Any, where: str = "") -> Event:
+    """Check the fields of the protocol. Raises InvalidRequest."""
+    if not isinstance(document, dict):
         raise InvalidRequest(f"An event is a JSON object with a name{where}")
-    name, identity, ts = _name(found.get("name"), where), found.get("id") or None, _time(found.get("ts"), where)
-    for field, kind, told in FIELDS:
-        if not isinstance(found.get(field), kind | None):
-            raise InvalidRequest(f"{field} must be {told}{where}")
-    data = {key: value for key, value in (found.get("data") or {}).items() if key != "_inngest"}
-    kept = {"name": name, "data": data, "id": identity, "ts": ts}
-    content = _told(kept | {field: found.get(field) for field in ("v", "user", "meta")}, where)
+    name, ts = _name(document.get("name"), where), _time(document.get("ts"), where)
+    identity = document.get("id") or None
+    for field, kind, description in FIELDS:
+        if not isinstance(document.get(field), kind | None):
+            raise InvalidRequest(f"{field} must be {description}{where}")
+    data = {key: value for key, value in (document.get("data") or {}).items() if key != "_inngest"}
+    fields = {"name": name, "data": data, "id": identity, "ts": ts}
+    content = _serialize(fields | {field: document.get(field) for field in ("v", "user", "meta")}, where)
     return Event(name, data, content, identity, ts)
 
 
@@ -145,8 +146,8 @@ def _time(ts: Any, where: str) -> int | None:
     return ts or None
 
 
-def _told(event: Mapping[str, Any], where: str) -> str:
-    """The event's JSON. Raises InvalidRequest where it is too large, or too deep to be written again."""
+def _serialize(event: Mapping[str, Any], where: str) -> str:
+    """The event's JSON. Raises InvalidRequest if it is too large, or nested too deeply to be written again."""
     try:
         content = json.dumps({key: value for key, value in event.items() if value is not None}, separators=(",", ":"))
         if len(content) > EVENT_BYTES:  # the escaped spelling is never the shorter one

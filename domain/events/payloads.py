@@ -1,4 +1,4 @@
-"""What the events that start something must say, typed; more than that is kept and not looked at."""
+"""Typed payloads of the events that start something; other fields are stored and not read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic.alias_generators import to_camel
 from domain.documents.rows import Mode
 from domain.notifications.messages import SendNotification
 
-MOST_ID = 200
+MAX_ID_LENGTH = 200
 
 
 def storable(text: str) -> str:
-    """Raises ValueError for what PostgreSQL keeps in no text."""
+    """The text. Raises ValueError if PostgreSQL cannot store it."""
     if "\0" in text:
         raise ValueError("must not hold a NUL")
     text.encode()  # half of a surrogate pair: UnicodeEncodeError is a ValueError
@@ -22,7 +22,7 @@ def storable(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(storable)]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=MOST_ID), AfterValidator(storable)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(storable)]
 
 
 class Payload(BaseModel):
@@ -36,7 +36,7 @@ class Payload(BaseModel):
 
     @property
     def subject(self) -> str | None:
-        """What it is about: what is about the same thing is done in the order of arrival."""
+        """What the event is about: events about the same subject are processed in the order of arrival."""
         return None
 
 
@@ -51,13 +51,13 @@ class DocumentPayload(Payload):
 
 
 class DocumentUploaded(DocumentPayload):
-    """A file lies in the object store and is to become a document, or the next version of one."""
+    """A file in the object store becomes a document, or the next version of one."""
 
     filename: Text = Field(description="The file's name, as a person knows it.")
     file_path: Text = Field(description="Where it lies: a key of the object store, or s3://bucket/key in its bucket.")
-    file_type: Text | None = Field(None, description="Told only; what the file is, its content says.")
-    dataset_id: Id | None = Field(None, description="Told only.")
-    user_id: Id | None = Field(None, description="Told only.")
+    file_type: Text | None = Field(None, description="Stored only; the format is detected from the content.")
+    dataset_id: Id | None = Field(None, description="Stored only.")
+    user_id: Id | None = Field(None, description="Stored only.")
     template: Text | None = Field(None, description="A stored template, by name.")
     mode: Mode | None = Field(
         None, description="company_wide or employee_split; unset: split where the template names an employee column."
@@ -65,27 +65,27 @@ class DocumentUploaded(DocumentPayload):
 
 
 class DocumentProcess(DocumentPayload):
-    """A document is to be processed; a failed one is tried again."""
+    """Process a document; a failed one is retried."""
 
 
 class DocumentCleanup(DocumentPayload):
-    """A document is to be removed whole."""
+    """Remove a document with all its versions."""
 
 
 class DocumentRollback(DocumentPayload):
-    """A document is to go back to an older version."""
+    """Roll a document back to an older version."""
 
     target_version: int = Field(ge=1, lt=2**31, description="The completed version that is to be live again.")
 
 
 class SyncRequested(Payload):
-    """Ledger and vector store are to be compared."""
+    """Compare ledger and vector store."""
 
-    repair: bool = Field(False, description="Restore what is missing, delete what nobody needs; nothing is embedded.")
+    repair: bool = Field(False, description="Restore missing vectors, delete orphaned ones; nothing is embedded.")
 
 
 class NotificationSend(SendNotification, Payload):
-    """A message is to be sent: over Slack, by e-mail or to a webhook."""
+    """Send a message: over Slack, by e-mail or to a webhook."""
 
 
 def schema_of(payload: type[Payload]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The registry: event name → typed payload → function. The only place that says what an event starts (A6)."""
+"""The registry: event name → typed payload → function. The only place that says what an event starts."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from domain.events.payloads import (
     SyncRequested,
     schema_of,
 )
-from domain.validation_messages import told_of
+from domain.validation_messages import describe_error
 
 Effect = Literal["file", "queue", "job", "notice"]
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What starts at an event, and how (contracts of the event engine that the apps know).
+    """What an event starts, and how; the terms are those of the event engine that the apps know.
 
-    `effect`: a file is taken in, a document is put into the queue, a Dagster job is asked for, a notice is put into
-    the outbox. `retries`: how often more it is tried after a transient failure. `concurrency`: how many may be under
-    way in the deployment; the rest waits. `batch`: how many are settled together. `cancel_on`: an event about the
-    same subject that ends what still waits.
+    `effect`: upload a file, queue a document, request a Dagster job, or put a notification into the outbox. `retries`:
+    attempts after the first one, if that failed transiently. `concurrency`: the most runs at a time in the deployment;
+    the others wait. `batch`: how many are processed together. `cancel_on`: events about the same subject that cancel
+    runs which still wait.
     """
 
     name: str
@@ -85,17 +85,17 @@ FUNCTIONS = (
 
 
 def functions_of(event: str) -> list[Function]:
-    """What an event of this name starts; nothing for an unknown one."""
+    """The functions that an event of this name starts; none for an unknown event."""
     return [function for function in FUNCTIONS if function.event == event]
 
 
 def function_named(name: str) -> Function | None:
-    """None for one that a newer or older release knows."""
+    """The function of this name; None if only a newer or older release has it."""
     return next((function for function in FUNCTIONS if function.name == name), None)
 
 
 def cancelled_by(event: str) -> list[str]:
-    """Functions whose waiting runs end at an event of this name about the same subject."""
+    """Functions whose waiting runs are cancelled by an event of this name about the same subject."""
     return [function.name for function in FUNCTIONS if event in function.cancel_on]
 
 
@@ -104,12 +104,12 @@ def read_payload(function: Function, data: Mapping[str, Any]) -> Payload:
     try:
         return function.payload.model_validate(data)
     except ValidationError as error:
-        found = ({**wrong, "loc": ("data", *wrong["loc"])} for wrong in error.errors(include_input=False))
-        raise InvalidRequest(f"{function.event}: {'; '.join(map(told_of, found))}") from None
+        errors = ({**wrong, "loc": ("data", *wrong["loc"])} for wrong in error.errors(include_input=False))
+        raise InvalidRequest(f"{function.event}: {'; '.join(map(describe_error, errors))}") from None
 
 
 def registry_json() -> dict[str, Any]:
-    """Apps, functions, triggers, payloads and settings, as `GET /functions` tells them."""
+    """Apps, functions, triggers, payloads and settings, as `GET /functions` returns them."""
     apps: dict[str, list[dict[str, Any]]] = {}
     for function in FUNCTIONS:
         apps.setdefault(function.app, []).append(function_json(function))

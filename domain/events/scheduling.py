@@ -1,4 +1,4 @@
-"""Decisions of the sensor `new_events`: what may begin now, when what failed is tried again, how a run ended."""
+"""Decisions of the sensor `new_events`: which runs may start now, and when a failed one is retried."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from domain.events.registry import FUNCTIONS, Function
 INITIAL_BACKOFF, MAX_BACKOFF = 5.0, 600.0  # seconds
 
 
-def most_of_each(under_way: Mapping[str, int]) -> dict[str, int]:
-    """Function → how many of its runs may begin now: as many as it settles at once, within its concurrency."""
+def free_slots(under_way: Mapping[str, int]) -> dict[str, int]:
+    """Function → how many of its runs may start now: one batch, within its concurrency; full functions are left out."""
     free = {
         function.name: function.batch
         if function.concurrency is None
         else min(function.batch, function.concurrency - under_way.get(function.name, 0))
         for function in FUNCTIONS
     }
-    return {name: number for name, number in free.items() if number > 0}
+    return {name: count for name, count in free.items() if count > 0}
 
 
 def has_tries_left(function: Function, attempts: int) -> bool:
-    """Whether a run that was attempted so often may be attempted once more."""
+    """Whether a run may be attempted again after this many attempts."""
     return attempts <= function.retries
 
 

@@ -1,7 +1,7 @@
-"""Alerts: when a cause is worth being told, told again, and told to be gone.
+"""Alerts: when one is opened, when people are reminded of it, and when it is over.
 
-A cause is there when as many troubles of it as the threshold stand: they happened within the window and nobody has
-mended them. It is gone when none stands any more. In between an open alert stays open, and none is opened.
+An alert is opened when the uncorrected failures of one cause within the window reach the threshold, and is over when
+there is none left. In between, an open alert stays open and no new one is opened.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal, get_args
 Kind = Literal["document_failed", "document_errors", "run_died", "store_drift", "queue_age", "event_failed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 COUNTED: frozenset[Kind] = frozenset({"document_failed", "document_errors", "run_died", "event_failed"})
-Deed = Literal["opened", "grown", "reminded", "recovered"]  # `grown` is written down, and told with the next word
+Transition = Literal["opened", "grown", "reminded", "recovered"]  # `grown` is recorded, and sent with the next message
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What troubles have in common: their kind, and their reason without names and numbers."""
+    """What failures have in common: their kind, and their reason without names and numbers."""
 
     kind: Kind
     reason: str
@@ -27,7 +27,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A cause as it stands now: how many, of whom, and one of them as the example."""
+    """A cause as of now: how many subjects, of which organizations, and one of them as the example."""
 
     cause: Cause
     count: int
@@ -41,7 +41,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An alert that was told and whose cause is not gone. `told`: how often; `count`: the most that stood at once."""
+    """An open alert. `told`: notifications sent; `told_at`: the last one; `count`: the highest count so far."""
 
     alert_id: str
     cause: Cause
@@ -53,9 +53,9 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to tell now. `fact` is missing where nothing of the cause stands; `alert` where it is new."""
+    """A transition of an alert. `fact` is None if nothing of the cause is left, `alert` is None if it is new."""
 
-    deed: Deed
+    deed: Transition
     cause: Cause
     alert: Open | None
     fact: Fact | None
@@ -64,26 +64,29 @@ class Step:
 def steps(
     alerts: Iterable[Open],
     facts: Iterable[Fact],
-    looked_at: Collection[Kind],
+    inspected: Collection[Kind],
     threshold: int,
     reminder: timedelta,
     now: datetime,
 ) -> list[Step]:
-    """What to tell of what stands now. Kinds that were not `looked_at` are not judged: not seen is not gone."""
-    is_open = {alert.cause: alert for alert in alerts}
-    standing: Mapping[Cause, Fact] = {fact.cause: fact for fact in facts if fact.count > 0}
-    found: list[Step] = []
-    for cause, fact in standing.items():
-        enough = threshold if cause.kind in COUNTED else 1
-        if cause not in is_open and fact.count >= enough and cause.kind in looked_at:
-            found.append(Step("opened", cause, None, fact))
-    for cause, alert in is_open.items():
-        if cause.kind not in looked_at:
+    """The transitions that follow from the facts of now.
+
+    Kinds that could not be `inspected` change nothing: a failed read is not an empty answer.
+    """
+    open_alerts = {alert.cause: alert for alert in alerts}
+    current: Mapping[Cause, Fact] = {fact.cause: fact for fact in facts if fact.count > 0}
+    transitions: list[Step] = []
+    for cause, fact in current.items():
+        minimum = threshold if cause.kind in COUNTED else 1
+        if cause not in open_alerts and fact.count >= minimum and cause.kind in inspected:
+            transitions.append(Step("opened", cause, None, fact))
+    for cause, alert in open_alerts.items():
+        if cause.kind not in inspected:
             continue
-        if cause not in standing:
-            found.append(Step("recovered", cause, alert, None))
+        if cause not in current:
+            transitions.append(Step("recovered", cause, alert, None))
         elif now - alert.told_at >= reminder:
-            found.append(Step("reminded", cause, alert, standing[cause]))
-        elif standing[cause].count > alert.count:
-            found.append(Step("grown", cause, alert, standing[cause]))
-    return found
+            transitions.append(Step("reminded", cause, alert, current[cause]))
+        elif current[cause].count > alert.count:
+            transitions.append(Step("grown", cause, alert, current[cause]))
+    return transitions

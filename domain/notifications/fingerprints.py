@@ -1,4 +1,4 @@
-"""Causes: what troubles have in common, so that five hundred documents that fail of one thing are one alert."""
+"""Fingerprints: failures are grouped, one alert per cause, so that 500 documents with one cause are one alert."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from domain.notifications.alerts import Cause, Fact, Kind
 
-MOST_REASON = 300  # characters
+MAX_REASON_LENGTH = 300  # characters
 PERSON_STOPPED = "The run was stopped"
 DIED = re.compile(r"The process of run|The run (failed|was stopped)")
 _VARYING = (
@@ -22,8 +22,8 @@ _VARYING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """One thing that went wrong and still stands, as the ledger has it. `what` is its name to people."""
+class Incident:
+    """One failure that is not corrected yet, as the ledger has it. `what` is the name of its subject for people."""
 
     kind: Kind
     organization_id: str
@@ -34,46 +34,46 @@ class Trouble:
 
 
 @dataclass(slots=True)
-class _Gathered:
-    first: Trouble
+class _Group:
+    first: Incident
     subjects: set[str] = field(default_factory=set)
     organizations: set[str] = field(default_factory=set)
 
 
-def normalised(reason: str, names: Sequence[str] = ()) -> str:
-    """A reason without what differs from one occurrence to the next: names, ids, addresses, quotes and numbers."""
+def normalize_reason(reason: str, names: Sequence[str] = ()) -> str:
+    """The reason without what differs between occurrences: names, ids, addresses, quoted texts and numbers."""
     for name in sorted(filter(None, names), key=len, reverse=True):
         reason = reason.replace(name, "…")
     for varying, instead in _VARYING:
         reason = varying.sub(instead, reason)
-    return reason.strip()[:MOST_REASON]
+    return reason.strip()[:MAX_REASON_LENGTH]
 
 
 def failed_kind(reason: str) -> Kind | None:
-    """Of what kind a document's failure is; none where a person meant it."""
+    """The kind of a document's failure; None if a person stopped the run."""
     if reason.startswith(PERSON_STOPPED):
         return None
     return "run_died" if DIED.match(reason) else "document_failed"
 
 
-def gathered(troubles: Iterable[Trouble]) -> list[Fact]:
-    """Troubles by cause: how many of how many organizations, and the first of them as the example."""
-    found: dict[Cause, _Gathered] = {}
-    for trouble in troubles:
-        cause = Cause(trouble.kind, normalised(trouble.reason, [trouble.what, trouble.subject]))
-        one = found.setdefault(cause, _Gathered(trouble))
-        one.subjects.add(trouble.subject)
-        one.organizations.add(trouble.organization_id)
+def group_by_cause(incidents: Iterable[Incident]) -> list[Fact]:
+    """Facts by cause: how many subjects of which organizations, with the first incident as the example."""
+    groups: dict[Cause, _Group] = {}
+    for incident in incidents:
+        cause = Cause(incident.kind, normalize_reason(incident.reason, [incident.what, incident.subject]))
+        group = groups.setdefault(cause, _Group(incident))
+        group.subjects.add(incident.subject)
+        group.organizations.add(incident.organization_id)
     return [
         Fact(
             cause,
-            len(one.subjects),
-            tuple(sorted(filter(None, one.organizations))),
-            one.first.what,
-            one.first.subject,
-            one.first.organization_id,
-            one.first.reason,
-            one.first.run_id,
+            len(group.subjects),
+            tuple(sorted(filter(None, group.organizations))),
+            group.first.what,
+            group.first.subject,
+            group.first.organization_id,
+            group.first.reason,
+            group.first.run_id,
         )
-        for cause, one in found.items()
+        for cause, group in groups.items()
     ]

@@ -29,7 +29,7 @@ class Filled:
 
 
 def rendered(name: str, values: Mapping[str, Any], more: Mapping[str, tuple[str, str]] | None = None) -> Filled:
-    """A template with its values. Raises InvalidRequest where the template, or a value that it needs, is not there."""
+    """A template with its values. Raises InvalidRequest if the template, or a value that it needs, is not there."""
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

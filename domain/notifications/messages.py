@@ -18,7 +18,7 @@ from domain.notifications.recipients import checked_email, checked_webhook
 
 Channel = Literal["slack", "email", "webhook"]
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
-MOST_MESSAGE, MOST_SUBJECT = 20_000, 200  # characters; Slack takes 40,000
+MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH = 20_000, 200  # characters; Slack takes 40,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,12 @@ class SendNotification(BaseModel):
         description="An e-mail address or a webhook's address; Slack has its one channel.",
     )
     title: str | None = Field(
-        None, alias="subject", max_length=MOST_SUBJECT, description="Subject of the e-mail; elsewhere its first line."
+        None,
+        alias="subject",
+        max_length=MAX_SUBJECT_LENGTH,
+        description="Subject of the e-mail; elsewhere its first line.",
     )
-    message: str | None = Field(None, max_length=MOST_MESSAGE, description="The text, sent as it stands.")
+    message: str | None = Field(None, max_length=MAX_MESSAGE_LENGTH, description="The text, sent as it stands.")
     template: str | None = Field(
         None, max_length=100, validate_default=True, description="Name of a template, in place of a message."
     )
@@ -110,8 +113,8 @@ class SendNotification(BaseModel):
             key,
             self.channel,
             self.to,
-            one_line(subject)[:MOST_SUBJECT],
-            storable(message)[:MOST_MESSAGE],
+            one_line(subject)[:MAX_SUBJECT_LENGTH],
+            storable(message)[:MAX_MESSAGE_LENGTH],
             json.loads(storable(json.dumps(self.values, ensure_ascii=False))) or None,  # a webhook sends it as UTF-8
         )
 

@@ -84,7 +84,7 @@ def is_allowed(address: str, private: bool) -> bool:
 
 
 def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 one leads to, where it is a way around."""
+    """The IPv4 address that an IPv6 address embeds, else the address itself."""
     if isinstance(ip, IPv4Address):
         return ip
     inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)

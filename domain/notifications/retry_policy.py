@@ -1,4 +1,4 @@
-"""Attempts: what becomes of a notice after one, so that nothing is said twice and nothing is given up too soon."""
+"""Retry policy: what follows an attempt to send, so that nothing is sent twice and nothing is given up too soon."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ STATES: tuple[State, ...] = get_args(State)
 Ending = Literal["sent", "refused", "later", "lost"]
 
 INITIAL_BACKOFF, MAX_BACKOFF = 5.0, 3600.0  # seconds
-MAX_RETRY_AFTER = 24 * 3600.0  # a service that asks for more patience than this is not obeyed to the letter
-SENDER_DIED = "The process that was sending it died before it could write how that ended"
+MAX_RETRY_AFTER = 24 * 3600.0  # the longest Retry-After that is followed
+SENDER_DIED = "The process that was sending it died before it could record the result"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one attempt ended.
 
-    `refused`: trying again changes nothing. `later`: it certainly did not arrive, and may at another time; `after` are
-    the seconds that the service asks for. `lost`: it went out, and nobody knows whether it arrived.
+    `refused`: trying again changes nothing. `later`: it certainly did not arrive and can be retried, after the `after`
+    seconds that the service asks for. `lost`: it was sent, and nobody knows whether it arrived.
     """
 
     ending: Ending
@@ -34,7 +34,7 @@ SENT = Outcome("sent")
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What the ledger writes after an attempt; `pause` are the seconds until the next one, where there is one."""
+    """What the ledger writes after an attempt; `pause`: seconds until the next attempt, if there is one."""
 
     state: State
     error: str | None = None
@@ -42,10 +42,10 @@ class Settlement:
 
 
 def settle_outcome(outcome: Outcome, attempts: int, repeatable: bool, most: int, jitter: float) -> Settlement:
-    """What becomes of a notice after its attempt number `attempts`; `jitter` is random, 0 to 1.
+    """What the ledger writes after attempt number `attempts`; `jitter` is random, 0 to 1.
 
-    `repeatable` channels know a message when they see it again, so what was lost may be sent again; on the others a
-    person decides, because nobody else can see whether it arrived.
+    `repeatable` channels recognize a repeated message, so a lost one may be sent again; on the others a person
+    decides, because nobody else can see whether it arrived.
     """
     if outcome.ending == "sent":
         return Settlement("sent")

@@ -50,7 +50,7 @@ def _serve(control: Connection, job: dict[str, Any], frames: int) -> None:
     os.close(frames)
     try:
         control.recv_bytes()
-    finally:  # also where whoever asked is dead
+    finally:  # also if the client is dead
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
     control.send_bytes(b"%d" % os.waitstatus_to_exitcode(status))

@@ -18,8 +18,8 @@ from weakref import WeakSet
 from domain.errors import TransientError
 
 MODULE = "formats.sandbox.forkserver"
-ANSWER_SECONDS = 10.0  # to kill a child and say how it ended
-MOST_IDLE = 2
+RESPONSE_TIMEOUT_SECONDS = 10.0  # to kill a child and say how it ended
+MAX_IDLE_SERVERS = 2
 NO_SERVER = "the process that starts readers did not start, or was killed; try again"
 
 
@@ -41,7 +41,7 @@ class Server:
         _of_this_process.add(self)
 
     def begin(self, job: Mapping[str, Any]) -> int:
-        """Have a child forked for the job; the pipe that its frames come through. Raises OSError where we are dead."""
+        """Fork a child for the job; returns the pipe of its frames. Raises OSError if the server is dead."""
         frames, of_child = os.pipe()
         try:
             self._control.send_bytes(json.dumps(job).encode())
@@ -54,10 +54,10 @@ class Server:
         return frames
 
     def end(self) -> int | None:
-        """Kill the child, unless it has ended; how it ended, as subprocess tells it. None where the server is dead."""
+        """Kill the child, unless it has ended; how it ended, as subprocess reports it; None if the server is dead."""
         with suppress(OSError, EOFError):
             self._control.send_bytes(b"end")
-            if self._control.poll(ANSWER_SECONDS):
+            if self._control.poll(RESPONSE_TIMEOUT_SECONDS):
                 return int(self._control.recv_bytes())
         return None
 
@@ -73,10 +73,10 @@ class Server:
         self._process.returncode = 0  # not our child
 
 
-def begun(job: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Server, int]:
+def start_job(job: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Server, int]:
     """A server at work on the job, and the pipe with the frames of its child: one that is idle, or a new one.
 
-    Raises TransientError where none starts.
+    Raises TransientError if none starts.
     """
     with suppress(IndexError):
         while True:
@@ -95,13 +95,13 @@ def begun(job: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Serve
         raise TransientError(NO_SERVER) from error
 
 
-def finished(server: Server) -> int | None:
-    """How its child ended; None where nobody can tell. It waits for the next file, or is closed."""
+def finish_job(server: Server) -> int | None:
+    """How its child ended; None if that is unknown. The server waits for the next file, or is closed."""
     code = None
     try:
         code = server.end()
     finally:
-        if code is None or len(_idle) >= MOST_IDLE:
+        if code is None or len(_idle) >= MAX_IDLE_SERVERS:
             server.close()
         else:
             _idle.append(server)

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from formats.detection import Kind
-from formats.errors import Damaged, PasswordProtected, Refused, TooLarge
+from formats.errors import DamagedFile, FileTooLarge, PasswordProtected, UnsafeFile
 from formats.limits import Limits
 
 MIB = 2**20
@@ -18,16 +18,19 @@ SEND_SMALLER = "split it into smaller files and send those"
 
 
 def check_size(path: Path, limits: Limits) -> None:
-    """Raises TooLarge when the file alone is over the limit."""
+    """Raises FileTooLarge when the file alone is over the limit."""
     size = path.stat().st_size
     if size > limits.file_bytes:
-        raise TooLarge(
+        raise FileTooLarge(
             f"the file has {size / MIB:,.0f} MB, more than the {limits.file_bytes // MIB} MB allowed; {SEND_SMALLER}"
         )
 
 
 def check_package(path: Path, kind: Kind, limits: Limits) -> None:
-    """Raises Refused, TooLarge, PasswordProtected or Damaged from a package's directory and the heads of its parts."""
+    """Judge a package by its directory and the heads of its parts.
+
+    Raises UnsafeFile, FileTooLarge, PasswordProtected or DamagedFile.
+    """
     if kind not in (Kind.XLSX, Kind.XLSB, Kind.ODS):
         return
     try:
@@ -39,18 +42,22 @@ def check_package(path: Path, kind: Kind, limits: Limits) -> None:
                 if _is_read(member.filename):
                     _check_prologue(package, member)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, zlib.error) as error:
-        raise Damaged("the file is damaged or was not sent completely; save the workbook again and send it") from error
+        raise DamagedFile(
+            "the file is damaged or was not sent completely; save the workbook again and send it"
+        ) from error
 
 
 def _check_members(members: list[zipfile.ZipInfo], limits: Limits) -> None:
     if len(members) > limits.zip_members:
-        raise TooLarge(f"the workbook is made of {len(members):,} parts, more than the {limits.zip_members:,} allowed")
+        raise FileTooLarge(
+            f"the workbook is made of {len(members):,} parts, more than the {limits.zip_members:,} allowed"
+        )
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
-        raise Refused("the workbook holds two parts of the same name, so its content is not certain; save it again")
+        raise UnsafeFile("the workbook holds two parts of the same name, so its content is not certain; save it again")
     for member in members:
         if ".." in member.filename.split("/"):
-            raise Refused("the workbook holds a part with an unsafe name; save it again in Excel and send that file")
+            raise UnsafeFile("the workbook holds a part with an unsafe name; save it again in Excel and send that file")
         if member.flag_bits & 1:
             raise PasswordProtected("the file has a password; save it without the password and send it again")
 
@@ -58,12 +65,14 @@ def _check_members(members: list[zipfile.ZipInfo], limits: Limits) -> None:
 def _check_expansion(members: list[zipfile.ZipInfo], limits: Limits) -> None:
     total = sum(member.file_size for member in members)
     if total > limits.zip_bytes:
-        raise TooLarge(f"the workbook unpacks to {total / MIB:,.0f} MB, more than allowed; {SEND_SMALLER}")
+        raise FileTooLarge(f"the workbook unpacks to {total / MIB:,.0f} MB, more than allowed; {SEND_SMALLER}")
     for member in members:
         if member.file_size > limits.zip_part_bytes:
-            raise TooLarge(f"a part of the workbook unpacks to {member.file_size / MIB:,.0f} MB; {SEND_SMALLER}")
+            raise FileTooLarge(f"a part of the workbook unpacks to {member.file_size / MIB:,.0f} MB; {SEND_SMALLER}")
         if member.file_size > RATIO_FROM_BYTES and member.file_size > limits.zip_ratio * max(member.compress_size, 1):
-            raise Refused("the workbook unpacks to far more than a real one does (a zip bomb); save it again in Excel")
+            raise UnsafeFile(
+                "the workbook unpacks to far more than a real one does (a zip bomb); save it again in Excel"
+            )
 
 
 def _is_read(name: str) -> bool:
@@ -79,6 +88,6 @@ def _check_prologue(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     if prologue.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00<" in prologue[:8] or b"<\x00" in prologue[:8]:
         prologue = prologue.replace(b"\x00", b"")
     if b"<!DOCTYPE" in prologue or b"<!ENTITY" in prologue:
-        raise Refused(
+        raise UnsafeFile(
             "document type declarations are not allowed in a workbook; save it again in Excel and send that file"
         )

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from domain.documents.tables import Layout
 from domain.errors import TransientError
-from formats.errors import Damaged, ReaderFailed, TooLarge
+from formats.errors import DamagedFile, FileTooLarge, ReaderFailed
 from formats.limits import Limits
-from formats.sandbox.forkserver_client import NO_SERVER, begun, finished
+from formats.sandbox.forkserver_client import NO_SERVER, finish_job, start_job
 from formats.sandbox.frames import frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ def run(
 ) -> Iterator[tuple[bytes, bytes]]:
     """The frames of one child, which is dead when this generator is.
 
-    Raises ReaderFailed when the child died of its reader, TooLarge when it ran out of time, TransientError when the
+    Raises ReaderFailed when the child died of its reader, FileTooLarge when it ran out of time, TransientError when the
     server that forked it was killed.
     """
     job = {
@@ -46,16 +46,16 @@ def run(
         "limits": dataclasses.asdict(limits),
         "batch_rows": batch_rows,
     }
-    server, output = begun(job, _environment())
+    server, output = start_job(job, _environment())
     try:
         with contextlib.suppress(OSError):  # a smaller pipe is only slower
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         yield from frames(_listener(output, limits.wall_seconds))
     except ValueError as error:
-        raise Damaged("the file is damaged in a way that confuses its reader; save it again and send it") from error
+        raise DamagedFile("the file is damaged in a way that confuses its reader; save it again and send it") from error
     finally:
         os.close(output)
-        code = finished(server)
+        code = finish_job(server)
     _judge_death(code)
 
 
@@ -65,24 +65,24 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(here), "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _listener(descriptor: int, patience: float) -> Callable[[int], bytes]:
-    """read(n) over a pipe. Only waiting counts against the child's patience, not what the caller does in between."""
+def _listener(descriptor: int, timeout: float) -> Callable[[int], bytes]:
+    """read(n) over a pipe. Only waiting counts against the child's time, not what the caller does in between."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     buffer = bytearray()
 
     def read(size: int) -> bytes:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while len(buffer) < size:
             if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise TooLarge(TOO_LONG)
+                raise FileTooLarge(TOO_LONG)
             chunk = os.read(descriptor, READ_BYTES)
             if not chunk:
                 break
             buffer.extend(chunk)
-        taken = bytes(buffer[:size])
+        data = bytes(buffer[:size])
         del buffer[:size]
-        return taken
+        return data
 
     return read
 
@@ -93,7 +93,7 @@ def _judge_death(code: int | None) -> None:
     if code is None:
         raise TransientError(NO_SERVER)
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise TooLarge(TOO_LONG)
+        raise FileTooLarge(TOO_LONG)
     if code == -signal.SIGABRT:
         raise OutOfMemory("aborted")
     if code != 0:

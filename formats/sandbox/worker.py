@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from domain.documents.tables import Layout, ReadWarning, RowBatch, SheetHeader
 from domain.errors import UnreadableFile
 from formats.detection import kind_of
-from formats.errors import TooLarge
+from formats.errors import FileTooLarge
 from formats.limits import Limits
 from formats.sandbox.frames import pack_fact, pack_rows, write_all
 from formats.sandbox.preflight import check_package, check_size
@@ -22,7 +22,7 @@ from formats.spreadsheets.sheet_selection import read_sheets
 PR_SET_PDEATHSIG = 1
 SIGKILL = 9
 OPEN_FILES = 64
-TOO_MUCH_TEXT = "the file gives more text than one file may; split it into smaller files and send those"
+TOO_MUCH_TEXT = "the file holds more text than one file may; split it into smaller files and send those"
 
 Send = Callable[[bytes], None]
 
@@ -43,7 +43,7 @@ def confine(limits: Limits, parent: int) -> None:
 
 
 def work(job: dict[str, Any], limits: Limits, send: Send) -> None:
-    """Read the file and send what it gives. Raises whatever the guards, the reader or the rules raise."""
+    """Read the file and send its frames. Raises whatever preflight, reader or selection raise."""
     path = Path(job["path"])
     reader = job["reader"]
     if reader is None:
@@ -51,7 +51,7 @@ def work(job: dict[str, Any], limits: Limits, send: Send) -> None:
         kind = kind_of(path)
         check_package(path, kind, limits)
         readers = ladder(kind, path)
-        send(pack_fact("ladder", kind.value, readers))
+        send(pack_fact("readers", kind.value, readers))
         reader = readers[0]
     layout = Layout(job["sheet"], job["header_row"])
     _send_all(read_sheets(open_sheets(reader, path, limits), layout, limits, job["batch_rows"]), limits, send)
@@ -63,7 +63,7 @@ def _send_all(items: Iterator[RowBatch | ReadWarning], limits: Limits, send: Sen
     sent = 0
     for item in items:
         if isinstance(item, ReadWarning):
-            send(pack_fact("notice", item.sheet, item.row_number, item.message))
+            send(pack_fact("warning", item.sheet, item.row_number, item.message))
             continue
         if item.header is not header:
             header = item.header
@@ -71,19 +71,19 @@ def _send_all(items: Iterator[RowBatch | ReadWarning], limits: Limits, send: Sen
         frame = pack_rows(item.rows)
         sent += len(frame)
         if sent > limits.text_bytes:
-            raise TooLarge(TOO_MUCH_TEXT)
+            raise FileTooLarge(TOO_MUCH_TEXT)
         send(frame)
 
 
 def read(job: dict[str, Any], parent: int) -> NoReturn:
-    """All that this process does. Every end is one frame: end, trouble (a verdict on the file) or failed (this reader
-    only)."""
+    """All that this process does. Its last frame is `end`, `unreadable` (a verdict on the file, with its code) or
+    `failed` (of this reader only)."""
     limits = Limits(**job["limits"])
     confine(limits, parent)
     try:
         work(job, limits, lambda frame: write_all(1, frame))
     except UnreadableFile as error:
-        write_all(1, pack_fact("trouble", type(error).__name__, str(error)))
+        write_all(1, pack_fact("unreadable", error.code.value, str(error)))
     except MemoryError:
         write_all(1, pack_fact("failed", "memory", "MemoryError"))
     except BrokenPipeError:

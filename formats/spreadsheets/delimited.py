@@ -11,7 +11,7 @@ from pathlib import Path
 
 from domain.documents.tables import ReadWarning
 from formats.encoding import encoding_of
-from formats.errors import NotAWorkbook, TooLarge
+from formats.errors import FileTooLarge, UnsupportedFormat
 from formats.limits import Limits
 from formats.spreadsheets.sheet import Sheet
 
@@ -61,7 +61,9 @@ def _records(path: Path, codec: str, delimiter: str) -> Iterator[tuple[int, list
             yield from enumerate(csv.reader(file, delimiter=delimiter), 1)
         except csv.Error as error:
             if "field larger" in str(error):
-                raise TooLarge(
+                raise FileTooLarge(
                     "a field of the file never ends; look for a quotation mark without its partner"
                 ) from error
-            raise NotAWorkbook(f"the file is not a table of text ({error}); save it as .xlsx or .csv again") from error
+            raise UnsupportedFormat(
+                f"the file is not a table of text ({error}); save it as .xlsx or .csv again"
+            ) from error

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
-from formats.errors import ReaderFailed, TooLarge
+from formats.errors import ReaderFailed, TooManyColumns
 from formats.limits import Limits
 from formats.spreadsheets.sheet import RawRow, Sheet
 
@@ -95,7 +95,9 @@ def _cells(row: Element, limits: Limits) -> list[Any]:
             gap += times
             continue
         if len(cells) + gap + times > SHEET_COLUMNS:
-            raise TooLarge("a row of the sheet is wider than a sheet can be; delete the columns that are not needed")
+            raise TooManyColumns(
+                "a row of the sheet is wider than a sheet can be; delete the columns that are not needed"
+            )
         cells.extend([None] * gap)
         cells.extend([value] * times)
         gap = 0

@@ -43,8 +43,8 @@ def open_sheets(reader: str, path: Path, limits: Limits) -> Iterator[Sheet | Rea
     if reader in ("calamine", "calamine_lossy", "calamine_ods"):
         from formats.spreadsheets.xlsx import open_calamine
 
-        told = [ReadWarning(None, None, LOSSY)] if reader == "calamine_lossy" else []
-        return chain(told, open_calamine(path, spans=reader == "calamine_ods"))
+        warnings = [ReadWarning(None, None, LOSSY)] if reader == "calamine_lossy" else []
+        return chain(warnings, open_calamine(path, spans=reader == "calamine_ods"))
     if reader == "openpyxl":
         from formats.spreadsheets.xlsx import open_openpyxl
 

@@ -1,11 +1,11 @@
-"""Which sheets of a workbook are read, and what is said about the others. Runs in the child."""
+"""Which sheets of a workbook are read, and warnings about the others. Runs in the child."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 
 from domain.documents.tables import Layout, ReadWarning, RowBatch
-from formats.errors import Damaged, Empty, NoTable, TooLarge, UnknownSheet
+from formats.errors import DamagedFile, EmptyFile, FileTooLarge, NoTable, UnknownSheet
 from formats.limits import Limits
 from formats.spreadsheets.cell_text import texts_of
 from formats.spreadsheets.columns import letters
@@ -13,7 +13,7 @@ from formats.spreadsheets.header import Row
 from formats.spreadsheets.sheet import Sheet
 from formats.spreadsheets.table import read_table
 
-NAMES_TOLD = 20
+MAX_LISTED_NAMES = 20
 SHEET_ROWS = 1_048_576
 TABLE = "table"
 
@@ -23,7 +23,7 @@ def read_sheets(
 ) -> Iterator[RowBatch | ReadWarning]:
     """The tables of the sheet the template names, or of every visible sheet.
 
-    Raises NoTable (or Empty) when no sheet gives a table, UnknownSheet when the named one is not there.
+    Raises NoTable (or EmptyFile) when no sheet gives a table, UnknownSheet when the named one is not there.
     """
     names: list[str] = []
     hidden: list[str] = []
@@ -50,7 +50,7 @@ def read_sheets(
 def _read_sheet(
     sheet: Sheet, layout: Layout, limits: Limits, batch_rows: int
 ) -> Generator[RowBatch | ReadWarning, None, str | None]:
-    """One sheet; gives back TABLE, the reason why it is no table, or None when it is empty."""
+    """Yields one sheet; returns TABLE, the reason why it is no table, or None when it is empty."""
     rows = _texts(sheet, limits)
     verdict = None
     try:
@@ -70,21 +70,21 @@ def _read_sheet(
 def _no_table(reasons: list[str], hidden: list[str]) -> NoTable:
     rest = f"; hidden sheets are read only when the template names one: {_listed(hidden)}" if hidden else ""
     if not reasons:
-        return Empty(f"no rows found: every {'visible ' if hidden else ''}sheet is empty{rest}")
+        return EmptyFile(f"no rows found: every {'visible ' if hidden else ''}sheet is empty{rest}")
     more = f" (and {len(reasons) - 1} more sheets without a table)" if len(reasons) > 1 else ""
     return NoTable(f"{reasons[0]}{more}{rest}")
 
 
 def _listed(names: list[str]) -> str:
-    told = ", ".join(f'"{name}"' for name in names[:NAMES_TOLD])
-    return told if len(names) <= NAMES_TOLD else f"{told} and {len(names) - NAMES_TOLD} more"
+    listing = ", ".join(f'"{name}"' for name in names[:MAX_LISTED_NAMES])
+    return listing if len(names) <= MAX_LISTED_NAMES else f"{listing} and {len(names) - MAX_LISTED_NAMES} more"
 
 
 def _texts(sheet: Sheet, limits: Limits) -> Iterator[Row]:
     """Rows as text, blank ones left out, none larger than the limits."""
     for number, cells in sheet.rows():
         if number > SHEET_ROWS and not sheet.ragged:
-            raise Damaged(
+            raise DamagedFile(
                 f'sheet "{sheet.name}" claims to have more rows than a sheet can have; save it again in Excel'
             )
         texts = texts_of(cells)
@@ -98,9 +98,9 @@ def _texts(sheet: Sheet, limits: Limits) -> Iterator[Row]:
 def _check_row(sheet: str, number: int, texts: list[str], limits: Limits) -> None:
     for column, text in enumerate(texts):
         if len(text) > limits.cell_chars:
-            raise TooLarge(
+            raise FileTooLarge(
                 f'cell {letters(column)}{number} of sheet "{sheet}" has {len(text):,} characters, '
                 f"more than the {limits.cell_chars:,} a cell can hold; shorten it"
             )
     if sum(map(len, texts)) > limits.row_chars:
-        raise TooLarge(f'row {number} of sheet "{sheet}" has more than {limits.row_chars:,} characters; shorten it')
+        raise FileTooLarge(f'row {number} of sheet "{sheet}" has more than {limits.row_chars:,} characters; shorten it')

@@ -1,4 +1,4 @@
-"""The rows of one sheet as a table: header, batches of rows, notices. Streams; holds a sample and a short tail."""
+"""The rows of one sheet as a table: header, batches of rows, warnings. Streams; holds a sample and a short tail."""
 
 from __future__ import annotations
 
@@ -7,36 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from domain.documents.tables import ReadWarning, RowBatch, SheetHeader
-from formats.errors import NoTable, TooLarge
+from formats.errors import NoTable, TooManyColumns
 from formats.limits import Limits
 from formats.spreadsheets.columns import blank_name, letters, unique
 from formats.spreadsheets.header import SAMPLE_ROWS, Header, Merge, Row, at, filled, find_header, is_typed
+from formats.spreadsheets.notes import profile, without_notes
+from formats.spreadsheets.warnings import WarningLimiter, quoted
 
-TAIL_ROWS = 50  # the most rows held back to see whether they are notes below the table
+ABOVE_ROWS = 50  # the most rows above a header that the template names, kept to describe them
 BATCH_CHARS = 2_000_000
-QUOTE_CHARS = 160
 GIVE_HEADER_ROW = "give the row number of the header in the template (headerRow; who runs Rowline stores it)"
-
-
-class ReadWarnings:
-    """The notices of one sheet: the first of each sort in full, the rest as a number at the end."""
-
-    def __init__(self, sheet: str, at_most: int) -> None:
-        self._sheet = sheet
-        self._at_most = at_most
-        self._seen: dict[str, int] = {}
-
-    def about(self, sort: str, row_number: int | None, message: str) -> Iterator[ReadWarning]:
-        """One notice, or none when enough of its sort were given."""
-        self._seen[sort] = self._seen.get(sort, 0) + 1
-        if self._seen[sort] <= self._at_most:
-            yield ReadWarning(self._sheet, row_number, message)
-
-    def left(self) -> Iterator[ReadWarning]:
-        """What was counted but not told."""
-        for sort, count in self._seen.items():
-            if count > self._at_most:
-                yield ReadWarning(self._sheet, None, f"{count - self._at_most:,} more rows like these: {sort}")
 
 
 class Table:
@@ -48,11 +28,11 @@ class Table:
         self._limits = limits
         self.indices = list(header.columns)
         self._names = [name or blank_name(column) for name, column in zip(header.names, header.columns, strict=True)]
-        self.header = self._made()
+        self.header = self._build_header()
 
-    def _made(self) -> SheetHeader:
+    def _build_header(self) -> SheetHeader:
         if len(self.indices) > self._limits.columns:
-            raise TooLarge(
+            raise TooManyColumns(
                 f'sheet "{self._sheet}" has {len(self.indices):,} columns, more than the {self._limits.columns:,} '
                 "allowed; delete the columns that are not needed"
             )
@@ -84,7 +64,7 @@ class Table:
         names = [*self._names, *(blank_name(column) for column in columns)]
         self.indices, self._names = order, names
         if len(order) > self._limits.columns:
-            self._made()
+            self._build_header()
         self._known = set(order)
         self._span = max(order) + 1
         self._block = None
@@ -103,39 +83,39 @@ def read_table(
     """The table of one sheet.
 
     Rows come as texts with their numbers, blank rows left out. Raises NoTable when the sheet has rows but no table.
-    A sheet without any row gives nothing at all.
+    A sheet without any row yields nothing.
     """
     source = iter(rows)
     if header_row is None:
         sample = list(islice(source, SAMPLE_ROWS))
         if not sample:
             return
-        found = find_header(sample, merges())
-        if found is None:
+        header = find_header(sample, merges())
+        if header is None:
             raise NoTable(why_no_header(sheet, sample, complete=len(sample) < SAMPLE_ROWS))
-        head = next(row for row in sample if row[0] == found.rows[-1])
-        above = [row for row in sample if row[0] < found.rows[0]]
-        sample = [row for row in sample if row[0] > found.rows[-1]]
+        head = next(row for row in sample if row[0] == header.rows[-1])
+        above = [row for row in sample if row[0] < header.rows[0]]
+        sample = [row for row in sample if row[0] > header.rows[-1]]
     else:
-        fixed = _fixed(sheet, source, header_row)
-        if fixed is None:
+        parts = _read_to_header(sheet, source, header_row)
+        if parts is None:
             return
-        above, head, sample = fixed
-        found = _header_of(head, sample)
-    notices = ReadWarnings(sheet, limits.notices)
-    table = Table(sheet, found, limits)
+        above, head, sample = parts
+        header = _header_of(head, sample)
+    warnings = WarningLimiter(sheet, limits.notices)
+    table = Table(sheet, header, limits)
     if above:
         yield ReadWarning(sheet, above[0][0], _describe_skipped_rows(above))
     if not sample:
-        raise NoTable(f'sheet "{sheet}" has a header in row {found.rows[-1]} but no rows below it')
+        raise NoTable(f'sheet "{sheet}" has a header in row {header.rows[-1]} but no rows below it')
     body = chain(sample, source)
     fields = fields_of([head, *sample]) if ragged else 0
-    typed, narrow = _profile(table, sample)
-    yield from _batched(table, _without_notes(body, table, typed, narrow, notices), notices, batch_rows, fields)
-    yield from notices.left()
+    typed, narrow = profile(table, sample)
+    yield from _batched(table, without_notes(body, table, typed, narrow, warnings), warnings, batch_rows, fields)
+    yield from warnings.summaries()
 
 
-def _fixed(sheet: str, source: Iterator[Row], header_row: int) -> tuple[list[Row], Row, list[Row]] | None:
+def _read_to_header(sheet: str, source: Iterator[Row], header_row: int) -> tuple[list[Row], Row, list[Row]] | None:
     """Rows above (the last few), the row the template names, and a sample of the rows below it."""
     above: list[Row] = []
     last = 0
@@ -145,7 +125,7 @@ def _fixed(sheet: str, source: Iterator[Row], header_row: int) -> tuple[list[Row
             return above, row, list(islice(source, SAMPLE_ROWS))
         if row[0] > header_row:
             raise NoTable(f'row {header_row} of sheet "{sheet}", where the template puts the header, is blank')
-        above = [*above[-TAIL_ROWS:], row]
+        above = [*above[-ABOVE_ROWS:], row]
     if not last:
         return None
     raise NoTable(
@@ -184,77 +164,8 @@ def fields_of(rows: Sequence[Row]) -> int:
     return length if times * 2 > len(rows) else len(rows[0][1])
 
 
-def quoted(cells: Iterable[str]) -> str:
-    """The texts of a row, short enough for a message."""
-    text = " | ".join(" ".join(cell.split()) for cell in cells if cell)
-    return text if len(text) <= QUOTE_CHARS else text[: QUOTE_CHARS - 1] + "…"
-
-
-def _profile(table: Table, sample: Sequence[Row]) -> tuple[list[bool], int]:
-    """Which columns hold only numbers and dates (seen in most rows), and how many cells make a row a narrow one."""
-    project = [table.project(cells) for _number, cells in sample]
-    widths = sorted(len(filled(cells)) for cells in project)
-    typed = []
-    for column in range(len(table.indices)):
-        texts = [cells[column] for cells in project if cells[column]]
-        hits = sum(map(is_typed, texts))
-        typed.append(len(texts) >= 3 and hits * 5 >= len(texts) * 4)
-    return typed, widths[len(widths) // 2] // 2
-
-
-def _without_notes(
-    rows: Iterable[Row], table: Table, typed: list[bool], narrow: int, notices: ReadWarnings
-) -> Iterator[Row | ReadWarning]:
-    """Rows, then one notice for each note that stands below the table (see `first_note`)."""
-    tail: list[Row] = []
-    last_wide = 0
-    for row in rows:
-        cells = row[1]
-        if len(cells) - cells.count("") > narrow:
-            if tail:
-                yield from tail
-                tail.clear()
-            last_wide = row[0]
-            yield row
-        else:
-            tail.append(row)
-            if len(tail) > TAIL_ROWS:
-                last_wide = tail[0][0]
-                yield tail.pop(0)
-    start = first_note([(number, table.project(cells)) for number, cells in tail], last_wide, typed)
-    yield from tail[:start]
-    for number, cells in tail[start:]:
-        message = f"row {number} below the table taken as a note, not read as data: {quoted(cells)}"
-        yield from notices.about("notes below the table", number, message)
-
-
-def first_note(tail: Sequence[tuple[int, Sequence[str]]], last_wide: int, typed: Sequence[bool]) -> int:
-    """Where the notes begin among the last, narrow rows of a table; their number when there are none.
-
-    Notes are the rows at the very end without a single number or date in a column of numbers and dates, if one of
-    them has words in such a column, or else those of them that follow a blank row.
-    """
-    start = len(tail)
-    clash = False
-    while start:
-        cells = tail[start - 1][1]
-        placed = [text for text, numeric in zip(cells, typed, strict=False) if numeric and text]
-        if any(map(is_typed, placed)):
-            break
-        clash = clash or bool(placed)
-        start -= 1
-    if clash:
-        return start
-    before = tail[start - 1][0] if start else last_wide
-    for index in range(start, len(tail)):
-        if tail[index][0] > before + 1 and before:
-            return index
-        before = tail[index][0]
-    return len(tail)
-
-
 def _batched(
-    table: Table, rows: Iterable[Row | ReadWarning], notices: ReadWarnings, batch_rows: int, fields: int
+    table: Table, rows: Iterable[Row | ReadWarning], warnings: WarningLimiter, batch_rows: int, fields: int
 ) -> Iterator[RowBatch | ReadWarning]:
     """Rows cut to the table's columns, in batches bounded by rows and by characters."""
     batch: list[tuple[int, tuple[str, ...]]] = []
@@ -272,7 +183,7 @@ def _batched(
                 f"row {number} has {len(cells)} fields where the others have {fields}; "
                 "look for a missing or an extra delimiter"
             )
-            yield from notices.about("a different number of fields", number, message)
+            yield from warnings.about("a different number of fields", number, message)
         late = table.unknown_columns(cells)
         if late:
             if batch:
@@ -280,7 +191,7 @@ def _batched(
                 batch, chars = [], 0
             table.add_columns(late)
             where = ", ".join(letters(column) for column in late)
-            yield from notices.about(
+            yield from warnings.about(
                 "cells outside the table",
                 number,
                 f"row {number} has cells right or left of the table; column {where} added",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from formats.errors import HAS_PASSWORD, PasswordProtected, ReaderFailed
+from formats.errors import PASSWORD_MESSAGE, PasswordProtected, ReaderFailed
 from formats.spreadsheets.ods import time_of
 from formats.spreadsheets.sheet import RawRow, Sheet
 
@@ -24,7 +24,7 @@ def open_xlrd(path: Path) -> Iterator[Sheet]:
         book = xlrd.open_workbook(str(path), on_demand=True, logfile=io.StringIO())
     except xlrd.XLRDError as error:
         if "encrypted" in str(error).lower():
-            raise PasswordProtected(HAS_PASSWORD) from error
+            raise PasswordProtected(PASSWORD_MESSAGE) from error
         raise ReaderFailed(str(error)) from error
     visibility = book._sheet_visibility
     for index, name in enumerate(book.sheet_names()):

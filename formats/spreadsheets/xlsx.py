@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from formats.errors import HAS_PASSWORD, PasswordProtected, ReaderFailed
+from formats.errors import PASSWORD_MESSAGE, PasswordProtected, ReaderFailed
 from formats.spreadsheets.header import Merge
 from formats.spreadsheets.ods import moment
 from formats.spreadsheets.sheet import RawRow, Sheet
@@ -27,7 +27,7 @@ def open_calamine(path: Path, spans: bool = False) -> Iterator[Sheet]:
         with path.open("rb") as file:
             book = calamine.CalamineWorkbook.from_filelike(file)
     except calamine.PasswordError as error:
-        raise PasswordProtected(HAS_PASSWORD) from error
+        raise PasswordProtected(PASSWORD_MESSAGE) from error
     except calamine.CalamineError as error:
         raise ReaderFailed(str(error)) from error
     for facts in book.sheets_metadata:

@@ -42,7 +42,7 @@ class Marks:
 def mark_workbook(source: Path, target: Path, marks: Mapping[str, Marks]) -> None:
     """Copy an xlsx with a column `ERROR_COLUMN` at the right of each sheet that has marks.
 
-    Raises NotMarkable where the file is no plain xlsx, or a row is not where it should be.
+    Raises NotMarkable if the file is no plain xlsx, or a row is not where it should be.
     """
     try:
         with zipfile.ZipFile(source) as package, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
@@ -89,8 +89,8 @@ def _marked(package: zipfile.ZipFile, member: zipfile.ZipInfo, marks: Marks) -> 
 
 def _cell(prefix: str, address: str, style: str, text: str) -> bytes:
     p = prefix
-    told = escape("".join(c if c.isprintable() or c == "\n" else "�" for c in text))
-    return f'<{p}c r="{address}"{style} t="inlineStr"><{p}is><{p}t>{told}</{p}t></{p}is></{p}c>'.encode()
+    escaped = escape("".join(c if c.isprintable() or c == "\n" else "�" for c in text))
+    return f'<{p}c r="{address}"{style} t="inlineStr"><{p}is><{p}t>{escaped}</{p}t></{p}is></{p}c>'.encode()
 
 
 @dataclass(slots=True)

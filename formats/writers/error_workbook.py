@@ -49,7 +49,7 @@ def write_error_workbook(
     `read` reads the file from its beginning, and is called twice: how wide a sheet is, is known at its end. `errors`
     come in reading order. Every cell is text, as it was read: leading zeros stay, nothing becomes a formula. Memory
     is bounded by a batch of rows. Rows after the first `sheet_rows` go on in a sheet `… (2)`, and so on. Raises
-    PermanentError where a row that has an error is not found again, and what `read` raises; then `target` is nothing
+    PermanentError if a row that has an error is not found again, and what `read` raises; then `target` is nothing
     to hand out.
     """
     from openpyxl import Workbook
@@ -59,11 +59,11 @@ def write_error_workbook(
     workbook = Workbook(write_only=True)
     try:
         _write_sheets(workbook, tables, _batches(read()), wrong, sheet_rows)
-        wrong.check_all_told()
+        wrong.check_all_matched()
     finally:
         if workbook.worksheets:
             workbook.save(target)  # in any case: it is what takes openpyxl's temporary files away
-    return wrong.told
+    return wrong.match_count
 
 
 def write_marked_workbook(
@@ -138,10 +138,10 @@ def _tables(parts: Iterable[RowBatch | ReadWarning]) -> dict[str, _Table]:
 
 @dataclass(slots=True)
 class _Errors:
-    """Error rows, looked up by a reader that goes down the same file in the same order."""
+    """Error rows, looked up while the same file is read again in the same order."""
 
     rows: Iterator[ErrorRow]
-    told: int = 0
+    match_count: int = 0
     _next: ErrorRow | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,10 +152,10 @@ class _Errors:
             return None
         message = self._next[2]
         self._next = next(self.rows, None)
-        self.told += 1
+        self.match_count += 1
         return message
 
-    def check_all_told(self) -> None:
+    def check_all_matched(self) -> None:
         if self._next is not None:
             sheet, row_number, _ = self._next
             raise PermanentError(

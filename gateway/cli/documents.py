@@ -8,8 +8,8 @@ import typer
 from domain.documents.rows import Mode
 from domain.documents.statuses import describe_status, document_json, error_rows, status_json, upload_json
 from domain.documents.templates import WorkbookTemplate, parse_template
-from domain.errors import InvalidRequest, PermanentError, RowlineError
-from gateway.cli.output import Json, Org, console, opened, out, print_json
+from domain.errors import ErrorCode, InvalidRequest, PermanentError, RowlineError
+from gateway.cli.output import Json, Org, console, error_json, opened, out, print_json
 from gateway.cli.progress import watch
 from operations.services import Services
 from resources.ledger.documents.documents import Version
@@ -58,16 +58,17 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
         if wait:
             taken = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
         shapes = [told(services, version) if wait else upload_json(version) for version in taken]
-    if as_json and (taken or not failures):
-        print_json({"documents": shapes})
-    elif not as_json and not wait:
+    if not as_json and not wait:
         for version in taken:
             out.print(uploaded(version), markup=False)
     for version in taken:
         if version.status in {"failed", "rolled_back"}:
             reason = version.error or f"version {version.version} was rolled back"
             named = f"{version.filename}: "  # as what is wrong with a file begins itself
-            failures.append(PermanentError(named + reason.removeprefix(named)))
+            failures.append(PermanentError(named + reason.removeprefix(named), code=ErrorCode.VERSION_FAILED))
+    if as_json:
+        errors = [error_json(failure) for failure in failures]
+        print_json({"documents": shapes, **({"error": errors[0], "errors": errors} if errors else {})})
     for failure in failures:
         console.print(f"✗ {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:

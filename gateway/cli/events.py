@@ -22,11 +22,11 @@ def send(
 ) -> None:
     """Send an event; what it starts goes on in the background."""
     from domain.documents.identifiers import checked_name
-    from domain.events.parsing import parsed
+    from domain.events.parsing import parse_json
     from domain.events.registry import functions_of
     from operations.events.intake import ingest_events
 
-    sent = {"name": event, "data": parsed(sys.stdin.read() if data == "-" else data), "id": identity}
+    sent = {"name": event, "data": parse_json(sys.stdin.read() if data == "-" else data), "id": identity}
     with opened() as services:
         organization = checked_name("Organization", org or services.settings.default_organization)
         (event_id,) = ingest_events(services, organization, json.dumps(sent).encode())

@@ -10,7 +10,7 @@ from domain.documents.identifiers import checked_name
 from domain.errors import InvalidRequest
 from domain.notifications.messages import SendNotification
 from domain.notifications.retry_policy import STATES, State
-from domain.validation_messages import told_of
+from domain.validation_messages import describe_error
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.schemas.notifications import notice_json
 from resources.ledger.notifications.outbox import Notification
@@ -102,7 +102,7 @@ def checked_message(fields: dict[str, Any]) -> SendNotification:
         return SendNotification.model_validate(fields)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
-        raise InvalidRequest(f"The message is wrong: {told_of(wrong)}") from None
+        raise InvalidRequest(f"The message is wrong: {describe_error(wrong)}") from None
 
 
 def line_of(notice: Notification) -> str:

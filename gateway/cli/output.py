@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from domain.errors import RowlineError
 from operations.services import Services, open_services
 
 console = Console(stderr=True)
@@ -20,6 +21,11 @@ Org = Annotated[str, typer.Option("--org", help="The organization that owns the 
 
 def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+
+
+def error_json(error: RowlineError) -> dict[str, str]:
+    """An error as `--json` shows it: `code` for programs, `message` for people."""
+    return {"code": error.code, "message": str(error)}
 
 
 @contextmanager

@@ -12,9 +12,20 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from domain.errors import Conflict, InvalidRequest, NotFound, RowlineError, TooLarge, TransientError, UnreadableFile
+from domain.error_catalog import problem_type
+from domain.errors import (
+    Conflict,
+    ErrorCode,
+    InvalidRequest,
+    NotFound,
+    RowlineError,
+    TooLarge,
+    TransientError,
+    UnreadableFile,
+)
 from domain.validation_messages import name_of_field, reason_of_field
 from gateway.http.methods import allowed
+from gateway.http.refusals import Refusal
 
 # the first that fits
 STATUSES: Sequence[tuple[type[RowlineError], HTTPStatus]] = (
@@ -25,6 +36,24 @@ STATUSES: Sequence[tuple[type[RowlineError], HTTPStatus]] = (
     (UnreadableFile, HTTPStatus.UNPROCESSABLE_ENTITY),
     (TransientError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+# of refusals that are no RowlineError: the router's, the limits', the key check's
+CODES: Mapping[int, ErrorCode] = {
+    HTTPStatus.BAD_REQUEST: ErrorCode.MALFORMED_REQUEST,
+    HTTPStatus.UNAUTHORIZED: ErrorCode.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,
+    HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_TIMEOUT: ErrorCode.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT: ErrorCode.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.TOO_LARGE,
+    HTTPStatus.REQUEST_URI_TOO_LONG: ErrorCode.ADDRESS_TOO_LONG,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY: ErrorCode.INVALID_REQUEST,
+    HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.RATE_LIMITED,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ErrorCode.HEADERS_TOO_LARGE,
+    HTTPStatus.INTERNAL_SERVER_ERROR: ErrorCode.INTERNAL_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.OVERLOADED,
+}
 TRY_AGAIN_SECONDS = 2
 TO_STRANGERS = "What Rowline needs for this is away or set wrongly; try again, or ask those who run it to see the log"
 log = logging.getLogger("rowline.gateway.http")
@@ -43,9 +72,13 @@ class WrongField(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it: `detail` is one sentence for a person, `errors` names the wrong fields."""
+    """What went wrong, as RFC 9457 has it: `detail` is one sentence for a person, `errors` names the wrong fields.
 
-    type: str = Field(examples=["about:blank"])
+    `code` never changes, so programs branch on it; `type` is the address of its description.
+    """
+
+    type: str = Field(examples=["/docs/errors#not-found"])
+    code: ErrorCode = Field(examples=["not-found"])
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["There is no document doc_0"])
@@ -75,13 +108,28 @@ def told_as(*statuses: int, beside: Mapping[int | str, dict[str, Any]] = Mapping
 
 
 def problem(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, errors: Sequence[Any] = ()
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Any] = (),
+    code: ErrorCode | None = None,
 ) -> JSONResponse:
-    """A problem document; `errors` names each wrong field, where there are some."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    """A problem document; `errors` names each wrong field, if there are some; `code` is the status' own if None."""
+    body = problem_body(status, detail, code or CODES.get(status, ErrorCode.INVALID_REQUEST))
     if errors:
         body["errors"] = list(errors)
     return JSONResponse(body, int(status), headers, media_type=MEDIA_TYPE)
+
+
+def problem_body(status: int, detail: str, code: ErrorCode) -> dict[str, Any]:
+    """The members that every problem document has."""
+    return {
+        "type": problem_type(code),
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+    }
 
 
 def unexpected(request: Request, request_id: str) -> JSONResponse:
@@ -89,8 +137,8 @@ def unexpected(request: Request, request_id: str) -> JSONResponse:
     detail = f"Something went wrong here, not with your request; our log tells it under the request id {request_id}"
     if request.url.path.startswith(("/e/", "/v1/")):
         return JSONResponse({"status": 500, "error": detail, "requestId": request_id}, 500)
-    body = {"type": "about:blank", "title": "Internal Server Error", "status": 500, "detail": detail}
-    return JSONResponse({**body, "requestId": request_id}, 500, media_type="application/problem+json")
+    body = problem_body(HTTPStatus.INTERNAL_SERVER_ERROR, detail, ErrorCode.INTERNAL_ERROR)
+    return JSONResponse({**body, "requestId": request_id}, 500, media_type=MEDIA_TYPE)
 
 
 def register(app: FastAPI) -> None:
@@ -110,7 +158,7 @@ def reason_of(request: Request, failure: RowlineError) -> str:
 def _failure(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RowlineError)
     status = status_of(error)
-    return problem(status, reason_of(request, error), HEADERS.get(status))
+    return problem(status, reason_of(request, error), HEADERS.get(status), code=error.code)
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -118,8 +166,10 @@ def _http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _other_method(request)
     if error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase:  # the router's
-        return problem(HTTPStatus.NOT_FOUND, "There is nothing at this address")  # it may hold a key
-    return problem(error.status_code, str(error.detail), error.headers)
+        detail = "There is nothing at this address"  # the address itself may hold a key
+        return problem(HTTPStatus.NOT_FOUND, detail, code=ErrorCode.UNKNOWN_ADDRESS)
+    code = error.code if isinstance(error, Refusal) else None
+    return problem(error.status_code, str(error.detail), error.headers, code=code)
 
 
 def _other_method(request: Request) -> Response:

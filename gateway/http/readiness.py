@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from domain.errors import RowlineError, TransientError
+from domain.errors import ErrorCode, RowlineError, TransientError
 from operations.services import Services
 
 FRESH_SECONDS = 1.0
@@ -32,7 +32,9 @@ def check_database(services: Services) -> None:
     from resources.database.urls import database_url
 
     if not schema_is_current(database_url(services.settings), branches_of(services.settings)):
-        raise TransientError("The newest migrations have not been applied; run `rowline db upgrade`")
+        raise TransientError(
+            "The newest migrations have not been applied; run `rowline db upgrade`", code=ErrorCode.DATABASE_OUTDATED
+        )
 
 
 def check_vectors(services: Services) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -29,12 +30,21 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["printable"] = printable
+    made.filters["code_spans"] = code_spans
     return made
 
 
 def printable(text: str) -> str:
     """What apps send may hold what no page can: NUL, and halves of letters."""
     return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
+
+
+def code_spans(text: str) -> Markup:
+    """A sentence in which `words like these` are code."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup('<span class="code">{}</span>').format(part) if index % 2 else part for index, part in enumerate(parts)
+    )
 
 
 def page(request: Request, template: str, caller: Caller | None, code: int = 200, /, **values: Any) -> HTMLResponse:

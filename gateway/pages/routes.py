@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from gateway.pages import actions, document, documents, events, search, sign_in
+from gateway.pages import actions, document, documents, error_codes, events, search, sign_in
 from gateway.pages.rendering import KeptFiles, static_folder
 
 ROUTERS = (
@@ -13,6 +13,7 @@ ROUTERS = (
     search.router,
     events.router,
     events.shared,
+    error_codes.router,
 )
 
 

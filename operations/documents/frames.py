@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.errors import Conflict, NotFound, RowlineError, TransientError
+from domain.errors import Conflict, ErrorCode, NotFound, RowlineError, TransientError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +49,8 @@ PART_ROWS = 10_000
 
 class NotProcessedYet(TransientError):
     """A version has no rows or no lineage so far; processing it makes them."""
+
+    code = ErrorCode.NOT_PROCESSED_YET
 
 
 def find_version(ledger: Ledger, document_id: str, number: int | None = None) -> Version:

@@ -12,7 +12,7 @@ from domain.documents.templates import WorkbookTemplate
 from domain.errors import Conflict, PermanentError, RowlineError
 from domain.events.payloads import DocumentUploaded, NotificationSend
 from domain.events.registry import Effect, Function, function_named, read_payload
-from domain.events.scheduling import backoff, has_tries_left, most_of_each
+from domain.events.scheduling import backoff, free_slots, has_tries_left
 from operations.documents.uploads import Uploads
 from resources.ledger.documents.uploads import ExternalId
 from resources.ledger.events.function_runs import DueRun
@@ -36,7 +36,7 @@ class Effects:
     files: EventFiles
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
-    most: Callable[[Mapping[str, int]], Mapping[str, int]] = most_of_each
+    most: Callable[[Mapping[str, int]], Mapping[str, int]] = free_slots
 
     def work(self, seconds: float) -> int:
         """Settle what is due until nothing is, or the time is over; how many runs were settled."""

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from domain.errors import TransientError
+from domain.errors import DatabaseUnavailable
 from resources.database.errors import told
 from resources.database.urls import POOLED, shown, with_limits
 
@@ -146,7 +146,7 @@ class Database:
         except PoolTimeout as error:
             with connect(self.url):  # tells why, where the server is the reason
                 pass
-            raise TransientError(
+            raise DatabaseUnavailable(
                 f"All {self.pool_size} connections of this process to {shown(self.url)} stayed busy; try again, or "
                 "raise DATABASE_POOL_SIZE"
             ) from error

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import psycopg
 
-from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
+from domain.errors import ConfigurationError, DatabaseUnavailable, ErrorCode, PermanentError, RowlineError
 from resources.database.urls import POOLED, shown, user_of
 
 OLDEST_SERVER = 14
@@ -27,22 +27,25 @@ class DriverError(Protocol):
 class Trouble(NamedTuple):
     kind: type[RowlineError]
     sentence: str  # {where} {user} {setting} {said}
+    code: ErrorCode | None = None  # narrower than the kind's
 
 
-RESTARTING = Trouble(TransientError, "The database at {where} is starting or going down ({said}); try again")
+RESTARTING = Trouble(DatabaseUnavailable, "The database at {where} is starting or going down ({said}); try again")
 REFUSED_PASSWORD = Trouble(
     ConfigurationError,
     "The database at {where} refused the password of user {user}; put the right one into {setting}, with % / @ and : "
     "in it percent-encoded",
 )
 FULL = Trouble(
-    TransientError,
+    DatabaseUnavailable,
     "The database at {where} takes no more connections ({said}); lower DATABASE_POOL_SIZE or the number of processes, "
     "or raise its limit",
 )
-OUT_OF_TIME = Trouble(TransientError, "The database at {where} ended a statement that took too long ({said})")
-IDLE = Trouble(TransientError, "The database at {where} ended a connection that was idle too long ({said}); try again")
-IN_THE_WAY = Trouble(TransientError, "The database at {where} gave way to another transaction ({said}); try again")
+OUT_OF_TIME = Trouble(DatabaseUnavailable, "The database at {where} ended a statement that took too long ({said})")
+IDLE = Trouble(
+    DatabaseUnavailable, "The database at {where} ended a connection that was idle too long ({said}); try again"
+)
+IN_THE_WAY = Trouble(DatabaseUnavailable, "The database at {where} gave way to another transaction ({said}); try again")
 
 BY_STATE = {
     "28P01": REFUSED_PASSWORD,
@@ -57,10 +60,12 @@ BY_STATE = {
         "There is no database {where} ({said}); create it with CREATE DATABASE, or correct {setting}",
     ),
     "53300": FULL,
-    "53100": Trouble(TransientError, "The disk of the database at {where} is full ({said}); free some, then try again"),
-    "53200": Trouble(TransientError, "The database at {where} ran out of memory ({said}); try again"),
+    "53100": Trouble(
+        DatabaseUnavailable, "The disk of the database at {where} is full ({said}); free some, then try again"
+    ),
+    "53200": Trouble(DatabaseUnavailable, "The database at {where} ran out of memory ({said}); try again"),
     "25006": Trouble(
-        TransientError,
+        DatabaseUnavailable,
         "The database at {where} is read-only ({said}): a standby, or set so; name the primary in {setting}, or try "
         "again after the failover",
     ),
@@ -77,6 +82,7 @@ BY_STATE = {
     "42P01": Trouble(
         PermanentError,
         "The database at {where} lacks a table ({said}); run `rowline db upgrade` with the address of the owner",
+        ErrorCode.DATABASE_OUTDATED,
     ),
     "extension": Trouble(
         ConfigurationError,
@@ -96,11 +102,11 @@ BY_STATE = {
         ConfigurationError, "The host of the database {where} has no address; correct the name in {setting}"
     ),
     "refused": Trouble(
-        TransientError,
+        DatabaseUnavailable,
         "Nobody listens at {where}, the database of {setting}; start it, or correct the host and port",
     ),
     "silent": Trouble(
-        TransientError,
+        DatabaseUnavailable,
         "The database at {where} did not answer in time; try again, or see whether a firewall is in the way",
     ),
     "no_tls": Trouble(
@@ -123,7 +129,7 @@ BY_STATE = {
     ),
     "parameter": Trouble(ConfigurationError, "{setting} holds a parameter that is not understood: {said}"),
     "stranger": Trouble(
-        TransientError,
+        DatabaseUnavailable,
         "What answers at {where} does not speak like PostgreSQL; see that {setting} names a database, or try again",
     ),
 }
@@ -154,7 +160,7 @@ _WORDS = (
     ("SSL error|SSL_connect|tlsv1|sslv3|alert", "tls"),
 )
 _BY_WORDS = [(re.compile(words, re.IGNORECASE), state) for words, state in _WORDS]
-AWAY = Trouble(TransientError, "The database at {where} did not answer ({said}); try again")
+AWAY = Trouble(DatabaseUnavailable, "The database at {where} did not answer ({said}); try again")
 _PREFIX = re.compile(
     r".*?(?:FATAL|ERROR):\s*|^connection (?:failed|is bad): (?:connection to server .*? failed: )?", re.DOTALL
 )
@@ -182,7 +188,8 @@ def failure_of(error: DriverError, url: str, setting: str = POOLED) -> RowlineEr
     text = (error.diag.message_primary or str(error)).strip()
     trouble = BY_STATE.get(state_of(error), AWAY)
     said = _without_secrets(_in_one_line(text), url) or type(error).__name__
-    return trouble.kind(trouble.sentence.format(where=shown(url), user=user_of(url), setting=setting, said=said))
+    sentence = trouble.sentence.format(where=shown(url), user=user_of(url), setting=setting, said=said)
+    return trouble.kind(sentence, code=trouble.code)
 
 
 def state_of(error: DriverError) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from domain.backoff import parse_retry_after
-from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
+from domain.errors import ConfigurationError, ErrorCode, PermanentError, RowlineError, TransientError
 
 if TYPE_CHECKING:
     import openai
@@ -24,6 +24,8 @@ class ServiceTrouble(TransientError):
 
     `retry_after`: seconds it asks us to wait, if it does; `overloaded`: it has too much to do, so all are to ask less.
     """
+
+    code = ErrorCode.EMBEDDING_SERVICE_UNAVAILABLE
 
     def __init__(
         self,
@@ -45,6 +47,8 @@ class AnswerLost(ServiceTrouble):
 class InputRefused(PermanentError):
     """The service refuses a request for something in its inputs. `named`: which one, where it says so."""
 
+    code = ErrorCode.EMBEDDING_INPUT_REJECTED
+
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         found = re.search(r"\binput\[(\d+)\]", reason)
@@ -53,6 +57,8 @@ class InputRefused(PermanentError):
 
 class NotThere(PermanentError):
     """The service does not know the model, the file or the address that was asked for."""
+
+    code = ErrorCode.EMBEDDING_MODEL_UNKNOWN
 
 
 class TooManyTokens(InputRefused):
@@ -115,7 +121,10 @@ def _refused(error: openai.APIStatusError, said: str) -> RowlineError:
 
 def _busy(error: openai.APIStatusError, said: str) -> RowlineError:
     if error.status_code == 429 and NO_QUOTA & {error.code, error.type}:
-        return PermanentError(f"The OpenAI account has no quota left; add credit, then retry: {said}")
+        return PermanentError(
+            f"The OpenAI account has no quota left; add credit, then retry: {said}",
+            code=ErrorCode.EMBEDDING_QUOTA_EXHAUSTED,
+        )
     what = "asks us to slow down" if error.status_code == 429 else f"failed with HTTP {error.status_code}"
     headers = error.response.headers
     if error.status_code in GATEWAY_TIMEOUTS:

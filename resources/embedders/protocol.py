@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from domain.errors import PermanentError
+from domain.errors import ErrorCode, PermanentError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +66,8 @@ class JobState:
 
 class ResultExpired(PermanentError):
     """What the service made of an order is not there any more."""
+
+    code = ErrorCode.EMBEDDING_RESULT_EXPIRED
 
 
 class EmbeddingJobService(Protocol):

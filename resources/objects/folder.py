@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from domain.errors import PermanentError
+from domain.errors import ErrorCode, PermanentError
 from resources.objects.protocol import StoredObject
 from resources.objects.streams import copied
 
@@ -35,7 +35,9 @@ class FolderObjectStore:
             try:
                 path.open("rb").close()
             except (FileNotFoundError, IsADirectoryError):
-                raise PermanentError(f"Object {key} is not in {self._root}; upload the file again") from None
+                raise PermanentError(
+                    f"Object {key} is not in {self._root}; upload the file again", code=ErrorCode.OBJECT_MISSING
+                ) from None
         yield path
 
     @contextmanager

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from domain.errors import PermanentError, TransientError
+from domain.errors import ErrorCode, PermanentError, TransientError
 from resources.objects.protocol import StoredObject
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_client import LIMITS, Limits
@@ -97,7 +97,9 @@ class S3ObjectStore:
                     answer["Body"].close()
                     raise garbage(f"{tried} {self.bucket}")
                 return answer
-        raise PermanentError(f"Object {key} is not in {self.bucket}; upload the file again")
+        raise PermanentError(
+            f"Object {key} is not in {self.bucket}; upload the file again", code=ErrorCode.OBJECT_MISSING
+        )
 
     def _save(self, key: str, answer: dict[str, Any], path: Path) -> None:
         digest, size = hashlib.sha256(), 0

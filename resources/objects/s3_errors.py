@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
+from domain.errors import ConfigurationError, ErrorCode, ObjectStoreUnavailable, PermanentError, RowlineError
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -69,9 +69,13 @@ _ALTERED = {
 class StorageFull(PermanentError):
     """The service takes no more bytes until somebody makes room."""
 
+    code = ErrorCode.OBJECT_STORE_FULL
+
 
 class AlteredObject(PermanentError):
     """What was read is not what was stored."""
+
+    code = ErrorCode.OBJECT_ALTERED
 
 
 @contextmanager
@@ -93,9 +97,11 @@ def explained(tried: str) -> Iterator[None]:
         raise _unsent(error, tried) from None
 
 
-def garbage(tried: str) -> TransientError:
+def garbage(tried: str) -> ObjectStoreUnavailable:
     """An answer with status 200 that S3 would not give: a proxy or a page of a portal answered."""
-    return TransientError(f"{tried}: the answer is not one of S3; check S3_ENDPOINT_URL and proxies, then try again")
+    return ObjectStoreUnavailable(
+        f"{tried}: the answer is not one of S3; check S3_ENDPOINT_URL and proxies, then try again"
+    )
 
 
 def code_of(error: ClientError) -> str:
@@ -118,7 +124,7 @@ def _refused(error: ClientError, tried: str) -> RowlineError:
         return StorageFull(f"{tried}: {_FULL}")
     passing = _passing(code, status)
     if passing:
-        return TransientError(f"{tried}: {passing}")
+        return ObjectStoreUnavailable(f"{tried}: {passing}")
     return PermanentError(f"{tried}: the service refuses it ({code}); check OBJECT_STORE and S3_ENDPOINT_URL")
 
 
@@ -144,10 +150,14 @@ def _unsent(error: Exception, tried: str) -> RowlineError:
         ((known.ProfileNotFound, known.ConfigNotFound, known.ConfigParseError), ConfigurationError, _PROFILE),
         ((known.CredentialRetrievalError, known.TokenRetrievalError, known.SSOError), ConfigurationError, _EXPIRED),
         ((known.SSLError,), ConfigurationError, _CERTIFICATE),
-        ((known.ConnectTimeoutError, known.ReadTimeoutError), TransientError, _LATE),
-        ((known.EndpointConnectionError, known.ProxyConnectionError), TransientError, _REACH),
+        ((known.ConnectTimeoutError, known.ReadTimeoutError), ObjectStoreUnavailable, _LATE),
+        ((known.EndpointConnectionError, known.ProxyConnectionError), ObjectStoreUnavailable, _REACH),
         ((known.FlexibleChecksumError,), AlteredObject, _CHECKSUM),
-        ((known.HTTPClientError, known.IncompleteReadError, known.ResponseStreamingError), TransientError, _BROKEN),
+        (
+            (known.HTTPClientError, known.IncompleteReadError, known.ResponseStreamingError),
+            ObjectStoreUnavailable,
+            _BROKEN,
+        ),
     ]
     for kinds, failure, told in troubles:
         if isinstance(error, kinds):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, BinaryIO
 
-from domain.errors import RowlineError, TransientError
+from domain.errors import ObjectStoreUnavailable, RowlineError
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_errors import MISSING_OBJECT, MISSING_UPLOAD, code_of, garbage
 
@@ -114,7 +114,7 @@ def _believe(bucket: Bucket, target: Mapping[str, str], answer: Mapping[str, Any
     if not answer.get("ETag"):
         raise garbage(_tried(bucket, target))
     if answer.get("ChecksumSHA256", checksum) != checksum:
-        raise TransientError(f"{_tried(bucket, target)}: it did not arrive as it was sent; try again")
+        raise ObjectStoreUnavailable(f"{_tried(bucket, target)}: it did not arrive as it was sent; try again")
 
 
 def _tried(bucket: Bucket, target: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from assets.documents.event_jobs import EVENT_RUN_TAG
 from domain.errors import PermanentError
 from domain.events.payloads import DocumentRollback, SyncRequested
 from domain.events.registry import function_named, read_payload
-from domain.events.scheduling import most_of_each
+from domain.events.scheduling import free_slots
 from operations.documents.uploads import Uploads
 from operations.events.functions import UNEXPECTED, Effects
 from resources.ledger.events.function_runs import JobRun
@@ -51,7 +51,7 @@ def evaluate(
     settled = effects.work(WORK_SECONDS)
     requests = requests_for(ledger)
     if not (settled or requests or ended):
-        ledger.function_runs.wait(most_of_each(ledger.function_runs.under_way()), LOOK_SECONDS)
+        ledger.function_runs.wait(free_slots(ledger.function_runs.under_way()), LOOK_SECONDS)
         settled = effects.work(WORK_SECONDS)
         requests = requests_for(ledger)
     if not requests:

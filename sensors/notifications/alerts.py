@@ -7,9 +7,9 @@ from functools import partial
 
 import dagster as dg
 
-from domain.notifications.alert_messages import Places, notices_of
+from domain.notifications.alert_messages import AlertLinks, build_notifications
 from domain.notifications.alerts import KINDS, Kind, Open, Step, steps
-from domain.notifications.fingerprints import Trouble, gathered
+from domain.notifications.fingerprints import Incident, group_by_cause
 from domain.notifications.messages import NewNotification
 from resources.ledger.ledger import Ledger
 from resources.ledger.notifications.alerts import Watch
@@ -53,16 +53,16 @@ def watch_of(settings: Settings) -> Watch:
 
 
 def decided(
-    troubles: Sequence[Trouble], looked_at: Sequence[Kind], settings: Settings, alerts: Sequence[Open], now: datetime
+    troubles: Sequence[Incident], looked_at: Sequence[Kind], settings: Settings, alerts: Sequence[Open], now: datetime
 ) -> Sequence[Step]:
     reminder = timedelta(hours=settings.alert_reminder_hours)
-    facts = gathered(trouble for trouble in troubles if trouble.kind in looked_at)
+    facts = group_by_cause(trouble for trouble in troubles if trouble.kind in looked_at)
     return steps(alerts, facts, looked_at, settings.alert_threshold, reminder, now)
 
 
 def telling(settings: Settings, step: Step, alert_id: str, told: int) -> Sequence[NewNotification]:
-    places = Places(settings.public_url, settings.dagster_url)
-    return notices_of(
+    places = AlertLinks(settings.public_url, settings.dagster_url)
+    return build_notifications(
         step,
         alert_id,
         told,
@@ -73,7 +73,7 @@ def telling(settings: Settings, step: Step, alert_id: str, told: int) -> Sequenc
     )
 
 
-def drifts(instance: dg.DagsterInstance) -> list[Trouble]:
+def drifts(instance: dg.DagsterInstance) -> list[Incident]:
     """What the newest comparison of ledger and store found; nothing before the first one."""
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key([STORE]).get(STORE)
     event = newest.event.dagster_event if newest and newest.event else None
@@ -82,4 +82,4 @@ def drifts(instance: dg.DagsterInstance) -> list[Trouble]:
     found = event.asset_check_evaluation_data
     if found.passed:
         return []
-    return [Trouble("store_drift", "", "vector_store", "", found.description or "ledger and store differ")]
+    return [Incident("store_drift", "", "vector_store", "", found.description or "ledger and store differ")]

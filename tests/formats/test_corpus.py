@@ -86,7 +86,7 @@ TABLES = [
 
 NO_HEADER = r"no header row was found in sheet .* \(headerRow; who runs Rowline stores it\)"
 ERRORS = [
-    ("empty.xlsx", errors.Empty, "no rows found"),
+    ("empty.xlsx", errors.EmptyFile, "no rows found"),
     ("many_small_tables.xlsx", errors.NoTable, NO_HEADER),
     ("zip_format.xlsx", errors.NoTable, NO_HEADER),
     ("items_hidden_sheets.xls", errors.NoTable, NO_HEADER + '.*hidden sheets.*"Item Info"'),
@@ -102,9 +102,9 @@ ERRORS = [
     ("sheet_protected.xlsx", errors.NoTable, NO_HEADER),
     ("password_agile.xlsx", errors.PasswordProtected, "has a password"),
     ("password.xls", errors.PasswordProtected, "has a password"),
-    ("entity_bomb.xlsx", errors.Refused, "document type declarations are not allowed"),
-    ("empty_zip.xlsx", errors.NotAWorkbook, "zip archive without a workbook"),
-    ("fat_loop.xls", errors.Damaged, "damaged"),
+    ("entity_bomb.xlsx", errors.UnsafeFile, "document type declarations are not allowed"),
+    ("empty_zip.xlsx", errors.UnsupportedFormat, "zip archive without a workbook"),
+    ("fat_loop.xls", errors.DamagedFile, "damaged"),
 ]
 
 

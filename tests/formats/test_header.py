@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from formats.spreadsheets.header import Header, find_header
-from formats.spreadsheets.table import first_note
+from formats.spreadsheets.notes import first_note
 
 BODY = ["Kim;30;Seoul", "Lee;41;Busan", "Park;29;Daegu"]
 

@@ -228,28 +228,28 @@ def endless_quote(path: Path) -> Path:
 
 Make = Callable[[Path], Path]
 REJECTED: list[tuple[Make, type[UnreadableFile], str]] = [
-    (blanks, errors.Refused, "zip bomb"),
-    (impossible_row, errors.Damaged, "more rows than a sheet can have"),
-    (repeated_string, errors.TooLarge, "1,048,576 characters"),
-    (laughs_in_sheet, errors.Refused, "document type"),
-    (laughs_in_strings, errors.Refused, "document type"),
-    (laughs_in_utf16, errors.Refused, "document type"),
-    (foreign_entity, errors.Refused, "document type"),
-    (many_members, errors.TooLarge, "parts"),
-    (twin_members, errors.Refused, "two parts of the same name"),
-    (climbing_member, errors.Refused, "unsafe name"),
-    (huge_declared_member, errors.TooLarge, "unpacks to 600 MB"),
-    (truncated, errors.Damaged, "damaged"),
-    (wrong_checksum, errors.Damaged, "damaged"),
+    (blanks, errors.UnsafeFile, "zip bomb"),
+    (impossible_row, errors.DamagedFile, "more rows than a sheet can have"),
+    (repeated_string, errors.FileTooLarge, "1,048,576 characters"),
+    (laughs_in_sheet, errors.UnsafeFile, "document type"),
+    (laughs_in_strings, errors.UnsafeFile, "document type"),
+    (laughs_in_utf16, errors.UnsafeFile, "document type"),
+    (foreign_entity, errors.UnsafeFile, "document type"),
+    (many_members, errors.FileTooLarge, "parts"),
+    (twin_members, errors.UnsafeFile, "two parts of the same name"),
+    (climbing_member, errors.UnsafeFile, "unsafe name"),
+    (huge_declared_member, errors.FileTooLarge, "unpacks to 600 MB"),
+    (truncated, errors.DamagedFile, "damaged"),
+    (wrong_checksum, errors.DamagedFile, "damaged"),
     (flag_encrypted, errors.PasswordProtected, "password"),
     (ods_everything_repeated, errors.NoTable, "no header row"),
-    (ods_two_billion_spaces, errors.TooLarge, "characters"),
-    (half_a_zip_header, errors.Damaged, "damaged"),
-    (broken_ole, errors.Damaged, "damaged"),
-    (zeros, errors.NotAWorkbook, "neither a workbook nor a text table"),
-    (nothing, errors.NotAWorkbook, "empty"),
-    (wide_csv, errors.TooLarge, "2,000 columns"),
-    (endless_quote, errors.TooLarge, "quotation mark"),
+    (ods_two_billion_spaces, errors.FileTooLarge, "characters"),
+    (half_a_zip_header, errors.DamagedFile, "damaged"),
+    (broken_ole, errors.DamagedFile, "damaged"),
+    (zeros, errors.UnsupportedFormat, "neither a workbook nor a text table"),
+    (nothing, errors.EmptyFile, "empty"),
+    (wide_csv, errors.TooManyColumns, "2,000 columns"),
+    (endless_quote, errors.FileTooLarge, "quotation mark"),
 ]
 
 
@@ -272,7 +272,7 @@ def test_hostile_file_ends_in_a_clear_error(
 
 
 def test_text_reuse_is_stopped_by_the_text_limit(read: Read, tmp_path: Path) -> None:
-    with pytest.raises(errors.TooLarge, match="more text than one file may"):
+    with pytest.raises(errors.FileTooLarge, match="more text than one file may"):
         read(reused_text(tmp_path / "a.xlsx"), text_bytes=20 * 2**20)
 
 
@@ -288,7 +288,7 @@ def test_file_that_kills_one_reader_is_read_by_the_next(make: Make, read: Read, 
 
 def test_silent_child_is_ended_by_the_clock(read: Read, tmp_path: Path) -> None:
     rows = HEADER + "".join(f'<row r="{n}"><c r="A{n}"><v>1</v></c></row>' for n in range(2, 200_000))
-    with pytest.raises(errors.TooLarge, match="takes too long"):
+    with pytest.raises(errors.FileTooLarge, match="takes too long"):
         read(xlsx(tmp_path / "a.xlsx", rows), wall_seconds=0.05)
 
 
@@ -296,7 +296,7 @@ def test_silent_child_is_ended_by_the_clock(read: Read, tmp_path: Path) -> None:
 def test_busy_child_is_ended_by_its_cpu_limit(read: Read, tmp_path: Path) -> None:
     row = "<row>" + "<c/>" * 16 + "</row>"
     rows = HEADER + row * 1_000_000
-    with pytest.raises(errors.TooLarge, match=r"takes too long|memory"):
+    with pytest.raises(errors.FileTooLarge, match=r"takes too long|memory"):
         read(xlsx(tmp_path / "a.xlsx", rows), cpu_seconds=1, zip_ratio=10_000)
 
 
@@ -315,7 +315,7 @@ def test_when_memory_does_not_do_for_one_reader_the_streaming_one_takes_over(rea
 
 
 def test_file_over_the_size_limit_is_not_opened(read: Read, tmp_path: Path) -> None:
-    with pytest.raises(errors.TooLarge, match="MB allowed"):
+    with pytest.raises(errors.FileTooLarge, match="MB allowed"):
         read(xlsx(tmp_path / "a.xlsx"), file_bytes=1000)
 
 
@@ -336,7 +336,7 @@ def test_other_files_named_xls_are_told_for_what_they_are(
 ) -> None:
     path = tmp_path / "a.xls"
     path.write_bytes(content)
-    with pytest.raises(errors.NotAWorkbook, match=words):
+    with pytest.raises(errors.UnsupportedFormat, match=words):
         read(path)
 
 
@@ -345,5 +345,5 @@ def test_word_document_is_named(read: Read, tmp_path: Path) -> None:
     with zipfile.ZipFile(buffer, "w") as package:
         package.writestr("word/document.xml", "<x/>")
     (tmp_path / "a.xlsx").write_bytes(buffer.getvalue())
-    with pytest.raises(errors.NotAWorkbook, match="Word document"):
+    with pytest.raises(errors.UnsupportedFormat, match="Word document"):
         read(tmp_path / "a.xlsx")

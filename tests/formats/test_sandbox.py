@@ -15,7 +15,7 @@ import xlsxwriter
 
 from domain.documents.tables import RowBatch
 from domain.errors import TransientError
-from formats.errors import TooLarge
+from formats.errors import FileTooLarge
 from formats.limits import Limits
 from formats.reading import read_workbook
 from formats.sandbox import forkserver_client
@@ -178,7 +178,7 @@ def test_a_server_that_hears_nothing_any_more_is_not_waited_for(
     assert stopped is not None
     for process in (stopped, child):
         process.suspend()
-    with pytest.raises(TooLarge, match="takes too long"):
+    with pytest.raises(FileTooLarge, match="takes too long"):
         list(batches)
     assert ends(child.pid)
     assert stopped not in servers()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import ErrorCode
 from tests.laws.command import Command
 from tests.laws.deployment import csv_bytes, items
 
@@ -136,14 +137,20 @@ MISUSE = [
 
 
 def test_misuse_is_one_sentence_on_stderr_and_exit_code_2(rowline_command: Command):
-    """With --json too: stdout stays empty, so a script never parses half an answer."""
+    """With --json stdout is one document, which names the error; without it stdout stays empty."""
     for name, body in BROKEN.items():
         rowline_command.file(name, body)
     for arguments, sentence in MISUSE:
         for form in ("", "--json"):
             said = rowline_command(*arguments.split(), *form.split())
-            assert (said.code, said.out) == (2, ""), arguments
+            assert said.code == 2, arguments
             assert said.sentence.startswith(sentence), arguments
+            if form:
+                error = said.json["error"]
+                assert said.json.keys() <= {"error", "errors", "documents"}, arguments
+                assert (error["code"] in set(ErrorCode), error["message"]) == (True, said.sentence), arguments
+            else:
+                assert said.out == "", arguments
 
 
 def test_the_question_must_say_something(rowline_command: Command):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.documents.embedding_jobs import FIRST_LOOK, order_ranges
+from domain.documents.embedding_jobs import INITIAL_POLL_INTERVAL_SECONDS, order_ranges
 from domain.errors import InvalidRequest, TransientError
 from operations.documents import embedding_jobs
 from resources.embedders.openai import PRICES
@@ -160,7 +160,7 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
 def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(job_records, "order_ranges", lambda sizes: order_ranges(sizes, most_inputs=4))
+    monkeypatch.setattr(job_records, "order_ranges", lambda sizes: order_ranges(sizes, max_inputs=4))
     openai.batches.file_inputs = 4
     version = order(patient)
     assert "10 texts at the lower price (3 orders" in version.waits_for
@@ -203,7 +203,7 @@ def test_a_service_that_is_unwell_leaves_the_document_waiting(patient: Deploymen
     assert tick(patient) == "0 orders are under way, 0 have ended, 0 documents go on"
     (row,) = patient.sql("SELECT looks, extract(epoch FROM look_at - now()) AS left FROM embedding_orders")
     assert row["looks"] == 1
-    assert FIRST_LOOK < row["left"] <= 2 * FIRST_LOOK
+    assert INITIAL_POLL_INTERVAL_SECONDS < row["left"] <= 2 * INITIAL_POLL_INTERVAL_SECONDS
     assert patient.services.ledger.documents.get(version.document_id, 1).waits_for
     assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
 

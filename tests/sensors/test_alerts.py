@@ -62,14 +62,14 @@ def test_a_cause_is_told_once_with_its_count_and_told_to_be_over_when_all_is_men
     assert look() == "1 opened"
     assert look() == "nothing new"
     (first,) = told(rowline)
-    assert first.subject == "🔴 Rowline: 3 documents failed of one cause"
+    assert first.subject == "🔴 Rowline: 3 documents failed for the same reason"
     assert "What: 보험료0.csv of acme, and 2 more" in first.message
     assert f"https://rowline.example/d/{documents[0]}" in first.message
     for document in documents:
         rowline.services.ledger.documents.retry(document)
     assert look() == "1 recovered"
     assert look() == "nothing new"
-    assert told(rowline)[1].subject == "✅ Rowline: over: 3 documents failed of one cause"
+    assert told(rowline)[1].subject == "✅ Rowline: over: 3 documents failed for the same reason"
 
 
 def test_more_of_it_is_written_down_and_told_with_the_next_word(rowline: Deployment, look: Look):
@@ -81,7 +81,7 @@ def test_more_of_it_is_written_down_and_told_with_the_next_word(rowline: Deploym
     rowline.sql("UPDATE alerts SET told_at = now() - interval '25 hours'")
     assert look() == "1 reminded"
     assert look() == "nothing new"
-    assert told(rowline)[1].subject == "🔁 Rowline: still: 2 documents failed of one cause"
+    assert told(rowline)[1].subject == "🔁 Rowline: still: 2 documents failed for the same reason"
     rowline.sql("UPDATE versions SET completed_at = now() - interval '61 minutes'")
     assert look() == "1 recovered"
     assert "2 documents" in told(rowline)[2].subject

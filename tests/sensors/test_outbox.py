@@ -244,7 +244,7 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
     state = {"slack": "unknown", "webhook": "waiting"}[channel]
     assert (notices.get(notice).state, notices.get(notice).error) == (
         state,
-        "The process that was sending it died before it could write how that ended",
+        "The process that was sending it died before it could record the result",
     )
     with services.database.transaction() as connection:
         connection.execute("UPDATE notices SET next_attempt_at = now() WHERE state = 'waiting'")

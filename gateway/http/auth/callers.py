@@ -9,8 +9,10 @@ from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from domain.access.api_keys import Caller, Role, environment_of
+from domain.errors import ErrorCode
 from gateway.http.auth.cookies import session_token
 from gateway.http.auth.rate_limits import limits_of
+from gateway.http.refusals import Refusal
 from operations.services import Services
 from settings.values import is_loopback
 
@@ -113,8 +115,8 @@ def check_same_origin(request: Request) -> None:
         )
 
 
-def unauthorized(reason: str) -> HTTPException:
-    return HTTPException(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": "Bearer"})
+def unauthorized(reason: str, code: ErrorCode = ErrorCode.UNAUTHORIZED) -> Refusal:
+    return Refusal(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": "Bearer"}, code)
 
 
 def needs(role: Role) -> Callable[[Caller], Caller]:

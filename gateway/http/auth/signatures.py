@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from domain.access import signatures
 from domain.access.api_keys import Caller, Role
 from domain.access.signatures import InvalidSignature
+from domain.errors import ErrorCode
 from gateway.http.auth.callers import SAFE, caller_of, services_of, unauthorized
 from gateway.http.auth.rate_limits import limits_of
 from operations.services import Services
@@ -43,11 +44,14 @@ def _signer(request: Request, body: bytes, role: Role, now: float) -> Caller:
         digest = signatures.check(message, request.headers[signatures.HEADER], signing_keys(services), now)
     except InvalidSignature as wrong:
         limits_of(request).count_wrong_key(request)
-        raise unauthorized(str(wrong)) from None
+        raise unauthorized(str(wrong), wrong.code) from None
     if request.method not in SAFE and not services.ledger.api_keys.consume_signature(
         digest, 2 * signatures.TOLERANCE_SECONDS
     ):
-        raise unauthorized("This signature was used before; sign each request anew, with its own time or content")
+        raise unauthorized(
+            "This signature was used before; sign each request anew, with its own time or content",
+            ErrorCode.INVALID_SIGNATURE,
+        )
     return _counted(request, services, role)
 
 

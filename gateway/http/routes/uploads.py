@@ -197,7 +197,7 @@ def taken(services: Services, form: Form, organization_id: str, key: str | None 
     try:
         refuse_at_the_door(form.file)
     except UnreadableFile as error:
-        raise UnreadableFile(f"{form.filename}: {error}") from error
+        raise type(error)(f"{form.filename}: {error}") from error
     template = services.ledger.organizations.template(organization_id, fields.template) if fields.template else None
     version = services.uploads.upload(
         form.file,

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from domain.documents.rows import Mode
 from domain.documents.templates import WorkbookTemplate, template_of
-from domain.errors import Conflict, InvalidRequest, NotFound, PermanentError
+from domain.errors import Conflict, ErrorCode, InvalidRequest, NotFound, PermanentError
 from resources.database.connections import Connection, Database
 
 UPLOADS_CHANNEL = "rowline_uploads"
@@ -237,7 +237,7 @@ class Documents:
             "SELECT version, status, error FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
         ).fetchone()
         if row and row["status"] == "failed":
-            raise PermanentError(row["error"])
+            raise PermanentError(row["error"], code=ErrorCode.VERSION_FAILED)
         return read_version(connection, document_id, row["version"]) if row else None
 
     def fail(self, document_id: str, version: int | None, reason: str, run_id: str | None = None) -> None:

@@ -7,7 +7,13 @@ from typing import Literal
 
 from psycopg.rows import class_row, dict_row
 
-from domain.documents.embedding_jobs import FIRST_LOOK, LONGEST_LOOK, input_name, order_ranges, seconds_to_next_look
+from domain.documents.embedding_jobs import (
+    INITIAL_POLL_INTERVAL_SECONDS,
+    MAX_POLL_INTERVAL_SECONDS,
+    input_name,
+    order_ranges,
+    seconds_to_next_look,
+)
 from resources.database.connections import Database
 from resources.ledger.documents.documents import UPLOADS_CHANNEL, Version
 
@@ -213,7 +219,12 @@ class EmbeddingJobs:
 
     def mark_cancelled(self, order: AtService, gone: bool) -> None:
         """Nothing of it is at the service any more (`gone`), or only what it still ends, which is looked at again."""
-        at = {"key": order.order_key, "id": order.service_id, "created": order.created_at, "after": FIRST_LOOK}
+        at = {
+            "key": order.order_key,
+            "id": order.service_id,
+            "created": order.created_at,
+            "after": INITIAL_POLL_INTERVAL_SECONDS,
+        }
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE embedding_orders SET cleared_at = coalesce(cleared_at, now()), "
@@ -229,7 +240,7 @@ class EmbeddingJobs:
             for table in ("embedding_orders", "cancelled_orders"):
                 connection.execute(
                     f"UPDATE {table} SET look_at = now() + make_interval(secs => %s) WHERE order_key = %s",  # noqa: S608
-                    (LONGEST_LOOK, order.order_key),
+                    (MAX_POLL_INTERVAL_SECONDS, order.order_key),
                 )
 
     # -- documents that wait ----------------------------------------------------------------------------------

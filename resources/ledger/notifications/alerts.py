@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.notifications.alerts import Cause, Fact, Kind, Open, Step
-from domain.notifications.fingerprints import Trouble, failed_kind
+from domain.notifications.fingerprints import Incident, failed_kind
 from domain.notifications.messages import NewNotification
 from resources.database.connections import Connection, Database
 from resources.ledger.notifications.outbox import Outbox, enqueue
@@ -62,7 +62,7 @@ class Alerts:
     def __init__(self, database: Database, notices: Outbox) -> None:
         self._database, self._notices = database, notices
 
-    def troubles(self, watch: Watch) -> list[Trouble]:
+    def troubles(self, watch: Watch) -> list[Incident]:
         """Documents, events and waits that stand wrong now, oldest first."""
         at = {"window": watch.window, "share": watch.share, "age": watch.age, "most": MOST}
         with self._database.transaction() as connection:
@@ -73,10 +73,10 @@ class Alerts:
         minutes = watch.age.total_seconds() / 60
         for row in waiting:
             reason = f"A {row['noun']} waits for more than {minutes:g} minutes"
-            found.append(Trouble("queue_age", row["organization_id"], row["subject"], row["what"], reason))
+            found.append(Incident("queue_age", row["organization_id"], row["subject"], row["what"], reason))
         for row in events:
             reason = row["error"] or "no reason was written"
-            found.append(Trouble("event_failed", row["organization_id"], row["run_id"], row["function"], reason))
+            found.append(Incident("event_failed", row["organization_id"], row["run_id"], row["function"], reason))
         return found
 
     def open(self) -> list[Open]:
@@ -113,7 +113,7 @@ def _open(connection: Connection) -> list[Open]:
     ]
 
 
-def _of_document(row: dict[str, Any]) -> Trouble | None:
+def _of_document(row: dict[str, Any]) -> Incident | None:
     kind: Kind | None = "document_errors"
     reason = f"{row['error_rows']} of {row['total_rows']} rows have errors"
     if row["status"] == "failed":
@@ -121,7 +121,7 @@ def _of_document(row: dict[str, Any]) -> Trouble | None:
         kind = failed_kind(reason)
     if kind is None:
         return None
-    return Trouble(kind, row["organization_id"], row["document_id"], row["filename"], reason, row["run_id"])
+    return Incident(kind, row["organization_id"], row["document_id"], row["filename"], reason, row["run_id"])
 
 
 def _write(connection: Connection, step: Step, alert_id: str, told: int, now: datetime) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from domain.errors import TransientError
+from domain.errors import VectorStoreUnavailable
 from resources.vectors.pinecone.connection import Connection
 from resources.vectors.pinecone.errors import NoNamespace, unreadable
 from resources.vectors.pinecone.names import physical
@@ -25,7 +25,7 @@ DELETE_IDS = 1_000  # the service's limit
 TOP_K = 10_000  # the service's limit
 
 
-class PartlyTaken(TransientError):
+class PartlyTaken(VectorStoreUnavailable):
     """The service acknowledges fewer vectors than it was sent."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from domain.errors import ConfigurationError, TransientError
+from domain.errors import ConfigurationError, VectorStoreUnavailable
 from resources.vectors.pinecone.errors import explain, unreadable
 from settings.values import is_loopback, usable_key
 
@@ -98,7 +98,9 @@ class Connection:
             return Shape(stats.dimension, stats.metric, stats.vector_type)
         found = self._describe()
         if not found.status.ready:
-            raise TransientError(f"Pinecone is still making index {self._name} ({found.status.state}); wait for it")
+            raise VectorStoreUnavailable(
+                f"Pinecone is still making index {self._name} ({found.status.state}); wait for it"
+            )
         field = found.schema.fields.get("_values")  # what the vectors API reads and writes
         dimension = getattr(field, "dimension", None)
         return Shape(dimension, getattr(field, "metric", None), "dense" if dimension else "other")
@@ -121,7 +123,7 @@ class Connection:
             if self._index is None:
                 host = self._index_host or (self._described or self._describe()).host
                 if host is None:
-                    raise TransientError(f"Pinecone is still making index {self._name}; wait for it")
+                    raise VectorStoreUnavailable(f"Pinecone is still making index {self._name}; wait for it")
                 self._index = self._opened_client().index(host=host)
             return self._index
 

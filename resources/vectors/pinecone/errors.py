@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
+from domain.errors import ConfigurationError, ErrorCode, PermanentError, RowlineError, VectorStoreUnavailable
 
 if TYPE_CHECKING:
     from pinecone.errors import ApiError, PineconeError
@@ -16,9 +16,13 @@ NOT_FOUND = 5  # grpc's code for a thing inside the index; an index that is gone
 class Refused(PermanentError):
     """The service does not take what a request holds: too large, or something in it is wrong."""
 
+    code = ErrorCode.VECTOR_STORE_REJECTED
+
 
 class NoNamespace(PermanentError):
     """The namespace is not there, which a delete takes for done."""
+
+    code = ErrorCode.VECTOR_STORE_REJECTED
 
 
 def explain(error: PineconeError, tried: str, secret: str) -> RowlineError:
@@ -29,9 +33,9 @@ def explain(error: PineconeError, tried: str, secret: str) -> RowlineError:
     from pinecone.errors import ApiError, PineconeConnectionError, PineconeTimeoutError, ResponseParsingError
 
     if isinstance(error, PineconeTimeoutError):
-        return TransientError(f"Pinecone did not answer in time while {tried}; try again later")
+        return VectorStoreUnavailable(f"Pinecone did not answer in time while {tried}; try again later")
     if isinstance(error, PineconeConnectionError):
-        return TransientError(
+        return VectorStoreUnavailable(
             f"Pinecone could not be reached, or did not answer to the end, while {tried}; check the network, and "
             "PINECONE_INDEX_HOST and PINECONE_CONTROLLER_HOST if set"
         )
@@ -42,9 +46,9 @@ def explain(error: PineconeError, tried: str, secret: str) -> RowlineError:
     return Refused(f"The Pinecone SDK refuses to send while {tried}: {_reason(str(error), secret)}")
 
 
-def unreadable(tried: str) -> TransientError:
+def unreadable(tried: str) -> VectorStoreUnavailable:
     """An answer that says nothing about what was asked: never taken for an empty one (law 8)."""
-    return TransientError(
+    return VectorStoreUnavailable(
         f"Pinecone answered something that cannot be read while {tried}; a proxy may stand in between. Try again later"
     )
 
@@ -55,7 +59,7 @@ def _answered(error: ApiError, tried: str, said: str) -> RowlineError:
         return Refused(f"Pinecone refuses what was sent while {tried} (HTTP {status}): {said}")
     if status in (408, 409, 429) or status >= 500:
         what = "asks us to slow down" if status == 429 else f"failed (HTTP {status})"
-        return TransientError(f"Pinecone {what} while {tried}; try again later: {said}")
+        return VectorStoreUnavailable(f"Pinecone {what} while {tried}; try again later: {said}")
     if status < 400:
         return unreadable(tried)
     if status == 404:

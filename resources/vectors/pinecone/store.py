@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from domain.errors import TransientError
+from domain.errors import VectorStoreUnavailable
 from resources.parallel import in_parallel
 from resources.vectors.pinecone.calls import DELETE_IDS, FETCH_IDS, TOP_K, Namespace
 from resources.vectors.pinecone.connection import IN_FLIGHT, Connection
@@ -83,7 +83,7 @@ class PineconeVectorStore:
                 if self._at(namespace).shows(position, dimension):
                     return
                 self._sleep(pause)
-            raise TransientError(
+            raise VectorStoreUnavailable(
                 f"Pinecone does not show yet what was written to namespace {namespace} {sum(LOOKS):.0f} seconds ago; "
                 "try again later: nothing is sent again"
             )

@@ -66,7 +66,7 @@ class Upsert:
                 self.position = max(filter(None, (self.position, position)), default=None)
             return
         if len(request) == 1:
-            raise PermanentError(f"Vector {request[0].id} cannot be stored. {failure}")
+            raise PermanentError(f"Vector {request[0].id} cannot be stored. {failure}", code=failure.code)
         half = len(request) // 2  # which one it is shows when it is alone; what is only too large together fits
         self._send(request[:half])
         self._send(request[half:])

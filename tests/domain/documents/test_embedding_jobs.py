@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.documents.embedding_jobs import (
-    FIRST_LOOK,
-    LONGEST_LOOK,
+    INITIAL_POLL_INTERVAL_SECONDS,
+    MAX_POLL_INTERVAL_SECONDS,
     ORDER_BYTES,
     input_name,
     named_input,
@@ -48,8 +48,10 @@ def test_an_input_is_found_again_by_its_name(position: int, digest: bytes) -> No
 
 
 def test_looks_become_rarer() -> None:
-    assert [seconds_to_next_look(looks) for looks in range(4)] == [FIRST_LOOK * n for n in (1, 2, 4, 8)]
-    assert seconds_to_next_look(50) == LONGEST_LOOK
+    assert [seconds_to_next_look(looks) for looks in range(4)] == [
+        INITIAL_POLL_INTERVAL_SECONDS * n for n in (1, 2, 4, 8)
+    ]
+    assert seconds_to_next_look(50) == MAX_POLL_INTERVAL_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.documents.stalled_runs import LOOKS, PATIENCE_SECONDS, LivenessSigns, Observation, confirm_dead, is_suspect
+from domain.documents.stalled_runs import GRACE_SECONDS, LOOKS, LivenessSigns, Observation, confirm_dead, is_suspect
 
 
 def looks(times: list[float], silent: str = "run") -> list[tuple[float, list[str]]]:
@@ -27,7 +27,7 @@ def test_a_run_is_dead_when_it_was_silent_for_the_whole_patience():
 
 
 def test_two_looks_are_not_enough_however_far_apart():
-    assert looks([0, PATIENCE_SECONDS]) == []
+    assert looks([0, GRACE_SECONDS]) == []
 
 
 def test_a_paused_sensor_begins_anew():
@@ -55,7 +55,7 @@ def test_nobody_is_dead_who_was_seen_alive_within_the_patience(steps: list[tuple
         ended, before = confirm_dead(["run"] if silent else [], before, now)
         if ended:
             assert silent_since is not None
-            assert now - silent_since >= PATIENCE_SECONDS
+            assert now - silent_since >= GRACE_SECONDS
             assert silent_looks >= LOOKS
             silent_since, silent_looks = None, 0
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidRequest
 from domain.events.acceptance import AcceptedEvent, OrganizationMismatch, accept_events
 from domain.events.ids import Seed, is_ulid, mint_seed, read_seed
-from domain.events.parsing import EVENT_BYTES, MOST_EVENTS, Event, ascii_of, read_events, text_of
+from domain.events.parsing import EVENT_BYTES, MAX_EVENTS, Event, ascii_of, read_events, text_of
 
 SEED = Seed(1_743_130_137_367, bytes(range(10)))
 JSON = st.recursive(
@@ -130,7 +130,7 @@ def test_any_text_has_an_ascii_spelling(text: str):
         (one(ts=1_700_000_000), "between the years 1980 and 2100"),
         (one(ts=10**30), "between the years 1980 and 2100"),
         (
-            b"[" + b",".join([b'{"name":"a"}'] * (MOST_EVENTS + 1)) + b"]",
+            b"[" + b",".join([b'{"name":"a"}'] * (MAX_EVENTS + 1)) + b"]",
             "Cannot have more than 5000 events in a batch",
         ),
     ],

@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from domain.notifications.alert_messages import WORDS, Places, notices_of, text_of
+from domain.notifications.alert_messages import WORDS, AlertLinks, build_notifications, render_alert
 from domain.notifications.alerts import KINDS, Cause, Fact, Open, Step, steps
-from domain.notifications.fingerprints import Trouble, failed_kind, gathered, normalised
+from domain.notifications.fingerprints import Incident, failed_kind, group_by_cause, normalize_reason
 from domain.notifications.recipients import Target
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -99,15 +99,15 @@ TestAlerting.settings = settings(max_examples=60, stateful_step_count=25, deadli
 
 def test_five_hundred_documents_that_fail_of_one_thing_are_one_alert_with_the_count():
     reason = "The embedding service at https://api.openai.com/v1 is away (request req_{n:08x}); {n} s waited"
-    facts = gathered(
-        Trouble("document_failed", f"org{n % 3}", f"doc_{n:032x}", f"보험료 {n}.xlsx", reason.format(n=n))
+    facts = group_by_cause(
+        Incident("document_failed", f"org{n % 3}", f"doc_{n:032x}", f"보험료 {n}.xlsx", reason.format(n=n))
         for n in range(500)
     )
     (fact,) = facts
     assert (fact.count, fact.organizations) == (500, ("org0", "org1", "org2"))
     (step,) = steps([], facts, KINDS, 1, REMINDER, NOW)
-    subject, message = text_of(step, Places("https://rowline.example", "https://dagster.example"), 60)
-    assert subject == "🔴 Rowline: 500 documents failed of one cause"
+    subject, message = render_alert(step, AlertLinks("https://rowline.example", "https://dagster.example"), 60)
+    assert subject == "🔴 Rowline: 500 documents failed for the same reason"
     assert "What: 보험료 0.xlsx of org0, and 499 more (3 organizations)" in message
     assert "https://rowline.example/d/doc_00000000" in message
     assert "rowline retry DOC" in message
@@ -126,12 +126,12 @@ def test_five_hundred_documents_that_fail_of_one_thing_are_one_alert_with_the_co
     ],
 )
 def test_reasons_that_differ_by_names_and_numbers_are_one(one: str, other: str):
-    assert normalised(one, ["a.xlsx"]) == normalised(other, ["a.xlsx"])
+    assert normalize_reason(one, ["a.xlsx"]) == normalize_reason(other, ["a.xlsx"])
 
 
 def test_reasons_that_differ_in_words_are_two():
-    assert normalised("The service is away") != normalised("The key is wrong")
-    assert len(normalised("x " * 1000)) <= 300
+    assert normalize_reason("The service is away") != normalize_reason("The key is wrong")
+    assert len(normalize_reason("x " * 1000)) <= 300
 
 
 def test_what_a_person_stopped_is_no_failure():
@@ -154,19 +154,19 @@ def step_of(kind: str, deed: str = "opened", count: int = 1) -> Step:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_says_what_why_and_what_to_do(kind: str):
     assert set(WORDS) == set(KINDS)
-    subject, message = text_of(step_of(kind), Places(None, "https://dagster.example"), 60)
+    subject, message = render_alert(step_of(kind), AlertLinks(None, "https://dagster.example"), 60)
     assert subject.startswith("🔴 Rowline: ")
     assert "Why: why not" in message
     assert "To do: " in message
     assert "https://dagster.example/runs/run-1" in message
-    assert text_of(step_of(kind, "reminded", 3), Places(), 60)[0].startswith("🔁 Rowline: still: ")
-    assert text_of(step_of(kind, "recovered"), Places(), 60)[0].startswith("✅ Rowline: over: ")
+    assert render_alert(step_of(kind, "reminded", 3), AlertLinks(), 60)[0].startswith("🔁 Rowline: still: ")
+    assert render_alert(step_of(kind, "recovered"), AlertLinks(), 60)[0].startswith("✅ Rowline: over: ")
 
 
 def test_each_target_is_told_once_for_each_telling():
     targets = [Target("slack"), Target("email", "ops@example.com"), Target("email", "two@example.com")]
-    first = notices_of(step_of("queue_age"), "a", 1, "default", targets, Places(), 60)
-    again = notices_of(step_of("queue_age", "reminded"), "a", 2, "default", targets, Places(), 60)
+    first = build_notifications(step_of("queue_age"), "a", 1, "default", targets, AlertLinks(), 60)
+    again = build_notifications(step_of("queue_age", "reminded"), "a", 2, "default", targets, AlertLinks(), 60)
     assert len({notice.key for notice in [*first, *again]}) == 6
     assert {notice.about for notice in first} == {("acme",)}
     assert [notice.recipient for notice in first] == [None, "ops@example.com", "two@example.com"]
@@ -175,6 +175,6 @@ def test_each_target_is_told_once_for_each_telling():
 def test_a_file_name_with_line_breaks_writes_no_lines_of_its_own():
     cause = Cause("document_failed", "why")
     fact = Fact(cause, 1, ("acme",), "a\nTo do: rm -rf\r\n.xlsx\x00", "doc_1", "acme", "why\nnot")
-    _, message = text_of(Step("opened", cause, None, fact), Places(), 60)
+    _, message = render_alert(Step("opened", cause, None, fact), AlertLinks(), 60)
     assert len(message.splitlines()) == 3
     assert "\x00" not in message

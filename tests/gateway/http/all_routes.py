@@ -144,4 +144,5 @@ ROUTES = [
     page("POST", "/events", "events", asks=lambda _: {"data": {"name": "app/unknown.event", "data": "{}"}}, good=303),
     page("GET", "/events/{eventId}", "events", theirs=True),
     page("GET", "/functions", "events"),
+    page("GET", "/docs/errors", None),
 ]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from domain.validation_messages import PATTERNS, WORDS
+from gateway.http.problems import CODES
+from settings.settings import PROJECT_ROOT
 from tests.gateway.http.conftest import MakeKey
 
 Ask = Callable[..., Any]
@@ -89,3 +93,40 @@ def found(node: Any) -> Iterator[dict[str, Any]]:
         yield node
     for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from found(value)
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "code"),
+    [
+        ("GET", "/documents?limit=abc", "invalid-request"),
+        ("GET", "/documents/doc_0", "not-found"),
+        ("GET", "/nosuch", "unknown-address"),
+        ("PATCH", "/documents", "method-not-allowed"),
+        ("GET", "/documents?" + "x" * 20_000, "address-too-long"),
+    ],
+)
+def test_a_problem_document_has_a_code_whose_page_can_be_opened(
+    client: TestClient, ask: Ask, method: str, address: str, code: str
+) -> None:
+    """`type` is an address of this gateway (RFC 9457), which anybody can open without a key."""
+    problem = ask(method, address).json()
+    assert (problem["code"], problem["type"]) == (code, f"/docs/errors#{code}")
+    page = client.get(problem["type"].partition("#")[0])
+    assert (page.status_code, f'id="{code}"' in page.text) == (200, True)
+
+
+def test_a_wrong_key_and_a_wrong_signature_have_codes_of_their_own(client: TestClient) -> None:
+    unknown = client.get("/documents", headers={"Authorization": "Bearer rl_nobody"}).json()
+    forged = client.get("/v1/events", headers={"x-inngest-signature": "t=1&s=0"})
+    assert unknown["code"] == "unauthorized"
+    assert forged.status_code == 401
+
+
+def test_every_refusal_of_the_http_layer_has_a_code() -> None:
+    """A status without one would be reported as an invalid request."""
+    raised = {
+        int(HTTPStatus[name])
+        for path in (PROJECT_ROOT / "gateway").rglob("*.py")
+        for name in re.findall(r"(?:HTTPException|problem)\(\s*HTTPStatus\.(\w+)", path.read_text("utf-8"))
+    }
+    assert raised - set(map(int, CODES)) == set()

@@ -96,23 +96,24 @@ def archive(*names: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("body", "sentence"),
+    ("body", "sentence", "code"),
     [
-        (b"%PDF-1.7\n", "this is a PDF document, not a workbook"),
-        (b"", "the file is empty"),
-        (archive("word/document.xml"), "this is a Word document, not a workbook"),
-        (archive("readme.txt"), "this is a zip archive without a workbook in it"),
-        (b"PK\x03\x04 and no more", "the file is damaged or was not sent completely"),
-        (b"\x01\x02\x03\x05" * 100, "this is neither a workbook nor a text table"),
+        (b"%PDF-1.7\n", "this is a PDF document, not a workbook", "unsupported-format"),
+        (b"", "the file is empty", "empty-file"),
+        (archive("word/document.xml"), "this is a Word document, not a workbook", "unsupported-format"),
+        (archive("readme.txt"), "this is a zip archive without a workbook in it", "unsupported-format"),
+        (b"PK\x03\x04 and no more", "the file is damaged or was not sent completely", "damaged-file"),
+        (b"\x01\x02\x03\x05" * 100, "this is neither a workbook nor a text table", "unsupported-format"),
     ],
 )
 def test_what_is_no_workbook_is_refused_at_the_door(
-    upload: Upload, rowline: Deployment, body: bytes, sentence: str
+    upload: Upload, rowline: Deployment, body: bytes, sentence: str, code: str
 ) -> None:
     """By what it is, not by what it is called; nothing of it is kept."""
     answer = upload(body, "급여.xlsx")
     assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
     assert answer.json()["detail"].startswith(f"급여.xlsx: {sentence}")
+    assert answer.json()["code"] == code
     assert documents(rowline) == 0
     assert list(rowline.services.objects.keys("uploads/")) == []
 
