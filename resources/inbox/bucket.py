@@ -12,13 +12,13 @@ from typing import Any, BinaryIO, cast
 
 from domain.documents.inbox_files import InboxFile, organization_of, shortened
 from domain.errors import TransientError
-from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder
+from resources.inbox.protocol import ARCHIVE_FOLDER, REASON_FILE, REJECTED_FOLDER, archive_path
 from resources.objects.s3_bucket import Bucket
-from resources.objects.s3_errors import CHANGED, MISSING_OBJECT, code_of, garbage
+from resources.objects.s3_errors import CHANGED, MISSING_OBJECT, error_code, unexpected_response
 from resources.objects.streams import check_size
 
 INBOX = "inbox/"
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class BucketInbox:
             path = seen["Key"].removeprefix(INBOX)
             organization = organization_of(path)
             if organization is not None:
-                changed_ns = int((seen["LastModified"] - BEGINNING).total_seconds() * 1e9)
+                changed_ns = int((seen["LastModified"] - EPOCH).total_seconds() * 1e9)
                 found.append(InboxFile(organization, path, seen["Size"], changed_ns, seen["ETag"]))
         return found
 
@@ -44,20 +44,20 @@ class BucketInbox:
     def open(self, file: InboxFile, max_bytes: int) -> Iterator[BinaryIO]:
         check_size(file.byte_size, max_bytes)  # before a byte of it is paid for
         tried = f"{file.path} cannot be read in"
-        with self.bucket.explained(tried):
+        with self.bucket.translate_errors(tried):
             answer = self.bucket.client.get_object(**self.bucket.under(INBOX + file.path), IfMatch=file.etag)
         with closing(answer["Body"]) as body:
             if answer.get("ETag") != file.etag or answer.get("ContentLength") != file.byte_size:
-                raise garbage(f"{tried} {self.bucket}")
+                raise unexpected_response(f"{tried} {self.bucket}")
             yield cast(BinaryIO, _Stream(self.bucket, tried, body))
 
     def archive(self, file: InboxFile, document_id: str, version: int) -> None:
-        self._move(file, f"{TAKEN}/{file.organization_id}/{taken_folder(document_id, version)}")
+        self._move(file, f"{ARCHIVE_FOLDER}/{file.organization_id}/{archive_path(document_id, version)}")
 
     def refuse(self, file: InboxFile, reason: str) -> None:
-        folder = f"{REFUSED}/{file.organization_id}/{file.mark}"
-        with self.bucket.explained(f"The reason why {file.path} is refused cannot be written in"):
-            target = self.bucket.under(f"{folder}/{REASON}")
+        folder = f"{REJECTED_FOLDER}/{file.organization_id}/{file.mark}"
+        with self.bucket.translate_errors(f"The reason why {file.path} is refused cannot be written in"):
+            target = self.bucket.under(f"{folder}/{REASON_FILE}")
             self.bucket.client.put_object(**target, Body=f"{reason}\n".encode(), ContentType="text/plain;charset=utf-8")
         self._move(file, folder)
 
@@ -69,13 +69,13 @@ class BucketInbox:
         dry_run: bool = False,
     ) -> int:
         if document_id is None:
-            places = [f"{place}{organization_id}/" for place in (INBOX, f"{TAKEN}/", f"{REFUSED}/")]
+            places = [f"{place}{organization_id}/" for place in (INBOX, f"{ARCHIVE_FOLDER}/", f"{REJECTED_FOLDER}/")]
         elif versions is None:
-            places = [f"{TAKEN}/{organization_id}/{document_id}/"]
+            places = [f"{ARCHIVE_FOLDER}/{organization_id}/{document_id}/"]
         else:
-            places = [f"{TAKEN}/{organization_id}/{taken_folder(document_id, number)}/" for number in versions]
+            places = [f"{ARCHIVE_FOLDER}/{organization_id}/{archive_path(document_id, number)}/" for number in versions]
         keys = [seen["Key"] for place in places for seen in self.bucket.listed(place)]
-        with self.bucket.explained("What was dropped cannot be deleted in"):
+        with self.bucket.translate_errors("What was dropped cannot be deleted in"):
             for key in [] if dry_run else keys:
                 self.bucket.client.delete_object(**self.bucket.under(key))
         return len(keys)
@@ -90,7 +90,7 @@ class BucketInbox:
             self._check_gone(file, source)
             return
         if not copied.get("CopyObjectResult", {}).get("ETag"):
-            raise garbage(f"{file.path} cannot be moved in {self.bucket}")
+            raise unexpected_response(f"{file.path} cannot be moved in {self.bucket}")
         self._unless_gone(file, "delete_object", **source, IfMatch=file.etag)
 
     def _check_gone(self, file: InboxFile, source: dict[str, str]) -> None:
@@ -104,11 +104,11 @@ class BucketInbox:
         """The answer, or None where the object was moved or replaced by somebody else."""
         from botocore.exceptions import ClientError
 
-        with self.bucket.explained(f"{file.path} cannot be moved in"):
+        with self.bucket.translate_errors(f"{file.path} cannot be moved in"):
             try:
                 return cast(dict[str, Any], getattr(self.bucket.client, call)(**arguments))
             except ClientError as error:
-                if code_of(error) not in MISSING_OBJECT | CHANGED:
+                if error_code(error) not in MISSING_OBJECT | CHANGED:
                     raise
         return None
 
@@ -122,5 +122,5 @@ class _Stream:
     body: Any
 
     def read(self, size: int = -1) -> bytes:
-        with self.bucket.explained(self.tried):
+        with self.bucket.translate_errors(self.tried):
             return cast(bytes, self.body.read(size))

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from domain.documents.inbox_files import InboxFile, ignored_name, organization_of
 from domain.errors import TransientError
-from resources.inbox.protocol import REASON, REFUSED, TAKEN, taken_folder
+from resources.inbox.protocol import ARCHIVE_FOLDER, REASON_FILE, REJECTED_FOLDER, archive_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class FolderInbox:
         found = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for path in sorted(_paths(self.folder)):
+            for path in sorted(_file_paths(self.folder)):
                 inside = path.relative_to(self.folder).as_posix()
                 organization = organization_of(inside)
                 if organization is not None and path.is_file():
@@ -50,10 +50,10 @@ class FolderInbox:
             yield body
 
     def archive(self, file: InboxFile, document_id: str, version: int) -> None:
-        self._move(file, TAKEN, taken_folder(document_id, version))
+        self._move(file, ARCHIVE_FOLDER, archive_path(document_id, version))
 
     def refuse(self, file: InboxFile, reason: str) -> None:
-        self._move(file, REFUSED, file.mark, reason)
+        self._move(file, REJECTED_FOLDER, file.mark, reason)
 
     def forget(
         self,
@@ -64,10 +64,12 @@ class FolderInbox:
     ) -> int:
         inbox = self.folder / organization_id
         if document_id is None:
-            return _emptied(inbox, dry_run)
+            return _delete_files(inbox, dry_run)
         if versions is None:
-            return _emptied(inbox / TAKEN / document_id, dry_run)
-        return sum(_emptied(inbox / TAKEN / taken_folder(document_id, number), dry_run) for number in versions)
+            return _delete_files(inbox / ARCHIVE_FOLDER / document_id, dry_run)
+        return sum(
+            _delete_files(inbox / ARCHIVE_FOLDER / archive_path(document_id, number), dry_run) for number in versions
+        )
 
     def _move(self, file: InboxFile, place: str, folder: str, reason: str | None = None) -> None:
         """Into a folder of its own, under its own name: a longer name might not be allowed."""
@@ -75,13 +77,13 @@ class FolderInbox:
         try:
             target.mkdir(parents=True, exist_ok=True)
             if reason is not None:  # first, as the file itself may bear the name of the reason
-                (target / REASON).write_text(reason + "\n", "utf-8", "backslashreplace")
+                (target / REASON_FILE).write_text(reason + "\n", "utf-8", "backslashreplace")
             (self.folder / file.path).replace(target / file.name)
         except OSError as error:
             raise TransientError(f"{file.path} cannot be moved to {place}: {error.strerror}") from error
 
 
-def _emptied(folder: Path, dry_run: bool) -> int:
+def _delete_files(folder: Path, dry_run: bool) -> int:
     try:
         files = sum(path.is_file() for path in folder.rglob("*"))
         if folder.exists() and not dry_run:
@@ -91,7 +93,7 @@ def _emptied(folder: Path, dry_run: bool) -> int:
     return files
 
 
-def _paths(folder: Path) -> Iterator[Path]:
+def _file_paths(folder: Path) -> Iterator[Path]:
     """Every file under a folder that may be there to be read; what was taken before is not looked through again.
 
     Raises OSError, where `Path.glob` takes a folder that it may not read for empty.

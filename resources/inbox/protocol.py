@@ -6,7 +6,7 @@ from typing import BinaryIO, Protocol
 
 from domain.documents.inbox_files import InboxFile
 
-TAKEN, REFUSED, REASON = ".taken", ".refused", "reason.txt"
+ARCHIVE_FOLDER, REJECTED_FOLDER, REASON_FILE = ".taken", ".refused", "reason.txt"
 
 
 class Inbox(Protocol):
@@ -48,6 +48,6 @@ class Inbox(Protocol):
         ...
 
 
-def taken_folder(document_id: str, version: int) -> str:
+def archive_path(document_id: str, version: int) -> str:
     """Where a taken file goes: the next version of a document bears the same name, and must not take its place."""
     return f"{document_id}/{version}"

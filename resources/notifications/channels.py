@@ -13,7 +13,7 @@ from resources.notifications.webhook import Webhook
 from settings.settings import Settings
 from settings.values import usable_key
 
-SWITCHES: Mapping[Channel, str] = {
+REQUIRED_SETTINGS: Mapping[Channel, str] = {
     "slack": "SLACK_WEBHOOK_URL",
     "email": "SMTP_URL and EMAIL_FROM",
     "webhook": "WEBHOOK_ADDRESSES and INNGEST_SIGNING_KEY",
@@ -47,32 +47,32 @@ class UnconfiguredChannel:
         return Outcome("refused", f"The channel {notice.channel} is not set up: set {self.switch}, then send it anew")
 
 
-def channels_of(settings: Settings) -> dict[Channel, NotificationChannel]:
+def create_channels(settings: Settings) -> dict[Channel, NotificationChannel]:
     """Every channel, those that are closed too."""
     opened: dict[Channel, NotificationChannel] = {
-        name: UnconfiguredChannel(switch) for name, switch in SWITCHES.items()
+        name: UnconfiguredChannel(switch) for name, switch in REQUIRED_SETTINGS.items()
     }
     found: dict[Channel, NotificationChannel | None] = {
-        "slack": slack_of(settings),
-        "email": email_of(settings),
-        "webhook": webhook_of(settings),
+        "slack": create_slack(settings),
+        "email": create_email(settings),
+        "webhook": create_webhook(settings),
     }
     return opened | {name: carrier for name, carrier in found.items() if carrier is not None}
 
 
-def slack_of(settings: Settings) -> Slack | None:
+def create_slack(settings: Settings) -> Slack | None:
     if settings.slack_webhook_url is None:
         return None
     return Slack(usable_key("SLACK_WEBHOOK_URL", settings.slack_webhook_url.get_secret_value()))
 
 
-def email_of(settings: Settings) -> Email | None:
+def create_email(settings: Settings) -> Email | None:
     if settings.smtp_url is None or settings.email_from is None:
         return None
     return Email(settings.smtp_url.get_secret_value(), settings.email_from)
 
 
-def webhook_of(settings: Settings) -> Webhook | None:
+def create_webhook(settings: Settings) -> Webhook | None:
     if not settings.webhooks or settings.inngest_signing_key is None:
         return None
     return Webhook(settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_private)

@@ -14,8 +14,8 @@ from domain.errors import PermanentError
 from domain.notifications.retry_policy import SENT, Outcome
 from resources.ledger.notifications.outbox import Notification
 
-SECONDS = 15.0  # for each step
-NO_SUBJECT = "Rowline"
+STEP_TIMEOUT_SECONDS = 15.0  # for each step
+DEFAULT_SUBJECT = "Rowline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Email:
 
     url: str = field(repr=False)
     sender: str
-    seconds: float = SECONDS
+    seconds: float = STEP_TIMEOUT_SECONDS
     tls: ssl.SSLContext | None = None
     repeatable: bool = False
     concurrency: int = 2
@@ -33,37 +33,37 @@ class Email:
         handed_over = False
         try:
             with self._opened() as server:
-                _expect(server.mail(_plain(self.sender)), 250)
+                _expect(server.mail(_bare_address(self.sender)), 250)
                 _expect(server.rcpt(str(notice.recipient)), 250, 251)
                 _expect(server.docmd("DATA"), 354)
                 handed_over = True
-                server.send(_stuffed(message_of(notice, self.sender).as_bytes(policy=SMTP)))
-                _expect_taken(server.getreply()[0])
-        except _Refusal as error:
+                server.send(_dot_stuff(build_message(notice, self.sender).as_bytes(policy=SMTP)))
+                _expect_accepted(server.getreply()[0])
+        except _Rejection as error:
             return error.outcome
         except (smtplib.SMTPException, OSError) as error:  # ssl.SSLError is an OSError
             if handed_over:  # smtplib raises what it cannot read of an answer, also a "500 Line too long" of its own
-                return Outcome("lost", "The mail server took the text, and its answer was lost")
+                return Outcome("unconfirmed", "The mail server took the text, and its answer was lost")
             if isinstance(error, smtplib.SMTPResponseException):
-                return _Refusal(error.smtp_code).outcome
-            return Outcome("later", f"The mail server could not be used ({type(error).__name__})")
+                return _Rejection(error.smtp_code).outcome
+            return Outcome("retryable", f"The mail server could not be used ({type(error).__name__})")
         return SENT
 
     def check(self) -> None:
-        """Connect, and sign in where there is a user. Raises Unusable."""
+        """Connect, and sign in where there is a user. Raises MailServerUnusable."""
         try:
             with self._opened():
                 pass
         except smtplib.SMTPResponseException as error:
-            raise Unusable(_Refusal(error.smtp_code).outcome.reason) from None
+            raise MailServerUnusable(_Rejection(error.smtp_code).outcome.reason) from None
         except (smtplib.SMTPException, OSError) as error:
-            raise Unusable(f"The mail server could not be used ({type(error).__name__})") from None
+            raise MailServerUnusable(f"The mail server could not be used ({type(error).__name__})") from None
 
     def _opened(self) -> "_Session":
         return _Session(self)
 
 
-class Unusable(PermanentError):
+class MailServerUnusable(PermanentError):
     """The mail server does not let us in."""
 
 
@@ -101,38 +101,38 @@ class _Session:
             self._server.close()
 
 
-class _Refusal(Exception):
+class _Rejection(Exception):
     """An answer that is not the one that a step needs; its text may repeat the address, so only the number is told."""
 
     def __init__(self, code: int) -> None:
         said = f"The mail server answered {code}"
         reasons = {530: "it wants a user and password", 535: "user or password in SMTP_URL are wrong"}
         why = reasons.get(code, "it does not take this mail" if code >= 500 else "it does not take mail now")
-        self.outcome = Outcome("refused" if code >= 500 else "later", f"{said}: {why}")
+        self.outcome = Outcome("refused" if code >= 500 else "retryable", f"{said}: {why}")
 
 
 def _expect(answer: tuple[int, bytes], *good: int) -> None:
     if answer[0] not in good:
         if answer[0] == -1:
             raise smtplib.SMTPServerDisconnected("closed")
-        raise _Refusal(answer[0])
+        raise _Rejection(answer[0])
 
 
-def _expect_taken(code: int) -> None:
+def _expect_accepted(code: int) -> None:
     """The answer to the text: only a refusal says that it was not taken; anything else but a yes says nothing."""
     if 400 <= code < 600:
-        raise _Refusal(code)
+        raise _Rejection(code)
     if not 200 <= code < 300:
         raise smtplib.SMTPServerDisconnected("no answer")
 
 
-def message_of(notice: Notification, sender: str) -> EmailMessage:
+def build_message(notice: Notification, sender: str) -> EmailMessage:
     """The mail: the same Message-ID and date however often it is sent."""
     message = EmailMessage(policy=SMTP)
     name, address = parseaddr(sender)
     message["From"] = Address(name, addr_spec=address)
     message["To"] = Address(addr_spec=str(notice.recipient))
-    message["Subject"] = notice.subject or NO_SUBJECT
+    message["Subject"] = notice.subject or DEFAULT_SUBJECT
     message["Date"] = format_datetime(notice.created_at)
     message["Message-ID"] = f"<{notice.notice_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # nobody's holiday reply answers it
@@ -140,11 +140,11 @@ def message_of(notice: Notification, sender: str) -> EmailMessage:
     return message
 
 
-def _plain(sender: str) -> str:
+def _bare_address(sender: str) -> str:
     return parseaddr(sender)[1]
 
 
-def _stuffed(text: bytes) -> bytes:
+def _dot_stuff(text: bytes) -> bytes:
     """As DATA wants it: lines end in CRLF, one that begins with a dot has another, a dot alone ends it."""
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", text)
     return re.sub(rb"(?m)^\.", b"..", lines.removesuffix(b"\r\n") + b"\r\n") + b".\r\n"

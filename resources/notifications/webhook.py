@@ -12,10 +12,10 @@ from domain.notifications.recipients import is_allowed, is_named
 from domain.notifications.retry_policy import Outcome
 from domain.timestamps import isoformat_utc
 from resources.ledger.notifications.outbox import Notification
-from resources.notifications.http_post import SECONDS, Post, as_json, judged, post
+from resources.notifications.http_post import TIMEOUT_SECONDS, Post, canonical_json, classify_response, post
 
 
-def resolved(host: str, port: int) -> list[str]:
+def resolve_host(host: str, port: int) -> list[str]:
     """The IP addresses of a name. Raises OSError where it has none."""
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
@@ -27,8 +27,8 @@ class Webhook:
     allowed: Sequence[str]
     signing_key: str = field(repr=False)
     private: bool = False
-    seconds: float = SECONDS
-    resolve: Callable[[str, int], Sequence[str]] = resolved
+    seconds: float = TIMEOUT_SECONDS
+    resolve: Callable[[str, int], Sequence[str]] = resolve_host
     repeatable: bool = True
     concurrency: int = 4
 
@@ -37,12 +37,12 @@ class Webhook:
         if not is_named(notice.recipient, self.allowed):
             return Outcome("refused", "Its address is not one of WEBHOOK_ADDRESSES; add it there, then send it anew")
         try:
-            address, host = place_of(notice.recipient, self.private, self.resolve)
+            address, host = resolve_target(notice.recipient, self.private, self.resolve)
         except TransientError as error:
-            return Outcome("later", str(error))
+            return Outcome("retryable", str(error))
         except PermanentError as error:
             return Outcome("refused", str(error))
-        body = canonical(as_json(document_of(notice)))
+        body = canonical(canonical_json(build_payload(notice)))
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": notice.notice_id,
@@ -50,10 +50,12 @@ class Webhook:
             HEADER: signed(body, self.signing_key, datetime.now(UTC).timestamp()),
         }
         answer = post(Post(address, body, headers, host), "The webhook", self.seconds, direct=True)
-        return answer if isinstance(answer, Outcome) else judged(answer, "The webhook")
+        return answer if isinstance(answer, Outcome) else classify_response(answer, "The webhook")
 
 
-def place_of(address: str, private: bool, resolve: Callable[[str, int], Sequence[str]] = resolved) -> tuple[str, str]:
+def resolve_target(
+    address: str, private: bool, resolve: Callable[[str, int], Sequence[str]] = resolve_host
+) -> tuple[str, str]:
     """The address with the IP address in it that was judged, so that no second look-up leads elsewhere; and the host.
 
     Raises TransientError where the name has no IP address, PermanentError where one of them may not be asked.
@@ -70,7 +72,7 @@ def place_of(address: str, private: bool, resolve: Callable[[str, int], Sequence
     return parts._replace(netloc=f"{ip}:{port}").geturl(), parts.netloc
 
 
-def document_of(notice: Notification) -> dict[str, object]:
+def build_payload(notice: Notification) -> dict[str, object]:
     """What an app is given."""
     return {
         "noticeId": notice.notice_id,

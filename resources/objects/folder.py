@@ -10,11 +10,11 @@ from typing import BinaryIO
 
 from domain.errors import PermanentError
 from resources.objects.protocol import StoredObject
-from resources.objects.streams import copied
+from resources.objects.streams import copy_stream
 
-TRIES = 100
-WRITING = ".writing-"  # begins the name of a file that is no object yet
-MARK = ".rowline"  # lies in a folder that was written to: one without it may be a disk that is not mounted
+MAX_ATTEMPTS = 100
+TEMPORARY_PREFIX = ".writing-"  # begins the name of a file that is no object yet
+MARKER_FILE = ".rowline"  # lies in a folder that was written to: one without it may be a disk that is not mounted
 
 
 class FolderObjectStore:
@@ -25,7 +25,7 @@ class FolderObjectStore:
 
     def put(self, key: str, body: BinaryIO, at_most: int | None = None) -> StoredObject:
         with self.writing(key) as path, path.open("wb") as out:
-            size, sha256 = copied(body, out, at_most)
+            size, sha256 = copy_stream(body, out, at_most)
         return StoredObject(key, size, sha256)
 
     @contextmanager
@@ -42,8 +42,8 @@ class FolderObjectStore:
     def writing(self, key: str) -> Iterator[Path]:
         target = self._path(key)
         with self._told(f"Object {key} cannot be written in"):
-            temporary = _temporary(target.parent)
-            (self._root / MARK).touch()
+            temporary = _create_temporary_file(target.parent)
+            (self._root / MARKER_FILE).touch()
             try:
                 yield temporary
                 _flush(temporary)
@@ -85,7 +85,11 @@ class FolderObjectStore:
 
         for folder, _, names in os.walk(self._path(prefix.rpartition("/")[0]), onerror=unless_gone):
             at = Path(folder).relative_to(self._root.resolve())
-            yield from ((at / name).as_posix() for name in names if name != MARK and not name.startswith(WRITING))
+            yield from (
+                (at / name).as_posix()
+                for name in names
+                if name != MARKER_FILE and not name.startswith(TEMPORARY_PREFIX)
+            )
 
     def link(self, key: str) -> str:
         return self._path(key).as_uri()
@@ -109,12 +113,12 @@ class FolderObjectStore:
             ) from error
 
 
-def _temporary(folder: Path) -> Path:
+def _create_temporary_file(folder: Path) -> Path:
     """An empty file in a folder, which is made where it is missing, also when a deletion takes it away meanwhile."""
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         with suppress(FileNotFoundError):
             _make_folder(folder)
-            handle, name = tempfile.mkstemp(dir=folder, prefix=WRITING)
+            handle, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY_PREFIX)
             os.close(handle)
             return Path(name)
     raise FileNotFoundError(errno.ENOENT, "its folders are taken away again and again")

@@ -13,9 +13,9 @@ from domain.errors import PermanentError, TransientError
 from resources.objects.protocol import StoredObject
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_client import LIMITS, Limits
-from resources.objects.s3_errors import MISSING_OBJECT, AlteredObject, code_of, garbage
+from resources.objects.s3_errors import MISSING_OBJECT, AlteredObject, error_code, unexpected_response
 from resources.objects.s3_upload import SHA256, upload
-from resources.objects.streams import CHUNK, copied, measured
+from resources.objects.streams import CHUNK, copy_stream, measure_file
 
 
 class S3ObjectStore:
@@ -36,9 +36,12 @@ class S3ObjectStore:
 
     def put(self, key: str, body: BinaryIO, at_most: int | None = None) -> StoredObject:
         self.bucket.at_key(key)  # before anything is read
-        with on_disk(key, "written"), tempfile.SpooledTemporaryFile(self.bucket.limits.part_bytes) as gathered:
+        with (
+            translate_disk_errors(key, "written"),
+            tempfile.SpooledTemporaryFile(self.bucket.limits.part_bytes) as gathered,
+        ):
             spool = cast(BinaryIO, gathered)
-            size, sha256 = copied(body, spool, at_most)
+            size, sha256 = copy_stream(body, spool, at_most)
             upload(self.bucket, key, spool, size, sha256)
         return StoredObject(key, size, sha256)
 
@@ -46,7 +49,7 @@ class S3ObjectStore:
     def local(self, key: str) -> Iterator[Path]:
         target = self.bucket.at_key(key)
         with ExitStack() as cleanup:
-            with on_disk(key, "read"):
+            with translate_disk_errors(key, "read"):
                 path = cleanup.enter_context(temporary_file())
                 self._download(key, target, path)
             yield path
@@ -54,15 +57,15 @@ class S3ObjectStore:
     @contextmanager
     def writing(self, key: str) -> Iterator[Path]:
         self.bucket.at_key(key)  # before anything is written
-        with on_disk(key, "written"), temporary_file() as path:
+        with translate_disk_errors(key, "written"), temporary_file() as path:
             yield path
-            size, sha256 = measured(path)
+            size, sha256 = measure_file(path)
             with path.open("rb") as body:
                 upload(self.bucket, key, body, size, sha256)
 
     def delete(self, key: str) -> None:
         target = self.bucket.at_key(key)
-        with self.bucket.explained(f"Object {key} cannot be deleted in"):
+        with self.bucket.translate_errors(f"Object {key} cannot be deleted in"):
             self.bucket.client.delete_object(**target)
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -86,23 +89,23 @@ class S3ObjectStore:
         from botocore.exceptions import ClientError
 
         tried = f"Object {key} cannot be read in"
-        with self.bucket.explained(tried):
+        with self.bucket.translate_errors(tried):
             try:
                 answer = cast(dict[str, Any], self.bucket.client.get_object(**target))
             except ClientError as error:
-                if code_of(error) not in MISSING_OBJECT:
+                if error_code(error) not in MISSING_OBJECT:
                     raise
             else:
                 if not answer.get("ETag"):
                     answer["Body"].close()
-                    raise garbage(f"{tried} {self.bucket}")
+                    raise unexpected_response(f"{tried} {self.bucket}")
                 return answer
         raise PermanentError(f"Object {key} is not in {self.bucket}; upload the file again")
 
     def _save(self, key: str, answer: dict[str, Any], path: Path) -> None:
         digest, size = hashlib.sha256(), 0
         tried = f"Object {key} cannot be read in"
-        with self.bucket.explained(tried), closing(answer["Body"]) as body, path.open("wb") as out:
+        with self.bucket.translate_errors(tried), closing(answer["Body"]) as body, path.open("wb") as out:
             for chunk in body.iter_chunks(CHUNK):
                 size += len(chunk)
                 digest.update(chunk)
@@ -115,7 +118,7 @@ class S3ObjectStore:
 
 
 @contextmanager
-def on_disk(key: str, done: str) -> Iterator[None]:
+def translate_disk_errors(key: str, done: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

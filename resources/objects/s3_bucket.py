@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from domain.errors import ConfigurationError, PermanentError
 from resources.objects.s3_client import LIMITS, Limits, make_client
-from resources.objects.s3_errors import explained, garbage
+from resources.objects.s3_errors import translate_errors, unexpected_response
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Bucket:
     @cached_property
     def client(self) -> Any:
         """boto3's client, made when first used: by `get_client`, which Dagster's S3 resource passes in, or by us."""
-        with explained(f"{self} cannot be opened"):
+        with translate_errors(f"{self} cannot be opened"):
             return self.get_client() if self.get_client else make_client(self.endpoint_url, self.limits)
 
     def at_key(self, key: str) -> dict[str, str]:
@@ -60,8 +60,8 @@ class Bucket:
         """The same for a key that others chose: S3 knows no folders, so none leads out."""
         return {"Bucket": self.name, "Key": self.prefix + key}
 
-    def explained(self, tried: str) -> AbstractContextManager[None]:
-        return explained(f"{tried} {self}")
+    def translate_errors(self, tried: str) -> AbstractContextManager[None]:
+        return translate_errors(f"{tried} {self}")
 
     def listed(self, prefix: str) -> Iterator[dict[str, Any]]:
         """Key (without our prefix), Size, ETag and LastModified of each object, page by page.
@@ -70,10 +70,10 @@ class Bucket:
         """
         tried = "Objects cannot be listed in"
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix + prefix)
-        with self.explained(tried):
+        with self.translate_errors(tried):
             for page in pages:
                 if "IsTruncated" not in page:  # any XML at all would read as a list of nothing
-                    raise garbage(f"{tried} {self}")
+                    raise unexpected_response(f"{tried} {self}")
                 for found in page.get("Contents", []):
                     if not found["Key"].endswith("/"):  # a "folder" that a console made
                         yield {**found, "Key": found["Key"].removeprefix(self.prefix)}

@@ -9,7 +9,7 @@ from domain.errors import TooLarge
 CHUNK = 1 << 20
 
 
-def copied(body: BinaryIO, out: BinaryIO, at_most: int | None = None) -> tuple[int, bytes]:
+def copy_stream(body: BinaryIO, out: BinaryIO, at_most: int | None = None) -> tuple[int, bytes]:
     """Copy a stream a chunk at a time; its size in bytes and its SHA-256.
 
     Raises TooLarge as soon as the stream is longer than `at_most` bytes.
@@ -29,7 +29,7 @@ def check_size(size: int, at_most: int | None) -> None:
         raise TooLarge(f"The file is larger than the {at_most / 2**20:.0f} MiB that are accepted")
 
 
-def measured(path: Path) -> tuple[int, bytes]:
+def measure_file(path: Path) -> tuple[int, bytes]:
     """Size in bytes and SHA-256 of a file."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-PAGE = 5000  # ids of one page
-LONGEST = 16_000  # numbers of a halfvec
+ID_PAGE_SIZE = 5000  # ids of one page
+MAX_DIMENSION = 16_000  # numbers of a halfvec
 
 
 class PgVectorStore:
@@ -30,15 +30,15 @@ class PgVectorStore:
     name = "pgvector"
     shared = False
     strongly_consistent = True
-    page = 2000
+    upsert_batch_size = 2000
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def prepare(self, model: str, dimension: int) -> None:
-        if dimension > LONGEST:
+        if dimension > MAX_DIMENSION:
             raise ConfigurationError(
-                f"Model {model} gives vectors of {dimension:,} numbers; pgvector holds {LONGEST:,} at most. "
+                f"Model {model} gives vectors of {dimension:,} numbers; pgvector holds {MAX_DIMENSION:,} at most. "
                 "Set EMBEDDING_DIMENSIONS lower, or VECTOR_STORE=pinecone"
             )
 
@@ -86,11 +86,11 @@ class PgVectorStore:
                 rows = connection.execute(
                     "SELECT vector_id FROM vectors WHERE model = %s AND namespace = %s AND vector_id > %s "
                     "ORDER BY vector_id LIMIT %s",
-                    (model, namespace, after, PAGE),
+                    (model, namespace, after, ID_PAGE_SIZE),
                 ).fetchall()
             if rows:
                 yield [str(row["vector_id"]) for row in rows]
-            if len(rows) < PAGE:
+            if len(rows) < ID_PAGE_SIZE:
                 return
             after = rows[-1]["vector_id"]
 

@@ -38,8 +38,8 @@ class VectorStore(Protocol):
     strongly_consistent: bool
     """Whether a read sees every earlier write. Where not, the ledger says what is stored, never the store."""
 
-    page: int
-    """Vectors of one `upsert` that it takes best: many in a database, few over a network."""
+    upsert_batch_size: int
+    """Vectors of one `upsert` at which the store is fastest: many in a database, few over a network."""
 
     @property
     def name(self) -> str:

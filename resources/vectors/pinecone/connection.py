@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from domain.errors import ConfigurationError, TransientError
-from resources.vectors.pinecone.errors import explain, unreadable
+from resources.vectors.pinecone.errors import translate_error, unreadable_response
 from settings.values import is_loopback, usable_key
 
 if TYPE_CHECKING:
     from pinecone import Index, Pinecone
     from pinecone.models.indexes.index import IndexModel
 
-IN_FLIGHT = 8  # requests to one index over the whole process
+MAX_IN_FLIGHT = 8  # requests to one index over the whole process
 
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Connection:
     ) -> None:
         self._api_key = usable_key("PINECONE_API_KEY", api_key)
         self._name = index or ""
-        self._controller_host = usable_host("PINECONE_CONTROLLER_HOST", controller_host)
-        self._index_host = usable_host("PINECONE_INDEX_HOST", index_host)
+        self._controller_host = validate_host("PINECONE_CONTROLLER_HOST", controller_host)
+        self._index_host = validate_host("PINECONE_INDEX_HOST", index_host)
         self._timeout = timeout
         self._opening = threading.RLock()
         self._client: Pinecone | None = None
@@ -53,7 +53,7 @@ class Connection:
         """What it is called in the settings: its name, else its address."""
         self._slots = _shared_slots(self._index_host or f"{self._controller_host}/{index}")
 
-    def ask(self, tried: str, request: Callable[[Index], Answer]) -> Answer:
+    def ask(self, tried: str, request: Callable[[Index], Response]) -> Response:
         """One request to the index; raises what `explain` makes of the SDK's errors."""
         from pinecone.errors import PineconeError
 
@@ -62,7 +62,7 @@ class Connection:
             with self._slots:
                 return request(index)
         except PineconeError as error:
-            failure = explain(error, tried, self._api_key)
+            failure = translate_error(error, tried, self._api_key)
         raise failure
 
     def check(self, model: str, dimension: int) -> None:
@@ -94,7 +94,7 @@ class Connection:
         if self._index_host:
             stats = self.ask("reading the dimension of the index", lambda index: index.describe_index_stats())
             if stats.dimension is None and stats.vector_type is None:
-                raise unreadable("reading the dimension of the index")  # any JSON would read as an empty index
+                raise unreadable_response("reading the dimension of the index")  # any JSON would read as an empty index
             return Shape(stats.dimension, stats.metric, stats.vector_type)
         found = self._describe()
         if not found.status.ready:
@@ -132,7 +132,7 @@ class Connection:
         try:
             self._described = self._opened_client().indexes.describe(self._name)
         except PineconeError as error:
-            failure = explain(error, f"looking up index {self._name}", self._api_key)
+            failure = translate_error(error, f"looking up index {self._name}", self._api_key)
         else:
             return self._described
         raise failure
@@ -155,10 +155,10 @@ _slots_lock = threading.Lock()
 def _shared_slots(index: str) -> threading.BoundedSemaphore:
     """One limit per index for the whole process, however many stores speak to it."""
     with _slots_lock:
-        return _slots.setdefault(index, threading.BoundedSemaphore(IN_FLIGHT))
+        return _slots.setdefault(index, threading.BoundedSemaphore(MAX_IN_FLIGHT))
 
 
-def usable_host(setting: str, host: str | None) -> str | None:
+def validate_host(setting: str, host: str | None) -> str | None:
     """The address, which may be without a scheme; None where none is set.
 
     Raises ConfigurationError for one that is none, and for plain http that leaves this machine.

@@ -14,10 +14,10 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from domain.errors import TransientError
-from resources.parallel import in_parallel
-from resources.vectors.pinecone.calls import DELETE_IDS, FETCH_IDS, TOP_K, Namespace
-from resources.vectors.pinecone.connection import IN_FLIGHT, Connection
-from resources.vectors.pinecone.names import ours
+from resources.parallel import map_in_parallel
+from resources.vectors.pinecone.calls import MAX_DELETE_IDS, MAX_FETCH_IDS, MAX_TOP_K, Namespace
+from resources.vectors.pinecone.connection import MAX_IN_FLIGHT, Connection
+from resources.vectors.pinecone.names import from_pinecone_name
 from resources.vectors.pinecone.requests import upsert_requests
 from resources.vectors.pinecone.upserts import Upsert
 from resources.vectors.protocol import Match, VectorBatch
@@ -25,12 +25,19 @@ from resources.vectors.protocol import Match, VectorBatch
 if TYPE_CHECKING:
     import numpy as np
 
-NAMESPACES = 100  # of one page; the service's limit
-AMONG = 1_000  # matches asked for at least where only some ids count
+NAMESPACE_PAGE_SIZE = 100  # of one page; the service's limit
+MIN_FILTERED_MATCHES = 1_000  # matches asked for at least where only some ids count
 
 
-OURS = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # an id that we may have given
-LOOKS = (0.05, 0.1, 0.2, 0.5, *[1.0] * 10, *[2.0] * 25)  # seconds between looks whether a write is seen
+ROWLINE_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # an id that we may have given
+POLL_INTERVALS_SECONDS = (
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    *[1.0] * 10,
+    *[2.0] * 25,
+)  # seconds between looks whether a write is seen
 
 
 class PineconeVectorStore:
@@ -38,7 +45,7 @@ class PineconeVectorStore:
 
     shared = True
     strongly_consistent = False
-    page = 500
+    upsert_batch_size = 500
 
     def __init__(
         self,
@@ -67,7 +74,9 @@ class PineconeVectorStore:
 
     def missing(self, model: str, namespace: str, ids: Sequence[str]) -> list[str]:
         at = self._at(namespace)
-        fetched = in_parallel(lambda page: at.fetch(model, page).keys(), pages(ids, FETCH_IDS), IN_FLIGHT)
+        fetched = map_in_parallel(
+            lambda page: at.fetch(model, page).keys(), chunk_ids(ids, MAX_FETCH_IDS), MAX_IN_FLIGHT
+        )
         held = {vector_id for page in fetched for vector_id in page}
         return [vector_id for vector_id in ids if vector_id not in held]
 
@@ -79,27 +88,28 @@ class PineconeVectorStore:
     def wait_until_visible(self, positions: Mapping[str, int], dimension: int) -> None:
         def wait(place: tuple[str, int]) -> None:
             namespace, position = place
-            for pause in LOOKS:  # each costs a query
+            for pause in POLL_INTERVALS_SECONDS:  # each costs a query
                 if self._at(namespace).shows(position, dimension):
                     return
                 self._sleep(pause)
             raise TransientError(
-                f"Pinecone does not show yet what was written to namespace {namespace} {sum(LOOKS):.0f} seconds ago; "
+                f"Pinecone does not show yet what was written to namespace {namespace} "
+                f"{sum(POLL_INTERVALS_SECONDS):.0f} seconds ago; "
                 "try again later: nothing is sent again"
             )
 
-        for _ in in_parallel(wait, positions.items(), IN_FLIGHT):
+        for _ in map_in_parallel(wait, positions.items(), MAX_IN_FLIGHT):
             pass
 
     def delete(self, model: str, namespace: str, ids: Sequence[str]) -> None:
-        for _ in in_parallel(self._at(namespace).delete, pages(ids, DELETE_IDS), IN_FLIGHT):
+        for _ in map_in_parallel(self._at(namespace).delete, chunk_ids(ids, MAX_DELETE_IDS), MAX_IN_FLIGHT):
             pass
 
     def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
         token = None
         while True:
             ids, token = self._at(namespace).page(token)
-            if known := [vector_id for vector_id in ids if OURS.fullmatch(vector_id)]:
+            if known := [vector_id for vector_id in ids if ROWLINE_ID.fullmatch(vector_id)]:
                 yield known
             if token is None:
                 return
@@ -112,21 +122,23 @@ class PineconeVectorStore:
         top_k: int,
         among: Sequence[str] | None = None,
     ) -> list[Match]:
-        asked = min(top_k if among is None else max(10 * top_k, AMONG), TOP_K)
+        asked = min(top_k if among is None else max(10 * top_k, MIN_FILTERED_MATCHES), MAX_TOP_K)
         probe = vector.tolist()
-        answers = list(in_parallel(lambda name: self._at(name).nearest(model, probe, asked), namespaces, IN_FLIGHT))
+        answers = list(
+            map_in_parallel(lambda name: self._at(name).nearest(model, probe, asked), namespaces, MAX_IN_FLIGHT)
+        )
         found = [match for answer in answers for match in answer]
         if among is None:
-            return best(found, top_k)
+            return top_matches(found, top_k)
         wanted = set(among)
         hits = [match for match in found if match.vector_id in wanted]
         # a full answer says nothing about what comes behind its last match
         full = {answer[-1].namespace: answer[-1].score for answer in answers if len(answer) == asked}
         floor = max(full.values(), default=-math.inf)
         if not full or len(hits) == len(wanted) or sum(match.score >= floor for match in hits) >= top_k:
-            return best(hits, top_k)
+            return top_matches(hits, top_k)
         elsewhere = [match for match in hits if match.namespace not in full]
-        return best([*elsewhere, *self._compared(model, list(full), vector, among)], top_k)
+        return top_matches([*elsewhere, *self._compared(model, list(full), vector, among)], top_k)
 
     def models(self) -> list[str]:
         return ["any"]
@@ -134,8 +146,8 @@ class PineconeVectorStore:
     def namespaces(self) -> Iterator[str]:
         token = None
         while True:
-            names, token = self._connection.namespaces(token, NAMESPACES)
-            yield from filter(None, map(ours, names))
+            names, token = self._connection.namespaces(token, NAMESPACE_PAGE_SIZE)
+            yield from filter(None, map(from_pinecone_name, names))
             if token is None:
                 return
 
@@ -159,14 +171,14 @@ class PineconeVectorStore:
             scores = rows @ vector / (np.linalg.norm(rows, axis=1) * np.linalg.norm(vector))
             return [Match(vector_id, namespace, float(score)) for vector_id, score in zip(held, scores, strict=True)]
 
-        places = ((namespace, page) for namespace in namespaces for page in pages(ids, FETCH_IDS))
-        for page in in_parallel(compared, places, IN_FLIGHT):
+        places = ((namespace, page) for namespace in namespaces for page in chunk_ids(ids, MAX_FETCH_IDS))
+        for page in map_in_parallel(compared, places, MAX_IN_FLIGHT):
             yield from page
 
 
-def pages(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def chunk_ids(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
-def best(matches: list[Match], top_k: int) -> list[Match]:
+def top_matches(matches: list[Match], top_k: int) -> list[Match]:
     return nsmallest(top_k, matches, key=lambda match: (-match.score, match.vector_id))

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from domain.errors import PermanentError, TransientError
-from resources.parallel import in_parallel
-from resources.vectors.pinecone.calls import Namespace, PartlyTaken
-from resources.vectors.pinecone.connection import IN_FLIGHT
-from resources.vectors.pinecone.errors import Refused
+from resources.parallel import map_in_parallel
+from resources.vectors.pinecone.calls import Namespace, PartialUpsert
+from resources.vectors.pinecone.connection import MAX_IN_FLIGHT
+from resources.vectors.pinecone.errors import RequestRejected
 
 if TYPE_CHECKING:
     from pinecone import Vector
 
-TOLERATED = 3  # failed requests of one upsert that are repeated; more say that the service is not well
-PAUSE = 1.0  # seconds before they are
+MAX_RETRIED_REQUESTS = 3  # failed requests of one upsert that are repeated; more say that the service is not well
+RETRY_DELAY_SECONDS = 1.0  # seconds before they are
 
 
 class Upsert:
@@ -32,14 +32,14 @@ class Upsert:
 
     def run(self, requests: Iterable[list[Vector]], sleep: Callable[[float], None]) -> None:
         """Raises TransientError for what failed to the end, PermanentError for a vector that is refused."""
-        for _ in in_parallel(self._attempt, requests, IN_FLIGHT):
+        for _ in map_in_parallel(self._attempt, requests, MAX_IN_FLIGHT):
             pass
         if not self._failed:
             return
         if not self._answered:  # nothing came through: the SDK has waited long enough
             raise self._failed[0][1]
-        sleep(PAUSE)
-        for _ in in_parallel(self._send, [request for request, _ in self._failed], IN_FLIGHT):
+        sleep(RETRY_DELAY_SECONDS)
+        for _ in map_in_parallel(self._send, [request for request, _ in self._failed], MAX_IN_FLIGHT):
             pass
 
     def _attempt(self, request: list[Vector]) -> None:
@@ -48,9 +48,9 @@ class Upsert:
             self._send(request)
         except TransientError as failure:
             with self._lock:
-                self._answered += isinstance(failure, PartlyTaken)
+                self._answered += isinstance(failure, PartialUpsert)
                 self._failed.append((request, failure))
-                if len(self._failed) > TOLERATED:
+                if len(self._failed) > MAX_RETRIED_REQUESTS:
                     raise
         else:
             with self._lock:
@@ -59,7 +59,7 @@ class Upsert:
     def _send(self, request: list[Vector]) -> None:
         try:
             position = self._namespace.upsert(request)
-        except Refused as refusal:
+        except RequestRejected as refusal:
             failure = refusal
         else:
             with self._lock:

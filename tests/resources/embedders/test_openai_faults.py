@@ -9,9 +9,9 @@ import pytest
 
 from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
 from resources.embedders.concurrency_limiter import ConcurrencyLimiter
-from resources.embedders.errors import LONGEST_REASON, ServiceTrouble, without_secrets
+from resources.embedders.errors import MAX_REASON_LENGTH, ServiceError, redact
 from resources.embedders.openai import OpenAIEmbedder
-from resources.embedders.openai_client import LONGEST_WAIT
+from resources.embedders.openai_client import MAX_RETRY_AFTER_SECONDS
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_embeddings import vector
 from tests.stand_ins.openai_server import KEY, OpenAIServer
@@ -105,12 +105,12 @@ def test_the_pause_is_the_one_that_the_service_asks_for(
     assert pauses == [pause]
 
 
-@pytest.mark.parametrize("headers", [{"retry-after": f"{LONGEST_WAIT + 1}"}, {"x-should-retry": "false"}])
+@pytest.mark.parametrize("headers", [{"retry-after": f"{MAX_RETRY_AFTER_SECONDS + 1}"}, {"x-should-retry": "false"}])
 def test_a_wait_too_long_or_in_vain_is_left_to_the_run(
     headers: dict[str, str], openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
 ) -> None:
     server.faults.append(Fault("rate_limit", headers=headers))
-    with pytest.raises(ServiceTrouble, match="asks us to slow down: Rate limit reached"):
+    with pytest.raises(ServiceError, match="asks us to slow down: Rate limit reached"):
         openai.embed(["one"])
     assert (server.stats.requests, pauses) == (1, [])
 
@@ -121,12 +121,12 @@ def test_after_a_429_the_whole_process_waits_and_asks_half_as_much(
     """Of two embedders of one process the second has met no limit itself; it pauses all the same."""
     first, second = connect(in_flight=4, max_retries=0), connect(in_flight=4)
     server.faults.append(Fault("rate_limit", headers={"retry-after": "3"}))
-    with pytest.raises(ServiceTrouble):
+    with pytest.raises(ServiceError):
         first.embed(["one"])
     assert pauses == []
     second.embed(["two"])
     assert pauses == [3.0]
-    assert second._wire._pace is first._wire._pace
+    assert second._client._limiter is first._client._limiter
 
 
 def test_requests_at_once_are_halved_for_a_burst_and_grow_again_one_by_one() -> None:
@@ -200,7 +200,7 @@ def test_a_question_that_is_not_answered_takes_no_longer_than_its_patience(
 ) -> None:
     server.faults.append(Fault("timeout", always=True))
     with pytest.raises(TransientError, match="did not answer in time"):
-        connect(patience=0.2, clock=time.monotonic).embed(["one"])
+        connect(query_timeout=0.2, clock=time.monotonic).embed(["one"])
     assert server.stats.requests == 1
 
 
@@ -276,7 +276,7 @@ def everything_told(embedder: OpenAIEmbedder) -> str:
 
 
 def test_a_reason_is_kept_short() -> None:
-    assert len(without_secrets("word " * 200, KEY)) == LONGEST_REASON + 1
+    assert len(redact("word " * 200, KEY)) == MAX_REASON_LENGTH + 1
 
 
 def test_a_lost_answer_is_asked_for_again_and_only_the_one_we_got_is_counted(

@@ -92,8 +92,8 @@ def test_bytes_that_change_on_their_way_are_refused_by_the_service(
     """The checksum is that of what we read, not of what happens to be sent."""
     from resources.objects import s3_upload
 
-    real = s3_upload._at_once
-    monkeypatch.setattr(s3_upload, "_at_once", lambda *given: real(given[0], given[1], b"other", given[3]))
+    real = s3_upload._put
+    monkeypatch.setattr(s3_upload, "_put", lambda *given: real(given[0], given[1], b"other", given[3]))
     told = failure(lambda: store.put("a/b", io.BytesIO(b"bytes")))
     assert isinstance(told, TransientError)
     assert "did not arrive as they were sent (BadDigest)" in str(told)
