@@ -13,6 +13,7 @@ from domain.documents.statuses import unexplained_end
 from domain.errors import RowlineError
 from operations.services import Services
 from pipelines.resources import NAMES
+from resources.dagster_instance.loggers import STEP_LOGGER
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
 from settings.settings import PROJECT_ROOT, Settings
 
@@ -79,7 +80,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
     from pipelines.definitions import defs
 
     # of a document that waits for an order, it warns of each check whose asset was not made, as if that were amiss
-    logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
+    logging.getLogger(STEP_LOGGER).setLevel(logging.ERROR)
     version = services.ledger.documents.latest(document_id)
     # a daemon over the same ledger need not run it too
     services.ledger.documents.mark_requested([(document_id, version.version, version.attempt)])
