@@ -1,6 +1,6 @@
 """The inbox in a folder: `ROWLINE_HOME/inbox/<organization>/[<template>/]<file>`.
 
-Taken files move to `.taken/`, refused ones to `.refused/` with the reason beside them; both stay in the
+Uploaded files move to `.taken/`, refused ones to `.refused/` with the reason beside them; both stay in the
 organization's folder.
 """
 
@@ -19,12 +19,12 @@ from resources.inbox.protocol import ARCHIVE_FOLDER, REASON_FILE, REJECTED_FOLDE
 
 @dataclass(frozen=True, slots=True)
 class FolderInbox:
-    """The body of `Inbox` over a folder. A file has a time of change, and is complete when it stopped changing."""
+    """`Inbox` over a folder. A file is complete when it has stopped changing, by its size and time of change."""
 
     folder: Path
 
     def files(self) -> list[InboxFile]:
-        found = []
+        files = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(_file_paths(self.folder)):
@@ -32,10 +32,10 @@ class FolderInbox:
                 organization = organization_of(inside)
                 if organization is not None and path.is_file():
                     state = path.stat()
-                    found.append(InboxFile(organization, inside, state.st_size, state.st_mtime_ns))
+                    files.append(InboxFile(organization, inside, state.st_size, state.st_mtime_ns))
         except OSError as error:
             raise TransientError(f"The inbox {self.folder} cannot be read: {error.strerror}") from error
-        return found
+        return files
 
     @contextmanager
     def open(self, file: InboxFile, max_bytes: int) -> Iterator[BinaryIO]:
@@ -68,11 +68,11 @@ class FolderInbox:
         if versions is None:
             return _delete_files(inbox / ARCHIVE_FOLDER / document_id, dry_run)
         return sum(
-            _delete_files(inbox / ARCHIVE_FOLDER / archive_path(document_id, number), dry_run) for number in versions
+            _delete_files(inbox / ARCHIVE_FOLDER / archive_path(document_id, version), dry_run) for version in versions
         )
 
     def _move(self, file: InboxFile, place: str, folder: str, reason: str | None = None) -> None:
-        """Into a folder of its own, under its own name: a longer name might not be allowed."""
+        """Into a folder of its own, under its own name: a longer one might be too long."""
         target = self.folder / file.organization_id / place / folder
         try:
             target.mkdir(parents=True, exist_ok=True)
@@ -94,9 +94,9 @@ def _delete_files(folder: Path, dry_run: bool) -> int:
 
 
 def _file_paths(folder: Path) -> Iterator[Path]:
-    """Every file under a folder that may be there to be read; what was taken before is not looked through again.
+    """Every file under a folder that may be an upload; archived files are not listed again.
 
-    Raises OSError, where `Path.glob` takes a folder that it may not read for empty.
+    Raises OSError, whereas `Path.glob` treats a folder that it may not read as empty.
     """
 
     def refuse(error: OSError) -> None:

@@ -1,4 +1,4 @@
-"""E-mail by SMTP: one message to one recipient, step by step, so that it is known how far it came."""
+"""E-mail by SMTP: one message to one recipient, command by command, so that it is known how far it got."""
 
 import re
 import smtplib
@@ -20,7 +20,7 @@ DEFAULT_SUBJECT = "Rowline"
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """Not repeatable once the server was given the text: it may have taken it, and mail does not look for doubles."""
+    """Not repeatable once the server has the text: it may have accepted it, and mail has no deduplication."""
 
     url: str = field(repr=False)
     sender: str
@@ -29,15 +29,15 @@ class Email:
     repeatable: bool = False
     concurrency: int = 2
 
-    def send(self, notice: Notification) -> Outcome:
+    def send(self, notification: Notification) -> Outcome:
         handed_over = False
         try:
             with self._opened() as server:
                 _expect(server.mail(_bare_address(self.sender)), 250)
-                _expect(server.rcpt(str(notice.recipient)), 250, 251)
+                _expect(server.rcpt(str(notification.recipient)), 250, 251)
                 _expect(server.docmd("DATA"), 354)
                 handed_over = True
-                server.send(_dot_stuff(build_message(notice, self.sender).as_bytes(policy=SMTP)))
+                server.send(_dot_stuff(build_message(notification, self.sender).as_bytes(policy=SMTP)))
                 _expect_accepted(server.getreply()[0])
         except _Rejection as error:
             return error.outcome
@@ -50,7 +50,7 @@ class Email:
         return SENT
 
     def check(self) -> None:
-        """Connect, and sign in where there is a user. Raises MailServerUnusable."""
+        """Connect, and sign in if there is a user. Raises MailServerUnusable."""
         try:
             with self._opened():
                 pass
@@ -64,11 +64,11 @@ class Email:
 
 
 class MailServerUnusable(PermanentError):
-    """The mail server does not let us in."""
+    """The mail server cannot be used with these settings."""
 
 
 class _Session:
-    """A connection that is signed in. How it is taken leave of changes nothing any more."""
+    """A connection that is signed in. Errors while it is closed are ignored: the outcome is known by then."""
 
     def __init__(self, email: Email) -> None:
         self._email = email
@@ -102,7 +102,7 @@ class _Session:
 
 
 class _Rejection(Exception):
-    """An answer that is not the one that a step needs; its text may repeat the address, so only the number is told."""
+    """An answer that is not the one that a step needs; its text may repeat the address, so only the code is shown."""
 
     def __init__(self, code: int) -> None:
         said = f"The mail server answered {code}"
@@ -111,32 +111,35 @@ class _Rejection(Exception):
         self.outcome = Outcome("refused" if code >= 500 else "retryable", f"{said}: {why}")
 
 
-def _expect(answer: tuple[int, bytes], *good: int) -> None:
-    if answer[0] not in good:
-        if answer[0] == -1:
+def _expect(reply: tuple[int, bytes], *accepted: int) -> None:
+    if reply[0] not in accepted:
+        if reply[0] == -1:
             raise smtplib.SMTPServerDisconnected("closed")
-        raise _Rejection(answer[0])
+        raise _Rejection(reply[0])
 
 
 def _expect_accepted(code: int) -> None:
-    """The answer to the text: only a refusal says that it was not taken; anything else but a yes says nothing."""
+    """The reply to the text: only an error code says that it was not accepted.
+
+    Anything else but success says nothing.
+    """
     if 400 <= code < 600:
         raise _Rejection(code)
     if not 200 <= code < 300:
         raise smtplib.SMTPServerDisconnected("no answer")
 
 
-def build_message(notice: Notification, sender: str) -> EmailMessage:
-    """The mail: the same Message-ID and date however often it is sent."""
+def build_message(notification: Notification, sender: str) -> EmailMessage:
+    """The mail, with the same Message-ID and date however often it is sent."""
     message = EmailMessage(policy=SMTP)
     name, address = parseaddr(sender)
     message["From"] = Address(name, addr_spec=address)
-    message["To"] = Address(addr_spec=str(notice.recipient))
-    message["Subject"] = notice.subject or DEFAULT_SUBJECT
-    message["Date"] = format_datetime(notice.created_at)
-    message["Message-ID"] = f"<{notice.notice_id}@{address.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"  # nobody's holiday reply answers it
-    message.set_content(notice.message, charset="utf-8")
+    message["To"] = Address(addr_spec=str(notification.recipient))
+    message["Subject"] = notification.subject or DEFAULT_SUBJECT
+    message["Date"] = format_datetime(notification.created_at)
+    message["Message-ID"] = f"<{notification.notice_id}@{address.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"  # no auto-reply answers it
+    message.set_content(notification.message, charset="utf-8")
     return message
 
 
@@ -145,6 +148,6 @@ def _bare_address(sender: str) -> str:
 
 
 def _dot_stuff(text: bytes) -> bytes:
-    """As DATA wants it: lines end in CRLF, one that begins with a dot has another, a dot alone ends it."""
+    """The text for DATA: lines end in CRLF, a leading dot is doubled, a single dot ends it (RFC 5321, 4.5.2)."""
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", text)
     return re.sub(rb"(?m)^\.", b"..", lines.removesuffix(b"\r\n") + b"\r\n") + b".\r\n"

@@ -1,4 +1,4 @@
-"""One POST in bounded time, and how it ended: certainly not sent, answered, or nobody knows."""
+"""One POST in bounded time, and its outcome: certainly not sent, answered, or unknown."""
 
 import asyncio
 import json
@@ -14,15 +14,15 @@ from domain.backoff import parse_retry_after
 from domain.notifications.retry_policy import SENT, Outcome
 
 TIMEOUT_SECONDS = 20.0  # for all of it: name, connection, request and answer
-RETRYABLE_STATUSES = (425, 429, 503)  # certainly not, by what these mean (RFC 9110, 8470, 6585)
-MAX_RESPONSE_BYTES = 64 * 1024  # bytes that are read of an answer
+RETRYABLE_STATUSES = (425, 429, 503)  # certainly not processed, by their meaning (RFC 9110, 8470, 6585)
+MAX_RESPONSE_BYTES = 64 * 1024  # bytes read of a response
 
 
 _has_secret_url: ContextVar[bool] = ContextVar("_secret", default=False)
 
 
 class _RedactingFilter(logging.Filter):
-    """httpx writes down each address that it asks; those of Slack and of webhooks are secrets."""
+    """httpx logs each URL that it requests; those of Slack and of webhooks are secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not _has_secret_url.get()
@@ -33,7 +33,7 @@ _REDACTING_FILTER = _RedactingFilter()
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What goes where. `host` is the name that is meant where `address` holds an IP address in its place."""
+    """One request. `host` is the name to send if `address` holds an IP address instead."""
 
     address: str
     body: bytes
@@ -49,21 +49,21 @@ class Response:
 
 
 def post(request: Post, service: str, seconds: float = TIMEOUT_SECONDS, direct: bool = False) -> Response | Outcome:
-    """The answer; else why there is none. `direct`: past the proxies that the environment names."""
-    under_way = [False]
+    """The response, else the outcome without one. `direct`: ignores the proxies of the environment."""
+    sending = [False]
     try:
-        return asyncio.run(asyncio.wait_for(_send(request, under_way, direct), seconds))
+        return asyncio.run(asyncio.wait_for(_send(request, sending, direct), seconds))
     except TimeoutError:
-        trouble = f"gave no whole answer within {seconds:g} s"
+        reason = f"gave no whole answer within {seconds:g} s"
     except _network_errors() as error:
-        trouble = f"could not be reached ({type(error).__name__})"
-    if under_way[0]:
-        return Outcome("unconfirmed", f"{service} took the message and its answer was lost: it {trouble}")
-    return Outcome("retryable", f"{service} {trouble}")
+        reason = f"could not be reached ({type(error).__name__})"
+    if sending[0]:
+        return Outcome("unconfirmed", f"{service} took the message and its answer was lost: it {reason}")
+    return Outcome("retryable", f"{service} {reason}")
 
 
 def classify_response(answer: Response, service: str, why: str = "") -> Outcome:
-    """How a message ended by its answer; anything of 2xx is a yes."""
+    """The outcome of a message by its response; any 2xx is success."""
     if 200 <= answer.status < 300:
         return SENT
     said = f"{service} answered {answer.status}{f': {why}' if why else ''}"
@@ -71,12 +71,12 @@ def classify_response(answer: Response, service: str, why: str = "") -> Outcome:
         return Outcome("refused", f"{said}, a redirect, which is not followed; name the address itself")
     if answer.status in RETRYABLE_STATUSES:
         return Outcome("retryable", said, parse_retry_after(answer.headers, datetime.now(UTC)))
-    if answer.status == 408 or answer.status >= 500:  # it broke, or one on the way gave up: it may have been taken
+    if answer.status == 408 or answer.status >= 500:  # the service or a proxy failed: it may have been accepted
         return Outcome("unconfirmed", said)
     return Outcome("refused", said)
 
 
-async def _send(request: Post, under_way: list[bool], direct: bool) -> Response:
+async def _send(request: Post, sending: list[bool], direct: bool) -> Response:
     import httpx
 
     _has_secret_url.set(True)  # in the context of this task alone
@@ -84,7 +84,7 @@ async def _send(request: Post, under_way: list[bool], direct: bool) -> Response:
 
     async def trace(event: str, _: Any) -> None:
         # from the first byte of the request on, the service may have all of it
-        under_way[0] = under_way[0] or event.endswith("send_request_headers.started")
+        sending[0] = sending[0] or event.endswith("send_request_headers.started")
 
     extensions: dict[str, Any] = {"trace": trace}
     headers = dict(request.headers)
@@ -114,5 +114,5 @@ def _network_errors() -> tuple[type[Exception], ...]:
 
 
 def canonical_json(document: Any) -> bytes:
-    """Canonical JSON: sorted, without spaces, as signatures want it."""
+    """Canonical JSON for signatures: sorted keys, no spaces."""
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""Slack: an incoming webhook, which posts into the one channel that it was made for."""
+"""Slack: an incoming webhook, which posts into one channel."""
 
 from dataclasses import dataclass, field
 
@@ -19,15 +19,15 @@ KNOWN_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """Not repeatable: Slack knows no key of ours, and shows twice what it is given twice."""
+    """Not repeatable: Slack has no idempotency key, and shows a message twice that is sent twice."""
 
     address: str = field(repr=False)
     seconds: float = TIMEOUT_SECONDS
     repeatable: bool = False
     concurrency: int = 1  # Slack takes one message a second
 
-    def send(self, notice: Notification) -> Outcome:
-        answer = post(self._request({"text": format_text(notice)}), "Slack", self.seconds)
+    def send(self, notification: Notification) -> Outcome:
+        answer = post(self._request({"text": format_text(notification)}), "Slack", self.seconds)
         if isinstance(answer, Outcome):
             return answer
         if answer.status == 200 and answer.text.strip() != "ok":
@@ -35,7 +35,7 @@ class Slack:
         return classify_response(answer, "Slack", self._why(answer))
 
     def check(self) -> str | None:
-        """Why Slack would not take a message; None where it would. Nothing is said: the message has no text."""
+        """Why Slack would not accept a message; None if it would. Nothing is posted: the message has no text."""
         answer = post(self._request({}), "Slack", self.seconds)
         if isinstance(answer, Outcome):
             return answer.reason
@@ -50,17 +50,17 @@ class Slack:
         return Post(self.address, canonical_json(document), {"Content-Type": "application/json"})
 
     def _why(self, answer: Response) -> str:
-        """Slack's own word for it, where it is one: an answer may repeat what must not be repeated."""
+        """Slack's error code, if it is one: any other text may repeat what must not be shown."""
         word = answer.text.strip()
         if word in KNOWN_ERRORS:
             return f"{word}; make a new webhook in Slack and set SLACK_WEBHOOK_URL"
         return word if word.replace("_", "").isalpha() and word.isascii() and len(word) < 40 else ""
 
 
-def format_text(notice: Notification) -> str:
+def format_text(notification: Notification) -> str:
     """The subject in bold, then the message; what Slack would read as a command or a mention is written as text."""
     subject, message = (
         text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        for text in (notice.subject, notice.message)
+        for text in (notification.subject, notification.message)
     )
     return f"*{subject.replace('*', '∗')}*\n{message}" if subject else message

@@ -1,15 +1,15 @@
-"""Files that events name: where an organization's apps put them in the object storage, and nowhere else."""
+"""Files that events name, from the organization's folder of the object storage and nowhere else."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from domain.errors import NotFound, PermanentError
 from domain.events.file_paths import in_store
 from resources.objects.protocol import ObjectStore
 from resources.objects.s3 import S3ObjectStore
-from resources.objects.s3_bucket import Bucket
+from resources.objects.s3_bucket import Bucket, BucketStream
 from resources.objects.s3_errors import MISSING_OBJECT, error_code
 from resources.objects.streams import check_size
 
@@ -26,7 +26,7 @@ class EventFiles:
     def open(self, organization_id: str, file_path: str) -> Iterator[BinaryIO]:
         """The file as a stream.
 
-        Raises InvalidRequest for a path that is not the organization's, NotFound where none is.
+        Raises InvalidRequest for a path that is not the organization's, NotFound if there is none.
         """
         bucket = self.objects.bucket if isinstance(self.objects, S3ObjectStore) else None
         named = in_store(file_path, organization_id, self.folder, (bucket.name, bucket.prefix) if bucket else None)
@@ -46,7 +46,7 @@ class EventFiles:
 
     @contextmanager
     def _open_in_bucket(self, bucket: Bucket, key: str, whole: bool) -> Iterator[BinaryIO]:
-        """What somebody else put there: its SHA-256 is not stored beside it, unlike that of an object of ours."""
+        """An object that somebody else put there: unlike ours it has no SHA-256 stored with it."""
         from botocore.exceptions import ClientError
 
         tried = f"{key} cannot be read in"
@@ -62,17 +62,4 @@ class EventFiles:
             raise NotFound(f"There is no file {key} in {bucket}; put it there before its event is sent")
         with closing(answer["Body"]) as body:
             check_size(answer["ContentLength"], self.max_bytes)  # before a byte of it is paid for
-            yield cast(BinaryIO, _Stream(bucket, tried, body))
-
-
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    """The body of an answer, whose breaking off is told in our words."""
-
-    bucket: Bucket
-    tried: str
-    body: Any
-
-    def read(self, size: int = -1) -> bytes:
-        with self.bucket.translate_errors(self.tried):
-            return cast(bytes, self.body.read(size))
+            yield cast(BinaryIO, BucketStream(bucket, tried, body))

@@ -1,4 +1,4 @@
-"""Troubles with S3: botocore's errors in our grammar, with nothing that the service said but its error code."""
+"""Errors of S3: botocore's errors as ours, with nothing of the response but its error code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CHECKSUM = "the bytes do not fit their checksum; upload the file again"
 _BROKEN = "the connection broke; try again"
 _ADDRESS = "check OBJECT_STORE, S3_ENDPOINT_URL and AWS_DEFAULT_REGION"
 
-# What no waiting changes: somebody has to correct the deployment.
+# No retry helps: somebody has to correct the deployment.
 _CONFIGURATION_CODES = {
     "InvalidAccessKeyId": _KEY,
     "SignatureDoesNotMatch": _SIGNATURE,
@@ -67,7 +67,7 @@ _ALTERED_CODES = {
 
 
 class StorageFull(PermanentError):
-    """The service takes no more bytes until somebody makes room."""
+    """The service accepts no more bytes until somebody makes room."""
 
 
 class AlteredObject(PermanentError):
@@ -78,7 +78,7 @@ class AlteredObject(PermanentError):
 def translate_errors(tried: str) -> Iterator[None]:
     """What botocore raises inside the block becomes `<what was tried>: <why>; <what to do>`.
 
-    Without a cause: its text repeats what the service said, which may be a key or a signed address.
+    Without a cause: its text repeats the response, which may hold a key or a signed URL.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -94,12 +94,12 @@ def translate_errors(tried: str) -> Iterator[None]:
 
 
 def unexpected_response(tried: str) -> TransientError:
-    """An answer with status 200 that S3 would not give: a proxy or a page of a portal answered."""
+    """A response with status 200 that is not one of S3: a proxy or a portal answered."""
     return TransientError(f"{tried}: the answer is not one of S3; check S3_ENDPOINT_URL and proxies, then try again")
 
 
 def error_code(error: ClientError) -> str:
-    """S3's word for what is wrong, or the HTTP status; nothing else of the answer is ever repeated."""
+    """S3's error code, or the HTTP status; nothing else of the response is ever repeated."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     return code if re.fullmatch(r"\w{1,60}", code) else str(_status(error))
 
@@ -116,14 +116,14 @@ def _client_error(error: ClientError, tried: str) -> RowlineError:
         return ConfigurationError(f"{tried}: {_CONFIGURATION_CODES[code].format(region=named)}")
     if code in _FULL_CODES or status == 507:
         return StorageFull(f"{tried}: {_FULL}")
-    passing = _transient_reason(code, status)
-    if passing:
-        return TransientError(f"{tried}: {passing}")
+    reason = _transient_reason(code, status)
+    if reason:
+        return TransientError(f"{tried}: {reason}")
     return PermanentError(f"{tried}: the service refuses it ({code}); check OBJECT_STORE and S3_ENDPOINT_URL")
 
 
 def _transient_reason(code: str, status: int) -> str | None:
-    """Why it may go better later, if it may."""
+    """Why a later try may succeed; None if none will."""
     if code in _BUSY_CODES or status in (429, 503):
         return f"the service is busy ({code}); try again later"
     if code in _ALTERED_CODES:
@@ -136,10 +136,10 @@ def _transient_reason(code: str, status: int) -> str | None:
 
 
 def _botocore_error(error: Exception, tried: str) -> RowlineError:
-    """What botocore found out by itself, before or after the wire. The first line that fits is told."""
+    """Errors that botocore raises by itself, before or after the request. The first entry that matches is used."""
     from botocore import exceptions as known
 
-    troubles: list[tuple[tuple[type[Exception], ...], type[RowlineError], str]] = [
+    reasons: list[tuple[tuple[type[Exception], ...], type[RowlineError], str]] = [
         ((known.NoCredentialsError, known.PartialCredentialsError), ConfigurationError, _NONE),
         ((known.ProfileNotFound, known.ConfigNotFound, known.ConfigParseError), ConfigurationError, _PROFILE),
         ((known.CredentialRetrievalError, known.TokenRetrievalError, known.SSOError), ConfigurationError, _EXPIRED),
@@ -149,7 +149,7 @@ def _botocore_error(error: Exception, tried: str) -> RowlineError:
         ((known.FlexibleChecksumError,), AlteredObject, _CHECKSUM),
         ((known.HTTPClientError, known.IncompleteReadError, known.ResponseStreamingError), TransientError, _BROKEN),
     ]
-    for kinds, failure, told in troubles:
+    for kinds, failure, reason in reasons:
         if isinstance(error, kinds):
-            return failure(f"{tried}: {told}")
+            return failure(f"{tried}: {reason}")
     return ConfigurationError(f"{tried}: the request cannot be made ({type(error).__name__}); {_ADDRESS}")

@@ -1,4 +1,4 @@
-"""The calls to one namespace, each one request; answers are read here, and nothing unreadable passes for empty."""
+"""The calls to one namespace, one request each; an unreadable response is an error, never an empty result."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     Response = TypeVar("Response", QueryResponse, FetchResponse, ListResponse)
 
 LIST_PAGE_SIZE = 100  # of one page; the service's limit
-MAX_FETCH_IDS = 100  # they travel in the address
+MAX_FETCH_IDS = 100  # they are part of the URL
 MAX_DELETE_IDS = 1_000  # the service's limit
 MAX_TOP_K = 10_000  # the service's limit
 
 
 class PartialUpsert(TransientError):
-    """The service acknowledges fewer vectors than it was sent."""
+    """The service acknowledges fewer vectors than were sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Namespace:
     name: str
 
     def upsert(self, request: Sequence[Vector]) -> int | None:
-        """Writes the vectors; returns the log position of the write, if told. Raises PartialUpsert."""
+        """Writes the vectors; returns the log position of the write, if reported. Raises PartialUpsert."""
         tried, name = f"upserting into namespace {self.name}", to_pinecone_name(self.name)
-        answer = self.connection.ask(tried, lambda index: index.upsert(vectors=list(request), namespace=name))
+        answer = self.connection.request(tried, lambda index: index.upsert(vectors=list(request), namespace=name))
         if answer.upserted_count != len(request):
             raise PartialUpsert(
                 f"Pinecone took {answer.upserted_count} of {len(request)} vectors while {tried}; try again later"
@@ -47,40 +47,42 @@ class Namespace:
         return answer.response_info.lsn_committed if answer.response_info else None
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Removes vectors; neither they nor the namespace need be there."""
+        """Removes vectors; neither they nor the namespace need exist."""
         name = to_pinecone_name(self.name)
-        self._unless_gone(
+        self._if_present(
             f"deleting from namespace {self.name}", lambda index: index.delete(ids=list(ids), namespace=name)
         )
 
     def drop(self) -> None:
-        """Removes the namespace; it need not be there."""
+        """Removes the namespace; it need not exist."""
         name = to_pinecone_name(self.name)
-        self._unless_gone(f"removing namespace {self.name}", lambda index: index.delete_namespace(name=name))
+        self._if_present(f"removing namespace {self.name}", lambda index: index.delete_namespace(name=name))
 
-    def nearest(self, model: str, probe: list[float], top_k: int) -> list[Match]:
+    def query(self, model: str, probe: list[float], top_k: int) -> list[Match]:
         """The nearest vectors of the model, best first."""
         answer = self._query(probe, top_k, {MODEL_FIELD: {"$eq": model}})
         return [Match(match.id, self.name, match.score) for match in answer.matches] if answer else []
 
-    def shows(self, position: int, dimension: int) -> bool:
-        """Whether queries have come as far as this position of the log."""
+    def is_visible(self, position: int, dimension: int) -> bool:
+        """Whether queries have reached this position of the log."""
         answer = self._query([1.0] + [0.0] * (dimension - 1), 1, None)
-        told = answer.response_info if answer else None
-        if told is not None and told.lsn_reconciled is None:
-            return True  # a service that says nothing of its log is believed to show what it has acknowledged
-        return told is not None and told.is_reconciled(position)
+        info = answer.response_info if answer else None
+        if info is not None and info.lsn_reconciled is None:
+            return True  # a service that reports no log position is taken to show what it has acknowledged
+        return info is not None and info.is_reconciled(position)
 
     def fetch(self, model: str, ids: Sequence[str]) -> dict[str, list[float]]:
-        """The numbers of those vectors that are held and of the model."""
+        """The values of those vectors that exist and belong to the model."""
         name = to_pinecone_name(self.name)
         answer = self._read("fetching from", lambda index: index.fetch(ids=list(ids), namespace=name))
-        held = answer.vectors.items() if answer else ()
+        stored = answer.vectors.items() if answer else ()
         return {
-            vector_id: vector.values for vector_id, vector in held if (vector.metadata or {}).get(MODEL_FIELD) == model
+            vector_id: vector.values
+            for vector_id, vector in stored
+            if (vector.metadata or {}).get(MODEL_FIELD) == model
         }
 
-    def page(self, token: str | None) -> tuple[list[str], str | None]:
+    def list_page(self, token: str | None) -> tuple[list[str], str | None]:
         """The ids of one page, and the token of the next page, if there is one."""
         name = to_pinecone_name(self.name)
         answer = self._read(
@@ -98,16 +100,16 @@ class Namespace:
         )
 
     def _read(self, verb: str, request: Callable[[Index], Response]) -> Response | None:
-        """The answer, None where the namespace is not there. One that says neither which namespace it is of nor what
-        it cost is not Pinecone's: the SDK would read any JSON as no matches (law 8)."""
+        """The response, None if the namespace does not exist. One with neither its namespace nor its usage is not
+        Pinecone's: the SDK would read any JSON as no matches."""
         tried = f"{verb} namespace {self.name}"
-        answer: Response | None = self._unless_gone(tried, request)
+        answer: Response | None = self._if_present(tried, request)
         if answer is not None and answer.usage is None and answer.namespace != to_pinecone_name(self.name):
             raise unreadable_response(tried)
         return answer
 
-    def _unless_gone(self, tried: str, request: Callable[[Index], Any]) -> Any:
+    def _if_present(self, tried: str, request: Callable[[Index], Any]) -> Any:
         try:
-            return self.connection.ask(tried, request)
+            return self.connection.request(tried, request)
         except NamespaceNotFound:
             return None

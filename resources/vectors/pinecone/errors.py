@@ -1,4 +1,4 @@
-"""Troubles with Pinecone: the SDK's errors in our grammar, with nothing secret in them."""
+"""Errors of Pinecone: the SDK's errors as ours, with nothing secret in them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from pinecone.errors import ApiError, PineconeError
 
 MAX_REASON_LENGTH = 300
-GRPC_NOT_FOUND = 5  # grpc's code for a thing inside the index; an index that is gone has no code
+GRPC_NOT_FOUND = 5  # gRPC's code for something inside the index; a missing index has no code
 
 
 class RequestRejected(PermanentError):
-    """The service does not take what a request holds: too large, or something in it is wrong."""
+    """The service rejects the content of a request: too large, or invalid."""
 
 
 class NamespaceNotFound(PermanentError):
-    """The namespace is not there, which a delete takes for done."""
+    """The namespace does not exist, which counts as success for a delete."""
 
 
 def translate_error(error: PineconeError, tried: str, secret: str) -> RowlineError:
-    """What happened and what to do, where `tried` is what we did ("upserting into namespace org_acme").
+    """What happened and what to do; `tried` is what we did ("upserting into namespace org_acme").
 
-    To be raised outside of the `except`: the SDK's error repeats what the service said, and is not to hang on ours.
+    Raise the result outside of the `except`: the SDK's error repeats the response and must not become its cause.
     """
     from pinecone.errors import ApiError, PineconeConnectionError, PineconeTimeoutError, ResponseParsingError
 
@@ -43,7 +43,7 @@ def translate_error(error: PineconeError, tried: str, secret: str) -> RowlineErr
 
 
 def unreadable_response(tried: str) -> TransientError:
-    """An answer that says nothing about what was asked: never taken for an empty one (law 8)."""
+    """A response that does not answer the request: an error, never an empty result."""
     return TransientError(
         f"Pinecone answered something that cannot be read while {tried}; a proxy may stand in between. Try again later"
     )

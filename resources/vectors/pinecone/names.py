@@ -10,9 +10,9 @@ DEFAULT_NAMESPACE = "__default__"  # Pinecone's own name for no namespace
 
 
 def to_pinecone_name(namespace: str) -> str:
-    """The namespace itself where Pinecone can hold it, so that other apps find it; else its Punycode, as of a domain.
+    """The namespace itself if Pinecone accepts it, so that other apps find it; else its Punycode, as in domain names.
 
-    Raises PermanentError for one that no encoding makes short enough.
+    Raises PermanentError if the name is too long even encoded.
     """
     plain = (
         namespace.isascii() and not namespace.startswith(PUNYCODE_PREFIX) and namespace not in ("", DEFAULT_NAMESPACE)
@@ -28,7 +28,7 @@ def to_pinecone_name(namespace: str) -> str:
 
 
 def from_pinecone_name(name: str) -> str | None:
-    """The namespace that `physical` gives this name to; None for one that is nobody of ours."""
+    """The namespace that `to_pinecone_name` turns into this name; None if it is no name of ours."""
     if not name.startswith(PUNYCODE_PREFIX):
         return None if name in ("", DEFAULT_NAMESPACE) else name
     try:

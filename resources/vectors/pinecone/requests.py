@@ -22,13 +22,13 @@ FRAME_BYTES = len(b'{"id":"","values":,"metadata":},')
 
 
 def upsert_requests(model: str, namespace: str, batch: VectorBatch) -> Iterator[list[Vector]]:
-    """The batch in requests of at most 1,000 vectors and 1.9 MB, in order; each is made when it is asked for.
+    """The batch in requests of at most 1,000 vectors and 1.9 MB, in order; each is built when it is requested.
 
-    Numbers go from numpy to JSON in one step, in the fewest digits that read back as the same float32: a third of
+    Numbers go from numpy to JSON in one step, in the fewest digits that parse to the same float32: a third of
     the time that lists of floats take, half of the bytes that doubles do. The SDK encodes bodies with orjson, which
     takes a `Fragment` as it stands.
 
-    Raises PermanentError for a vector that Pinecone would refuse, naming it.
+    Raises PermanentError that names a vector which Pinecone would reject.
     """
     from pinecone import Vector
 
@@ -51,7 +51,7 @@ def upsert_requests(model: str, namespace: str, batch: VectorBatch) -> Iterator[
 
 
 def _rejection_reason(row: np.ndarray, metadata: dict[str, Any], size: int) -> str | None:
-    """Why Pinecone would refuse the vector; its SDK and the template's reader see to the types of metadata."""
+    """Why Pinecone would reject the vector; its SDK and the template's reader see to the types of metadata."""
     import numpy as np
 
     if not np.isfinite(row).all() or not row.any():

@@ -164,7 +164,7 @@ def test_the_stand_in_refuses_what_the_service_refuses() -> None:
         asked = {"input_file_id": file["id"], "endpoint": "/v1/embeddings", "completion_window": "24h"}
         batch = batches.create(asked)
         batches.complete()
-        told = batches.retrieve(batch["id"])
-        assert (told["status"], told["errors"]["data"][0]["code"]) == ("failed", code)
+        messages = batches.retrieve(batch["id"])
+        assert (messages["status"], messages["errors"]["data"][0]["code"]) == ("failed", code)
         with pytest.raises(Refusal):
             batches.create(asked | {"completion_window": "1h"})

@@ -86,7 +86,7 @@ def test_long_texts_beside_short_ones_are_embedded() -> None:
 
 
 def test_only_one_long_text_is_in_the_model_at_a_time() -> None:
-    """A long text takes up to 300 MB of working memory; two cores must not double that (law 9)."""
+    """A long text takes up to 300 MB of working memory; two cores must not double that."""
     one_long_text = threading.Lock()
     seen: list[tuple[int, bool]] = []
 

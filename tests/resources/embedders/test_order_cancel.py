@@ -124,7 +124,7 @@ def test_trouble_on_the_way_is_repeated(
 def test_trouble_that_stays_is_told(
     connect: Connect, server: OpenAIServer, operation: str, kind: str, failure: type[Exception]
 ) -> None:
-    """Never taken for an order that is gone (law 8)."""
+    """Never taken for an order that is gone."""
     embedder = connect(max_retries=1)
     service_id = placed(embedder)
     server.faults.append(Fault(kind, operation, always=True))

@@ -142,7 +142,7 @@ def test_the_one_vector_that_is_refused_is_named_and_the_others_arrive(
 
 
 @pytest.mark.parametrize(
-    ("numbers", "metadata", "told"),
+    ("numbers", "metadata", "message"),
     [
         ((0, 0, 0), {}, "all zero"),
         ((1, math.nan, 0), {}, "not finite"),
@@ -157,12 +157,12 @@ def test_the_one_vector_that_is_refused_is_named_and_the_others_arrive(
 def test_a_vector_that_cannot_be_held_is_named_and_not_sent(
     numbers: tuple[float, ...],
     metadata: dict[str, Any],
-    told: str,
+    message: str,
     pinecone: PineconeVectorStore,
     server: PineconeServer,
 ):
     wrong = VectorBatch(["bad"], np.array([numbers], dtype=np.float32), [metadata])
-    with pytest.raises(PermanentError, match=f"^Vector bad .*{told}"):
+    with pytest.raises(PermanentError, match=f"^Vector bad .*{message}"):
         pinecone.upsert(MODEL, "ns", wrong)
     assert server.counters.requests["upsert"] == 0
 

@@ -1,4 +1,4 @@
-"""Wrong settings of Pinecone are told before anything is paid, each with what to do; names fit its rules."""
+"""Wrong settings of Pinecone are reported before anything is paid, each with what to do; names fit its rules."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_store_is_named_by_its_index(connect: Connect):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"api_key": " \n"}, "^PINECONE_API_KEY is empty"),
         ({"api_key": "pcsk_키"}, "^PINECONE_API_KEY .* paste it again$"),
@@ -99,8 +99,8 @@ def test_a_store_is_named_by_its_index(connect: Connect):
         ({"controller_host": "http://127.0.0.1:99999"}, "^PINECONE_CONTROLLER_HOST is no address"),
     ],
 )
-def test_keys_and_addresses_that_cannot_work_are_told(wrong: dict[str, Any], told: str, connect: Connect):
-    with pytest.raises(ConfigurationError, match=told):
+def test_keys_and_addresses_that_cannot_work_are_told(wrong: dict[str, Any], message: str, connect: Connect):
+    with pytest.raises(ConfigurationError, match=message):
         connect(**wrong)
 
 
