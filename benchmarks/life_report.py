@@ -113,7 +113,8 @@ def cleanup_section(results: Results) -> Section:
     note = (
         f"Small documents of ten rows, one of which all of them share; one was processed, the others are copies by SQL "
         f"with their own files, embeddings and vectors ({results['filled']['seconds']:.0f} s), no ANALYZE by hand. "
-        f"Median {1000 * results['median']:.0f} ms, slowest {1000 * results['slowest']:.0f} ms a document. At the end stale / "
+        f"Median {1000 * results['median']:.0f} ms, slowest {1000 * results['slowest']:.0f} ms a document. At the "
+        "end stale / "
         f"missing / wrong: {harm}, files left of them: {results['files_left']}. Load {results['load']:.1f}."
     )
     columns = ("", "s", "ms a document", "vectors deleted")

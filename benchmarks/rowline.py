@@ -1,7 +1,7 @@
 """Rowline on the same work: one process, one Dagster run for each file, as a warm run worker would have it.
 
-Imports, the opening of the instance and a first small document come before the clock and are reported separately. What is on
-the clock begins with the bytes of a file and ends when its rows are searchable and the run is over.
+Imports, the opening of the instance and a first small document come before the clock and are reported separately. What
+is on the clock begins with the bytes of a file and ends when its rows are searchable and the run is over.
 """
 
 import json

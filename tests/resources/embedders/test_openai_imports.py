@@ -23,7 +23,8 @@ def slow(loader, module):
 
 def embed(outcomes):
     try:
-        outcomes.append(len(OpenAIEmbedder(api_key=sys.argv[1], base_url=sys.argv[2], dimension=8).embed(["a"]).vectors))
+        outcomes.append(len(OpenAIEmbedder(api_key=sys.argv[1], base_url=sys.argv[2],
+        dimension=8).embed(["a"]).vectors))
     except AttributeError as error:
         outcomes.append(error)
 
