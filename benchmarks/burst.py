@@ -37,11 +37,11 @@ def burst(uploads: int, say: Any, **settings: str) -> dict[str, Any]:
         )
         say(f"burst: `rowline dev` starts {settings or ''}")
         before = os.getloadavg()[0]
-        with development(folder, chosen, port) as told:
+        with development(folder, chosen, port) as results:
             say(f"burst: {uploads} uploads at once")
-            told.update(measured("benchmarks.burst", {"uploads": uploads, "folder": str(folder)}, folder, chosen))
-        told |= {"left_behind": len(living(folder)), "load": (before, os.getloadavg()[0])}
-    return told
+            results.update(measured("benchmarks.burst", {"uploads": uploads, "folder": str(folder)}, folder, chosen))
+        results |= {"left_behind": len(living(folder)), "load": (before, os.getloadavg()[0])}
+    return results
 
 
 def pour(uploads: int, folder: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ KEY = "benchmark-event-key-0123456789abcdef0123456789"
 
 def measure(events: int, say: Any) -> list[dict[str, Any]]:
     """Each server in turn, three times: so that what the machine does meanwhile meets both."""
-    told: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     with home() as folder:
         settings = environment(
             folder,
@@ -48,8 +48,8 @@ def measure(events: int, say: Any) -> list[dict[str, Any]]:
                     for name, (_, port) in servers.items():
                         say(f"gateway: {name}, round {number + 1}")
                         job = {"port": port, "events": events}
-                        told.append({"server": name, **measured("benchmarks.gateway", job, folder, settings)})
-    return told
+                        results.append({"server": name, **measured("benchmarks.gateway", job, folder, settings)})
+    return results
 
 
 @contextmanager
@@ -125,9 +125,9 @@ def request(events: Sequence[Mapping[str, Any]]) -> bytes:
     return head.encode() + body
 
 
-def table(told: Sequence[Mapping[str, Any]], events: int) -> str:
+def table(results: Sequence[Mapping[str, Any]], events: int) -> str:
     """Medians over the rounds, and Rowline's ratio to the limit of the same round."""
-    rows = {name: [one for one in told if one["server"] == name] for name in ("Rowline", "limit")}
+    rows = {name: [one for one in results if one["server"] == name] for name in ("Rowline", "limit")}
     lines = [f"| {events:,} events, {CLIENTS} clients | Rowline | limit | ratio |", "|---|---|---|---|"]
     for title, key, scale, unit in (
         ("acknowledged, p50", "p50", 1000, "ms"),
@@ -150,8 +150,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=3_000)
     events = parser.parse_args().events
     load = os.getloadavg()[0]
-    told = measure(events, lambda line: print(line, file=sys.stderr))
-    print(table(told, events))
+    results = measure(events, lambda line: print(line, file=sys.stderr))
+    print(table(results, events))
     print(f"\nLoad before and after: {load:.1f}, {os.getloadavg()[0]:.1f}; {os.cpu_count()} cores.")
 
 

@@ -30,44 +30,44 @@ def how(arguments: str) -> list[str]:
     ]
 
 
-def latency_lines(told: dict[str, Any]) -> list[str]:
-    legs = told["legs"]
+def latency_lines(results: dict[str, Any]) -> list[str]:
+    legs = results["legs"]
     return [
         "| upload → searchable, one by one | seconds | target |",
         "| --- | --- | --- |",
-        f"| p50 | {told['p50']:.2f} | ≤ 1.5 |",
-        f"| p95 | {told['p95']:.2f} | |",
+        f"| p50 | {results['p50']:.2f} | ≤ 1.5 |",
+        f"| p95 | {results['p95']:.2f} | |",
         f"| of it until a run is requested (p50) | {legs['requested']:.2f} | |",
         f"| until the run begins work (p50) | {legs['started']:.2f} | |",
         f"| until its version is live (p50) | {legs['completed']:.2f} | |",
-        f"| the very first document | {told['first']:.2f} | |",
-        f"| `rowline dev` up / down | {told['up']:.1f} / {told['down']:.1f} | |",
+        f"| the very first document | {results['first']:.2f} | |",
+        f"| `rowline dev` up / down | {results['up']:.1f} / {results['down']:.1f} | |",
         "",
-        f"{told['uploads']} uploads of {told['rows']} rows, a search every 20 ms. Processes left behind: "
-        f"{told['left_behind']}. Load {told['load'][0]:.1f} to {told['load'][1]:.1f}.",
+        f"{results['uploads']} uploads of {results['rows']} rows, a search every 20 ms. Processes left behind: "
+        f"{results['left_behind']}. Load {results['load'][0]:.1f} to {results['load'][1]:.1f}.",
         "",
     ]
 
 
-def burst_lines(uploads: int, told: dict[str, Any]) -> list[str]:
-    runs = ", ".join(f"{number} of `{job}`" for job, number in sorted(told["runs"].items()))
+def burst_lines(uploads: int, results: dict[str, Any]) -> list[str]:
+    runs = ", ".join(f"{number} of `{job}`" for job, number in sorted(results["runs"].items()))
     return [
         f"| {uploads} workbooks of 20 rows at once | seconds | target |",
         "| --- | --- | --- |",
-        f"| all are taken | {told['taken']:.1f} | |",
-        f"| all are searchable | {told['done']:.1f} | {'≤ 60' if uploads == 500 else ''} |",
+        f"| all are taken | {results['taken']:.1f} | |",
+        f"| all are searchable | {results['done']:.1f} | {'≤ 60' if uploads == 500 else ''} |",
         "",
-        f"Ended as {told['standing']}, by runs: {runs}. Processes left behind: {told['left_behind']}. "
-        f"Load {told['load'][0]:.1f} to {told['load'][1]:.1f}.",
+        f"Ended as {results['standing']}, by runs: {runs}. Processes left behind: {results['left_behind']}. "
+        f"Load {results['load'][0]:.1f} to {results['load'][1]:.1f}.",
         "",
     ]
 
 
-def alone_lines(uploads: int, sample: int, told: dict[str, Any]) -> list[str]:
-    reckoned = told["done"] / sample * uploads
+def alone_lines(uploads: int, sample: int, results: dict[str, Any]) -> list[str]:
+    reckoned = results["done"] / sample * uploads
     return [
-        f"One plain run each (`RUN_LAUNCHER=dagster`): {sample} workbooks at once took {told['done']:.1f} s; "
+        f"One plain run each (`RUN_LAUNCHER=dagster`): {sample} workbooks at once took {results['done']:.1f} s; "
         f"{uploads} would take {reckoned:.0f} s (reckoned, not measured). "
-        f"Load {told['load'][0]:.1f} to {told['load'][1]:.1f}.",
+        f"Load {results['load'][0]:.1f} to {results['load'][1]:.1f}.",
         "",
     ]

@@ -41,22 +41,29 @@ def measure(uploads: int, say: Any) -> dict[str, Any]:
             folder, EMBEDDING_PROVIDER="local", DAGSTER_PORT=str(port), GATEWAY_PORT=str(free_port())
         )
         say("latency: `rowline dev` starts")
-        with development(folder, settings, port) as told:
+        with development(folder, settings, port) as results:
             say(f"latency: {uploads} uploads one by one")
-            told.update(measured("benchmarks.latency", {"uploads": uploads, "folder": str(folder)}, folder, settings))
-        told["left_behind"] = len(living(folder))
-    every = told.pop("every")
+            results.update(
+                measured("benchmarks.latency", {"uploads": uploads, "folder": str(folder)}, folder, settings)
+            )
+        results["left_behind"] = len(living(folder))
+    every = results.pop("every")
     cuts = quantiles([one["found"] for one in every], n=20, method="inclusive")
-    told["legs"] = {leg: median(one[leg] for one in every) for leg in ("requested", "started", "completed")}
+    results["legs"] = {leg: median(one[leg] for one in every) for leg in ("requested", "started", "completed")}
     return {
-        **told, "p50": cuts[9], "p95": cuts[18], "rows": ROWS, "uploads": uploads, "load": (load, os.getloadavg()[0]),
-    }  # fmt: skip
+        **results,
+        "p50": cuts[9],
+        "p95": cuts[18],
+        "rows": ROWS,
+        "uploads": uploads,
+        "load": (load, os.getloadavg()[0]),
+    }
 
 
 @contextmanager
 def development(folder: Path, settings: dict[str, str], port: int) -> Iterator[dict[str, Any]]:
     """`rowline dev` up inside the block, and stopped as Ctrl-C does; writes how long both took."""
-    told: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     started = time.monotonic()
     with (folder / "dev.log").open("wb") as log:
         process = subprocess.Popen(
@@ -73,8 +80,8 @@ def development(folder: Path, settings: dict[str, str], port: int) -> Iterator[d
             wait_until(lambda: reachable(f"http://127.0.0.1:{port}/server_info"), START_SECONDS, "`rowline dev`")
         except TimeoutError as error:
             raise RuntimeError(f"{error}:\n{log_end(folder)}") from error
-        told["up"] = time.monotonic() - started
-        yield told
+        results["up"] = time.monotonic() - started
+        yield results
     finally:
         asked = time.monotonic()
         with suppress(ProcessLookupError):
@@ -84,7 +91,7 @@ def development(folder: Path, settings: dict[str, str], port: int) -> Iterator[d
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        told["down"] = time.monotonic() - asked
+        results["down"] = time.monotonic() - asked
 
 
 def log_end(folder: Path) -> str:

@@ -30,20 +30,20 @@ CLEANED = 100
 SMALL_ROWS, SHARED_EVERY = 10, 10  # a small document; one of its ten rows is in every other document as well
 
 console = Console(stderr=True)
-Told = dict[str, Any]
+Results = dict[str, Any]
 
 
-def versions(rows: int, turns: int, say: Say) -> Told:
+def versions(rows: int, turns: int, say: Say) -> Results:
     """Versions of one document, there and back, and vectors lost."""
     say(f"versions of {rows:,} rows")
     with home() as folder, started_server(folder) as server, endpoint(Latency()) as address:
         settle(server)
         job = {"scene": "versions", "endpoint": address, "rows": rows, "turns": turns, "lost": min(LOST, rows // 10)}
-        told = measured(SCENES, job, folder, environment(folder, address))
-    return {"rows": rows, "steps": told, "load": os.getloadavg()[0]}
+        results = measured(SCENES, job, folder, environment(folder, address))
+    return {"rows": rows, "steps": results, "load": os.getloadavg()[0]}
 
 
-def killed(rows: int, say: Say) -> Told:
+def killed(rows: int, say: Say) -> Results:
     """kill -9 when about half of the texts were asked for; the same file again by another process."""
     say(f"killed half way through {rows:,} rows")
     with home() as folder, started_server(folder) as server, endpoint(Latency()) as address:
@@ -55,16 +55,16 @@ def killed(rows: int, say: Say) -> Told:
         died_after = kill_half_way(job, folder, settings, counter, texts // 2)
         before, kept = counter.read()["inputs"], kept_embeddings(server)
         counter.reset()
-        told = measured(SCENES, job, folder, settings)
+        results = measured(SCENES, job, folder, settings)
         after = counter.read()
     twice = before + after["inputs"] - texts
-    return {**told, "rows": rows, "texts": texts, "asked": died_after, "before": before, "kept": kept, **after} | {
+    return {**results, "rows": rows, "texts": texts, "asked": died_after, "before": before, "kept": kept, **after} | {
         "twice": twice,
         "load": os.getloadavg()[0],
     }
 
 
-def kill_half_way(job: Told, folder: Path, settings: dict[str, str], counter: Counter, inputs: int) -> int:
+def kill_half_way(job: Results, folder: Path, settings: dict[str, str], counter: Counter, inputs: int) -> int:
     """How many texts had been asked for when the process was killed."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
@@ -84,7 +84,7 @@ def kept_embeddings(server: str) -> int:
     return int(row[0]) if row else 0
 
 
-def synced(rows: int, copies: int, say: Say) -> Iterator[Told]:
+def synced(rows: int, copies: int, say: Say) -> Iterator[Results]:
     """The comparison of one document's vectors, and of so many documents' more."""
     for more in (0, copies):
         say(f"sync of {rows * (more + 1):,} vectors")
@@ -95,15 +95,15 @@ def synced(rows: int, copies: int, say: Say) -> Iterator[Told]:
             yield {**measured(SCENES, job, folder, settings), "load": os.getloadavg()[0]}
 
 
-def cleaned(documents: int, size: int, say: Say) -> Told:
+def cleaned(documents: int, size: int, say: Say) -> Results:
     """`size` small documents out of so many."""
     say(f"clean-up of {size} documents among {documents:,}")
     with home() as folder, started_server(folder), endpoint(Latency(fixed=1, per_input=0)) as address:
         settings = environment(folder, address, EMBEDDING_DIMENSIONS=BULK_DIMENSIONS)
         fill = {"scene": "fill", "rows": SMALL_ROWS, "copies": documents - 1, "shared": SHARED_EVERY}
         filled = measured(SCENES, {**fill, "partitions": 10 * size}, folder, settings)
-        told = measured(SCENES, {"scene": "cleanup", "documents": size, "warm": False}, folder, settings)
-    return {**told, "size": size, "filled": filled, "load": os.getloadavg()[0]}
+        results = measured(SCENES, {"scene": "cleanup", "documents": size, "warm": False}, folder, settings)
+    return {**results, "size": size, "filled": filled, "load": os.getloadavg()[0]}
 
 
 def options() -> argparse.Namespace:
@@ -120,9 +120,9 @@ def parts(chosen: argparse.Namespace) -> Iterator[report.Section]:
     """The tables, part by part, as they are measured."""
     say = console.print
     if chosen.rows:
-        told = versions(chosen.rows, chosen.turns, say)
-        yield life_report.versions_section(told)
-        yield life_report.harm_section(told, killed(chosen.rows, say))
+        results = versions(chosen.rows, chosen.turns, say)
+        yield life_report.versions_section(results)
+        yield life_report.harm_section(results, killed(chosen.rows, say))
     if chosen.rows and chosen.copies:
         yield life_report.sync_section(list(synced(chosen.rows, chosen.copies, say)), BULK_DIMENSIONS)
     if chosen.documents:

@@ -7,14 +7,14 @@ from typing import Any
 
 from benchmarks.report import Section
 
-Told = dict[str, Any]
+Results = dict[str, Any]
 HARM = ("stale", "missing", "wrong")
 WITHIN_A_SECOND = "0 inputs, ≤ 1 s"
 
 
-def versions_section(told: Told) -> Section:
+def versions_section(results: Results) -> Section:
     """1 % changed, and rollback in both directions."""
-    steps, rows = told["steps"], []
+    steps, rows = results["steps"], []
     changed = steps["changed"]
     rows.append(
         (
@@ -42,15 +42,15 @@ def versions_section(told: Told) -> Section:
         "Seconds of each turn: until searches show the version, and with the sweep after it; as a job: the same as a "
         "run of Dagster in the same process. Inputs: texts that the embeddings endpoint was asked for. Wrong: vectors "
         f"whose numbers are not those first seen under their id, and texts that live rows say too much or too "
-        f"little. Load {told['load']:.1f} on {os.cpu_count()} cores."
+        f"little. Load {results['load']:.1f} on {os.cpu_count()} cores."
     )
     columns = ("", "live after s", "whole s", "as a job s", "inputs", "stale / missing / wrong", "target")
-    return Section(f"Versions and rollback, {told['rows']:,} rows", columns, rows, note)
+    return Section(f"Versions and rollback, {results['rows']:,} rows", columns, rows, note)
 
 
-def harm_section(told: Told, killed: Told) -> Section:
+def harm_section(results: Results, killed: Results) -> Section:
     """Vectors lost behind the back, and kill -9 half way."""
-    steps = told["steps"]
+    steps = results["steps"]
     lost, compared, repaired = steps["lost"], steps["compared"], steps["repaired"]
     found = f"{compared['missing']} of {lost['missing']} found"
     rows = [
@@ -71,17 +71,17 @@ def harm_section(told: Told, killed: Told) -> Section:
     return Section(f"Harm, {killed['rows']:,} rows", columns, rows, note)
 
 
-def sync_section(told: Sequence[Told], dimensions: str) -> Section:
+def sync_section(results: Sequence[Results], dimensions: str) -> Section:
     rows = []
-    for one in told:
+    for one in results:
         for name, title in (("agreed", "compared, nothing lost"), ("compared", "compared"), ("repaired", "repaired")):
             step = one[name]
             counts = f"{step['missing']} / {step['repaired']}"
             rate = f"{step['checked'] / step['seconds']:,.0f}"
             seconds, above = f"{step['seconds']:.2f}", f"{step['above']:.1f}" if "above" in step else "–"
             rows.append((f"{step['checked']:,} vectors: {title}", seconds, rate, above, counts, str(step["inputs"])))
-    ends = "; ".join(" / ".join(str(one[name]) for name in HARM) for one in told)
-    loads = " and ".join(f"{one['load']:.1f}" for one in told)
+    ends = "; ".join(" / ".join(str(one[name]) for name in HARM) for one in results)
+    loads = " and ".join(f"{one['load']:.1f}" for one in results)
     note = (
         f"Memory: peak of the process above what it weighed before its first comparison. At the end "
         f"stale / missing / wrong: {ends}. "
@@ -92,25 +92,36 @@ def sync_section(told: Sequence[Told], dimensions: str) -> Section:
     return Section("Vector-sync", columns, rows, note)
 
 
-def cleanup_section(told: Told) -> Section:
-    size = told["size"]
+def cleanup_section(results: Results) -> Section:
+    size = results["size"]
     rows = [
-        ("tried first (dry run)", f"{told['dry']:.2f}", f"{1000 * told['dry'] / size:.0f}", f"{told['said']:,}"),
-        ("removed one by one", f"{told['wet']:.2f}", f"{1000 * told['wet'] / size:.0f}", f"{told['vectors']:,}"),
-        ("as many more as one job", f"{told['job']:.2f}", f"{1000 * told['job'] / size:.0f}", "–"),
+        (
+            "tried first (dry run)",
+            f"{results['dry']:.2f}",
+            f"{1000 * results['dry'] / size:.0f}",
+            f"{results['said']:,}",
+        ),
+        (
+            "removed one by one",
+            f"{results['wet']:.2f}",
+            f"{1000 * results['wet'] / size:.0f}",
+            f"{results['vectors']:,}",
+        ),
+        ("as many more as one job", f"{results['job']:.2f}", f"{1000 * results['job'] / size:.0f}", "–"),
     ]
-    harm = " / ".join(str(told[name]) for name in HARM)
+    harm = " / ".join(str(results[name]) for name in HARM)
     note = (
         f"Small documents of ten rows, one of which all of them share; one was processed, the others are copies by SQL "
-        f"with their own files, embeddings and vectors ({told['filled']['seconds']:.0f} s), no ANALYZE by hand. Median "
-        f"{1000 * told['median']:.0f} ms, slowest {1000 * told['slowest']:.0f} ms a document. At the end stale / "
-        f"missing / wrong: {harm}, files left of them: {told['files_left']}. Load {told['load']:.1f}."
+        f"with their own files, embeddings and vectors ({results['filled']['seconds']:.0f} s), no ANALYZE by hand. "
+        f"Median {1000 * results['median']:.0f} ms, slowest {1000 * results['slowest']:.0f} ms a document. At the "
+        "end stale / "
+        f"missing / wrong: {harm}, files left of them: {results['files_left']}. Load {results['load']:.1f}."
     )
     columns = ("", "s", "ms a document", "vectors deleted")
-    return Section(f"Clean-up of {size} documents among {told['documents']:,}", columns, rows, note)
+    return Section(f"Clean-up of {size} documents among {results['documents']:,}", columns, rows, note)
 
 
-def _counts(steps: Sequence[Told]) -> tuple[str, str]:
+def _counts(steps: Sequence[Results]) -> tuple[str, str]:
     """(inputs, stale / missing / wrong), the worst of the steps."""
     harm = " / ".join(str(max(step[name] for step in steps)) for name in HARM)
     return f"{median(step['inputs'] for step in steps):,.0f}", harm

@@ -36,7 +36,7 @@ LOSE = """
 DELETE FROM vectors WHERE (model, namespace, vector_id) IN (
     SELECT model, namespace, vector_id FROM vectors WHERE namespace = %s ORDER BY md5(vector_id::text) LIMIT %s)
 """
-Told = dict[str, Any]
+Results = dict[str, Any]
 
 
 class Harm:
@@ -46,7 +46,7 @@ class Harm:
         self._opened = opened
         self._numbers: dict[str, str] = {}  # as first seen: an address never changes its numbers
 
-    def read(self, texts: set[str] | None = None) -> Told:
+    def read(self, texts: set[str] | None = None) -> Results:
         """`texts`: what the live rows must say, where that is known."""
         with self._opened.database.transaction() as connection:
             owed_rows = connection.execute(OWED, (ORGANIZATION,)).fetchall()
@@ -66,25 +66,25 @@ class Harm:
 
 def timed(act: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     started = time.perf_counter()
-    told = act(*arguments)
-    return time.perf_counter() - started, told
+    results = act(*arguments)
+    return time.perf_counter() - started, results
 
 
-def versions(warm: Worker, job: Told) -> Told:
+def versions(warm: Worker, job: Results) -> Results:
     """Three versions: a list, a month later (1 % changed), and quite another list."""
     opened, counter, rows = services(), Counter(job["endpoint"]), job["rows"]
     lists, other = generator.make_lists(rows), generator.make_lists(rows, seed=7)
     contents = {"first": lists.v1, "changed": lists.v2, "other": other.v1}
     texts = {name: set(map(generator.text_of, cells)) for name, cells in contents.items()}
-    harm, told = Harm(opened), {}
+    harm, results = Harm(opened), {}
 
-    def step(name: str, expected: str, act: Callable[..., Told], *arguments: Any) -> Told:
+    def step(name: str, expected: str, act: Callable[..., Results], *arguments: Any) -> Results:
         counter.reset()
         seconds, facts = timed(act, *arguments)
-        told[name] = {**facts, "seconds": seconds, "inputs": counter.read()["inputs"], **harm.read(texts[expected])}
+        results[name] = {**facts, "seconds": seconds, "inputs": counter.read()["inputs"], **harm.read(texts[expected])}
         return dict(facts)
 
-    def upload(name: str, document: str | None) -> Told:
+    def upload(name: str, document: str | None) -> Results:
         path = Path.cwd() / f"{name}.xlsx"
         generator.write_xlsx(path, contents[name])
         return step(name, name, warm.index, path, ORGANIZATION, document)
@@ -102,63 +102,63 @@ def versions(warm: Worker, job: Told) -> Told:
     upload("other", document)
     there_and_back("all", (2, "changed"), (3, "other"))
     harm.lose(job["lost"])
-    told["lost"] = harm.read()
+    results["lost"] = harm.read()
     step("compared", "other", synced, opened, False)
     step("repaired", "other", synced, opened, True)
-    return told
+    return results
 
 
-def gone_back(opened: Services, document: str, version: int) -> Told:
+def gone_back(opened: Services, document: str, version: int) -> Results:
     return roll_back(opened.ledger, opened.vectors, document, version).as_json()
 
 
-def rollback_job(opened: Services, document: str, version: int) -> Told:
+def rollback_job(opened: Services, document: str, version: int) -> Results:
     config = {"document_id": document, "to_version": version}
-    told: Told = run_operation("document_rollback", "rolled_back_document", config, opened)
-    return told
+    results: Results = run_operation("document_rollback", "rolled_back_document", config, opened)
+    return results
 
 
-def synced(opened: Services, repair: bool) -> Told:
+def synced(opened: Services, repair: bool) -> Results:
     return sync_vectors(opened.ledger, opened.vectors, repair).as_json()
 
 
-def index(warm: Worker, job: Told) -> Told:
+def index(warm: Worker, job: Results) -> Results:
     """One file from nothing, or from where the process that died left it."""
     known = services().ledger.documents.list_all(ORGANIZATION)
-    told = warm.index(Path(job["file"]), ORGANIZATION, known[0].document_id if known else None)
-    return told | Harm(services()).read(set(map(generator.text_of, generator.make_lists(job["rows"]).v1)))
+    results = warm.index(Path(job["file"]), ORGANIZATION, known[0].document_id if known else None)
+    return results | Harm(services()).read(set(map(generator.text_of, generator.make_lists(job["rows"]).v1)))
 
 
-def fill(warm: Worker, job: Told) -> Told:
+def fill(warm: Worker, job: Results) -> Results:
     """A document of `rows` rows, and copies of it."""
     path = Path.cwd() / "source.xlsx"
     generator.write_xlsx(path, generator.make_lists(job["rows"]).v1)
-    told = warm.index(path, ORGANIZATION)
-    seconds, ids = timed(copy_document, services(), told["document"], job["copies"], job["shared"])
+    results = warm.index(path, ORGANIZATION)
+    seconds, ids = timed(copy_document, services(), results["document"], job["copies"], job["shared"])
     with instance(services().settings) as dagster:
         keys, _ = timed(dagster.add_dynamic_partitions, "documents", ids[: job["partitions"]])
     return {"seconds": seconds, "partitions": keys, **Harm(services()).read()}
 
 
-def sync(_: Worker, job: Told) -> Told:
+def sync(_: Worker, job: Results) -> Results:
     """Compare; lose some, compare and repair. Memory is the first comparison's: later ones hide in freed memory."""
     opened, counter = services(), Counter(job["endpoint"])
     next(opened.ledger.reconciliation.namespaces(), None)  # opens what is opened at first use
     idle = megabytes("VmRSS")
     forget_peak()
     seconds, found = timed(synced, opened, False)
-    told: Told = {"agreed": {**found, "seconds": seconds, "above": megabytes("VmHWM") - idle, "inputs": 0}}
+    results: Results = {"agreed": {**found, "seconds": seconds, "above": megabytes("VmHWM") - idle, "inputs": 0}}
     harm = Harm(opened)
     harm.read()  # the numbers as they are before anything is lost
     harm.lose(job["lost"])
     for name, repair in (("compared", False), ("repaired", True)):
         counter.reset()
         seconds, found = timed(synced, opened, repair)
-        told[name] = {**found, "seconds": seconds, **counter.read()}
-    return told | harm.read()
+        results[name] = {**found, "seconds": seconds, **counter.read()}
+    return results | harm.read()
 
 
-def cleanup(_: Worker, job: Told) -> Told:
+def cleanup(_: Worker, job: Results) -> Results:
     """Documents one by one, tried first and then removed; then as many in one Dagster job."""
     opened = services()
     ids = sorted(version.document_id for version in opened.ledger.documents.list_all(ORGANIZATION, 10**6))
@@ -177,8 +177,8 @@ def cleanup(_: Worker, job: Told) -> Told:
         "wet": sum(seconds for seconds, _ in wet),
         "median": median(seconds for seconds, _ in wet),
         "slowest": max(seconds for seconds, _ in wet),
-        "vectors": sum(told.vectors_deleted for _, told in wet),
-        "said": sum(told.vectors_deleted for _, told in dry),
+        "vectors": sum(results.vectors_deleted for _, results in wet),
+        "said": sum(results.vectors_deleted for _, results in dry),
         "job": whole,
         "files_left": left,
         **Harm(opened).read(),

@@ -170,14 +170,14 @@ def main() -> None:
         connection.execute(TABLE)
     store = Pinecone(job["pinecone"]) if job.get("pinecone") else None
     by_hand = ByHand(job["database"], job["endpoint"], store)
-    told = {}
+    results = {}
     for phase, path in job["files"].items():
         counter.reset()
         at_store.reset()
         started = time.perf_counter()
         asyncio.run(by_hand.index(Path(path)))
-        told[phase] = {"seconds": time.perf_counter() - started, **counter.read(), **at_store.read()}
-    print(json.dumps(told))
+        results[phase] = {"seconds": time.perf_counter() - started, **counter.read(), **at_store.read()}
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

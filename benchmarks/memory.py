@@ -34,7 +34,7 @@ def forget_peak() -> None:
 
 
 class Children(threading.Thread):
-    """Looks at the processes below this one until told to stop; remembers the largest peak of one."""
+    """Polls the processes below this one until `stop`; remembers the largest peak of one."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -74,23 +74,23 @@ def peaks(rows: int, file_format: str, folder: Path, settings: dict[str, str]) -
     warm_up = folder / "warm_up.xlsx"
     generator.write_xlsx(warm_up, generator.make_lists(WARM_UP_ROWS, seed=1).v1)
     job = {"file": str(path), "warm_up": str(warm_up), "organization": f"{file_format}-{rows}"}
-    told = measured("benchmarks.memory", job, folder, settings)
+    results = measured("benchmarks.memory", job, folder, settings)
     file_size = path.stat().st_size / 2**20
     path.unlink()
-    return {"rows": rows, "format": file_format, "file": file_size, **told}
+    return {"rows": rows, "format": file_format, "file": file_size, **results}
 
 
 def measure(sizes: list[int], say: Say) -> list[dict[str, Any]]:
     """Every size in every format; the endpoint is quick, because memory is asked and not time."""
-    told = []
+    results = []
     with home() as folder, started_server(folder), endpoint(QUICK) as address:
         # the first process in a home makes the tables, which takes libraries that no other one loads
         peaks(WARM_UP_ROWS, "csv", folder, environment(folder, address))
         for rows in sizes:
             for file_format in FORMATS:
                 say(f"memory: {rows:,} rows of {file_format}")
-                told.append(peaks(rows, file_format, folder, environment(folder, address)))
-    return told
+                results.append(peaks(rows, file_format, folder, environment(folder, address)))
+    return results
 
 
 def main() -> None:
@@ -105,8 +105,8 @@ def main() -> None:
         children = Children()
         children.start()
         indexed = warm.index(Path(job["file"]), job["organization"])
-        told = {"idle": idle, "peak": megabytes("VmHWM"), "child": children.stop(), "seconds": indexed["seconds"]}
-    print(json.dumps(told))
+        results = {"idle": idle, "peak": megabytes("VmHWM"), "child": children.stop(), "seconds": indexed["seconds"]}
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ TARGETS = {
 def _against_the_limit(comparison: Comparison) -> Section:
     rows = []
     for phase, (title, target) in TARGETS.items():
-        counts = [comparison.rowline(phase, lambda told, name=name: told[name]) for name in ("inputs", "requests")]
+        counts = [
+            comparison.rowline(phase, lambda results, name=name: results[name]) for name in ("inputs", "requests")
+        ]
         rows.append(
             (
                 title,
@@ -99,10 +101,10 @@ def _steps(comparison: Comparison) -> Section:
     phases = [phase for phase in TARGETS if phase != "same"]
     steps = comparison.rounds[0].rowline["phases"]["first"]["steps"]
     rows = [
-        (step, *(_s(comparison.rowline(phase, lambda told, step=step: told["steps"][step])) for phase in phases))
+        (step, *(_s(comparison.rowline(phase, lambda results, step=step: results["steps"][step])) for phase in phases))
         for step in steps
     ]
-    uploads = (_s(comparison.rowline(phase, lambda told: told["upload"])) for phase in phases)
+    uploads = (_s(comparison.rowline(phase, lambda results: results["upload"])) for phase in phases)
     columns = ("seconds", *(TARGETS[phase][0] for phase in phases))
     return Section("Step by step", columns, [("upload", *uploads), *rows])
 
@@ -112,14 +114,14 @@ def stores_section(pgvector: Comparison, pinecone: Comparison) -> Section:
     rows = []
     for name, compared in (("pgvector", pgvector), ("Pinecone", pinecone)):
         for phase in ("first", "changed"):
-            ours, limit = (_at_store(told) for told in _phases(compared, phase))
+            ours, limit = (_at_store(results) for results in _phases(compared, phase))
             rows.append(
                 (
                     f"{name}, {TARGETS[phase][0]}",
                     _s(compared.limit(phase)),
                     _s(compared.rowline(phase, work)),
                     f"{compared.ratio(phase, work):.1f} ×",
-                    _s(compared.rowline(phase, lambda told: told["steps"]["namespace_vectors"])),
+                    _s(compared.rowline(phase, lambda results: results["steps"]["namespace_vectors"])),
                     ours,
                     limit,
                 )
@@ -138,15 +140,15 @@ def _phases(compared: Comparison, phase: str) -> tuple[dict[str, Any], dict[str,
     return last.rowline["phases"][phase], last.limit[phase]
 
 
-def _at_store(told: dict[str, Any]) -> str:
-    if "store" not in told:
+def _at_store(results: dict[str, Any]) -> str:
+    if "store" not in results:
         return "–"
-    sent = told["store"]
+    sent = results["store"]
     requests = f"{sent['upserts']} + {sent['deletes']}"
     return f"{requests}, {sent['vectors']:,} + {sent['deleted']:,}, {sent['bytes'] / 1e6:.1f} MB"
 
 
-def memory_section(told: Sequence[dict[str, Any]]) -> Section:
+def memory_section(results: Sequence[dict[str, Any]]) -> Section:
     rows = [
         (
             f"{one['rows']:,} rows, {one['format']}, {one['file']:.1f} MB",
@@ -155,27 +157,27 @@ def memory_section(told: Sequence[dict[str, Any]]) -> Section:
             f"{one['child']:.0f}",
             f"{one['seconds']:.1f}",
         )
-        for one in told
+        for one in results
     ]
     columns = ("peak memory, MB", "idle process", "above idle", "reader's child", "whole s")
     note = "Target: flat from 10,000 to 1,000,000 rows. The endpoint answers at once here, so seconds are not above's."
     return Section("Memory", columns, rows, note)
 
 
-def latency_section(told: dict[str, Any]) -> Section:
+def latency_section(results: dict[str, Any]) -> Section:
     rows = [
-        ("upload → searchable, p50", f"{told['p50']:.2f}", "≤ 1.5 s with warm runs (≤ 5 s without)"),
-        ("upload → searchable, p95", f"{told['p95']:.2f}", ""),
-        ("of it until a run is requested (p50)", f"{told['legs']['requested']:.2f}", ""),
-        ("until the run's process begins work (p50)", f"{told['legs']['started']:.2f}", ""),
-        ("until its version is live (p50)", f"{told['legs']['completed']:.2f}", ""),
-        ("`rowline dev` up", f"{told['up']:.1f}", ""),
-        ("the very first document", f"{told['first']:.1f}", ""),
-        ("`rowline dev` down", f"{told['down']:.1f}", ""),
+        ("upload → searchable, p50", f"{results['p50']:.2f}", "≤ 1.5 s with warm runs (≤ 5 s without)"),
+        ("upload → searchable, p95", f"{results['p95']:.2f}", ""),
+        ("of it until a run is requested (p50)", f"{results['legs']['requested']:.2f}", ""),
+        ("until the run's process begins work (p50)", f"{results['legs']['started']:.2f}", ""),
+        ("until its version is live (p50)", f"{results['legs']['completed']:.2f}", ""),
+        ("`rowline dev` up", f"{results['up']:.1f}", ""),
+        ("the very first document", f"{results['first']:.1f}", ""),
+        ("`rowline dev` down", f"{results['down']:.1f}", ""),
     ]
     note = (
-        f"{told['uploads']} uploads one by one, {told['rows']} rows each, local embedder, a search every 20 ms. "
-        f"Processes left behind: {told['left_behind']}. Load {told['load'][0]:.1f} to {told['load'][1]:.1f}."
+        f"{results['uploads']} uploads one by one, {results['rows']} rows each, local embedder, a search every 20 ms. "
+        f"Processes left behind: {results['left_behind']}. Load {results['load'][0]:.1f} to {results['load'][1]:.1f}."
     )
     return Section("Upload to searchable", ("with `rowline dev` running", "seconds", "target"), rows, note)
 
@@ -217,8 +219,8 @@ def _commit() -> str:
     git = shutil.which("git")
     if git is None:
         return "commit unknown"
-    told = subprocess.run([git, "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, check=False)
-    return f"commit {told.stdout.decode().strip() or 'unknown'}"
+    results = subprocess.run([git, "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, check=False)
+    return f"commit {results.stdout.decode().strip() or 'unknown'}"
 
 
 def _line(cells: Sequence[str]) -> str:

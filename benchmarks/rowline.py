@@ -1,7 +1,7 @@
 """Rowline on the same work: one process, one Dagster run for each file, as a warm run worker would have it.
 
-Imports, the opening of the instance and a first small document come before the clock and are told apart. What is on
-the clock begins with the bytes of a file and ends when its rows are searchable and the run is over.
+Imports, the opening of the instance and a first small document come before the clock and are reported separately. What
+is on the clock begins with the bytes of a file and ends when its rows are searchable and the run is over.
 """
 
 import json
@@ -41,10 +41,10 @@ class Worker:
                 body, path.name, organization, WorkbookTemplate(), "company_wide", document
             )
         uploaded = time.perf_counter()
-        told: dict[str, Any] = {"document": version.document_id, "upload": uploaded - started}
+        results: dict[str, Any] = {"document": version.document_id, "upload": uploaded - started}
         if version.status != "completed":
-            told |= self._run(version.document_id)
-        return {**told, "seconds": time.perf_counter() - started}
+            results |= self._run(version.document_id)
+        return {**results, "seconds": time.perf_counter() - started}
 
     def _run(self, document: str) -> dict[str, Any]:
         started = time.perf_counter()
@@ -90,18 +90,18 @@ def main() -> None:
     """Reads {organization, endpoint, files, warm_up, pinecone} as an argument, writes each phase and the end state."""
     job = json.loads(sys.argv[1])
     counter, store = Counter(job["endpoint"]), PineconeCounter(job.get("pinecone"))
-    told: dict[str, Any] = {"imports": time.perf_counter() - STARTED, "phases": {}}
+    results: dict[str, Any] = {"imports": time.perf_counter() - STARTED, "phases": {}}
     with worker() as warm:
-        told["warm_up"] = warm.index(Path(job["warm_up"]), "warm-up")["seconds"]
+        results["warm_up"] = warm.index(Path(job["warm_up"]), "warm-up")["seconds"]
         document = None
         for phase, path in job["files"].items():
             counter.reset()
             store.reset()
             facts = warm.index(Path(path), job["organization"], document)
             document = facts.pop("document")
-            told["phases"][phase] = {**facts, **counter.read(), **store.read()}
-        told["end"] = store_against_ledger(job["organization"])
-    print(json.dumps(told))
+            results["phases"][phase] = {**facts, **counter.read(), **store.read()}
+        results["end"] = store_against_ledger(job["organization"])
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

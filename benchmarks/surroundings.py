@@ -70,14 +70,14 @@ class PineconeCounter:
     def _totals(self) -> dict[str, int]:
         if self._host is None:
             return {}
-        told = _fetch(f"{self._host}/stats")
+        results = _fetch(f"{self._host}/stats")
         return {
-            "upserts": told["requests"].get("upsert", 0),
-            "deletes": told["requests"].get("delete", 0),
-            "requests": sum(told["requests"].values()),
-            "vectors": told["vectors"],
-            "deleted": told["deleted"],
-            "bytes": sum(told["bytes_in"].values()),
+            "upserts": results["requests"].get("upsert", 0),
+            "deletes": results["requests"].get("delete", 0),
+            "requests": sum(results["requests"].values()),
+            "vectors": results["vectors"],
+            "deleted": results["deleted"],
+            "bytes": sum(results["bytes_in"].values()),
         }
 
 

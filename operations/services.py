@@ -19,7 +19,7 @@ from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 from resources.inbox.protocol import Inbox
 from resources.ledger.ledger import Ledger
-from resources.notifications.channels import NotificationChannel, channels_of
+from resources.notifications.channels import NotificationChannel, create_channels
 from resources.objects.event_files import EventFiles
 from resources.objects.folder import FolderObjectStore
 from resources.objects.protocol import ObjectStore
@@ -115,7 +115,7 @@ class Services:
 
     @cached_property
     def channels(self) -> Mapping[Channel, NotificationChannel]:
-        return channels_of(self.settings)
+        return create_channels(self.settings)
 
     def close(self) -> None:
         """Close what was opened; the embedded server stops with its last process."""

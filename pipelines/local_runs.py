@@ -13,6 +13,7 @@ from domain.documents.statuses import unexplained_end
 from domain.errors import RowlineError
 from operations.services import Services
 from pipelines.resources import NAMES
+from resources.dagster_instance.loggers import STEP_LOGGER
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
 from settings.settings import PROJECT_ROOT, Settings
 
@@ -45,8 +46,8 @@ def end_abandoned_runs(settings: Settings) -> int:
     gone = 0
     with instance(settings) as dagster:
         for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
-            process = Process.of(run.tags, run.run_id, run.parent_run_id is not None)
-            if process is None or process.lives() is False:
+            process = Process.from_tags(run.tags, run.run_id, run.parent_run_id is not None)
+            if process is None or process.is_alive() is False:
                 dagster.report_run_failed(run, "The process that ran it is gone")
                 gone += 1
     return gone
@@ -63,7 +64,7 @@ def run_operation(job: str, op: str, config: dict[str, Any], services: Services)
         try:
             run = defs.resolve_job_def(job).execute_in_process(
                 instance=dagster,
-                tags={PROCESS_TAG: Process.this().tag},
+                tags={PROCESS_TAG: Process.current().tag},
                 resources={name: getattr(services, name) for name in NAMES},
                 run_config={"ops": {op: {"config": config}}, **QUIET},
             )
@@ -79,7 +80,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
     from pipelines.definitions import defs
 
     # of a document that waits for an order, it warns of each check whose asset was not made, as if that were amiss
-    logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
+    logging.getLogger(STEP_LOGGER).setLevel(logging.ERROR)
     version = services.ledger.documents.latest(document_id)
     # a daemon over the same ledger need not run it too
     services.ledger.documents.mark_requested([(document_id, version.version, version.attempt)])
@@ -89,7 +90,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
             partition_key=document_id,
             instance=dagster,
             raise_on_error=False,
-            tags={"document": document_id, PROCESS_TAG: Process.this().tag},
+            tags={"document": document_id, PROCESS_TAG: Process.current().tag},
             resources={name: getattr(services, name) for name in NAMES},
             run_config=QUIET,
         )

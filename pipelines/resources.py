@@ -46,7 +46,7 @@ def _opened(name: str) -> dg.ResourceDefinition:
         if (
             name in ("ledger", "document_stores") and context.run and context.instance
         ):  # every run asks for it; a sensor has no run
-            context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: Process.this(context.run.run_id).tag})
+            context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: Process.current(context.run.run_id).tag})
         return getattr(services(), name)
 
     return dg.ResourceDefinition(opened, description=f"The {name} that the settings choose.")

@@ -1,4 +1,4 @@
-"""Work on many items at once, bounded."""
+"""Parallel work on many items with bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -8,19 +8,19 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """Results as they are ready; at most `workers` items are worked on, and as many again wait (law 9).
+def map_in_parallel(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Yields results as they are ready; `workers` items are in work and as many again queued: memory is bounded.
 
-    After a failure no further item is begun; those under way end first, so what they paid for is kept.
+    After a failure no further item is started; those in work finish first, so that nothing already paid for is lost.
     """
     with ThreadPoolExecutor(workers) as pool:
-        under_way: set[Future[Result]] = set()
+        pending: set[Future[Result]] = set()
         try:
             for item in items:
-                if len(under_way) >= 2 * workers:
-                    ready, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                if len(pending) >= 2 * workers:
+                    ready, pending = wait(pending, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in ready)
-                under_way.add(pool.submit(work, item))
-            yield from (future.result() for future in under_way)
+                pending.add(pool.submit(work, item))
+            yield from (future.result() for future in pending)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

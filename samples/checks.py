@@ -31,7 +31,7 @@ def main() -> int:
                 result = run_document_graph(version.document_id, services)
                 out.print(sample.filename, markup=False)
                 evaluations = result.get_asset_check_evaluations()
-                failures += sum(not told(evaluation) for evaluation in evaluations)
+                failures += sum(not print_verdict(evaluation) for evaluation in evaluations)
                 if not result.success or not evaluations:
                     failures += 1
                     out.print("  ✗ the run did not succeed", markup=False)
@@ -41,7 +41,7 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def told(evaluation: dg.AssetCheckEvaluation) -> bool:
+def print_verdict(evaluation: dg.AssetCheckEvaluation) -> bool:
     """Print one verdict; False where it must stop a change."""
     warning = evaluation.severity is dg.AssetCheckSeverity.WARN
     mark = "✓" if evaluation.passed else "!" if warning else "✗"

@@ -66,7 +66,7 @@ QUESTIONS = (
 
 
 def main() -> int:
-    """Exit code of the demo; a failure that a person can be told is one sentence."""
+    """Exit code of the demo; a failure with a message for people is one sentence."""
     started = time.monotonic()
     try:
         with opened() as services:

@@ -49,13 +49,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tables that the tests of this session told, by title; a report carries them out of a worker's process."""
-    told: dict[str, list[str]] = {}
+    """Tables that the tests of this session reported, by title; a report carries them out of a worker's process."""
+    tables_by_title: dict[str, list[str]] = {}
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties if report.when == "call" else ():
             if name == TABLE:
-                told.setdefault(value[0], []).append(value[1])
-    for title, lines in told.items():
+                tables_by_title.setdefault(value[0], []).append(value[1])
+    for title, lines in tables_by_title.items():
         terminalreporter.section(title)
         for line in lines:
             terminalreporter.write_line(line)

@@ -50,32 +50,32 @@ def test_the_end_state_is_the_last_file(small_comparison: comparison.Comparison)
 def test_the_report_shows_every_phase_and_no_path(small_comparison: comparison.Comparison, tmp_path: Path):
     path = tmp_path / "results.md"
     report.write(list(report.comparison_sections(small_comparison)), "make bench", path)
-    told = path.read_text("utf-8")
+    results = path.read_text("utf-8")
     for title, target in report.TARGETS.values():
-        assert title in told
-        assert target in told
-    assert str(Path(__file__).parents[1]) not in told
+        assert title in results
+        assert target in results
+    assert str(Path(__file__).parents[1]) not in results
 
 
 @pytest.mark.slow
 def test_no_step_of_a_life_does_harm_or_pays():
-    told = life.versions(200, 1, lambda _: None)["steps"]
-    assert {name: step["inputs"] for name, step in told.items() if step.get("inputs")} == {
+    results = life.versions(200, 1, lambda _: None)["steps"]
+    assert {name: step["inputs"] for name, step in results.items() if step.get("inputs")} == {
         "first": 196,
         "changed": 2,
         "other": 196,
     }
-    assert told.pop("lost") == {"stale": 0, "missing": 20, "wrong": 0}
-    compared = told.pop("compared")
+    assert results.pop("lost") == {"stale": 0, "missing": 20, "wrong": 0}
+    compared = results.pop("compared")
     assert (compared["missing"], compared["repaired"]) == (20, 0)
-    assert {(step["stale"], step["missing"], step["wrong"]) for step in told.values()} == {(0, 0, 0)}
-    assert told["all back 0"]["vectorsRestored"] == 195  # one of the two copies that are gone from the second list
-    assert told["repaired"]["repaired"] == 20
+    assert {(step["stale"], step["missing"], step["wrong"]) for step in results.values()} == {(0, 0, 0)}
+    assert results["all back 0"]["vectorsRestored"] == 195  # one of the two copies that are gone from the second list
+    assert results["repaired"]["repaired"] == 20
 
 
 @pytest.mark.slow
 def test_copied_documents_are_documents_and_cleaning_some_up_leaves_the_others_whole():
-    told = life.cleaned(12, 4, lambda _: None)
-    assert told["documents"] == 12
-    assert (told["vectors"], told["said"]) == (4 * 9, 4 * 9)  # nine of ten rows are a document's own
-    assert (told["stale"], told["missing"], told["wrong"], told["files_left"]) == (0, 0, 0, 0)
+    results = life.cleaned(12, 4, lambda _: None)
+    assert results["documents"] == 12
+    assert (results["vectors"], results["said"]) == (4 * 9, 4 * 9)  # nine of ten rows are a document's own
+    assert (results["stale"], results["missing"], results["wrong"], results["files_left"]) == (0, 0, 0, 0)

@@ -27,7 +27,7 @@ def defs() -> dg.Definitions:
 
 @pytest.fixture(scope="module")
 def assets(defs: dg.Definitions) -> dict[str, Any]:
-    """The assets that we make, by name; what is only told of (the whole store) is in the snapshot."""
+    """The assets that we make, by name; an observed one (the whole store) is in the snapshot."""
     graph = defs.resolve_asset_graph()
     nodes = map(graph.get, graph.toposorted_asset_keys)
     return {node.key.to_user_string(): node for node in nodes if node.is_executable}
@@ -102,7 +102,7 @@ def test_every_asset_is_described_as_a_thing(assets: dict[str, Any]) -> None:
 
 
 def test_every_step_is_tried_again_after_a_transient_failure(assets: dict[str, Any]) -> None:
-    """Two retries, farther and farther apart, not all at the same moment (B3)."""
+    """Two retries, farther and farther apart, not all at the same moment."""
     for name, node in assets.items():
         policy = node.assets_def.op.retry_policy
         assert policy is not None, name
@@ -124,7 +124,7 @@ def test_a_check_blocks_wherever_a_next_step_would_spread_the_damage(
         for name, node in assets.items()
     }
     assert {name for name, node in assets.items() if node.child_keys and not blocking[name]} == set()
-    assert blocking["batches"] == ["row_counts_add_up"], "error rows are told, they do not stop the good ones (law 3)"
+    assert blocking["batches"] == ["row_counts_add_up"], "error rows are reported, they do not stop the good ones"
     assert "embeddings_sound" in blocking["embeddings"]
 
 

@@ -82,7 +82,7 @@ def test_the_demo_fails_where_a_document_fails_or_a_question_finds_nothing(home:
     assert ended.returncode == 1
     assert "password.xls (version 1): ❌ failed (실패)" in ended.stdout
     assert "Done in" not in ended.stdout
-    told = ended.stderr.splitlines()
-    assert told[0] == "✗ ../tests/data/workbooks/password.xls did not complete"
-    assert len([line for line in told if line.startswith("✗ nothing was found for: ")]) == 3
-    assert len(told) == 4, "one sentence for each trouble, no traceback, no log"
+    lines = ended.stderr.splitlines()
+    assert lines[0] == "✗ ../tests/data/workbooks/password.xls did not complete"
+    assert len([line for line in lines if line.startswith("✗ nothing was found for: ")]) == 3
+    assert len(lines) == 4, "one sentence for each trouble, no traceback, no log"

@@ -50,5 +50,5 @@ def asked_for(self: Any, name: str) -> Any:
 os._Environ.__getitem__ = asked_for  # type: ignore[method-assign]
 sys.addaudithook(watch)
 importlib.import_module(module)
-told = json.dumps(found | {"modules": sorted(name for name in sys.modules if "." not in name)})
-sys.stdout.write(told)
+report = json.dumps(found | {"modules": sorted(name for name in sys.modules if "." not in name)})
+sys.stdout.write(report)

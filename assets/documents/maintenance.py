@@ -19,7 +19,7 @@ from operations.documents.removal import CleanedUp, DocumentStores, would_go
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import left_over, sync_vectors
 from operations.partial_failures import PartialFailures
-from resources.dagster_instance.history import forget_document
+from resources.dagster_instance.history import delete_history
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 
@@ -131,7 +131,7 @@ def erased_owner(
     organization, employee, dry_run = config.organization_id, config.employee_number, config.dry_run
 
     def forget(document_id: str) -> None:
-        forget_document(context.instance, document_id, partition_too=employee is None)
+        delete_history(context.instance, document_id, partition_too=employee is None)
 
     document_stores = replace(document_stores, forget=forget)
     with retried():

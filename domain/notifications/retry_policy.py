@@ -9,7 +9,7 @@ from domain.backoff import backoff_seconds
 
 State = Literal["waiting", "sending", "sent", "failed", "unknown"]
 STATES: tuple[State, ...] = get_args(State)
-Ending = Literal["sent", "refused", "later", "lost"]
+Ending = Literal["sent", "refused", "retryable", "unconfirmed"]
 
 INITIAL_BACKOFF, MAX_BACKOFF = 5.0, 3600.0  # seconds
 MAX_RETRY_AFTER = 24 * 3600.0  # the longest Retry-After that is followed
@@ -20,8 +20,8 @@ SENDER_DIED = "The process that was sending it died before it could record the r
 class Outcome:
     """How one attempt ended.
 
-    `refused`: trying again changes nothing. `later`: it certainly did not arrive and can be retried, after the `after`
-    seconds that the service asks for. `lost`: it was sent, and nobody knows whether it arrived.
+    `refused`: trying again changes nothing. `retryable`: it certainly did not arrive, and may at another time; `after`
+    are the seconds that the service asks for. `unconfirmed`: it went out, and nobody knows whether it arrived.
     """
 
     ending: Ending
@@ -51,7 +51,7 @@ def settle_outcome(outcome: Outcome, attempts: int, repeatable: bool, most: int,
         return Settlement("sent")
     if outcome.ending == "refused":
         return Settlement("failed", outcome.reason)
-    if outcome.ending == "lost" and not repeatable:
+    if outcome.ending == "unconfirmed" and not repeatable:
         return Settlement("unknown", outcome.reason)
     if attempts >= most:
         return Settlement("failed", f"{outcome.reason} (given up after {attempts} attempts)")

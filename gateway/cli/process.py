@@ -44,7 +44,7 @@ def upgrade(
     as_json: Json = False,
 ) -> None:
     """Apply the newest migrations, and make Dagster's own tables (also done by itself at every start)."""
-    from resources.dagster_instance.storage import make_tables
+    from resources.dagster_instance.storage import create_tables
     from resources.database.grants import grant
     from resources.database.schema import branches_of, schema_is_current, upgrade
     from resources.database.urls import direct_setting, direct_url
@@ -55,7 +55,7 @@ def upgrade(
     behind = not schema_is_current(url, branches, setting)
     if behind:
         upgrade(url, branches, setting)
-    make_tables(url, setting)
+    create_tables(url, setting)
     if grant_to:
         grant(url, grant_to, setting)
     if as_json:

@@ -6,16 +6,16 @@ from domain.errors import RowlineError
 from gateway.doctor.context import Context
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
 from gateway.doctor.settings import is_plain_http
-from resources.notifications.channels import email_of, slack_of
-from resources.notifications.email import Unusable
-from resources.notifications.webhook import place_of
+from resources.notifications.channels import create_email, create_slack
+from resources.notifications.email import MailServerUnusable
+from resources.notifications.webhook import resolve_target
 from settings.settings import Settings
 from settings.values import is_loopback
 
 
 def slack(context: Context) -> Verdict:
     """Slack refuses a message without text, and says by how whether it would have taken one with it."""
-    channel = slack_of(context.settings)
+    channel = create_slack(context.settings)
     if channel is None:
         return skipped("SLACK_WEBHOOK_URL is not set")
     refusal = channel.check()
@@ -26,12 +26,12 @@ def slack(context: Context) -> Verdict:
 
 def mail(context: Context) -> Verdict:
     """The mail server lets us in; no mail is sent."""
-    channel = email_of(context.settings)
+    channel = create_email(context.settings)
     if channel is None:
         return skipped("SMTP_URL is not set")
     try:
         channel.check()
-    except Unusable as error:
+    except MailServerUnusable as error:
         return failed(str(error), "See SMTP_URL")
     if _is_read_on_the_way(context.settings):
         return context.grave("SMTP_URL is smtp:// to another computer: mail can be read on the way", "Use smtps://")
@@ -53,7 +53,7 @@ def webhooks(context: Context) -> Verdict:
         return context.grave(f"{len(plain)} of WEBHOOK_ADDRESSES are plain http: notices can be read", "Use https")
     for address in settings.webhooks:
         try:
-            place_of(address, settings.webhook_private)
+            resolve_target(address, settings.webhook_private)
         except RowlineError as error:
             return failed(f"{urlsplit(address).hostname}: {error}", "Correct WEBHOOK_ADDRESSES, or the name")
     return fine(f"{len(settings.webhooks)} named, all where notices may go")

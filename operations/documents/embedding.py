@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
-from resources.parallel import in_parallel
+from resources.parallel import map_in_parallel
 
 
 def embed_groups(
@@ -30,6 +30,6 @@ def embed_groups(
             requests += answer.requests
         return requests
 
-    requests = sum(in_parallel(embed, groups, in_flight))
+    requests = sum(map_in_parallel(embed, groups, in_flight))
     ledger.embeddings.recount(version)
     return requests

@@ -6,7 +6,7 @@ from domain.documents.vector_metadata import vector_metadata
 from domain.errors import PermanentError
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
-from resources.parallel import in_parallel
+from resources.parallel import map_in_parallel
 from resources.vectors.protocol import VectorBatch, VectorStore
 
 WORKERS = 4  # upserts under way
@@ -34,10 +34,10 @@ def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> in
 
     lineage = ledger.lineage
     known = vectors.strongly_consistent
-    size = vectors.page
+    size = vectors.upsert_batch_size
     pages = lineage.vector_pages(version, size) if known else lineage.unstored_pages(version, vectors.name, size)
     upserted, awaited = 0, lineage.pending_positions(version, vectors.name)  # a try before may still be waiting
-    for namespace, number, position in in_parallel(upsert, pages, WORKERS):
+    for namespace, number, position in map_in_parallel(upsert, pages, WORKERS):
         upserted += number
         if position is not None:
             awaited[namespace] = max(position, awaited.get(namespace, position))

@@ -102,7 +102,7 @@ class Effects:
         named = payload.template and self.ledger.organizations.template(run.organization_id, payload.template)
         template = named or WorkbookTemplate()
         mode = payload.mode or ("employee_split" if template.employee_identifier else "company_wide")
-        with self.files.opened(run.organization_id, payload.file_path) as body:
+        with self.files.open(run.organization_id, payload.file_path) as body:
             self.uploads.upload(
                 body,
                 payload.filename,

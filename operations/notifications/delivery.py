@@ -38,7 +38,7 @@ class Delivery:
     def settle_forsaken(self) -> None:
         """What a dead sender had in hand counts as an answer that was lost."""
         for notice in self._notices.find_orphaned():
-            self._settle(notice, Outcome("lost", SENDER_DIED))
+            self._settle(notice, Outcome("unconfirmed", SENDER_DIED))
 
     def run(self) -> None:
         """Send what is due. Returns when nothing is, or time is up; what is under way then is finished first."""
@@ -60,7 +60,7 @@ class Delivery:
         try:
             return self._channels[notice.channel].send(notice)
         except Exception as error:  # noqa: BLE001 – the boundary: a message that breaks its channel holds up no other
-            return Outcome("lost", f"Sending it broke ({type(error).__name__}); this is a defect of Rowline")
+            return Outcome("unconfirmed", f"Sending it broke ({type(error).__name__}); this is a defect of Rowline")
 
     def _settle(self, notice: Notification, outcome: Outcome) -> Settlement:
         repeatable = self._channels[notice.channel].repeatable
@@ -68,6 +68,6 @@ class Delivery:
         if self._notices.record_outcome(notice, after):
             with self._lock:
                 self.ended[after.state] += 1
-        if outcome.ending == "later" and outcome.after:
+        if outcome.ending == "retryable" and outcome.after:
             self._notices.defer_recipient(notice, after.pause)
         return after

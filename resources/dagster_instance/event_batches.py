@@ -23,9 +23,9 @@ def log_materializations(context: dg.OpExecutionContext, materializations: Seque
 def log_check_evaluations(context: dg.OpExecutionContext, evaluations: Sequence[dg.AssetCheckEvaluation]) -> None:
     """Write all of them at once, if the event log accepts batches of checks (Dagster's own does not)."""
     step, batch, last = context.get_step_execution_context(), str(uuid4()), len(evaluations) - 1
-    together = getattr(context.instance.event_log_storage, "takes_batches_of_checks", False)
+    batches_checks = getattr(context.instance.event_log_storage, "supports_check_batches", False)
     for index, evaluation in enumerate(evaluations):
-        part = DagsterEventBatchMetadata(batch, index == last) if together else None
+        part = DagsterEventBatchMetadata(batch, index == last) if batches_checks else None
         verdict = "passed" if evaluation.passed else "did not pass"
         check = f"Asset check '{evaluation.check_name}' on {evaluation.asset_key.to_user_string()}"
         message = f"{check} {verdict}: {evaluation.description}"

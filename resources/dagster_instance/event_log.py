@@ -1,4 +1,7 @@
-"""Dagster's event log with less to do: what stays is asked once, verdicts of many documents are one write."""
+"""Dagster's event log with less to do.
+
+Existing tables are cached, check evaluations of many documents are one write.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,17 +17,17 @@ STATUS = {True: AssetCheckExecutionRecordStatus.SUCCEEDED.value, False: AssetChe
 class EventLog(PostgresEventLogStorage):
     """The event log of this deployment."""
 
-    takes_batches_of_checks = True
+    supports_check_batches = True
 
     def has_table(self, table_name: str) -> bool:
-        """Asked at every check and materialization by Dagster; a table that is there stays."""
-        known: set[str] = self.__dict__.setdefault("_tables", set())
-        if table_name not in known and super().has_table(table_name):
-            known.add(table_name)
-        return table_name in known
+        """Cached, because Dagster asks at every check and materialization; tables are never dropped."""
+        existing: set[str] = self.__dict__.setdefault("_tables", set())
+        if table_name not in existing and super().has_table(table_name):
+            existing.add(table_name)
+        return table_name in existing
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """As Dagster's own; verdicts of asset checks are taken too, of which none was announced as planned."""
+        """As Dagster's own, and also for evaluations of asset checks, none of which was announced as planned."""
         if any(event.dagster_event_type != DagsterEventType.ASSET_CHECK_EVALUATION for event in events):
             super().store_event_batch(events)
             return

@@ -1,14 +1,17 @@
-"""What Dagster remembers of a document: its runs, previews of its rows in events, verdicts of checks, its partition."""
+"""What Dagster stores about a document.
+
+Its runs, previews of its rows in events, evaluations of checks, its partition.
+"""
 
 import dagster as dg
 
 from resources.dagster_instance.tags import PARTITION_NAME_TAG
 
 
-def forget_document(instance: dg.DagsterInstance, document_id: str, partition_too: bool) -> None:
-    """Delete all of it. Dagster keeps the newest event of each asset a second time, and verdicts beside the events.
+def delete_history(instance: dg.DagsterInstance, document_id: str, partition_too: bool) -> None:
+    """Delete all of it. Dagster stores the newest event of each asset twice, and check evaluations beside the events.
 
-    Of a run that worked on other documents as well, only what tells of this one goes.
+    Of a run that worked on other documents as well, only the rows about this one are deleted.
     """
     import sqlalchemy
     from dagster._core.storage.event_log import schema
@@ -18,16 +21,16 @@ def forget_document(instance: dg.DagsterInstance, document_id: str, partition_to
         instance.delete_run(run.run_id)
     storage = instance.event_log_storage
     assert isinstance(storage, SqlEventLogStorage)
-    names_it = f"%{document_id}%"
+    mentions_document = f"%{document_id}%"
     with storage.index_connection() as connection:
         connection.execute(
             sqlalchemy.update(schema.AssetKeyTable)
-            .where(schema.AssetKeyTable.c.last_materialization.like(names_it))
+            .where(schema.AssetKeyTable.c.last_materialization.like(mentions_document))
             .values(last_materialization=None, cached_status_data=None)
         )
         connection.execute(
             sqlalchemy.delete(schema.AssetCheckExecutionsTable).where(
-                schema.AssetCheckExecutionsTable.c.evaluation_event.like(names_it)
+                schema.AssetCheckExecutionsTable.c.evaluation_event.like(mentions_document)
             )
         )
         connection.execute(
@@ -36,7 +39,7 @@ def forget_document(instance: dg.DagsterInstance, document_id: str, partition_to
                     schema.SqlEventLogStorageTable.c.partition == document_id,
                     sqlalchemy.and_(
                         schema.SqlEventLogStorageTable.c.dagster_event_type == "ASSET_CHECK_EVALUATION",
-                        schema.SqlEventLogStorageTable.c.event.like(names_it),
+                        schema.SqlEventLogStorageTable.c.event.like(mentions_document),
                     ),
                 )
             )

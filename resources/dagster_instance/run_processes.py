@@ -1,4 +1,4 @@
-"""Which process a run is in: written down as a tag of the run, so that others see whether it is still there."""
+"""Which process a run is in: recorded as a tag of the run, so that others see whether it still exists."""
 
 import os
 import socket
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Self
 
 PROCESS_TAG = "rowline/process"
-RUN_ID_CHARACTERS = 8
-CLOCK_SECONDS = 60  # a process's start is told by a clock that may be set
+RUN_ID_PREFIX_LENGTH = 8
+MAX_CLOCK_SKEW_SECONDS = 60  # a process's start is read from a clock that may be adjusted
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of a machine. Numbers come again, so its start (whole seconds since 1970) belongs to it.
+    """A process of a machine. Pids are reused, so its start (whole seconds since 1970) is part of its identity.
 
-    `run` is the beginning of the run's id where it is known: a run that is tried again inherits the tags of the
+    `run` is the beginning of the run's id if it is known: a retried run inherits the tags of the
     first one, but not its process.
     """
 
@@ -25,35 +25,37 @@ class Process:
     run: str = ""
 
     @classmethod
-    def this(cls, run_id: str = "") -> Self:
+    def current(cls, run_id: str = "") -> Self:
         import psutil
 
-        return cls(socket.gethostname(), os.getpid(), int(psutil.Process().create_time()), run_id[:RUN_ID_CHARACTERS])
+        return cls(
+            socket.gethostname(), os.getpid(), int(psutil.Process().create_time()), run_id[:RUN_ID_PREFIX_LENGTH]
+        )
 
     @classmethod
-    def of(cls, tags: Mapping[str, str], run_id: str, is_retry: bool) -> Self | None:
-        """The process that a run's tags name; None where they name none, or another run's."""
+    def from_tags(cls, tags: Mapping[str, str], run_id: str, is_retry: bool) -> Self | None:
+        """The process that a run's tags name; None if they name none, or another run's."""
         pieces = tags.get(PROCESS_TAG, "").split("/")
         if len(pieces) != 4 or not (pieces[1].isdecimal() and pieces[2].isdecimal()):
             return None
-        found = cls(pieces[0], int(pieces[1]), int(pieces[2]), pieces[3])
-        its_own = run_id.startswith(found.run) if found.run else not is_retry
-        return found if its_own else None
+        process = cls(pieces[0], int(pieces[1]), int(pieces[2]), pieces[3])
+        is_own = run_id.startswith(process.run) if process.run else not is_retry
+        return process if is_own else None
 
     @property
     def tag(self) -> str:
         return f"{self.host}/{self.pid}/{self.started}/{self.run}"
 
-    def lives(self) -> bool | None:
-        """Whether it is there; None on another machine."""
+    def is_alive(self) -> bool | None:
+        """Whether it exists; None on another machine."""
         import psutil
 
         if self.host != socket.gethostname():
             return None
         try:
             process = psutil.Process(self.pid)
-            # a child that was killed stays as a zombie until its parent asks
-            same = abs(process.create_time() - self.started) <= CLOCK_SECONDS
+            # a killed child stays a zombie until its parent reaps it
+            same = abs(process.create_time() - self.started) <= MAX_CLOCK_SKEW_SECONDS
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False

@@ -1,4 +1,4 @@
-"""Dagster's own storage in the same PostgreSQL as the ledger, found by the same settings.
+"""Dagster's own storage in the same PostgreSQL as the ledger, configured by the same settings.
 
 `dagster.yaml` names this class, so that plain `dagster dev` and `dg dev` need no address in the environment.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STATEMENT_TIMEOUT_MS = 60_000
 POOL_RECYCLE_SECONDS = 600
-MAX_OVERFLOW = 10  # connections a process may hold for a moment beyond its one
+MAX_OVERFLOW = 10  # connections a process may briefly hold beyond its one
 
 
 class RowlineDagsterStorage(DagsterPostgresStorage):
@@ -31,15 +31,15 @@ class RowlineDagsterStorage(DagsterPostgresStorage):
         for storage in (self.run_storage, self.event_log_storage, self.schedule_storage):
             storage.optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
 
-    def trust_later_commits(self) -> None:
-        """Return from a commit before it is on the disk, as the ledger's next commit takes it there.
+    def use_asynchronous_commit(self) -> None:
+        """Return from a commit before it is on disk: the ledger's next commit flushes it.
 
-        PostgreSQL writes commits in order, so whatever the ledger knows, Dagster's records of before are safe with it;
-        what a crash of the server takes is what was told to Dagster since.
+        PostgreSQL writes commits in order, so Dagster's records are safe once the ledger commits after them; a crash of
+        the server loses only what was written to Dagster since.
         """
         parts: tuple[Any, ...] = (self.run_storage, self.event_log_storage, self.schedule_storage)
         for storage in parts:
-            sqlalchemy.event.listen(storage._engine, "connect", _commit_lightly)
+            sqlalchemy.event.listen(storage._engine, "connect", _disable_synchronous_commit)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -51,27 +51,27 @@ class RowlineDagsterStorage(DagsterPostgresStorage):
         # past PgBouncer, as Dagster gives its sessions a time limit, which a pooler would hand on to other clients
         url, setting = direct_url(settings), direct_setting(settings)
         if Inspection(url, setting).missing_dagster_tables():
-            make_tables(url, setting)
+            create_tables(url, setting)
         address = sqlalchemy_url(url, "psycopg2")
         storage = cls(address, should_autocreate_tables=False, inst_data=inst_data)
         storage._event_log_storage = EventLog(address, should_autocreate_tables=False)
         # by default every event of a run opens a connection of its own: a sixth of a small run's time
         storage.optimize_for_webserver(STATEMENT_TIMEOUT_MS, POOL_RECYCLE_SECONDS, MAX_OVERFLOW)
-        storage.trust_later_commits()
+        storage.use_asynchronous_commit()
         return storage
 
 
-def _commit_lightly(connection: "psycopg2.extensions.connection", _: object) -> None:
-    before, connection.autocommit = connection.autocommit, True
+def _disable_synchronous_commit(connection: "psycopg2.extensions.connection", _: object) -> None:
+    autocommit, connection.autocommit = connection.autocommit, True
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off")
-    connection.autocommit = before
+    connection.autocommit = autocommit
 
 
-def make_tables(url: str, setting: str = POOLED) -> None:
-    """Make Dagster's tables, or bring those there are to its newest migration.
+def create_tables(url: str, setting: str = POOLED) -> None:
+    """Create Dagster's tables, or migrate existing ones to its newest revision.
 
-    Raises WrongSetting where the address's user may not.
+    Raises ConfigurationError if the user of the address may not.
     """
     try:
         storage = DagsterPostgresStorage(sqlalchemy_url(url, "psycopg2"), should_autocreate_tables=True)

@@ -5,7 +5,7 @@ from settings.settings import Settings
 
 
 def create_embedder(settings: Settings) -> Embedder:
-    """EMBEDDING_PROVIDER's body. Nothing is loaded or connected before it is used."""
+    """The embedder of EMBEDDING_PROVIDER. Nothing is loaded or connected before its first use."""
     if settings.embedding_provider == "openai":
         from resources.embedders.openai import OpenAIEmbedder
 

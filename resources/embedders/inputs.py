@@ -1,4 +1,4 @@
-"""Inputs: what is refused before any model sees it, and how texts are cut into requests."""
+"""Checks of inputs before any model sees them, and how texts are split into requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from domain.documents.costs import estimated_tokens
 
 
-def refusal(text: str) -> str | None:
+def rejection_reason(text: str) -> str | None:
     """Why no model can embed this text, or `None`.
 
     Checked here because the services disagree: OpenAI fails the whole request for one empty string, the local
@@ -22,32 +22,34 @@ def refusal(text: str) -> str | None:
     return None
 
 
-def acceptable(texts: Sequence[str]) -> tuple[list[int], dict[int, str]]:
-    """Positions worth sending, and the reasons for the others."""
-    refused = {position: reason for position, text in enumerate(texts) if (reason := refusal(text))}
+def screen_inputs(texts: Sequence[str]) -> tuple[list[int], dict[int, str]]:
+    """Positions to send, and the reasons for the others."""
+    refused = {position: reason for position, text in enumerate(texts) if (reason := rejection_reason(text))}
     return [position for position in range(len(texts)) if position not in refused], refused
 
 
-def rough_tokens(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """The project's estimate (`domain.documents.costs`) for one text."""
     return estimated_tokens(len(text.encode("utf-8", "replace")))
 
 
-def requests(sizes: Iterable[tuple[int, int]], at_most: int, tokens: int, alone_over: int) -> Iterator[list[int]]:
-    """Cuts (position, estimated tokens) into requests of at most so many inputs and tokens.
+def split_requests(
+    sizes: Iterable[tuple[int, int]], max_inputs: int, max_tokens: int, alone_above: int
+) -> Iterator[list[int]]:
+    """Splits (position, estimated tokens) into requests of at most so many inputs and tokens.
 
     An input that is probably too long for the model travels alone, so that its refusal costs one request.
     """
-    part: list[int] = []
-    load = 0
+    request: list[int] = []
+    request_tokens = 0
     for position, size in sizes:
-        if size > alone_over:
+        if size > alone_above:
             yield [position]
             continue
-        if part and (len(part) == at_most or load + size > tokens):
-            yield part
-            part, load = [], 0
-        part.append(position)
-        load += size
-    if part:
-        yield part
+        if request and (len(request) == max_inputs or request_tokens + size > max_tokens):
+            yield request
+            request, request_tokens = [], 0
+        request.append(position)
+        request_tokens += size
+    if request:
+        yield request

@@ -1,4 +1,4 @@
-"""What an embedder is: the identity of its vector space, and one call from texts to vectors."""
+"""The protocol of an embedder: the identity of its vector space, and one call from texts to vectors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingResult:
-    """What one answer of the service settles: a vector for each of these texts, or the reason why there is none.
+    """The result of one response of the service: a vector for each of these texts, or the reason why there is none.
 
     `positions` are those of the texts in the call; `vectors` is float32, C-contiguous, one row for each of them, all
     zero for a refused one (`refused`: position → reason). `tokens` is the usage the service billed since the answer
@@ -48,7 +48,7 @@ class EmbeddingResult:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """An input of an order that was worked on: its name, its vector of shape (dimension,), its billed tokens."""
+    """A processed input of a job: its name, its vector of shape (dimension,), its billed tokens."""
 
     name: str
     vector: Vectors
@@ -57,7 +57,7 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """Where an order stands at the service. `refused`: why it was not worked on, or not to its end."""
+    """The state of a job at the service. `refused`: why it was not processed, or not completely."""
 
     ended: bool
     refused: str | None = None
@@ -65,37 +65,40 @@ class JobState:
 
 
 class ResultExpired(PermanentError):
-    """What the service made of an order is not there any more."""
+    """The results of a job no longer exist at the service."""
 
     code = ErrorCode.EMBEDDING_RESULT_EXPIRED
 
 
 class EmbeddingJobService(Protocol):
-    """A service that works on many texts in its own time, at a lower price. Its methods raise what `answers` raises."""
+    """A service that embeds many texts in its own time, at a lower price.
 
-    def submit(self, order_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
-        """Hands over (name, text) pairs; gives the service's name for the order, `None` where there are no texts.
+    Raises what `Embedder.embed_batches` raises.
+    """
 
-        Placing twice is placing once: an order of this key that was placed after `since` is found, not repeated.
+    def submit(self, job_key: str, since: datetime, texts: Callable[[], Iterable[tuple[str, str]]]) -> str | None:
+        """Submits (name, text) pairs; returns the service's id of the job, `None` if there are no texts.
+
+        Idempotent: a job of this key that was submitted after `since` is found, not repeated.
         """
         ...
 
     def state(self, service_id: str) -> JobState:
-        """Where an order stands now."""
+        """The current state of a job."""
         ...
 
     def results(self, state: JobState) -> Iterator[JobResult]:
-        """What was worked on, in any order; inputs that were refused, not reached or answered unusably are left out.
+        """The processed inputs, in any order; inputs that were rejected, not reached or answered unusably are left out.
 
-        All requests are made before it returns. Raises ResultExpired where the service has nothing to give any more.
+        All requests are made before it returns. Raises ResultExpired if the service no longer has the results.
         """
         ...
 
-    def cancel(self, order_key: str, since: datetime, service_id: str | None) -> bool:
-        """Ends an order that is under way, and deletes its texts there and what was made of them.
+    def cancel(self, job_key: str, since: datetime, service_id: str | None) -> bool:
+        """Cancels a running job, and deletes its texts and its results at the service.
 
-        Gives whether nothing is left there; where the service takes a while to end it, ask again later. An order that
-        was perhaps placed (`service_id` None) is looked for by its key. Doing it twice is doing it once.
+        Returns whether nothing is left there; if the service needs a while to cancel it, call again later. A job that
+        was perhaps submitted (`service_id` None) is searched by its key. Idempotent.
         """
         ...
 
@@ -107,51 +110,51 @@ class Embedder(Protocol):
 
     @property
     def jobs(self) -> EmbeddingJobService | None:
-        """For texts that may wait; `None` where the service has no such thing."""
+        """The service for texts that may wait; `None` if there is none."""
         ...
 
     def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
-        """Every text settled once, request by request: the next one is not sent before the caller asks for it.
+        """One result per request, each text in exactly one; the next request is not sent before the caller asks for it.
 
-        So a caller that keeps each answer before it goes on loses none that was paid for. Raises PermanentError or
-        TransientFailure where a request failed; what was answered before is not affected. To try again what is
-        transient costs nothing, or one lost answer: where two were lost, the failure is permanent.
+        So a caller that stores each result before it continues loses none that was paid for. Raises PermanentError or
+        TransientError if a request failed; earlier results are not affected. Retrying a transient error costs nothing,
+        or one lost response: if two were lost, the error is permanent.
         """
         ...
 
     def embed(self, texts: Sequence[str]) -> EmbeddingResult:
-        """All texts at once, in their order: for a few, such as a question, with somebody who waits for it.
+        """All texts at once, in their order: for a few, such as a question that somebody waits for.
 
-        Raises what `answers` raises, but TransientFailure after some twenty seconds at the latest.
+        Raises what `embed_batches` raises, but TransientError after some twenty seconds at the latest.
         """
         ...
 
     def price_per_million_tokens(self) -> float | None:
-        """US dollars; 0 where nothing is billed, `None` where the price is not known."""
+        """US dollars; 0 if nothing is billed, `None` if the price is not known."""
         ...
 
     def close(self) -> None:
-        """Gives back connections. The embedder is not used afterwards."""
+        """Closes connections. The embedder must not be used afterwards."""
         ...
 
 
-def joined(answers: Iterable[EmbeddingResult], count: int, dimension: int) -> EmbeddingResult:
-    """The answers to one call of `count` texts as one, in the order of the texts."""
+def merge_results(results: Iterable[EmbeddingResult], count: int, dimension: int) -> EmbeddingResult:
+    """The results for `count` texts as one, in the order of the texts."""
     import numpy as np
 
     vectors = np.zeros((count, dimension), dtype=np.float32)
     refused: dict[int, str] = {}
     tokens: int | None = None
     requests = 0
-    for answer in answers:
-        vectors[list(answer.positions)] = answer.vectors
-        refused |= answer.refused
-        tokens = tokens if answer.tokens is None else (tokens or 0) + answer.tokens
-        requests += answer.requests
+    for result in results:
+        vectors[list(result.positions)] = result.vectors
+        refused |= result.refused
+        tokens = tokens if result.tokens is None else (tokens or 0) + result.tokens
+        requests += result.requests
     return EmbeddingResult(range(count), vectors, dict(sorted(refused.items())), tokens, requests)
 
 
-def stacked(vectors: Sequence[Vectors]) -> Vectors:
+def stack_vectors(vectors: Sequence[Vectors]) -> Vectors:
     """Vectors of shape (dimension,) as one matrix."""
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What an inbox is: `<organization>/[<template>/]<file>`, in a folder or in a bucket."""
+"""The protocol of an inbox: `<organization>/[<template>/]<file>`, in a folder or in a bucket."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -6,23 +6,23 @@ from typing import BinaryIO, Protocol
 
 from domain.documents.inbox_files import InboxFile
 
-TAKEN, REFUSED, REASON = ".taken", ".refused", "reason.txt"
+ARCHIVE_FOLDER, REJECTED_FOLDER, REASON_FILE = ".taken", ".refused", "reason.txt"
 
 
 class Inbox(Protocol):
     """A place where people and programs drop files for an organization.
 
-    Every failure is raised: an inbox that cannot be read is not an empty one (law 8).
+    Every failure is raised: an inbox that cannot be read is not an empty one.
     """
 
     def files(self) -> list[InboxFile]:
-        """Every file that lies in an organization's folder now."""
+        """Every file that is in an organization's folder now."""
         ...
 
     def open(self, file: InboxFile, max_bytes: int) -> AbstractContextManager[BinaryIO]:
         """The bytes of the very file that was listed.
 
-        Raises UnreadableFile for a file of more than `max_bytes`, TransientFailure for one that changed or went away.
+        Raises UnreadableFile for a file of more than `max_bytes`, TransientError for one that changed or was removed.
         """
         ...
 
@@ -41,13 +41,13 @@ class Inbox(Protocol):
         versions: Sequence[int] | None = None,
         dry_run: bool = False,
     ) -> int:
-        """Delete what was taken for a document, or for some of its versions, or all that an organization ever dropped.
+        """Delete the archived files of a document, or of some of its versions, or all files of an organization.
 
-        Returns how many files went.
+        Returns the number of files.
         """
         ...
 
 
-def taken_folder(document_id: str, version: int) -> str:
-    """Where a taken file goes: the next version of a document bears the same name, and must not take its place."""
+def archive_path(document_id: str, version: int) -> str:
+    """The folder of an archived file: the next version may bear the same file name and must not replace it."""
     return f"{document_id}/{version}"

@@ -1,4 +1,4 @@
-"""Channels that carry notices to people and apps: Slack, e-mail, webhooks. Each says what became of one message.
+"""Channels that send notifications to people and apps: Slack, e-mail, webhooks. Each returns the outcome of a message.
 
-Which message is due, and what becomes of it, stands in the ledger (`resources/ledger/notifications/outbox.py`).
+Which message is due, and its state, is in the ledger (`resources/ledger/notifications/outbox.py`).
 """

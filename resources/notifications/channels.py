@@ -1,4 +1,4 @@
-"""Channels: which ones the settings open, and what a channel is."""
+"""The protocol of a channel, and the channels that the settings configure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from resources.notifications.webhook import Webhook
 from settings.settings import Settings
 from settings.values import usable_key
 
-SWITCHES: Mapping[Channel, str] = {
+REQUIRED_SETTINGS: Mapping[Channel, str] = {
     "slack": "SLACK_WEBHOOK_URL",
     "email": "SMTP_URL and EMAIL_FROM",
     "webhook": "WEBHOOK_ADDRESSES and INNGEST_SIGNING_KEY",
@@ -25,54 +25,56 @@ class NotificationChannel(Protocol):
 
     @property
     def repeatable(self) -> bool:
-        """Whether the receiver knows a message when it comes again."""
+        """Whether the receiver recognizes a message that is sent twice."""
 
     @property
     def concurrency(self) -> int:
-        """How many messages may be under way at the same time."""
+        """How many messages may be sent at the same time."""
 
-    def send(self, notice: Notification) -> Outcome:
+    def send(self, notification: Notification) -> Outcome:
         """Send one message, in bounded time. Raises nothing that the network, the service or its answer causes."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnconfiguredChannel:
-    """A channel that no setting opens: what it is given is refused, with the names of the settings."""
+    """A channel without its settings: it refuses every message, with the names of those settings."""
 
-    switch: str
+    settings: str
     repeatable: bool = True
     concurrency: int = 1
 
-    def send(self, notice: Notification) -> Outcome:
-        return Outcome("refused", f"The channel {notice.channel} is not set up: set {self.switch}, then send it anew")
+    def send(self, notification: Notification) -> Outcome:
+        return Outcome(
+            "refused", f"The channel {notification.channel} is not set up: set {self.settings}, then send it anew"
+        )
 
 
-def channels_of(settings: Settings) -> dict[Channel, NotificationChannel]:
-    """Every channel, those that are closed too."""
-    opened: dict[Channel, NotificationChannel] = {
-        name: UnconfiguredChannel(switch) for name, switch in SWITCHES.items()
+def create_channels(settings: Settings) -> dict[Channel, NotificationChannel]:
+    """Every channel, unconfigured ones included."""
+    channels: dict[Channel, NotificationChannel] = {
+        name: UnconfiguredChannel(switch) for name, switch in REQUIRED_SETTINGS.items()
     }
-    found: dict[Channel, NotificationChannel | None] = {
-        "slack": slack_of(settings),
-        "email": email_of(settings),
-        "webhook": webhook_of(settings),
+    configured: dict[Channel, NotificationChannel | None] = {
+        "slack": create_slack(settings),
+        "email": create_email(settings),
+        "webhook": create_webhook(settings),
     }
-    return opened | {name: carrier for name, carrier in found.items() if carrier is not None}
+    return channels | {name: channel for name, channel in configured.items() if channel is not None}
 
 
-def slack_of(settings: Settings) -> Slack | None:
+def create_slack(settings: Settings) -> Slack | None:
     if settings.slack_webhook_url is None:
         return None
     return Slack(usable_key("SLACK_WEBHOOK_URL", settings.slack_webhook_url.get_secret_value()))
 
 
-def email_of(settings: Settings) -> Email | None:
+def create_email(settings: Settings) -> Email | None:
     if settings.smtp_url is None or settings.email_from is None:
         return None
     return Email(settings.smtp_url.get_secret_value(), settings.email_from)
 
 
-def webhook_of(settings: Settings) -> Webhook | None:
+def create_webhook(settings: Settings) -> Webhook | None:
     if not settings.webhooks or settings.inngest_signing_key is None:
         return None
     return Webhook(settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_private)

@@ -1,4 +1,4 @@
-"""One POST in bounded time, and how it ended: certainly not sent, answered, or nobody knows."""
+"""One POST in bounded time, and its outcome: certainly not sent, answered, or unknown."""
 
 import asyncio
 import json
@@ -13,27 +13,27 @@ from urllib.parse import urlsplit
 from domain.backoff import parse_retry_after
 from domain.notifications.retry_policy import SENT, Outcome
 
-SECONDS = 20.0  # for all of it: name, connection, request and answer
-NOT_TAKEN = (425, 429, 503)  # certainly not, by what these mean (RFC 9110, 8470, 6585)
-MOST_ANSWER = 64 * 1024  # bytes that are read of an answer
+TIMEOUT_SECONDS = 20.0  # for all of it: name, connection, request and answer
+RETRYABLE_STATUSES = (425, 429, 503)  # certainly not processed, by their meaning (RFC 9110, 8470, 6585)
+MAX_RESPONSE_BYTES = 64 * 1024  # bytes read of a response
 
 
-_secret: ContextVar[bool] = ContextVar("_secret", default=False)
+_has_secret_url: ContextVar[bool] = ContextVar("_secret", default=False)
 
 
-class _Discreet(logging.Filter):
-    """httpx writes down each address that it asks; those of Slack and of webhooks are secrets."""
+class _RedactingFilter(logging.Filter):
+    """httpx logs each URL that it requests; those of Slack and of webhooks are secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not _secret.get()
+        return not _has_secret_url.get()
 
 
-_DISCREET = _Discreet()
+_REDACTING_FILTER = _RedactingFilter()
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What goes where. `host` is the name that is meant where `address` holds an IP address in its place."""
+    """One request. `host` is the name to send if `address` holds an IP address instead."""
 
     address: str
     body: bytes
@@ -42,49 +42,49 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     headers: Mapping[str, str]
     text: str
 
 
-def post(request: Post, service: str, seconds: float = SECONDS, direct: bool = False) -> Answer | Outcome:
-    """The answer; else why there is none. `direct`: past the proxies that the environment names."""
-    under_way = [False]
+def post(request: Post, service: str, seconds: float = TIMEOUT_SECONDS, direct: bool = False) -> Response | Outcome:
+    """The response, else the outcome without one. `direct`: ignores the proxies of the environment."""
+    sending = [False]
     try:
-        return asyncio.run(asyncio.wait_for(_posted(request, under_way, direct), seconds))
+        return asyncio.run(asyncio.wait_for(_send(request, sending, direct), seconds))
     except TimeoutError:
-        trouble = f"gave no whole answer within {seconds:g} s"
+        reason = f"gave no whole answer within {seconds:g} s"
     except _network_errors() as error:
-        trouble = f"could not be reached ({type(error).__name__})"
-    if under_way[0]:
-        return Outcome("lost", f"{service} took the message and its answer was lost: it {trouble}")
-    return Outcome("later", f"{service} {trouble}")
+        reason = f"could not be reached ({type(error).__name__})"
+    if sending[0]:
+        return Outcome("unconfirmed", f"{service} took the message and its answer was lost: it {reason}")
+    return Outcome("retryable", f"{service} {reason}")
 
 
-def judged(answer: Answer, service: str, why: str = "") -> Outcome:
-    """How a message ended by its answer; anything of 2xx is a yes."""
+def classify_response(answer: Response, service: str, why: str = "") -> Outcome:
+    """The outcome of a message by its response; any 2xx is success."""
     if 200 <= answer.status < 300:
         return SENT
     said = f"{service} answered {answer.status}{f': {why}' if why else ''}"
     if 300 <= answer.status < 400:
         return Outcome("refused", f"{said}, a redirect, which is not followed; name the address itself")
-    if answer.status in NOT_TAKEN:
-        return Outcome("later", said, parse_retry_after(answer.headers, datetime.now(UTC)))
-    if answer.status == 408 or answer.status >= 500:  # it broke, or one on the way gave up: it may have been taken
-        return Outcome("lost", said)
+    if answer.status in RETRYABLE_STATUSES:
+        return Outcome("retryable", said, parse_retry_after(answer.headers, datetime.now(UTC)))
+    if answer.status == 408 or answer.status >= 500:  # the service or a proxy failed: it may have been accepted
+        return Outcome("unconfirmed", said)
     return Outcome("refused", said)
 
 
-async def _posted(request: Post, under_way: list[bool], direct: bool) -> Answer:
+async def _send(request: Post, sending: list[bool], direct: bool) -> Response:
     import httpx
 
-    _secret.set(True)  # in the context of this task alone
-    logging.getLogger("httpx").addFilter(_DISCREET)
+    _has_secret_url.set(True)  # in the context of this task alone
+    logging.getLogger("httpx").addFilter(_REDACTING_FILTER)
 
     async def trace(event: str, _: Any) -> None:
         # from the first byte of the request on, the service may have all of it
-        under_way[0] = under_way[0] or event.endswith("send_request_headers.started")
+        sending[0] = sending[0] or event.endswith("send_request_headers.started")
 
     extensions: dict[str, Any] = {"trace": trace}
     headers = dict(request.headers)
@@ -92,7 +92,7 @@ async def _posted(request: Post, under_way: list[bool], direct: bool) -> Answer:
         headers["Host"] = request.host
         extensions["sni_hostname"] = urlsplit(f"//{request.host}").hostname
     async with (
-        httpx.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=not direct) as client,
+        httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=not direct) as client,
         client.stream(
             "POST", request.address, content=request.body, headers=headers, extensions=extensions
         ) as response,
@@ -100,9 +100,11 @@ async def _posted(request: Post, under_way: list[bool], direct: bool) -> Answer:
         text = b""
         async for part in response.aiter_raw():
             text += part
-            if len(text) >= MOST_ANSWER:
+            if len(text) >= MAX_RESPONSE_BYTES:
                 break
-        return Answer(response.status_code, dict(response.headers), text[:MOST_ANSWER].decode("utf-8", "replace"))
+        return Response(
+            response.status_code, dict(response.headers), text[:MAX_RESPONSE_BYTES].decode("utf-8", "replace")
+        )
 
 
 def _network_errors() -> tuple[type[Exception], ...]:
@@ -111,6 +113,6 @@ def _network_errors() -> tuple[type[Exception], ...]:
     return (httpx.HTTPError, httpx.InvalidURL, OSError)
 
 
-def as_json(document: Any) -> bytes:
-    """Canonical JSON: sorted, without spaces, as signatures want it."""
+def canonical_json(document: Any) -> bytes:
+    """Canonical JSON for signatures: sorted keys, no spaces."""
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

@@ -17,14 +17,14 @@ class StoredObject:
 
 
 class ObjectStore(Protocol):
-    """Objects by key (`a/b/c`). A put is whole or not there, and safe on disk before it returns (law 6)."""
+    """Objects by key (`a/b/c`). A put is atomic, and on disk before it returns: what was accepted survives a crash."""
 
-    def put(self, key: str, body: BinaryIO, at_most: int | None = None) -> StoredObject:
-        """Store a stream. Raises PermanentFailure where it is longer than `at_most` bytes or cannot be written."""
+    def put(self, key: str, body: BinaryIO, max_bytes: int | None = None) -> StoredObject:
+        """Store a stream. Raises PermanentError if it is longer than `max_bytes` or cannot be written."""
         ...
 
     def local(self, key: str) -> AbstractContextManager[Path]:
-        """The object as a file to read. Raises PermanentFailure where there is none."""
+        """The object as a file to read. Raises PermanentError if there is none."""
         ...
 
     def writing(self, key: str) -> AbstractContextManager[Path]:
@@ -35,8 +35,10 @@ class ObjectStore(Protocol):
         """Remove an object; an unknown key is fine."""
         ...
 
-    def keys(self, prefix: str) -> Iterator[str]: ...
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Keys that begin with the prefix, in ascending order."""
+        ...
 
     def link(self, key: str) -> str:
-        """Where a person finds the object: a file or https address."""
+        """The file or https URL at which a person finds the object."""
         ...

@@ -1,4 +1,4 @@
-"""The rows of a version as a Parquet file: written and read back in parts, so memory is bounded by a part (law 9)."""
+"""The rows of a version as a Parquet file: written and read in parts, so memory is bounded by a part."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _as_batch(rows: list[Row]) -> pa.RecordBatch:
 
 
 def _identity(row: Row) -> bytes:
-    """What makes a row this row in this place."""
+    """The bytes that identify a row and its place."""
     sheet = row.sheet.encode()
     place = b"%d %d %d %d " % (row.row_number, row.batch_number, len(sheet), len(row.source_row)) + sheet
     owner = row.vector_id.bytes if row.vector_id else (row.error or "").encode()

@@ -13,16 +13,16 @@ from domain.errors import ErrorCode, PermanentError, TransientError
 from resources.objects.protocol import StoredObject
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_client import LIMITS, Limits
-from resources.objects.s3_errors import MISSING_OBJECT, AlteredObject, code_of, garbage
+from resources.objects.s3_errors import MISSING_OBJECT, AlteredObject, error_code, unexpected_response
 from resources.objects.s3_upload import SHA256, upload
-from resources.objects.streams import CHUNK, copied, measured
+from resources.objects.streams import CHUNK, copy_stream, measure_file
 
 
 class S3ObjectStore:
-    """The body of `ObjectStore` over a bucket.
+    """`ObjectStore` over a bucket.
 
-    A stream is gathered in a temporary file before the first request: what is too large or breaks off costs none,
-    and its SHA-256 is stored beside it, so that every download can be proven (ADR 0009).
+    A stream is spooled to a temporary file before the first request: one that is too large or breaks off costs none,
+    and its SHA-256 is stored with it, so that every download is verified (ADR 0009).
     """
 
     def __init__(
@@ -32,47 +32,50 @@ class S3ObjectStore:
         limits: Limits = LIMITS,
         get_client: Callable[[], Any] | None = None,
     ) -> None:
-        self.bucket = Bucket.at(address, endpoint_url, limits, get_client)
+        self.bucket = Bucket.parse(address, endpoint_url, limits, get_client)
 
-    def put(self, key: str, body: BinaryIO, at_most: int | None = None) -> StoredObject:
-        self.bucket.at_key(key)  # before anything is read
-        with on_disk(key, "written"), tempfile.SpooledTemporaryFile(self.bucket.limits.part_bytes) as gathered:
-            spool = cast(BinaryIO, gathered)
-            size, sha256 = copied(body, spool, at_most)
+    def put(self, key: str, body: BinaryIO, max_bytes: int | None = None) -> StoredObject:
+        self.bucket.object_params(key)  # before anything is read
+        with (
+            translate_disk_errors(key, "written"),
+            tempfile.SpooledTemporaryFile(self.bucket.limits.part_bytes) as temporary,
+        ):
+            spool = cast(BinaryIO, temporary)
+            size, sha256 = copy_stream(body, spool, max_bytes)
             upload(self.bucket, key, spool, size, sha256)
         return StoredObject(key, size, sha256)
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
-        target = self.bucket.at_key(key)
+        target = self.bucket.object_params(key)
         with ExitStack() as cleanup:
-            with on_disk(key, "read"):
+            with translate_disk_errors(key, "read"):
                 path = cleanup.enter_context(temporary_file())
                 self._download(key, target, path)
             yield path
 
     @contextmanager
     def writing(self, key: str) -> Iterator[Path]:
-        self.bucket.at_key(key)  # before anything is written
-        with on_disk(key, "written"), temporary_file() as path:
+        self.bucket.object_params(key)  # before anything is written
+        with translate_disk_errors(key, "written"), temporary_file() as path:
             yield path
-            size, sha256 = measured(path)
+            size, sha256 = measure_file(path)
             with path.open("rb") as body:
                 upload(self.bucket, key, body, size, sha256)
 
     def delete(self, key: str) -> None:
-        target = self.bucket.at_key(key)
-        with self.bucket.explained(f"Object {key} cannot be deleted in"):
+        target = self.bucket.object_params(key)
+        with self.bucket.translate_errors(f"Object {key} cannot be deleted in"):
             self.bucket.client.delete_object(**target)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        return (found["Key"] for found in self.bucket.listed(prefix))
+        return (item["Key"] for item in self.bucket.list_objects(prefix))
 
     def link(self, key: str) -> str:
         return self.bucket.link(key)
 
     def _download(self, key: str, target: dict[str, str], path: Path) -> None:
-        """Into a file. Only what breaks after the first byte is tried again here; the rest botocore has tried."""
+        """Into a file. Only a failure after the first byte is retried here; botocore retries the rest."""
         for attempt in count(1):
             answer = self._get(key, target)
             try:
@@ -86,16 +89,16 @@ class S3ObjectStore:
         from botocore.exceptions import ClientError
 
         tried = f"Object {key} cannot be read in"
-        with self.bucket.explained(tried):
+        with self.bucket.translate_errors(tried):
             try:
                 answer = cast(dict[str, Any], self.bucket.client.get_object(**target))
             except ClientError as error:
-                if code_of(error) not in MISSING_OBJECT:
+                if error_code(error) not in MISSING_OBJECT:
                     raise
             else:
                 if not answer.get("ETag"):
                     answer["Body"].close()
-                    raise garbage(f"{tried} {self.bucket}")
+                    raise unexpected_response(f"{tried} {self.bucket}")
                 return answer
         raise PermanentError(
             f"Object {key} is not in {self.bucket}; upload the file again", code=ErrorCode.OBJECT_MISSING
@@ -104,7 +107,7 @@ class S3ObjectStore:
     def _save(self, key: str, answer: dict[str, Any], path: Path) -> None:
         digest, size = hashlib.sha256(), 0
         tried = f"Object {key} cannot be read in"
-        with self.bucket.explained(tried), closing(answer["Body"]) as body, path.open("wb") as out:
+        with self.bucket.translate_errors(tried), closing(answer["Body"]) as body, path.open("wb") as out:
             for chunk in body.iter_chunks(CHUNK):
                 size += len(chunk)
                 digest.update(chunk)
@@ -117,18 +120,18 @@ class S3ObjectStore:
 
 
 @contextmanager
-def on_disk(key: str, done: str) -> Iterator[None]:
+def translate_disk_errors(key: str, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise PermanentError(
-            f"Object {key} cannot be {done} by way of {tempfile.gettempdir()}: {error.strerror}"
+            f"Object {key} cannot be {action} by way of {tempfile.gettempdir()}: {error.strerror}"
         ) from error
 
 
 @contextmanager
 def temporary_file() -> Iterator[Path]:
-    """A file that its owner alone can read, gone when the block ends."""
+    """A file that only its owner can read, deleted when the block ends."""
     handle, name = tempfile.mkstemp(prefix="rowline-")
     os.close(handle)
     try:

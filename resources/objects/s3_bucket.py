@@ -1,16 +1,16 @@
-"""A bucket as the settings name it: its address, its client, and the answers that are believed."""
+"""A bucket as the settings name it: its address, its client, and checks of its responses."""
 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from domain.errors import ConfigurationError, PermanentError
 from resources.objects.s3_client import LIMITS, Limits, make_client
-from resources.objects.s3_errors import explained, garbage
+from resources.objects.s3_errors import translate_errors, unexpected_response
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Bucket:
     get_client: Callable[[], Any] | None = None
 
     @classmethod
-    def at(
+    def parse(
         cls,
         address: str,
         endpoint_url: str | None,
@@ -32,14 +32,14 @@ class Bucket:
         get_client: Callable[[], Any] | None = None,
     ) -> "Bucket":
         """The bucket of `s3://bucket/prefix`. Raises ConfigurationError, without the value: it may hold a key."""
-        found = re.fullmatch(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])((?:/[^/?#@]+)*)/?", address)
-        if not found or {".", ".."} & set(found[2].split("/")):
+        match = re.fullmatch(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9])((?:/[^/?#@]+)*)/?", address)
+        if not match or {".", ".."} & set(match[2].split("/")):
             raise ConfigurationError(
                 "OBJECT_STORE must be a folder or `s3://bucket/prefix`, without keys or options in it"
             )
         if endpoint_url is not None:
             check_endpoint(endpoint_url)
-        return cls(found[1], f"{found[2][1:]}/" if found[2] else "", endpoint_url, limits, get_client)
+        return cls(match[1], f"{match[2][1:]}/" if match[2] else "", endpoint_url, limits, get_client)
 
     def __str__(self) -> str:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
@@ -47,11 +47,11 @@ class Bucket:
     @cached_property
     def client(self) -> Any:
         """boto3's client, made when first used: by `get_client`, which Dagster's S3 resource passes in, or by us."""
-        with explained(f"{self} cannot be opened"):
+        with translate_errors(f"{self} cannot be opened"):
             return self.get_client() if self.get_client else make_client(self.endpoint_url, self.limits)
 
-    def at_key(self, key: str) -> dict[str, str]:
-        """Bucket and key of an object, as every call wants them. Raises PermanentError where it is not ours."""
+    def object_params(self, key: str) -> dict[str, str]:
+        """Bucket and key of an object, as parameters of a call. Raises PermanentError if it is not ours."""
         if {"", ".", ".."} & set(key.split("/")):
             raise PermanentError(f"Object key {key!r} leads out of the object store")
         return self.under(key)
@@ -60,34 +60,47 @@ class Bucket:
         """The same for a key that others chose: S3 knows no folders, so none leads out."""
         return {"Bucket": self.name, "Key": self.prefix + key}
 
-    def explained(self, tried: str) -> AbstractContextManager[None]:
-        return explained(f"{tried} {self}")
+    def translate_errors(self, tried: str) -> AbstractContextManager[None]:
+        return translate_errors(f"{tried} {self}")
 
-    def listed(self, prefix: str) -> Iterator[dict[str, Any]]:
+    def list_objects(self, prefix: str) -> Iterator[dict[str, Any]]:
         """Key (without our prefix), Size, ETag and LastModified of each object, page by page.
 
-        Raises what `explained` makes of a page that cannot be read: that is not the end of the list (law 8).
+        Raises if a page cannot be read: that is not the end of the list.
         """
         tried = "Objects cannot be listed in"
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix + prefix)
-        with self.explained(tried):
+        with self.translate_errors(tried):
             for page in pages:
-                if "IsTruncated" not in page:  # any XML at all would read as a list of nothing
-                    raise garbage(f"{tried} {self}")
-                for found in page.get("Contents", []):
-                    if not found["Key"].endswith("/"):  # a "folder" that a console made
-                        yield {**found, "Key": found["Key"].removeprefix(self.prefix)}
+                if "IsTruncated" not in page:  # any XML would parse as an empty list
+                    raise unexpected_response(f"{tried} {self}")
+                for item in page.get("Contents", []):
+                    if not item["Key"].endswith("/"):  # a "folder" that a console made
+                        yield {**item, "Key": item["Key"].removeprefix(self.prefix)}
 
     def link(self, key: str) -> str:
-        """Where a person with rights of their own finds the object; nothing in it is signed."""
-        whole = quote(self.prefix + key)
+        """The unsigned URL at which a person with rights of their own finds the object."""
+        path = quote(self.prefix + key)
         if self.endpoint_url:
-            return f"{self.endpoint_url.rstrip('/')}/{self.name}/{whole}"
-        return f"https://s3.console.aws.amazon.com/s3/object/{self.name}?prefix={whole}"
+            return f"{self.endpoint_url.rstrip('/')}/{self.name}/{path}"
+        return f"https://s3.console.aws.amazon.com/s3/object/{self.name}?prefix={path}"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketStream:
+    """The body of a response; a failure while it is read is raised as one of our errors."""
+
+    bucket: Bucket
+    tried: str
+    body: Any
+
+    def read(self, size: int = -1) -> bytes:
+        with self.bucket.translate_errors(self.tried):
+            return cast(bytes, self.body.read(size))
 
 
 def check_endpoint(url: str) -> None:
-    """Raises ConfigurationError where S3_ENDPOINT_URL is no plain http(s) address; without its value."""
+    """Raises ConfigurationError, without the value, if S3_ENDPOINT_URL is no plain http(s) URL."""
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

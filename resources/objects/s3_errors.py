@@ -1,4 +1,4 @@
-"""Troubles with S3: botocore's errors in our grammar, with nothing that the service said but its error code."""
+"""Errors of S3: botocore's errors as ours, with nothing of the response but its error code."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _CHECKSUM = "the bytes do not fit their checksum; upload the file again"
 _BROKEN = "the connection broke; try again"
 _ADDRESS = "check OBJECT_STORE, S3_ENDPOINT_URL and AWS_DEFAULT_REGION"
 
-# What no waiting changes: somebody has to correct the deployment.
-_WRONG = {
+# No retry helps: somebody has to correct the deployment.
+_CONFIGURATION_CODES = {
     "InvalidAccessKeyId": _KEY,
     "SignatureDoesNotMatch": _SIGNATURE,
     **dict.fromkeys(("ExpiredToken", "InvalidToken", "TokenRefreshRequired"), _EXPIRED),
@@ -52,7 +52,7 @@ _FULL_CODES = {
     *("QuotaExceeded", "InsufficientStorage", "InsufficientCapacity", "StorageFull", "507"),
     *("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"),
 }
-_BUSY = {
+_BUSY_CODES = {
     "SlowDown",
     "Throttling",
     "ThrottlingException",
@@ -60,14 +60,14 @@ _BUSY = {
     "TooManyRequests",
     "ServiceUnavailable",
 }
-_ALTERED = {
+_ALTERED_CODES = {
     *("BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"),
     "RequestTimeout",
 }
 
 
 class StorageFull(PermanentError):
-    """The service takes no more bytes until somebody makes room."""
+    """The service accepts no more bytes until somebody makes room."""
 
     code = ErrorCode.OBJECT_STORE_FULL
 
@@ -79,10 +79,10 @@ class AlteredObject(PermanentError):
 
 
 @contextmanager
-def explained(tried: str) -> Iterator[None]:
+def translate_errors(tried: str) -> Iterator[None]:
     """What botocore raises inside the block becomes `<what was tried>: <why>; <what to do>`.
 
-    Without a cause: its text repeats what the service said, which may be a key or a signed address.
+    Without a cause: its text repeats the response, which may hold a key or a signed URL.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -90,22 +90,22 @@ def explained(tried: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _refused(error, tried) from None
+        raise _client_error(error, tried) from None
     except ResponseParserError:
-        raise garbage(tried) from None
+        raise unexpected_response(tried) from None
     except (BotoCoreError, ValueError) as error:
-        raise _unsent(error, tried) from None
+        raise _botocore_error(error, tried) from None
 
 
-def garbage(tried: str) -> ObjectStoreUnavailable:
-    """An answer with status 200 that S3 would not give: a proxy or a page of a portal answered."""
+def unexpected_response(tried: str) -> ObjectStoreUnavailable:
+    """A response with status 200 that is not one of S3: a proxy or a portal answered."""
     return ObjectStoreUnavailable(
         f"{tried}: the answer is not one of S3; check S3_ENDPOINT_URL and proxies, then try again"
     )
 
 
-def code_of(error: ClientError) -> str:
-    """S3's word for what is wrong, or the HTTP status; nothing else of the answer is ever repeated."""
+def error_code(error: ClientError) -> str:
+    """S3's error code, or the HTTP status; nothing else of the response is ever repeated."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     return code if re.fullmatch(r"\w{1,60}", code) else str(_status(error))
 
@@ -114,25 +114,25 @@ def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _refused(error: ClientError, tried: str) -> RowlineError:
-    code, status = code_of(error), _status(error)
-    if code in _WRONG:
+def _client_error(error: ClientError, tried: str) -> RowlineError:
+    code, status = error_code(error), _status(error)
+    if code in _CONFIGURATION_CODES:
         region = str(error.response.get("Error", {}).get("Region", ""))
         named = f" ({region})" if re.fullmatch(r"[a-z0-9-]{1,30}", region) else ""
-        return ConfigurationError(f"{tried}: {_WRONG[code].format(region=named)}")
+        return ConfigurationError(f"{tried}: {_CONFIGURATION_CODES[code].format(region=named)}")
     if code in _FULL_CODES or status == 507:
         return StorageFull(f"{tried}: {_FULL}")
-    passing = _passing(code, status)
-    if passing:
-        return ObjectStoreUnavailable(f"{tried}: {passing}")
+    reason = _transient_reason(code, status)
+    if reason:
+        return ObjectStoreUnavailable(f"{tried}: {reason}")
     return PermanentError(f"{tried}: the service refuses it ({code}); check OBJECT_STORE and S3_ENDPOINT_URL")
 
 
-def _passing(code: str, status: int) -> str | None:
-    """Why it may go better later, if it may."""
-    if code in _BUSY or status in (429, 503):
+def _transient_reason(code: str, status: int) -> str | None:
+    """Why a later try may succeed; None if none will."""
+    if code in _BUSY_CODES or status in (429, 503):
         return f"the service is busy ({code}); try again later"
-    if code in _ALTERED:
+    if code in _ALTERED_CODES:
         return f"the bytes did not arrive as they were sent ({code}); try again"
     if code in CHANGED:
         return "it was changed in the meantime; try again"
@@ -141,11 +141,11 @@ def _passing(code: str, status: int) -> str | None:
     return None
 
 
-def _unsent(error: Exception, tried: str) -> RowlineError:
-    """What botocore found out by itself, before or after the wire. The first line that fits is told."""
+def _botocore_error(error: Exception, tried: str) -> RowlineError:
+    """Errors that botocore raises by itself, before or after the request. The first entry that matches is used."""
     from botocore import exceptions as known
 
-    troubles: list[tuple[tuple[type[Exception], ...], type[RowlineError], str]] = [
+    reasons: list[tuple[tuple[type[Exception], ...], type[RowlineError], str]] = [
         ((known.NoCredentialsError, known.PartialCredentialsError), ConfigurationError, _NONE),
         ((known.ProfileNotFound, known.ConfigNotFound, known.ConfigParseError), ConfigurationError, _PROFILE),
         ((known.CredentialRetrievalError, known.TokenRetrievalError, known.SSOError), ConfigurationError, _EXPIRED),
@@ -159,7 +159,7 @@ def _unsent(error: Exception, tried: str) -> RowlineError:
             _BROKEN,
         ),
     ]
-    for kinds, failure, told in troubles:
+    for kinds, failure, reason in reasons:
         if isinstance(error, kinds):
-            return failure(f"{tried}: {told}")
+            return failure(f"{tried}: {reason}")
     return ConfigurationError(f"{tried}: the request cannot be made ({type(error).__name__}); {_ADDRESS}")

@@ -1,6 +1,6 @@
 """The vector store in PostgreSQL: pgvector's `halfvec`, two bytes a number.
 
-Queries are exact: a search reaches the namespaces of one owner only, and an exact scan of 10,000 vectors takes
+Queries are exact: a search covers the namespaces of one owner only, and an exact scan of 10,000 vectors takes
 milliseconds, while an HNSW index costs more than all other work of a first upload together (ADR 0004).
 """
 
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-PAGE = 5000  # ids of one page
-LONGEST = 16_000  # numbers of a halfvec
+ID_PAGE_SIZE = 5000  # per query
+MAX_DIMENSION = 16_000  # numbers of a halfvec
 
 
 class PgVectorStore:
-    """The body of `VectorStore` over the table `vectors`."""
+    """`VectorStore` over the table `vectors`."""
 
     name = "pgvector"
     shared = False
     strongly_consistent = True
-    page = 2000
+    upsert_batch_size = 2000
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def prepare(self, model: str, dimension: int) -> None:
-        if dimension > LONGEST:
+        if dimension > MAX_DIMENSION:
             raise ConfigurationError(
-                f"Model {model} gives vectors of {dimension:,} numbers; pgvector holds {LONGEST:,} at most. "
+                f"Model {model} gives vectors of {dimension:,} numbers; pgvector holds {MAX_DIMENSION:,} at most. "
                 "Set EMBEDDING_DIMENSIONS lower, or VECTOR_STORE=pinecone"
             )
 
     def missing(self, model: str, namespace: str, ids: Sequence[str]) -> list[str]:
-        # by the list itself: joined to it, the planner reads the whole namespace for every page
+        # ANY, not a join: with a join the planner reads the whole namespace for every page
         with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT vector_id FROM vectors WHERE model = %s AND namespace = %s AND vector_id = ANY(%s::uuid[])",
                 (model, namespace, list(ids)),
             ).fetchall()
-        held = {str(row["vector_id"]) for row in rows}
-        return [vector_id for vector_id in ids if vector_id not in held]
+        stored = {str(row["vector_id"]) for row in rows}
+        return [vector_id for vector_id in ids if vector_id not in stored]
 
     def upsert(self, model: str, namespace: str, batch: VectorBatch) -> int | None:
         owner = (model.encode(), namespace.encode())
@@ -81,16 +81,16 @@ class PgVectorStore:
 
     def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
         after = UUID(int=0)
-        while True:  # a look-up by key per page: the caller may take its time, no transaction stays open
+        while True:  # one query per page: the caller may be slow, and no transaction stays open
             with self._database.statement() as connection:
                 rows = connection.execute(
                     "SELECT vector_id FROM vectors WHERE model = %s AND namespace = %s AND vector_id > %s "
                     "ORDER BY vector_id LIMIT %s",
-                    (model, namespace, after, PAGE),
+                    (model, namespace, after, ID_PAGE_SIZE),
                 ).fetchall()
             if rows:
                 yield [str(row["vector_id"]) for row in rows]
-            if len(rows) < PAGE:
+            if len(rows) < ID_PAGE_SIZE:
                 return
             after = rows[-1]["vector_id"]
 
@@ -102,7 +102,7 @@ class PgVectorStore:
         top_k: int,
         among: Sequence[str] | None = None,
     ) -> list[Match]:
-        probe = "[" + ",".join(f"{number:.8g}" for number in vector) + "]"  # one vector: text is fine here
+        query_vector = "[" + ",".join(f"{number:.8g}" for number in vector) + "]"  # one vector: text is fine here
         with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT vector_id, namespace, 1 - (embedding <=> %(probe)s::halfvec) AS score FROM vectors "
@@ -110,7 +110,7 @@ class PgVectorStore:
                 "AND (%(among)s::uuid[] IS NULL OR vector_id = ANY(%(among)s::uuid[])) "
                 "ORDER BY embedding <=> %(probe)s::halfvec, vector_id LIMIT %(top_k)s",
                 {
-                    "probe": probe,
+                    "probe": query_vector,
                     "model": model,
                     "namespaces": list(namespaces),
                     "top_k": top_k,
@@ -120,18 +120,18 @@ class PgVectorStore:
         return [Match(str(row["vector_id"]), row["namespace"], float(row["score"])) for row in rows]
 
     def models(self) -> list[str]:
-        told: list[str] = []
+        models: list[str] = []
         with self._database.transaction() as connection:
-            while row := connection.execute(  # from model to model: the key begins with it
-                "SELECT model FROM vectors WHERE model > %s ORDER BY model LIMIT 1", (told[-1] if told else "",)
+            while row := connection.execute(  # skips from model to model along the key, which begins with it
+                "SELECT model FROM vectors WHERE model > %s ORDER BY model LIMIT 1", (models[-1] if models else "",)
             ).fetchone():
-                told.append(row["model"])
-        return told
+                models.append(row["model"])
+        return models
 
     def namespaces(self) -> Iterator[str]:
-        told: set[str] = set()
+        seen: set[str] = set()
         model, namespace = "", ""
-        while True:  # from place to place along the primary key: the vectors in between are not read
+        while True:  # skips from namespace to namespace along the primary key, without reading the vectors between
             with self._database.transaction() as connection:
                 row = connection.execute(
                     "SELECT model, namespace FROM vectors WHERE (model, namespace) > (%s, %s) "
@@ -141,8 +141,8 @@ class PgVectorStore:
             if row is None:
                 return
             model, namespace = row["model"], row["namespace"]
-            if namespace not in told:
-                told.add(namespace)
+            if namespace not in seen:
+                seen.add(namespace)
                 yield namespace
 
     def drop_namespace(self, namespace: str) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VectorBatch:
-    """Vectors on their way into a namespace: ids, a float32 matrix of shape (len(ids), dimension), metadata (B7)."""
+    """Vectors to upsert into a namespace: ids, a float32 matrix of shape (len(ids), dimension), metadata."""
 
     ids: Sequence[str]
     matrix: "np.ndarray"
@@ -29,43 +29,46 @@ class Match:
 class VectorStore(Protocol):
     """Vectors by namespace and id, each of one model. Vectors of two models never meet in one query.
 
-    Every call raises TransientFailure or PermanentFailure; none takes a failed read for an empty answer (law 8).
+    Every call raises TransientError or PermanentError; a failed read is never an empty result.
     """
 
     shared: bool
-    """Whether other programs may keep vectors there: what the ledger has no word of is not ours to judge."""
+    """Whether other programs may store vectors there: vectors that the ledger does not know are then left alone."""
 
     strongly_consistent: bool
-    """Whether a read sees every earlier write. Where not, the ledger says what is stored, never the store."""
+    """Whether a read sees every earlier write. If not, only the ledger says what is stored, never the store."""
 
-    page: int
-    """Vectors of one `upsert` that it takes best: many in a database, few over a network."""
+    upsert_batch_size: int
+    """Vectors of one `upsert` at which the store is fastest: many in a database, few over a network."""
 
     @property
     def name(self) -> str:
-        """Which store this is, such as `pinecone/` and the index's host: vectors in another one are not here."""
+        """The identity of the store, such as `pinecone/` and the index's host: two names are two stores."""
         ...
 
     def prepare(self, model: str, dimension: int) -> None:
-        """Make sure that vectors of the model can be held. Raises WrongSetting; asked before anything is paid."""
+        """Check that the store can hold vectors of the model, before anything is paid. Raises ConfigurationError."""
         ...
 
     def missing(self, model: str, namespace: str, ids: Sequence[str]) -> list[str]:
-        """Those of `ids` that the namespace does not hold; of a store that is not `consistent`, as it was lately."""
+        """Those of `ids` that the namespace does not hold.
+
+        A store that is not `strongly_consistent` may answer from the past.
+        """
         ...
 
     def upsert(self, model: str, namespace: str, batch: VectorBatch) -> int | None:
         """Write vectors under their ids; the same id is replaced. Returns when all of them are acknowledged.
 
-        Gives the position in the store's log that searches have to reach to see them; None where they do at once, or
-        where the service tells no position.
+        Returns the position in the store's log that searches have to reach to see them; None if they see them at once,
+        or if the service reports no position.
         """
         ...
 
     def wait_until_visible(self, positions: Mapping[str, int], dimension: int) -> None:
-        """Return when searches of each namespace have reached its position, so that a version can go live whole.
+        """Return when searches of each namespace have reached its position, so that a version goes live complete.
 
-        Raises TransientFailure where that takes too long. `dimension`: of a vector that can be searched with.
+        Raises TransientError if that takes too long. `dimension`: of a vector to search with.
         """
         ...
 
@@ -76,7 +79,7 @@ class VectorStore(Protocol):
     def id_pages(self, model: str, namespace: str) -> Iterator[list[str]]:
         """All ids of ours in the namespace in ascending order, in pages of bounded size; none is empty.
 
-        A store that keeps models in one namespace may name ids of other models too: an id belongs to one model.
+        A store that mixes models in a namespace may yield ids of other models too; an id belongs to one model.
         """
         ...
 
@@ -88,11 +91,14 @@ class VectorStore(Protocol):
         top_k: int,
         among: Sequence[str] | None = None,
     ) -> list[Match]:
-        """The nearest vectors by cosine, best first, over all `namespaces` together; only `among` these if given."""
+        """The nearest vectors by cosine, best first, over all `namespaces` together.
+
+        Only those whose id is in `among`, if given.
+        """
         ...
 
     def models(self) -> list[str]:
-        """The models whose ids `id_pages` tells apart; one, of any name, where it names those of all."""
+        """The models whose ids `id_pages` distinguishes; one, of any name, if it yields those of all models."""
         ...
 
     def namespaces(self) -> Iterator[str]:
@@ -104,5 +110,5 @@ class VectorStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back connections. The store is not used afterwards."""
+        """Close connections. The store must not be used afterwards."""
         ...

@@ -64,10 +64,10 @@ def _of_dagster(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
     """Runs that are under way as far as Dagster knows."""
     suspects = []
     for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=AT_MOST):
-        process = Process.of(run.tags, run.run_id, run.parent_run_id is not None)
+        process = Process.from_tags(run.tags, run.run_id, run.parent_run_id is not None)
         document_id = run.tags.get(PARTITION_NAME_TAG)
         documents = [document_id] if document_id else [one for one, *_ in group_of(run)]
-        lives = process.lives() if process else None
+        lives = process.is_alive() if process else None
         held = any(map(ledger.documents.is_claimed, documents)) if documents else None
         if is_suspect(LivenessSigns(lives, held)):
             suspects.append(Suspect(run.run_id, document_id, process, run))

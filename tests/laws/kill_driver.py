@@ -84,7 +84,7 @@ def process_group(runs: list[str]) -> None:
     with instance(load_settings()) as dagster:
         config = {"ops": {"processed_documents": {"config": {"runs": runs}}}}
         document_group.execute_in_process(
-            instance=dagster, run_config=config, tags={PROCESS_TAG: Process.this().tag}, raise_on_error=False
+            instance=dagster, run_config=config, tags={PROCESS_TAG: Process.current().tag}, raise_on_error=False
         )
 
 

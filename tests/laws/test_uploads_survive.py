@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import PermanentError, TransientError
 from operations.services import Services
-from resources.objects.folder import MARK
+from resources.objects.folder import MARKER_FILE
 from tests.laws.deployment import Deployment, csv_bytes, items
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.postgres_proxy import PostgresProxy
@@ -86,7 +86,7 @@ def test_an_upload_that_breaks_while_it_is_written_is_not_there_at_all(
             rowline.services.uploads.upload(body, "a.csv", "acme", WorkbookTemplate(), "company_wide")
     assert rowline.sql("SELECT * FROM versions") == rowline.sql("SELECT * FROM documents") == []
     left = [path for path in rowline.services.settings.objects_folder.rglob("*") if path.is_file()]
-    assert [path.name for path in left] in ([], [MARK])
+    assert [path.name for path in left] in ([], [MARKER_FILE])
     assert rowline.index(BODY).result["totalRows"] == 1000
 
 

@@ -35,7 +35,7 @@ def child() -> Iterator[Child]:
 def process_of(child: Child) -> Process:
     import psutil
 
-    return replace(Process.this(), pid=child.pid, started=int(psutil.Process(child.pid).create_time()))
+    return replace(Process.current(), pid=child.pid, started=int(psutil.Process(child.pid).create_time()))
 
 
 def started(rowline: Deployment, version: Version, process: Process | None, **tags: str) -> dg.DagsterRun:
@@ -109,7 +109,7 @@ def test_a_document_whose_run_dagster_starts_again_is_not_failed(rowline: Deploy
 
 
 def process_of_here() -> str:
-    return Process.this().host
+    return Process.current().host
 
 
 def test_a_zombie_is_no_living_process(rowline: Deployment, child: Child):
@@ -117,7 +117,7 @@ def test_a_zombie_is_no_living_process(rowline: Deployment, child: Child):
     process = process_of(child)
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
-    assert process.lives() is False
+    assert process.is_alive() is False
 
 
 def test_a_number_that_another_process_got_is_not_the_old_one(rowline: Deployment, child: Child):
@@ -145,7 +145,7 @@ def test_a_run_of_another_machine_lives_as_long_as_somebody_holds_its_claim(
 def test_a_living_run_of_this_machine_is_left_alone_also_where_it_lost_its_claim(rowline: Deployment):
     """A database that restarted took the claim with it."""
     version = rowline.upload(items("anvil"))
-    run = started(rowline, version, Process.this())
+    run = started(rowline, version, Process.current())
     assert watch(rowline, until=600.0) == []
     assert run_status(rowline, run) == "STARTED"
 
@@ -261,7 +261,7 @@ def test_a_run_names_its_process_when_it_opens_the_ledger(services: Any, dagster
         patch.setattr(resources, "services", lambda: services)
         run = job.execute_in_process(instance=dagster_instance)
     tags = dagster_instance.get_run_by_id(run.run_id).tags
-    process = Process.of(tags, run.run_id, is_retry=True)
-    assert process == Process.this(run.run_id)
-    assert process.lives() is True
-    assert Process.of(tags, "another run", is_retry=True) is None
+    process = Process.from_tags(tags, run.run_id, is_retry=True)
+    assert process == Process.current(run.run_id)
+    assert process.is_alive() is True
+    assert Process.from_tags(tags, "another run", is_retry=True) is None

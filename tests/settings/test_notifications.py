@@ -58,7 +58,7 @@ def test_what_is_right_opens_channels_and_names_targets():
     assert [target.channel for target in settings.alert_targets] == ["slack", "email", "webhook"]
     assert settings.alert_kinds == ["document_failed", "queue_age"]
     assert settings.public_url == "https://rowline.example"
-    from resources.notifications.channels import UnconfiguredChannel, channels_of
+    from resources.notifications.channels import UnconfiguredChannel, create_channels
 
-    assert not any(isinstance(carrier, UnconfiguredChannel) for carrier in channels_of(settings).values())
-    assert "hunter2" not in repr(channels_of(settings))
+    assert not any(isinstance(carrier, UnconfiguredChannel) for carrier in create_channels(settings).values())
+    assert "hunter2" not in repr(create_channels(settings))

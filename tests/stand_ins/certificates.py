@@ -15,7 +15,7 @@ DAY = timedelta(days=1)
 
 
 class Authority:
-    """Signs for whom it is told to; `file` is what a client trusts."""
+    """Signs for any name; `file` is what a client trusts."""
 
     def __init__(self, folder: Path, name: str, now: datetime) -> None:
         self._folder, self._name, self._now = folder, name_of(name), now

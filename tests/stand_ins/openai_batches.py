@@ -42,8 +42,8 @@ class Batch:
 
     def as_json(self) -> dict[str, Any]:
         """With null where there is no such file."""
-        told = {name: getattr(self, name) for name in self.__slots__ if name != "read"}
-        return told | {"object": "batch", "endpoint": "/v1/embeddings", "completion_window": "24h"}
+        response = {name: getattr(self, name) for name in self.__slots__ if name != "read"}
+        return response | {"object": "batch", "endpoint": "/v1/embeddings", "completion_window": "24h"}
 
 
 class Batches:
@@ -55,7 +55,7 @@ class Batches:
     def reset(self) -> None:
         self.file_bytes, self.file_inputs = FILE_BYTES, FILE_INPUTS
         self.files: dict[str, bytes] = {}
-        self.told: dict[str, dict[str, Any]] = {}  # what is said of a file; also of one that was deleted
+        self.descriptions: dict[str, dict[str, Any]] = {}  # by file id; also of deleted files
         self.holds_input = False  # whether an input file can only be deleted when its batch has ended
         self.all: dict[str, Batch] = {}
         self.inputs = self.tokens = 0
@@ -111,10 +111,10 @@ class Batches:
         """Newest first."""
         if not 1 <= limit <= 10_000:
             raise Refusal(400, "Invalid 'limit': must be between 1 and 10000.", param="limit")
-        kept = [self.told[file_id] for file_id in reversed(self.files)]
-        kept = [told for told in kept if purpose in (None, told["purpose"])]
-        ids = [told["id"] for told in kept]
-        if after and after not in self.told:
+        kept = [self.descriptions[file_id] for file_id in reversed(self.files)]
+        kept = [response for response in kept if purpose in (None, response["purpose"])]
+        ids = [response["id"] for response in kept]
+        if after and after not in self.descriptions:
             raise Refusal(404, f"No such File object: {after}", param="after")
         start = ids.index(after) + 1 if after else 0
         page = kept[start : start + limit]
@@ -158,19 +158,19 @@ class Batches:
     def _work(self, batch: Batch, after: int) -> None:
         done, failed = [], []
         for number, line in enumerate(self._lines(batch)):
-            told = {"id": f"batch_req_{number}", "custom_id": line["custom_id"], "response": None, "error": None}
+            response = {"id": f"batch_req_{number}", "custom_id": line["custom_id"], "response": None, "error": None}
             if number >= after:
-                failed.append(told | {"error": EXPIRED})
+                failed.append(response | {"error": EXPIRED})
                 continue
             try:
                 texts, dimension = check(line["body"])
             except Refusal as refusal:
-                failed.append(told | {"response": {"status_code": refusal.status, "body": refusal.body}})
+                failed.append(response | {"response": {"status_code": refusal.status, "body": refusal.body}})
                 continue
             answer = embedding_list(texts, dimension, line["body"])
             self.inputs += len(texts)
             self.tokens += answer["usage"]["prompt_tokens"]
-            done.append(told | {"response": {"status_code": 200, "request_id": "", "body": answer}})
+            done.append(response | {"response": {"status_code": 200, "request_id": "", "body": answer}})
         batch.request_counts = {"total": len(done) + len(failed), "completed": len(done), "failed": len(failed)}
         done.reverse()  # the order of the output is free
         batch.output_file_id = self._written(done)
@@ -201,11 +201,11 @@ class Batches:
         return str(self._file(body, "batch_output", "output.jsonl")["id"])
 
     def _file(self, content: bytes, purpose: str, filename: str) -> dict[str, Any]:
-        file_id = f"file-{len(self.told):04}"
+        file_id = f"file-{len(self.descriptions):04}"
         self.files[file_id] = content
-        told = {"id": file_id, "object": "file", "bytes": len(content), "created_at": int(time.time())}
-        self.told[file_id] = told | {"filename": filename, "purpose": purpose, "status": "processed"}
-        return self.told[file_id]
+        response = {"id": file_id, "object": "file", "bytes": len(content), "created_at": int(time.time())}
+        self.descriptions[file_id] = response | {"filename": filename, "purpose": purpose, "status": "processed"}
+        return self.descriptions[file_id]
 
     def _known(self, batch_id: str) -> Batch:
         if batch_id not in self.all:

@@ -175,10 +175,10 @@ class OpenAIServer(Served):
             SPOILERS[fault.kind](answer["data"])
         if fault.kind == "no_usage":
             del answer["usage"]
-        told = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        document = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
         busy = (self.fixed_ms + self.per_input_ms * len(texts)) / 1000
         await asyncio.sleep(max(0.0, busy - (asyncio.get_running_loop().time() - started)))
-        return told
+        return document
 
     # -- files and batches ------------------------------------------------------------------------------------
 

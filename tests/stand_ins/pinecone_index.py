@@ -197,8 +197,8 @@ class Index:
         refuse_unless(1 <= limit <= PAGE, f"limit must be between 1 and {PAGE}")
         names = sorted(name for name in self._namespaces if name.startswith(prefix))
         left = [name for name in names if name > after]
-        told = [{"name": name, "record_count": str(len(self._namespaces[name].vectors))} for name in left[:limit]]
-        answer = {"namespaces": told, "total_count": len(names)}
+        response = [{"name": name, "record_count": str(len(self._namespaces[name].vectors))} for name in left[:limit]]
+        answer = {"namespaces": response, "total_count": len(names)}
         return answer | ({"pagination": {"next": left[limit - 1]}} if len(left) > limit else {})
 
     def stats(self) -> dict[str, Any]:

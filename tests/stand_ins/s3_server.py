@@ -266,10 +266,10 @@ def signature_of(request: Request) -> str:
 
 def refusal(kind: str, key: str, fault: Fault) -> Response:
     status, code, message = REFUSALS[kind]
-    told = (fault.message or message).replace("{key}", key)
+    description = (fault.message or message).replace("{key}", key)
     region = "<Region>eu-west-1</Region>" if kind == "wrong_region" else ""
     text = (
-        f"<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{code}</Code><Message>{told}</Message>{region}"
+        f"<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{code}</Code><Message>{description}</Message>{region}"
         f"<AWSAccessKeyId>{key}</AWSAccessKeyId><RequestId>0</RequestId></Error>"
     )
     return Response(text, status, Headers(fault.headers), content_type="application/xml")

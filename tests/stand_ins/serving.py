@@ -40,7 +40,7 @@ class Served:
             runner.run(self.serve())
 
     async def serve(self, announce: bool = False) -> None:
-        """Serves until told to stop; announces its address on stdout once it listens."""
+        """Serves until stopped; announces its address on stdout once it listens."""
         self._stopped = asyncio.Event()
         runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1)
         await runner.setup()

@@ -12,27 +12,27 @@ def source_files() -> list[str]:
     return sorted({file for file in files if file})
 
 
-def marks(files: Iterable[str]) -> dict[str, tuple[int, int] | None]:
-    """Time of change and size of each file; None for one that is gone."""
-    return {file: _mark(file) for file in files}
+def file_stamps(files: Iterable[str]) -> dict[str, tuple[int, int] | None]:
+    """Time of change and size of each file; None for a missing one."""
+    return {file: _file_stamp(file) for file in files}
 
 
-def _mark(file: str) -> tuple[int, int] | None:
+def _file_stamp(file: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(file)
+        status = os.stat(file)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
-class Sources:
-    """What was loaded since `began` (nanoseconds since 1970). A file that was written meanwhile may be half loaded."""
+class LoadedSources:
+    """The files loaded since `started_at` (nanoseconds since 1970). One written meanwhile may be half loaded."""
 
-    def __init__(self, files: Iterable[str], began: int) -> None:
-        self._seen: Mapping[str, tuple[int, int] | None] = marks(files)
-        now = time.time_ns()  # a file from the future is no reason to load for ever
-        self._torn = any(mark and began <= mark[0] <= now for mark in self._seen.values())
+    def __init__(self, files: Iterable[str], started_at: int) -> None:
+        self._stamps: Mapping[str, tuple[int, int] | None] = file_stamps(files)
+        now = time.time_ns()  # a file dated in the future must not cause endless reloads
+        self._torn = any(stamp and started_at <= stamp[0] <= now for stamp in self._stamps.values())
 
     def changed(self) -> bool:
-        """Whether any of it is another file now: 2 ms for the 2,600 files of a deployment."""
-        return self._torn or marks(self._seen) != self._seen
+        """Whether any file is different now; takes 2 ms for the 2,600 files of a deployment."""
+        return self._torn or file_stamps(self._stamps) != self._stamps

@@ -1,7 +1,7 @@
-"""Dagster's daemon without its pauses: it looks at its queue when a run is put there, at sensors twice a second.
+"""Patches that make Dagster's daemon check its queue when a run is submitted, and sensors twice a second.
 
-Dagster has no setting for either: it looks for sensors every 5 s and for runs when half-second naps have added up to
-the interval. So, in the daemon's process only, one constant and one loop are replaced (ADR 0016); tests fail where
+Dagster has no setting for either: it checks sensors every 5 s, and runs when half-second naps have added up to
+the interval. So, in the daemon's process only, one constant and one loop are replaced (ADR 0016); tests fail if
 Dagster's own are not what these were written for.
 """
 
@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 SENSOR_LOOP_SECONDS = 0.5
-_bell = threading.Event()
+_queue_changed = threading.Event()
 
 
 def notify_queue() -> None:
-    """A run waits in the queue, or a place is free: look now, not at the next interval."""
-    _bell.set()
+    """A run waits in the queue, or a slot is free: wake the queue now, not at the next interval."""
+    _queue_changed.set()
 
 
 def patch_daemon() -> None:
-    """Nothing happens in a process that is not Dagster's daemon."""
+    """Does nothing in a process that is not Dagster's daemon."""
     if "dagster._daemon.controller" not in sys.modules:
         return
     from dagster._daemon import sensor
@@ -31,7 +31,7 @@ def patch_daemon() -> None:
 
 
 def _core_loop(daemon: Any, workspace_process_context: Any, shutdown_event: threading.Event) -> Iterator[Any]:
-    """`IntervalDaemon.core_loop`, with a wait that ends when the bell is rung."""
+    """`IntervalDaemon.core_loop`, with a wait that `notify_queue` ends."""
     from dagster._daemon.daemon import SpanMarker
     from dagster._daemon.utils import DaemonErrorCapture
 
@@ -41,14 +41,14 @@ def _core_loop(daemon: Any, workspace_process_context: Any, shutdown_event: thre
         launcher.on_end = notify_queue
         warm()
     while not shutdown_event.is_set():
-        _bell.clear()
+        _queue_changed.clear()
         yield SpanMarker.START_SPAN
         try:
             yield from daemon.run_iteration(workspace_process_context)
-        except Exception:  # noqa: BLE001 - as Dagster has it: the daemon tells it, and goes on
+        except Exception:  # noqa: BLE001 - as in Dagster: the daemon reports it and continues
             yield DaemonErrorCapture.process_exception(
                 sys.exc_info(), logger=daemon._logger, log_message="The run queue could not be looked at"
             )
         yield SpanMarker.END_SPAN
-        _bell.wait(daemon.interval_seconds)
+        _queue_changed.wait(daemon.interval_seconds)
         yield None

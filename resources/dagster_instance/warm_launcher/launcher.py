@@ -19,26 +19,29 @@ from dagster._serdes.config_class import ConfigurableClassData
 
 from resources.dagster_instance.run_processes import Process
 from resources.dagster_instance.tags import GRPC_INFO_TAG
-from resources.dagster_instance.warm_launcher.forkserver_client import Parent, ParentGone
+from resources.dagster_instance.warm_launcher.forkserver_client import ForkserverClient, ForkserverGone
 from settings.settings import load_settings
 
-STOP_SECONDS = 20.0  # for a run that was told to stop, before it is killed
-MOST_PAUSE = 15.0  # between tries to write how a run ended; run monitoring looks as often
-TRIES = 3  # of code that changes while it is loaded, and of fork parents that die
+TERMINATION_TIMEOUT_SECONDS = 20.0  # for a run that got SIGTERM, before it is killed
+MAX_BACKOFF_SECONDS = 15.0  # between tries to write how a run ended; run monitoring looks as often
+MAX_ATTEMPTS = 3  # of code that changes while it is loaded, and of fork servers that die
 log = logging.getLogger("rowline.warm_runs")
 
 
 class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
-    """Forks runs of our definitions; all others, and all where RUN_LAUNCHER=dagster, start as Dagster's own do."""
+    """Forks runs of our definitions.
+
+    All others, and all if RUN_LAUNCHER=dagster, are started by Dagster's default launcher.
+    """
 
     def __init__(self, definitions: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._definitions, self._inst_data = definitions, inst_data
         settings = load_settings()
-        self._warm, self._at_most = settings.run_launcher == "warm", settings.runs_at_once
+        self._warm, self._max_children = settings.run_launcher == "warm", settings.runs_at_once
         self._plain: Any = dg.DefaultRunLauncher()
-        self._parent: Parent | None = None
+        self._forkserver: ForkserverClient | None = None
         self._lock, self._disposed = threading.Lock(), threading.Event()
-        self.on_end: Callable[[], None] = lambda: None  # somebody may wait for a place
+        self.on_end: Callable[[], None] = lambda: None  # the run queue may wait for a free slot
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
@@ -57,13 +60,13 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         super().register_instance(instance)
         self._plain.register_instance(instance)
 
-    # -- beginning --------------------------------------------------------------------------------------------
+    # -- starting ---------------------------------------------------------------------------------------------
 
     def warm(self) -> None:
-        """Start the fork parent now, rather than with the first run."""
+        """Start the fork server now, rather than with the first run."""
         if self._warm:
             with self._lock:
-                self._current()
+                self._get_forkserver()
 
     def launch_run(self, context: LaunchRunContext) -> None:
         run = context.dagster_run
@@ -71,8 +74,8 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             self._plain.launch_run(context)
             return
         try:
-            self._begin(run.run_id, self._args(run))
-        except ParentGone as error:
+            self._start(run.run_id, self._args(run))
+        except ForkserverGone as error:
             log.warning("%s; Dagster's own launcher starts run %s", error, run.run_id)
             self._plain.launch_run(context)
 
@@ -84,63 +87,72 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         assert run.job_code_origin  # ours has one
         return dg.serialize_value(ExecuteRunArgs(run.job_code_origin, run.run_id, self._instance.get_ref()))
 
-    def _begin(self, run_id: str, args: str) -> None:
-        """Raises ParentGone where no fork parent would have it."""
-        for _ in range(TRIES):
+    def _start(self, run_id: str, args: str) -> None:
+        """Raises ForkserverGone if no fork server accepts the run."""
+        for _ in range(MAX_ATTEMPTS):
             with self._lock:
-                parent = self._current()
+                forkserver = self._get_forkserver()
             try:
-                if parent.ask(run_id, args):
+                if forkserver.submit(run_id, args):
                     return
-            except ParentGone as error:
+            except ForkserverGone as error:
                 log.warning("%s; a fresh one is started", error)
             with self._lock:
-                if self._parent is parent:  # its code is old: what it has it finishes, what comes has the new code
-                    parent.let_go()
-                    self._parent = None
-        raise ParentGone(f"{TRIES} fork parents in a row took no run")
+                if self._forkserver is forkserver:  # its code is outdated: it finishes its runs
+                    forkserver.retire()
+                    self._forkserver = None
+        raise ForkserverGone(f"{MAX_ATTEMPTS} fork servers in a row took no run")
 
-    def _current(self) -> Parent:
-        if self._parent is None or not self._parent.alive():
-            self._parent = Parent.started(self._definitions, self._at_most, self._ended, self._lost)
-        return self._parent
+    def _get_forkserver(self) -> ForkserverClient:
+        if self._forkserver is None or not self._forkserver.is_alive():
+            self._forkserver = ForkserverClient.start(
+                self._definitions, self._max_children, self._on_exit, self._on_lost
+            )
+        return self._forkserver
 
-    def _lost(self, run_id: str, args: str) -> None:
-        """A fork parent died with this run, which waited in it for a place."""
-        self._until_done(self._begin_again, run_id, args)
+    def _on_lost(self, run_id: str, args: str) -> None:
+        """A fork server died while this run waited in its queue."""
+        self._retry_until_done(self._restart, run_id, args)
 
-    def _begin_again(self, run_id: str, args: str) -> None:
+    def _restart(self, run_id: str, args: str) -> None:
         run = self._instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:  # somebody has ended it meanwhile
+        if run is None or run.is_finished:  # it was cancelled meanwhile
             return
         try:
-            self._begin(run_id, args)
-        except ParentGone as error:
-            self._fail(run_id, f"The run was not begun: {error}")
+            self._start(run_id, args)
+        except ForkserverGone as error:
+            self._fail(run_id, f"The run was not started: {error}")
 
-    # -- ending -----------------------------------------------------------------------------------------------
+    # -- exits ------------------------------------------------------------------------------------------------
 
-    def _ended(self, run_id: str, code: int) -> None:
+    def _on_exit(self, run_id: str, code: int) -> None:
         self.on_end()
         if code:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            self._until_done(self._fail, run_id, f"The run's process {how} before it could say how the run ended.")
+            self._retry_until_done(
+                self._fail, run_id, f"The run's process {how} before it could record how the run ended."
+            )
 
-    def _until_done(self, call: Callable[[str, str], None], run_id: str, more: str) -> None:
-        """Again and again while it fails, as it does while the database is away; in a thread of its own (Parent)."""
+    def _retry_until_done(self, call: Callable[[str, str], None], run_id: str, argument: str) -> None:
+        """Retry for as long as it fails, such as while the database is down.
+
+        ForkserverClient gives it its own thread.
+        """
         from tenacity import RetryCallState, Retrying, sleep_using_event, stop_when_event_set, wait_exponential
 
-        def told(state: RetryCallState) -> None:
-            reason = type(state.outcome.exception()).__name__ if state.outcome else "?"  # its text may hold an address
+        def log_retry(state: RetryCallState) -> None:
+            reason = (
+                type(state.outcome.exception()).__name__ if state.outcome else "?"
+            )  # its text may hold a URL with a password
             log.warning("What became of run %s cannot be written (%s); it is tried again", run_id, reason)
 
         Retrying(
-            wait=wait_exponential(max=MOST_PAUSE),
+            wait=wait_exponential(max=MAX_BACKOFF_SECONDS),
             sleep=sleep_using_event(self._disposed),
             stop=stop_when_event_set(self._disposed),
-            before_sleep=told,
+            before_sleep=log_retry,
             retry_error_callback=lambda _: None,  # the launcher ends: run monitoring finds the run
-        )(call, run_id, more)
+        )(call, run_id, argument)
 
     def _fail(self, run_id: str, reason: str) -> None:
         run = self._instance.get_run_by_id(run_id)
@@ -158,31 +170,31 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         if GRPC_INFO_TAG in run.tags:
             return bool(self._plain.terminate(run_id))
         self._instance.report_run_canceling(run)
-        # one that begins just now, or runs on another machine, sees that by itself
-        process = Process.of(run.tags, run_id, run.parent_run_id is not None)
-        if process and process.lives():
+        # a run that is just starting, or is on another machine, polls for the status itself
+        process = Process.from_tags(run.tags, run_id, run.parent_run_id is not None)
+        if process and process.is_alive():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGTERM)
-            threading.Thread(target=self._kill_late, args=(run_id, process), daemon=True).start()
-        elif process and process.lives() is False:
+            threading.Thread(target=self._kill_after_timeout, args=(run_id, process), daemon=True).start()
+        elif process and process.is_alive() is False:
             self._fail(run_id, "The run's process is gone.")
         return True
 
-    def _kill_late(self, run_id: str, process: Process) -> None:
-        deadline = time.monotonic() + STOP_SECONDS
-        while process.lives() and time.monotonic() < deadline:
+    def _kill_after_timeout(self, run_id: str, process: Process) -> None:
+        deadline = time.monotonic() + TERMINATION_TIMEOUT_SECONDS
+        while process.is_alive() and time.monotonic() < deadline:
             time.sleep(0.2)
-        if process.lives():
+        if process.is_alive():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
-            self._fail(run_id, f"The run's process did not stop in {STOP_SECONDS:.0f} s and was killed.")
+            self._fail(run_id, f"The run's process did not stop in {TERMINATION_TIMEOUT_SECONDS:.0f} s and was killed.")
 
     def dispose(self) -> None:
         self._disposed.set()
         with self._lock:
-            parent, self._parent = self._parent, None
-        if parent:
-            parent.stop()
+            forkserver, self._forkserver = self._forkserver, None
+        if forkserver:
+            forkserver.stop()
 
     def join(self, timeout: int = 30) -> None:
         self._plain.join(timeout)
@@ -194,10 +206,10 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """FAILED only where the process can be seen to be gone: on this machine, and named by the run."""
-        process = Process.of(run.tags, run.run_id, run.parent_run_id is not None)
-        lives = process.lives() if process else None
-        if lives is False:
+        """FAILED only if the run names a process of this machine that is gone."""
+        process = Process.from_tags(run.tags, run.run_id, run.parent_run_id is not None)
+        alive = process.is_alive() if process else None
+        if alive is False:
             assert process
             return CheckRunHealthResult(WorkerStatus.FAILED, f"its process {process.pid} is gone")
-        return CheckRunHealthResult(WorkerStatus.RUNNING, None if lives else "its process cannot be seen from here")
+        return CheckRunHealthResult(WorkerStatus.RUNNING, None if alive else "its process cannot be seen from here")

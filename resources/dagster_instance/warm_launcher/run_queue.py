@@ -1,4 +1,4 @@
-"""The run queue that `dagster.yaml` names: Dagster's own, with its bound from the settings and no second lost."""
+"""The run queue that `dagster.yaml` names: Dagster's own, with its limit from the settings and no polling delay."""
 
 from collections.abc import Mapping
 from typing import Any, Self

@@ -12,7 +12,7 @@ from domain.documents.embedding_jobs import named_input
 from resources.database.binary_copy import copy_body, float_bytes, matrix_of
 from resources.database.connections import Connection, Database
 from resources.database.copy import copy_or_merge
-from resources.embedders.protocol import EmbeddingResult, JobResult, stacked
+from resources.embedders.protocol import EmbeddingResult, JobResult, stack_vectors
 from resources.ledger.documents.documents import Version
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Embeddings:
             if not new:
                 return
             chosen = [inputs[row["nth"] - 1] for row in new]
-            vectors = stacked([done.vector for done in chosen])
+            vectors = stack_vectors([done.vector for done in chosen])
             _insert(connection, version, [row["text_hash"] for row in new], vectors, run_id)
             counted = [(row["batch_number"], done.tokens) for row, done in zip(new, chosen, strict=True)]
             of_batch = {number: [tokens for n, tokens in counted if n == number] for number, _ in counted if number}

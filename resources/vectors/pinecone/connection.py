@@ -1,4 +1,4 @@
-"""The connection to one index: opened at the first call, checked before anything is paid, bounded in parallel."""
+"""The connection to one index: opened at the first call, checked before anything is paid, with bounded concurrency."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from domain.errors import ConfigurationError, VectorStoreUnavailable
-from resources.vectors.pinecone.errors import explain, unreadable
+from resources.vectors.pinecone.errors import translate_error, unreadable_response
 from settings.values import is_loopback, usable_key
 
 if TYPE_CHECKING:
     from pinecone import Index, Pinecone
     from pinecone.models.indexes.index import IndexModel
 
-IN_FLIGHT = 8  # requests to one index over the whole process
+MAX_IN_FLIGHT = 8  # requests to one index over the whole process
 
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What an index is made for; None for what it does not tell."""
+    """What an index holds; None for what it does not report."""
 
     dimension: int | None
     metric: str | None
@@ -32,9 +32,9 @@ class Shape:
 
 
 class Connection:
-    """The official SDK for one index. It repeats by itself: three times, on 408, 429, 5xx, cuts and time-outs.
+    """The official SDK for one index. It retries three times: on 408, 429, 5xx, broken connections and time-outs.
 
-    A call so takes at most four times `timeout` and some ten seconds of pauses, or what the service asks for.
+    So a call takes at most four times `timeout` and some ten seconds of back-off, or what the service asks for.
     """
 
     def __init__(
@@ -42,108 +42,112 @@ class Connection:
     ) -> None:
         self._api_key = usable_key("PINECONE_API_KEY", api_key)
         self._name = index or ""
-        self._controller_host = usable_host("PINECONE_CONTROLLER_HOST", controller_host)
-        self._index_host = usable_host("PINECONE_INDEX_HOST", index_host)
+        self._controller_host = validate_host("PINECONE_CONTROLLER_HOST", controller_host)
+        self._index_host = validate_host("PINECONE_INDEX_HOST", index_host)
         self._timeout = timeout
-        self._opening = threading.RLock()
+        self._lock = threading.RLock()
         self._client: Pinecone | None = None
         self._described: IndexModel | None = None
         self._index: Index | None = None
         self.index = self._name or self._index_host
-        """What it is called in the settings: its name, else its address."""
+        """The index as the settings name it: its name, else its address."""
         self._slots = _shared_slots(self._index_host or f"{self._controller_host}/{index}")
 
-    def ask(self, tried: str, request: Callable[[Index], Answer]) -> Answer:
-        """One request to the index; raises what `explain` makes of the SDK's errors."""
+    def request(self, tried: str, send: Callable[[Index], Response]) -> Response:
+        """One request to the index; raises the SDK's errors as `translate_error` returns them."""
         from pinecone.errors import PineconeError
 
         try:
-            index = self._opened()
+            index = self._get_index()
             with self._slots:
-                return request(index)
+                return send(index)
         except PineconeError as error:
-            failure = explain(error, tried, self._api_key)
+            failure = translate_error(error, tried, self._api_key)
         raise failure
 
     def check(self, model: str, dimension: int) -> None:
         """Raises ConfigurationError if the index cannot hold the model's vectors, TransientError while it is made."""
         shape, index = self.shape(), f"The Pinecone index {self._name or 'at PINECONE_INDEX_HOST'}"
-        wanted = f"dense vectors, dimension {dimension} and metric cosine"
+        required = f"dense vectors, dimension {dimension} and metric cosine"
         if shape.vector_type not in ("dense", None):
-            raise ConfigurationError(f"{index} is not for dense vectors; name one in PINECONE_INDEX that has {wanted}")
+            raise ConfigurationError(
+                f"{index} is not for dense vectors; name one in PINECONE_INDEX that has {required}"
+            )
         if shape.dimension != dimension:
             raise ConfigurationError(
                 f"{index} holds vectors of {shape.dimension} numbers, but model {model} gives {dimension}; name one in "
-                f"PINECONE_INDEX that has {wanted}, or another EMBEDDING_MODEL or EMBEDDING_DIMENSIONS"
+                f"PINECONE_INDEX that has {required}, or another EMBEDDING_MODEL or EMBEDDING_DIMENSIONS"
             )
         if shape.metric not in ("cosine", None):
             raise ConfigurationError(
-                f"{index} compares by {shape.metric}; name one in PINECONE_INDEX that has {wanted}"
+                f"{index} compares by {shape.metric}; name one in PINECONE_INDEX that has {required}"
             )
 
     def namespaces(self, token: str | None, limit: int) -> tuple[list[str], str | None]:
         """One page of the index's namespaces, as Pinecone calls them, and the token of the next page."""
-        answer = self.ask(
+        answer = self.request(
             "listing namespaces",
             lambda index: index.list_namespaces_paginated(limit=limit, pagination_token=token),
         )
-        return [found.name for found in answer.namespaces], answer.pagination.next if answer.pagination else None
+        return [
+            namespace.name for namespace in answer.namespaces
+        ], answer.pagination.next if answer.pagination else None
 
     def shape(self) -> Shape:
-        """What the index says of itself."""
+        """The shape that the index reports."""
         if self._index_host:
-            stats = self.ask("reading the dimension of the index", lambda index: index.describe_index_stats())
+            stats = self.request("reading the dimension of the index", lambda index: index.describe_index_stats())
             if stats.dimension is None and stats.vector_type is None:
-                raise unreadable("reading the dimension of the index")  # any JSON would read as an empty index
+                raise unreadable_response("reading the dimension of the index")  # any JSON would read as an empty index
             return Shape(stats.dimension, stats.metric, stats.vector_type)
-        found = self._describe()
-        if not found.status.ready:
+        described = self._describe()
+        if not described.status.ready:
             raise VectorStoreUnavailable(
-                f"Pinecone is still making index {self._name} ({found.status.state}); wait for it"
+                f"Pinecone is still making index {self._name} ({described.status.state}); wait for it"
             )
-        field = found.schema.fields.get("_values")  # what the vectors API reads and writes
+        field = described.schema.fields.get("_values")  # the field that the vectors API reads and writes
         dimension = getattr(field, "dimension", None)
         return Shape(dimension, getattr(field, "metric", None), "dense" if dimension else "other")
 
     def host(self) -> str:
         """The index's own host, without a scheme."""
-        self._opened()
+        self._get_index()
         assert self._index is not None
         return self._index.host.partition("://")[2] or self._index.host
 
     def close(self) -> None:
         """Close the connections, if any were opened."""
-        with self._opening:
+        with self._lock:
             for opened in (self._index, self._client):
                 if opened is not None:
                     opened.close()
 
-    def _opened(self) -> Index:
-        with self._opening:
+    def _get_index(self) -> Index:
+        with self._lock:
             if self._index is None:
                 host = self._index_host or (self._described or self._describe()).host
                 if host is None:
                     raise VectorStoreUnavailable(f"Pinecone is still making index {self._name}; wait for it")
-                self._index = self._opened_client().index(host=host)
+                self._index = self._get_client().index(host=host)
             return self._index
 
     def _describe(self) -> IndexModel:
-        """What the control plane says of the index now."""
+        """The description of the index in the control plane now."""
         from pinecone.errors import PineconeError
 
         try:
-            self._described = self._opened_client().indexes.describe(self._name)
+            self._described = self._get_client().indexes.describe(self._name)
         except PineconeError as error:
-            failure = explain(error, f"looking up index {self._name}", self._api_key)
+            failure = translate_error(error, f"looking up index {self._name}", self._api_key)
         else:
             return self._described
         raise failure
 
-    def _opened_client(self) -> Pinecone:
+    def _get_client(self) -> Pinecone:
         """The client, made at the first request: importing the SDK takes a while."""
         from pinecone import Pinecone
 
-        with self._opening:
+        with self._lock:
             if self._client is None:
                 self._client = Pinecone(self._api_key, host=self._controller_host, timeout=self._timeout)
             return self._client
@@ -157,13 +161,13 @@ _slots_lock = threading.Lock()
 def _shared_slots(index: str) -> threading.BoundedSemaphore:
     """One limit per index for the whole process, however many stores speak to it."""
     with _slots_lock:
-        return _slots.setdefault(index, threading.BoundedSemaphore(IN_FLIGHT))
+        return _slots.setdefault(index, threading.BoundedSemaphore(MAX_IN_FLIGHT))
 
 
-def usable_host(setting: str, host: str | None) -> str | None:
-    """The address, which may be without a scheme; None where none is set.
+def validate_host(setting: str, host: str | None) -> str | None:
+    """The address, which may have no scheme; None if none is set.
 
-    Raises ConfigurationError for one that is none, and for plain http that leaves this machine.
+    Raises ConfigurationError for an invalid one, and for plain http to another machine.
     """
     address = (host or "").strip().rstrip("/")
     if not address:

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 from domain.errors import PermanentError
 
-LONGEST = 512
-MARK = "xn--"  # as in domain names: what follows is Punycode
-DEFAULT = "__default__"  # Pinecone's own name for no namespace
+MAX_NAME_LENGTH = 512
+PUNYCODE_PREFIX = "xn--"  # as in domain names: what follows is Punycode
+DEFAULT_NAMESPACE = "__default__"  # Pinecone's own name for no namespace
 
 
-def physical(namespace: str) -> str:
-    """The namespace itself where Pinecone can hold it, so that other apps find it; else its Punycode, as of a domain.
+def to_pinecone_name(namespace: str) -> str:
+    """The namespace itself if Pinecone accepts it, so that other apps find it; else its Punycode, as in domain names.
 
-    Raises PermanentError for one that no encoding makes short enough.
+    Raises PermanentError if the name is too long even encoded.
     """
-    plain = namespace.isascii() and not namespace.startswith(MARK) and namespace not in ("", DEFAULT)
-    name = namespace if plain else MARK + namespace.encode("punycode").decode("ascii")
-    if len(name) > LONGEST:
+    plain = (
+        namespace.isascii() and not namespace.startswith(PUNYCODE_PREFIX) and namespace not in ("", DEFAULT_NAMESPACE)
+    )
+    name = namespace if plain else PUNYCODE_PREFIX + namespace.encode("punycode").decode("ascii")
+    if len(name) > MAX_NAME_LENGTH:
         raise PermanentError(
-            f"Namespace {namespace[:40]}… is too long for Pinecone ({len(name)} characters, {LONGEST} allowed); "
+            f"Namespace {namespace[:40]}… is too long for Pinecone ({len(name)} characters, {MAX_NAME_LENGTH} "
+            "allowed); "
             "shorten the organization id or employee number"
         )
     return name
 
 
-def ours(name: str) -> str | None:
-    """The namespace that `physical` gives this name to; None for one that is nobody of ours."""
-    if not name.startswith(MARK):
-        return None if name in ("", DEFAULT) else name
+def from_pinecone_name(name: str) -> str | None:
+    """The namespace that `to_pinecone_name` turns into this name; None if it is no name of ours."""
+    if not name.startswith(PUNYCODE_PREFIX):
+        return None if name in ("", DEFAULT_NAMESPACE) else name
     try:
-        namespace = name.removeprefix(MARK).encode("ascii").decode("punycode")
+        namespace = name.removeprefix(PUNYCODE_PREFIX).encode("ascii").decode("punycode")
     except UnicodeError:
         return None
-    return namespace if physical(namespace) == name else None
+    return namespace if to_pinecone_name(namespace) == name else None

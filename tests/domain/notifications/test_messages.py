@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from domain.errors import InvalidRequest
 from domain.notifications.message_templates import BUILT_IN, rendered
 from domain.notifications.messages import SendNotification, one_line, storable
-from resources.notifications.http_post import as_json
+from resources.notifications.http_post import canonical_json
 
 GOOD: dict[str, Any] = {"channel": "email", "to": "anna@corp.example", "message": "안녕하세요"}
 
@@ -109,4 +109,4 @@ def test_half_a_surrogate_in_the_values_is_replaced():
     )
     notice = SendNotification.model_validate(json.loads(body % given)).notice("acme", "k")
     assert notice.values == {"who�": ["�", "😀", "\0", "김"], "n": 1001, "deep": {"x": [None, True, 1.5]}}
-    assert json.loads(as_json(notice.values)) == notice.values
+    assert json.loads(canonical_json(notice.values)) == notice.values

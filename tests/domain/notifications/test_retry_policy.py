@@ -25,10 +25,10 @@ def test_what_was_refused_fails_at_once(attempt: int, repeatable: bool, jitter: 
 
 @given(attempts, jitters)
 def test_a_lost_answer_is_never_repeated_where_the_receiver_would_see_it_twice(attempt: int, jitter: float):
-    assert settle_outcome(Outcome("lost", "reset"), attempt, False, 12, jitter).state == "unknown"
+    assert settle_outcome(Outcome("unconfirmed", "reset"), attempt, False, 12, jitter).state == "unknown"
 
 
-@pytest.mark.parametrize("ending", ["later", "lost"])
+@pytest.mark.parametrize("ending", ["retryable", "unconfirmed"])
 def test_on_a_channel_that_knows_doubles_it_is_tried_again_until_it_is_given_up(ending: str):
     outcome = Outcome(ending, "away")  # type: ignore[arg-type]
     assert [settle_outcome(outcome, n, True, 3, 0.5).state for n in (1, 2, 3, 4)] == [

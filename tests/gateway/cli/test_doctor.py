@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from resources.database.grants import grant
-from resources.objects.folder import MARK
+from resources.objects.folder import MARKER_FILE
 from tests.gateway.doctor.test_dagster import beat
 from tests.laws.command import Command
 from tests.stand_ins.notice_receivers import SlackServer
@@ -123,7 +123,7 @@ def test_the_doctor_changes_nothing(rowline_command: Command, openai: OpenAIServ
     assert [check["state"] for check in first["checks"]] == [check["state"] for check in second["checks"]]
     assert rows_of(url) == before
     left = {path.name for path in rowline_command.folder.rglob("*") if path.is_file()}
-    assert left == {MARK}, "a folder of objects is marked as one, so that an unmounted disk is not taken for it"
+    assert left == {MARKER_FILE}, "a folder of objects is marked as one, so that an unmounted disk is not taken for it"
     assert openai.stats.inputs == 2
 
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.doctor.results import Verdict
 from gateway.doctor.services import PROBE_NAMESPACE
 from resources.database.grants import grant
-from resources.objects.folder import MARK
+from resources.objects.folder import MARKER_FILE
 from tests.conftest import drop_database
 from tests.conftest import named as database_named
 from tests.gateway.doctor.conftest import Examined
@@ -299,7 +299,7 @@ def test_a_probe_whose_answer_is_lost_does_not_stay(examined: Examined, s3: S3Se
 
 def test_a_probe_in_a_folder_does_not_stay(examined: Examined, tmp_path: Path):
     assert examined(OBJECT_STORE=str(tmp_path / "objects"))["object store"].state == "ok"
-    assert [path.name for path in (tmp_path / "objects").rglob("*")] == [MARK]
+    assert [path.name for path in (tmp_path / "objects").rglob("*")] == [MARKER_FILE]
 
 
 # -- the embedder -----------------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def test_a_direct_address_hears_the_notice_at_once(opened: Open):
 
 def test_a_database_is_migrated_through_the_pooler(only_bouncer: int, empty_database_url: str):
     """The migrators' lock and the migrations are one transaction; several at once make the schema once."""
-    from resources.dagster_instance.storage import make_tables
+    from resources.dagster_instance.storage import create_tables
     from resources.database.inspection import Inspection
     from resources.database.schema import schema_is_current, upgrade
 
@@ -184,7 +184,7 @@ def test_a_database_is_migrated_through_the_pooler(only_bouncer: int, empty_data
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(upgrade, [url] * 3))
     assert schema_is_current(url)
-    make_tables(url)
+    create_tables(url)
     assert Inspection(url).missing_dagster_tables() == []
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT count(*) FROM rowline_migrations").fetchone() == (2,)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from domain.errors import ConfigurationError
-from resources.dagster_instance.storage import make_tables
+from resources.dagster_instance.storage import create_tables
 from resources.database.connections import Database, connect
 from resources.database.inspection import Inspection
 from resources.database.schema import schema_is_current, upgrade
@@ -49,7 +49,7 @@ def test_every_driver_verifies_the_server(authority: Authority, empty_database_u
     with PostgresProxy(empty_database_url, tls=authority.server("localhost")) as proxy:
         url = address(proxy, sslmode="verify-full", sslrootcert=authority.file)
         upgrade(url)
-        make_tables(url)
+        create_tables(url)
         assert schema_is_current(url)
         assert Inspection(url).missing_dagster_tables() == []
         assert Inspection(url).server().tls

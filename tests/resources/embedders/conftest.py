@@ -20,7 +20,7 @@ REAL = os.environ.get("ROWLINE_REAL_SERVICES") == "1" and "OPENAI_API_KEY" in os
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
     """A server that nobody has asked yet: the pace of an earlier one may stand under the same port."""
-    monkeypatch.setattr(concurrency_limiter, "_paces", {})
+    monkeypatch.setattr(concurrency_limiter, "_limiters", {})
     with OpenAIServer() as server:
         yield server
 

@@ -54,7 +54,7 @@ def test_the_outcome_is_told_by_name_with_each_texts_own_tokens(openai: OpenAIEm
 def test_an_order_is_found_on_any_page_of_the_accounts_batches(
     openai: OpenAIEmbedder, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_api, "PAGE", 2)
+    monkeypatch.setattr(batch_api, "BATCH_PAGE_SIZE", 2)
     first = placed(openai, "doc:1:1")
     for number in range(2, 6):
         placed(openai, f"doc:1:{number}")
@@ -66,7 +66,7 @@ def test_batches_older_than_the_order_are_not_paged_through(
     openai: OpenAIEmbedder, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An account may hold thousands of batches of others."""
-    monkeypatch.setattr(batch_api, "PAGE", 1)
+    monkeypatch.setattr(batch_api, "BATCH_PAGE_SIZE", 1)
     for number in range(3):
         placed(openai, f"old:1:{number}")
     for batch in server.batches.all.values():
@@ -97,7 +97,7 @@ def test_texts_are_read_once_also_where_the_upload_is_repeated(openai: OpenAIEmb
 
 def test_an_order_that_the_service_does_not_take_is_no_row_error(openai: OpenAIEmbedder, server: OpenAIServer) -> None:
     server.batches.file_bytes = 100
-    with pytest.raises(PermanentError, match="does not take the order doc:1:1: File is empty or too large"):
+    with pytest.raises(PermanentError, match="rejects the job doc:1:1: File is empty or too large"):
         placed(openai)
 
 
@@ -164,7 +164,7 @@ def test_the_stand_in_refuses_what_the_service_refuses() -> None:
         asked = {"input_file_id": file["id"], "endpoint": "/v1/embeddings", "completion_window": "24h"}
         batch = batches.create(asked)
         batches.complete()
-        told = batches.retrieve(batch["id"])
-        assert (told["status"], told["errors"]["data"][0]["code"]) == ("failed", code)
+        messages = batches.retrieve(batch["id"])
+        assert (messages["status"], messages["errors"]["data"][0]["code"]) == ("failed", code)
         with pytest.raises(Refusal):
             batches.create(asked | {"completion_window": "1h"})

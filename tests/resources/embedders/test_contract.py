@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources.embedders.inputs import acceptable, requests
+from resources.embedders.inputs import screen_inputs, split_requests
 from resources.embedders.protocol import Embedder, Model
 
 Near = Callable[[np.ndarray, np.ndarray], bool]
@@ -106,17 +106,17 @@ def test_the_price_of_a_known_model_is_told_without_a_network(embedder: Embedder
 
 @given(texts=st.lists(st.text(max_size=8)))
 def test_every_text_is_either_sent_or_refused_with_a_reason(texts: list[str]) -> None:
-    positions, refused = acceptable(texts)
+    positions, refused = screen_inputs(texts)
     assert sorted([*positions, *refused]) == list(range(len(texts)))
     assert all(texts[position].strip() for position in positions)
 
 
-@given(sizes=st.lists(st.integers(1, 50)), at_most=st.integers(1, 5), tokens=st.integers(20, 60))
+@given(sizes=st.lists(st.integers(1, 50)), max_inputs=st.integers(1, 5), tokens=st.integers(20, 60))
 @settings(suppress_health_check=[HealthCheck.too_slow])
-def test_requests_keep_both_limits_and_lose_nothing(sizes: list[int], at_most: int, tokens: int) -> None:
-    parts = list(requests(enumerate(sizes), at_most, tokens, alone_over=20))
+def test_requests_keep_both_limits_and_lose_nothing(sizes: list[int], max_inputs: int, tokens: int) -> None:
+    parts = list(split_requests(enumerate(sizes), max_inputs, tokens, alone_above=20))
     assert sorted(position for part in parts for position in part) == list(range(len(sizes)))
     for part in parts:
-        assert 1 <= len(part) <= at_most
+        assert 1 <= len(part) <= max_inputs
         assert len(part) == 1 or sum(sizes[position] for position in part) <= tokens
         assert len(part) == 1 or max(sizes[position] for position in part) <= 20

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from resources.embedders import local
-from resources.embedders.local import LONG, LONGEST, SHARE, LocalEmbedder
+from resources.embedders.local import LONG_TEXT_CHARACTERS, MAX_CHARACTERS, TEXTS_PER_SHARE, LocalEmbedder
 
 ROWS = [
     "Office furniture: 120 ergonomic chairs for the city hospital",
@@ -50,20 +50,26 @@ def test_nothing_is_billed() -> None:
 
 def test_more_texts_than_a_share_keep_their_order() -> None:
     """Shares go to several cores and come back in whatever order those finish."""
-    texts = [f"lot {number} of the tender" + " and more" * (number % 7) for number in range(3 * SHARE + 5)]
+    texts = [f"lot {number} of the tender" + " and more" * (number % 7) for number in range(3 * TEXTS_PER_SHARE + 5)]
     embedder = LocalEmbedder()
     together = embedder.embed(texts).vectors
-    for position in (0, SHARE - 1, SHARE, 2 * SHARE + 1, len(texts) - 1):
+    for position in (0, TEXTS_PER_SHARE - 1, TEXTS_PER_SHARE, 2 * TEXTS_PER_SHARE + 1, len(texts) - 1):
         assert np.allclose(together[position], embedder.embed([texts[position]]).vectors[0], atol=1e-5)
 
 
 def test_the_longest_text_is_embedded_whole_and_one_character_more_is_refused() -> None:
     """The model truncates nothing, so the end of a long text counts, and the limit is ours."""
-    beginning = ("office furniture " * LONGEST)[: LONGEST - 4000]
-    ends = [beginning + ("school meals " * 400)[:4000], beginning + ("road works " * 400)[:4000], "x" * (LONGEST + 1)]
+    beginning = ("office furniture " * MAX_CHARACTERS)[: MAX_CHARACTERS - 4000]
+    ends = [
+        beginning + ("school meals " * 400)[:4000],
+        beginning + ("road works " * 400)[:4000],
+        "x" * (MAX_CHARACTERS + 1),
+    ]
     answer = LocalEmbedder().embed(ends)
     assert list(answer.refused) == [2]
-    assert answer.refused[2] == f"the text has {LONGEST + 1:,} characters; the local model takes {LONGEST:,}"
+    assert (
+        answer.refused[2] == f"the text has {MAX_CHARACTERS + 1:,} characters; the local model takes {MAX_CHARACTERS:,}"
+    )
     assert answer.vectors[0] @ answer.vectors[1] < 0.999
 
 
@@ -75,12 +81,12 @@ def test_a_text_that_normalisation_blows_up_is_measured_after_it() -> None:
 
 
 def test_long_texts_beside_short_ones_are_embedded() -> None:
-    texts = ["award notice " * (LONG // 13 + 1), "short", "계약 " * LONG]
+    texts = ["award notice " * (LONG_TEXT_CHARACTERS // 13 + 1), "short", "계약 " * LONG_TEXT_CHARACTERS]
     assert LocalEmbedder().embed(texts).refused == {}
 
 
 def test_only_one_long_text_is_in_the_model_at_a_time() -> None:
-    """A long text takes up to 300 MB of working memory; two cores must not double that (law 9)."""
+    """A long text takes up to 300 MB of working memory; two cores must not double that."""
     one_long_text = threading.Lock()
     seen: list[tuple[int, bool]] = []
 
@@ -91,8 +97,10 @@ def test_only_one_long_text_is_in_the_model_at_a_time() -> None:
 
     with ThreadPoolExecutor(1) as cores:
         encoder = local._Encoder(Model(), cores, one_long_text)
-        encoder.encode(["a" * (LONG + 1)] * SHARE + ["a" * LONG] * SHARE)
-    assert seen == [(LONG + 1, True), (LONG, False)]
+        encoder.encode(
+            ["a" * (LONG_TEXT_CHARACTERS + 1)] * TEXTS_PER_SHARE + ["a" * LONG_TEXT_CHARACTERS] * TEXTS_PER_SHARE
+        )
+    assert seen == [(LONG_TEXT_CHARACTERS + 1, True), (LONG_TEXT_CHARACTERS, False)]
 
 
 def test_all_embedders_of_a_process_share_one_model() -> None:
@@ -111,7 +119,7 @@ with ThreadPoolExecutor(8) as threads:
     answers = list(threads.map(local.LocalEmbedder().embed, [["first"]] * 8))
 import numpy
 assert all(numpy.allclose(answer.vectors, answers[0].vectors, atol=1e-5) for answer in answers)
-assert local._model.cache_info().misses == 1
+assert local._load_model.cache_info().misses == 1
 print("one model")
 """
     done = subprocess.run(
@@ -128,11 +136,11 @@ from resources.embedders.local import LocalEmbedder
 import resources.embedders.local as local
 embedder = LocalEmbedder()
 before = embedder.embed(["row"] * 200).vectors
-local._loading.acquire()
+local._load_lock.acquire()
 child = os.fork()
 if child == 0:
     same = (embedder.embed(["row"] * 200).vectors == before).all()
-    os._exit(0 if same and local._model.cache_info().misses == 1 else 1)
+    os._exit(0 if same and local._load_model.cache_info().misses == 1 else 1)
 print(os.waitpid(child, 0)[1])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from domain.errors import ConfigurationError
-from resources.embedders.openai import PRICES, OpenAIEmbedder, suspects
+from resources.embedders.openai import PRICES, OpenAIEmbedder, split_rejected
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_embeddings import REFUSED_MARK, Refusal, check, vector
 from tests.stand_ins.openai_server import KEY, OpenAIServer
@@ -110,9 +110,9 @@ def test_an_input_that_looks_too_long_travels_alone_so_that_its_refusal_costs_on
 
 
 def test_a_culprit_that_the_service_names_is_believed_after_one_request_of_its_own() -> None:
-    assert suspects([4, 5, 6, 7], named=2) == [[6], [4, 5, 7]]
-    assert suspects([4, 5, 6, 7], named=None) == [[4, 5], [6, 7]]
-    assert suspects([4, 5, 6], named=9) == [[4], [5, 6]]
+    assert split_rejected([4, 5, 6, 7], input_index=2) == [[6], [4, 5, 7]]
+    assert split_rejected([4, 5, 6, 7], input_index=None) == [[4, 5], [6, 7]]
+    assert split_rejected([4, 5, 6], input_index=9) == [[4], [5, 6]]
 
 
 def test_a_service_that_refuses_everything_blames_the_settings_and_not_the_rows(

@@ -9,9 +9,9 @@ import pytest
 
 from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
 from resources.embedders.concurrency_limiter import ConcurrencyLimiter
-from resources.embedders.errors import LONGEST_REASON, ServiceTrouble, without_secrets
+from resources.embedders.errors import MAX_REASON_LENGTH, ServiceError, redact
 from resources.embedders.openai import OpenAIEmbedder
-from resources.embedders.openai_client import LONGEST_WAIT
+from resources.embedders.openai_client import MAX_RETRY_AFTER_SECONDS
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_embeddings import vector
 from tests.stand_ins.openai_server import KEY, OpenAIServer
@@ -105,12 +105,12 @@ def test_the_pause_is_the_one_that_the_service_asks_for(
     assert pauses == [pause]
 
 
-@pytest.mark.parametrize("headers", [{"retry-after": f"{LONGEST_WAIT + 1}"}, {"x-should-retry": "false"}])
+@pytest.mark.parametrize("headers", [{"retry-after": f"{MAX_RETRY_AFTER_SECONDS + 1}"}, {"x-should-retry": "false"}])
 def test_a_wait_too_long_or_in_vain_is_left_to_the_run(
     headers: dict[str, str], openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
 ) -> None:
     server.faults.append(Fault("rate_limit", headers=headers))
-    with pytest.raises(ServiceTrouble, match="asks us to slow down: Rate limit reached"):
+    with pytest.raises(ServiceError, match="asks us to slow down: Rate limit reached"):
         openai.embed(["one"])
     assert (server.stats.requests, pauses) == (1, [])
 
@@ -121,20 +121,20 @@ def test_after_a_429_the_whole_process_waits_and_asks_half_as_much(
     """Of two embedders of one process the second has met no limit itself; it pauses all the same."""
     first, second = connect(in_flight=4, max_retries=0), connect(in_flight=4)
     server.faults.append(Fault("rate_limit", headers={"retry-after": "3"}))
-    with pytest.raises(ServiceTrouble):
+    with pytest.raises(ServiceError):
         first.embed(["one"])
     assert pauses == []
     second.embed(["two"])
     assert pauses == [3.0]
-    assert second._wire._pace is first._wire._pace
+    assert second._client._limiter is first._client._limiter
 
 
 def test_requests_at_once_are_halved_for_a_burst_and_grow_again_one_by_one() -> None:
     pace = ConcurrencyLimiter(8)
-    pace.on_overload(began=1.0, now=2.0)
-    pace.on_overload(began=1.5, now=2.1)  # was under way when the first was refused: the same burst
+    pace.on_overload(started=1.0, now=2.0)
+    pace.on_overload(started=1.5, now=2.1)  # was under way when the first was refused: the same burst
     assert pace.allowed == 4
-    pace.on_overload(began=3.0, now=4.0)
+    pace.on_overload(started=3.0, now=4.0)
     assert pace.allowed == 2
     grown = []
     for _ in range(2 + 3 + 4 + 5 + 6 + 7 + 8):
@@ -178,7 +178,7 @@ def test_a_question_waits_for_no_turn_that_comes_too_late(
     openai: OpenAIEmbedder, server: OpenAIServer, pauses: list[float]
 ) -> None:
     server.faults.append(Fault("rate_limit", headers={"retry-after": "100"}))
-    for sentence in ("asks us to slow down", "no turn came in time"):
+    for sentence in ("asks us to slow down", "no slot became free in time"):
         with pytest.raises(TransientError, match=sentence):
             openai.embed(["one"])
     assert (server.stats.requests, pauses) == (1, [])
@@ -189,8 +189,8 @@ def test_a_place_among_the_requests_is_not_waited_for_longer_than_the_patience()
         raise AssertionError("there is no pause")
 
     with (
-        pytest.raises(TransientError, match="no turn came in time"),
-        ConcurrencyLimiter(0).acquire(lambda: 5.0, sleep, until=5.01),
+        pytest.raises(TransientError, match="no slot became free in time"),
+        ConcurrencyLimiter(0).acquire(lambda: 5.0, sleep, deadline=5.01),
     ):
         pass
 
@@ -200,7 +200,7 @@ def test_a_question_that_is_not_answered_takes_no_longer_than_its_patience(
 ) -> None:
     server.faults.append(Fault("timeout", always=True))
     with pytest.raises(TransientError, match="did not answer in time"):
-        connect(patience=0.2, clock=time.monotonic).embed(["one"])
+        connect(query_timeout=0.2, clock=time.monotonic).embed(["one"])
     assert server.stats.requests == 1
 
 
@@ -253,12 +253,12 @@ def test_a_model_of_another_dimension_names_the_setting(connect: Connect, server
 def test_a_key_that_the_service_repeats_is_in_no_text_of_the_failure(
     said: str, connect: Connect, server: OpenAIServer
 ) -> None:
-    """Law 10: Dagster writes the message, the traceback and the causes of an exception to its event log."""
+    """Dagster writes the message, the traceback and the causes of an exception to its event log."""
     for kind in ("wrong_key", "refused", "server_error", "rate_limit"):
         server.faults.append(Fault(kind, message=said.replace("{key}", KEY)))
-        told = everything_told(connect(max_retries=0))
-        assert said.split(maxsplit=1)[0] in told
-        assert not any(piece in told for piece in (KEY, KEY[:12], KEY[-6:], "abc_DEF", "cdef"))
+        messages = everything_told(connect(max_retries=0))
+        assert said.split(maxsplit=1)[0] in messages
+        assert not any(piece in messages for piece in (KEY, KEY[:12], KEY[-6:], "abc_DEF", "cdef"))
 
 
 def test_a_key_of_another_make_is_taken_out_too(connect: Connect, server: OpenAIServer) -> None:
@@ -276,13 +276,13 @@ def everything_told(embedder: OpenAIEmbedder) -> str:
 
 
 def test_a_reason_is_kept_short() -> None:
-    assert len(without_secrets("word " * 200, KEY)) == LONGEST_REASON + 1
+    assert len(redact("word " * 200, KEY)) == MAX_REASON_LENGTH + 1
 
 
 def test_a_lost_answer_is_asked_for_again_and_only_the_one_we_got_is_counted(
     openai: OpenAIEmbedder, server: OpenAIServer
 ) -> None:
-    """The service bills both; we can only know of the tokens that it told us."""
+    """The service bills both; we only know of the tokens that it reported."""
     server.faults.append(Fault("truncated"))
     answer = openai.embed(["abcdef"])
     assert (answer.tokens, server.stats.tokens, answer.requests) == (3, 6, 2)

@@ -21,24 +21,25 @@ def slow(loader, module):
         go.wait(20)
     load(loader, module)
 
-def embed(told):
+def embed(outcomes):
     try:
-        told.append(len(OpenAIEmbedder(api_key=sys.argv[1], base_url=sys.argv[2], dimension=8).embed(["a"]).vectors))
+        outcomes.append(len(OpenAIEmbedder(api_key=sys.argv[1], base_url=sys.argv[2],
+        dimension=8).embed(["a"]).vectors))
     except AttributeError as error:
-        told.append(error)
+        outcomes.append(error)
 
 importlib.machinery.SourceFileLoader.exec_module = slow
 loading = threading.Thread(target=__import__, args=("httpx",))
 loading.start()
 begun.wait(20)
-told = []
-working = threading.Thread(target=embed, args=(told,))
+outcomes = []
+working = threading.Thread(target=embed, args=(outcomes,))
 working.start()
 working.join(3)  # it either breaks in this time, or waits for httpx as it should
 go.set()
 working.join(20)
 loading.join(20)
-print(told)
+print(outcomes)
 """
 
 

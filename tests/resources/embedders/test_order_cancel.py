@@ -63,7 +63,7 @@ def test_texts_that_no_batch_names_go_too(
     connect: Connect, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The upload was repeated, as its answer was lost."""
-    monkeypatch.setattr(batch_api, "FILE_PAGE", 1)
+    monkeypatch.setattr(batch_api, "FILE_PAGE_SIZE", 1)
     embedder = connect(max_retries=2)
     server.faults.extend([Fault("reset_after", "files.create"), Fault("reset_after", "files.create")])
     service_id = placed(embedder)
@@ -124,7 +124,7 @@ def test_trouble_on_the_way_is_repeated(
 def test_trouble_that_stays_is_told(
     connect: Connect, server: OpenAIServer, operation: str, kind: str, failure: type[Exception]
 ) -> None:
-    """Never taken for an order that is gone (law 8)."""
+    """Never taken for an order that is gone."""
     embedder = connect(max_retries=1)
     service_id = placed(embedder)
     server.faults.append(Fault(kind, operation, always=True))

@@ -150,6 +150,6 @@ def test_a_wrong_password_is_told_as_one_and_not_repeated(services: Services, pu
         notice = put("email", "hello", TEAM)
         email = Email(f"smtp+starttls://{USER}:wrong-secret@localhost:{mail.port}", SENDER, tls=trusted)
         assert Rounds(services, email=email).round() == {"failed": 1}
-        told = str(outbox_error(services, notice))
-        assert told == "The mail server answered 535: user or password in SMTP_URL are wrong"
+        message = str(outbox_error(services, notice))
+        assert message == "The mail server answered 535: user or password in SMTP_URL are wrong"
         assert "wrong-secret" not in repr(email)

@@ -94,20 +94,20 @@ def test_nobody_listening_is_tried_again(services: Services, put: Put, slack: Sl
 
 
 @pytest.mark.parametrize(
-    ("path", "fault", "told"),
+    ("path", "fault", "message"),
     [
         ("/services/T/B/never-shown-secret", None, "404: no_service; make a new webhook"),
         (None, Fault("redirect"), "307, a redirect, which is not followed"),
     ],
 )
 def test_what_slack_refuses_fails_at_once_and_its_address_is_not_told(
-    services: Services, put: Put, slack: SlackServer, path: str | None, fault: Fault | None, told: str
+    services: Services, put: Put, slack: SlackServer, path: str | None, fault: Fault | None, message: str
 ):
     slack.faults.extend([fault] if fault else [])
     outbox = Rounds(services, slack=Slack(f"{slack.address}{path}" if path else slack.url))
     notice = put("slack", "hello")
     assert outbox.round() == {"failed": 1}
-    assert told in outbox.one(notice).error
+    assert message in outbox.one(notice).error
     assert "never-shown" not in outbox.one(notice).error
     assert "never-shown" not in repr(outbox.channels)
     assert slack.shown == []

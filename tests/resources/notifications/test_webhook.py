@@ -116,14 +116,14 @@ def test_a_name_without_an_address_is_tried_again(services: Services, put: Put):
 
 
 def test_a_channel_that_no_setting_opens_says_which_one_would(services: Services, put: Put):
-    from resources.notifications.channels import channels_of
+    from resources.notifications.channels import create_channels
 
-    told = {}
+    message = {}
     for channel, recipient in (("slack", None), ("email", "team@example.com"), ("webhook", "https://a.example")):
-        told[channel] = put(channel, "hello", recipient)
-    outbox = Rounds(services, **channels_of(services.settings))
+        message[channel] = put(channel, "hello", recipient)
+    outbox = Rounds(services, **create_channels(services.settings))
     assert outbox.round() == {"failed": 3}
-    errors = {channel: str(outbox.one(notice).error) for channel, notice in told.items()}
+    errors = {channel: str(outbox.one(notice).error) for channel, notice in message.items()}
     assert "SLACK_WEBHOOK_URL" in errors["slack"]
     assert "SMTP_URL and EMAIL_FROM" in errors["email"]
     assert "INNGEST_SIGNING_KEY" in errors["webhook"]

@@ -1,4 +1,4 @@
-"""What the tests of S3 share: limits, a body of two parts, and what may be told of a failure."""
+"""What the tests of S3 share: limits, a body of two parts, and what a failure may show."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def written(store: S3ObjectStore, body: bytes) -> None:
 
 def failure(call: Callable[[], object]) -> RowlineError:
     """What a call raises: never with a key or secret, in the sentence or in what hangs on it."""
-    with pytest.raises(RowlineError) as told:
+    with pytest.raises(RowlineError) as error:
         call()
-    shown = "".join(traceback.format_exception(told.value))
+    shown = "".join(traceback.format_exception(error.value))
     assert KEY not in shown
     assert SECRET not in shown
-    return told.value
+    return error.value

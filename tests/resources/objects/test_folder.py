@@ -1,4 +1,4 @@
-"""A folder that cannot be used as one is told in a sentence by every call, never as an empty store (laws 7 and 8)."""
+"""Every call on an unusable folder raises one sentence; it is never an empty store."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ CALLS: dict[str, Callable[[FolderObjectStore], object]] = {
 )
 def test_a_root_that_can_be_no_folder_is_told(tmp_path: Path, root: str, reason: str, done: str):
     (tmp_path / "file").touch()
-    with pytest.raises(PermanentError) as told:
+    with pytest.raises(PermanentError) as error:
         CALLS[done](FolderObjectStore(tmp_path / root))
-    assert re.search(f"cannot be .*: ({reason}|File exists); see that it is a folder", str(told.value))
+    assert re.search(f"cannot be .*: ({reason}|File exists); see that it is a folder", str(error.value))
 
 
 def test_a_file_in_place_of_the_root_is_not_an_empty_store(tmp_path: Path):
@@ -67,7 +67,7 @@ def test_a_store_that_nothing_was_put_into_is_empty(tmp_path: Path):
 
 @pytest.mark.parametrize("seen", ["nothing", "an empty mount point"])
 def test_nothing_is_deleted_where_the_disk_is_not_mounted(tmp_path: Path, seen: str):
-    """Law 8: else the ledger forgets a file that is there again with the disk."""
+    """Else the ledger forgets a file that is there again with the disk."""
     store = FolderObjectStore(tmp_path / "objects")
     store.put("a/b", io.BytesIO(b"told in confidence"))
     (tmp_path / "objects").rename(tmp_path / "elsewhere")

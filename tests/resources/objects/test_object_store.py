@@ -71,9 +71,9 @@ def test_a_put_replaces_what_was_there(store: ObjectStore):
 
 def test_an_object_that_is_too_large_is_refused_and_leaves_nothing(store: ObjectStore):
     with pytest.raises(PermanentError, match=r"larger than the 1 MiB that are accepted"):
-        store.put("a", io.BytesIO(b"x" * (2**20 + 1)), at_most=2**20)
+        store.put("a", io.BytesIO(b"x" * (2**20 + 1)), max_bytes=2**20)
     assert list(store.keys("")) == []
-    assert store.put("a", io.BytesIO(b"x" * 2**20), at_most=2**20).byte_size == 2**20
+    assert store.put("a", io.BytesIO(b"x" * 2**20), max_bytes=2**20).byte_size == 2**20
 
 
 def test_a_stream_that_breaks_leaves_nothing_and_keeps_what_was_there(store: ObjectStore):

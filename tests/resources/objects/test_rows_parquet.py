@@ -90,7 +90,7 @@ def test_rows_added_gone_or_moved_are_another_digest(file: Path) -> None:
 
 
 def test_the_digest_is_in_the_file_itself(file: Path) -> None:
-    """So that a later step knows the rows without having been told by the step before."""
+    """So that a later step knows the rows without the result of the step before."""
     summary = write_rows(file, [[row()]])
     assert rows_digest(file) == summary.digest
     assert len(summary.digest) == 32
@@ -108,7 +108,7 @@ class Part(list[Row]):
 
 
 def test_writing_holds_one_part_at_a_time(file: Path) -> None:
-    """Law 9: a million rows stream; what has been written is forgotten."""
+    """A million rows stream; what has been written is forgotten."""
     alive: weakref.WeakSet[Part] = weakref.WeakSet()
     most = 0
 

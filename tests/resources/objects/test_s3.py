@@ -1,4 +1,4 @@
-"""Objects in S3 on bad days: every fault becomes one sentence, nothing is half there, no secret is told."""
+"""Objects in S3 on bad days: every fault becomes one sentence, nothing is half there, no secret is shown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALLS: dict[str, tuple[str, Callable[[S3ObjectStore], object]]] = {
     "delete": ("Object a/b cannot be deleted in", lambda store: store.delete("a/b")),
     "list": ("Objects cannot be listed in", lambda store: list(store.keys(""))),
 }
-TROUBLES: dict[str, tuple[type[RowlineError], str]] = {
+ERRORS: dict[str, tuple[type[RowlineError], str]] = {
     "rate_limit": (TransientError, "the service is busy (SlowDown); try again later"),
     "server_error": (TransientError, "the service failed (InternalError); try again later"),
     "unavailable": (TransientError, "the service is busy (ServiceUnavailable); try again later"),
@@ -56,21 +56,21 @@ TROUBLES: dict[str, tuple[type[RowlineError], str]] = {
         "the bucket is in another region (eu-west-1); set AWS_DEFAULT_REGION to the bucket's",
     ),
 }
-PASSING = [kind for kind, (failure_type, _) in TROUBLES.items() if failure_type is TransientError]
+PASSING = [kind for kind, (failure_type, _) in ERRORS.items() if failure_type is TransientError]
 
 
-@pytest.mark.parametrize("kind", TROUBLES)
+@pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize("operation", CALLS)
 def test_a_fault_that_stays_is_told_in_a_sentence(store: S3ObjectStore, s3: S3Server, kind: str, operation: str):
     tried, call = CALLS[operation]
-    expected, why = TROUBLES[kind]
+    expected, why = ERRORS[kind]
     store.put("a/b", io.BytesIO(b"old"))
     s3.stats.operations.clear()
     s3.faults.append(Fault(kind, operation, always=True))
     if operation == "list" and kind == "truncated":
         why = "the service failed (500); try again later"  # so botocore calls half a document
-    told = failure(lambda: call(hurried(store, kind)))
-    assert (type(told), str(told)) == (expected, f"{tried} s3://{BUCKET}/rowline: {why}")
+    error = failure(lambda: call(hurried(store, kind)))
+    assert (type(error), str(error)) == (expected, f"{tried} s3://{BUCKET}/rowline: {why}")
     # botocore asks once more in the region that the service names
     assert s3.stats.operations[operation] == (2 if kind in [*PASSING, "wrong_region"] else 1)
     s3.faults.clear()
@@ -93,13 +93,13 @@ def test_a_fault_that_passes_is_not_even_seen(store: S3ObjectStore, s3: S3Server
 
 @pytest.mark.parametrize("operation", ["put", "get", "list", "part", "create_upload", "complete"])
 def test_an_answer_of_somebody_else_is_never_believed(store: S3ObjectStore, s3: S3Server, operation: str):
-    """A proxy's page with status 200 is no stored object, no content and no empty list (laws 6 and 8)."""
+    """A proxy's page with status 200 is no stored object, no content and no empty list."""
     store.put("a/b", io.BytesIO(b"old"))
     s3.faults.append(Fault("garbage", operation, always=True))
     call = CALLS[operation][1] if operation in CALLS else lambda store: store.put("a/b", io.BytesIO(LARGE))
-    told = failure(lambda: call(store))
-    assert isinstance(told, TransientError)
-    assert "the answer is not one of S3; check S3_ENDPOINT_URL and proxies" in str(told)
+    error = failure(lambda: call(store))
+    assert isinstance(error, TransientError)
+    assert "the answer is not one of S3; check S3_ENDPOINT_URL and proxies" in str(error)
     s3.faults.clear()
     assert read(store, "a/b") == b"old"
     assert s3.unfinished() == []
@@ -124,17 +124,17 @@ def test_wrong_credentials_are_told_with_the_setting_to_correct(
     """No fault is staged: the stand-in checks the signature."""
     for name, value in changed.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
-    told = failure(lambda: store.put("a", io.BytesIO(b"x")))
-    assert isinstance(told, ConfigurationError)
-    assert why in str(told)
-    assert not any(value and value in str(told) for name, value in changed.items() if name != "AWS_PROFILE")
+    error = failure(lambda: store.put("a", io.BytesIO(b"x")))
+    assert isinstance(error, ConfigurationError)
+    assert why in str(error)
+    assert not any(value and value in str(error) for name, value in changed.items() if name != "AWS_PROFILE")
 
 
 def test_a_service_that_nobody_runs_is_told(s3: S3Server):
     store = S3ObjectStore(f"s3://{BUCKET}", "http://127.0.0.1:9", FEW)
-    told = failure(lambda: list(store.keys("")))
-    assert isinstance(told, TransientError)
-    assert str(told) == (
+    error = failure(lambda: list(store.keys("")))
+    assert isinstance(error, TransientError)
+    assert str(error) == (
         f"Objects cannot be listed in s3://{BUCKET}: the service could not be reached; check S3_ENDPOINT_URL and the "
         "network"
     )
@@ -144,9 +144,9 @@ def test_a_bucket_that_does_not_exist_is_told(s3: S3Server):
     """Without a fault: so moto says it."""
     store = S3ObjectStore("s3://not-there", s3.endpoint_url, FEW)
     for _, call in CALLS.values():
-        told = failure(lambda call=call: call(store))  # type: ignore[misc]
-        assert isinstance(told, ConfigurationError)
-        assert "there is no such bucket; create it, or correct OBJECT_STORE" in str(told)
+        error = failure(lambda call=call: call(store))  # type: ignore[misc]
+        assert isinstance(error, ConfigurationError)
+        assert "there is no such bucket; create it, or correct OBJECT_STORE" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_a_bucket_that_does_not_exist_is_told(s3: S3Server):
     ],
 )
 def test_an_address_that_names_no_bucket_is_a_wrong_setting_and_not_shown(address: str):
-    with pytest.raises(ConfigurationError, match=r"OBJECT_STORE must be a folder or `s3://bucket/prefix`") as told:
+    with pytest.raises(ConfigurationError, match=r"OBJECT_STORE must be a folder or `s3://bucket/prefix`") as error:
         S3ObjectStore(address)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_an_address_that_names_no_bucket_is_a_wrong_setting_and_not_shown(addres
     ["host:9000", "ftp://host", "http://", "http://key:secret@host", "https://host?X=1", "https://host:port", "x"],
 )
 def test_an_endpoint_that_is_no_address_is_a_wrong_setting_and_not_shown(endpoint: str):
-    with pytest.raises(ConfigurationError, match=r"S3_ENDPOINT_URL must be an address like https://host:9000") as told:
+    with pytest.raises(ConfigurationError, match=r"S3_ENDPOINT_URL must be an address like https://host:9000") as error:
         S3ObjectStore("s3://bucket", endpoint)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_link_is_an_address_that_nobody_signed(address: str, endpoint: str | N
 def test_opening_a_store_sends_nothing_and_looks_for_no_key(monkeypatch: pytest.MonkeyPatch):
     """Services are opened by commands that may never need them."""
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    assert str(Bucket.at("s3://bucket/prefix/", None)) == "s3://bucket/prefix"
+    assert str(Bucket.parse("s3://bucket/prefix/", None)) == "s3://bucket/prefix"
     S3ObjectStore("s3://bucket/prefix")
 
 
@@ -209,9 +209,9 @@ def test_an_object_that_was_altered_in_store_is_told_and_not_read(store: S3Objec
     """A disk that flips a bit: the service gives it with status 200 and the right length."""
     store.put("a/b", io.BytesIO(body))
     s3.damage("rowline/a/b")
-    told = failure(lambda: read(store, "a/b"))
-    assert isinstance(told, AlteredObject)
-    assert str(told) == (
+    error = failure(lambda: read(store, "a/b"))
+    assert isinstance(error, AlteredObject)
+    assert str(error) == (
         f"Object a/b in s3://{BUCKET}/rowline is not what was stored there ({len(body):,} bytes were read, their "
         "SHA-256 is another); upload the file again"
     )
@@ -258,7 +258,7 @@ def test_a_list_goes_on_after_a_page(s3_store: S3ObjectStore, s3: S3Server):
 
 
 def test_a_list_whose_second_page_fails_is_no_shorter_list(s3_store: S3ObjectStore, s3: S3Server):
-    """Law 8: whoever deletes what is not in the list must not be handed half of it."""
+    """Whoever deletes what is not in the list must not be handed half of it."""
     for number in range(1_001):
         s3.drop(f"rowline/{number:04}", b"")
     keys = s3_store.keys("")

@@ -81,8 +81,8 @@ def test_a_completion_that_is_lost_is_not_taken_for_one_that_never_was(store: S3
         return real(**arguments)
 
     store.bucket.client.complete_multipart_upload = ended
-    told = failure(lambda: written(store, LARGE))
-    assert "NoSuchUpload" in str(told)
+    error = failure(lambda: written(store, LARGE))
+    assert "NoSuchUpload" in str(error)
     assert read(store, "a/b") == b"old"
 
 
@@ -92,17 +92,17 @@ def test_bytes_that_change_on_their_way_are_refused_by_the_service(
     """The checksum is that of what we read, not of what happens to be sent."""
     from resources.objects import s3_upload
 
-    real = s3_upload._at_once
-    monkeypatch.setattr(s3_upload, "_at_once", lambda *given: real(given[0], given[1], b"other", given[3]))
-    told = failure(lambda: store.put("a/b", io.BytesIO(b"bytes")))
-    assert isinstance(told, TransientError)
-    assert "did not arrive as they were sent (BadDigest)" in str(told)
+    real = s3_upload._put
+    monkeypatch.setattr(s3_upload, "_put", lambda *given: real(given[0], given[1], b"other", given[3]))
+    error = failure(lambda: store.put("a/b", io.BytesIO(b"bytes")))
+    assert isinstance(error, TransientError)
+    assert "did not arrive as they were sent (BadDigest)" in str(error)
     assert s3.stored() == []
 
 
 def test_a_stream_that_is_too_large_or_breaks_costs_no_request(store: S3ObjectStore, s3: S3Server):
     with pytest.raises(InvalidRequest, match="larger than the 1 MiB that are accepted"):
-        store.put("a/b", io.BytesIO(LARGE), at_most=2**20)
+        store.put("a/b", io.BytesIO(LARGE), max_bytes=2**20)
     assert s3.stats.requests == 0
 
 
@@ -110,9 +110,9 @@ def test_a_full_temporary_folder_is_told(store: S3ObjectStore, monkeypatch: pyte
     store.put("a/b", io.BytesIO(b"x"))
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     for call in (lambda: store.put("a/b", io.BytesIO(LARGE)), lambda: read(store, "a/b"), lambda: written(store, b"")):
-        told = failure(call)
-        assert isinstance(told, PermanentError)
-        assert "by way of /nowhere: No such file or directory" in str(told)
+        error = failure(call)
+        assert isinstance(error, PermanentError)
+        assert "by way of /nowhere: No such file or directory" in str(error)
 
 
 # -- memory -----------------------------------------------------------------------------------------------------
@@ -153,6 +153,6 @@ def test_memory_holds_a_few_parts_and_never_the_file(s3: S3Server):
         timeout=120,
         check=True,
     )
-    told = json.loads(done.stdout)
-    assert (told["stored"], told["read"]) == (160 * 2**20, 160 * 2**20)
-    assert told["grown"] < 64  # four parts of 8 MiB, and what the sockets hold
+    error = json.loads(done.stdout)
+    assert (error["stored"], error["read"]) == (160 * 2**20, 160 * 2**20)
+    assert error["grown"] < 64  # four parts of 8 MiB, and what the sockets hold

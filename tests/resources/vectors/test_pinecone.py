@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from domain.errors import PermanentError, TransientError
-from resources.vectors.pinecone.connection import IN_FLIGHT
+from resources.vectors.pinecone.connection import MAX_IN_FLIGHT
 from resources.vectors.pinecone.store import PineconeVectorStore
-from resources.vectors.pinecone.upserts import PAUSE
+from resources.vectors.pinecone.upserts import RETRY_DELAY_SECONDS
 from resources.vectors.protocol import VectorBatch
 from tests.resources.vectors.conftest import Connect
 from tests.stand_ins.faults import Fault
@@ -82,9 +82,9 @@ def test_requests_go_side_by_side_within_one_bound_for_the_process(pinecone_paus
             store.prepare(MODEL, 3)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda store: store.upsert(MODEL, "ns", batch(ids(10_000))), stores))
-            assert 2 < server.counters.at_once <= IN_FLIGHT
+            assert 2 < server.counters.at_once <= MAX_IN_FLIGHT
             list(pool.map(lambda store: store.delete(MODEL, "ns", ids(10_000)), stores))
-        assert server.counters.at_once == IN_FLIGHT
+        assert server.counters.at_once == MAX_IN_FLIGHT
         assert server.counters.requests["delete"] == 20
         for store in stores:
             store.close()
@@ -102,7 +102,7 @@ def test_only_the_request_that_failed_is_sent_again(
     pinecone.upsert(MODEL, "ns", batch(ids(5_000)))
     assert len(held(server)) == 5_000
     assert server.counters.requests["upsert"] == 6
-    assert pinecone_pauses == [PAUSE]
+    assert pinecone_pauses == [RETRY_DELAY_SECONDS]
 
 
 def test_vectors_that_are_never_acknowledged_are_a_failure(pinecone: PineconeVectorStore, server: PineconeServer):
@@ -126,7 +126,7 @@ def test_a_service_that_fails_often_is_not_asked_for_the_rest(pinecone: Pinecone
     server.faults.append(Fault("garbage", "upsert", always=True))
     with pytest.raises(TransientError):
         pinecone.upsert(MODEL, "ns", batch(ids(60_000)))
-    assert server.counters.requests["upsert"] <= 4 + 2 * IN_FLIGHT
+    assert server.counters.requests["upsert"] <= 4 + 2 * MAX_IN_FLIGHT
 
 
 def test_the_one_vector_that_is_refused_is_named_and_the_others_arrive(
@@ -142,7 +142,7 @@ def test_the_one_vector_that_is_refused_is_named_and_the_others_arrive(
 
 
 @pytest.mark.parametrize(
-    ("numbers", "metadata", "told"),
+    ("numbers", "metadata", "message"),
     [
         ((0, 0, 0), {}, "all zero"),
         ((1, math.nan, 0), {}, "not finite"),
@@ -157,12 +157,12 @@ def test_the_one_vector_that_is_refused_is_named_and_the_others_arrive(
 def test_a_vector_that_cannot_be_held_is_named_and_not_sent(
     numbers: tuple[float, ...],
     metadata: dict[str, Any],
-    told: str,
+    message: str,
     pinecone: PineconeVectorStore,
     server: PineconeServer,
 ):
     wrong = VectorBatch(["bad"], np.array([numbers], dtype=np.float32), [metadata])
-    with pytest.raises(PermanentError, match=f"^Vector bad .*{told}"):
+    with pytest.raises(PermanentError, match=f"^Vector bad .*{message}"):
         pinecone.upsert(MODEL, "ns", wrong)
     assert server.counters.requests["upsert"] == 0
 

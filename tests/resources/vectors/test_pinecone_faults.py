@@ -1,4 +1,4 @@
-"""Every fault at every operation: what passes by itself, what is told, and that the next try works."""
+"""Every fault at every operation: what passes by itself, what is reported, and that the next try works."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ RIGHT = {"upsert": True, "query": 2, "fetch": [], "list": [IDS], "namespaces": [
 
 @dataclass(frozen=True)
 class Expected:
-    """What is told once the fault stays; `alone`: also when it comes once, because the SDK does not repeat it."""
+    """What is reported if the fault persists; `alone`: also when it comes once, because the SDK does not repeat it."""
 
     failure: type[RowlineError]
-    told: str
+    expected_error: str
     alone: bool = False
 
 
@@ -89,11 +89,11 @@ def test_a_fault_that_stays_is_told_and_the_next_try_works(
 ):
     expected, call = EXPECTED[kind], OPERATIONS[operation]
     server.faults.append(Fault(kind, operation, always=True))
-    with pytest.raises(expected.failure, match=expected.told.format(tried=TRIED[operation])) as raised:
+    with pytest.raises(expected.failure, match=expected.expected_error.format(tried=TRIED[operation])) as raised:
         call(filled)
-    told = str(raised.value)
-    assert KEY not in told
-    assert "\n" not in told
+    expected_error = str(raised.value)
+    assert KEY not in expected_error
+    assert "\n" not in expected_error
     server.faults.clear()
     assert call(filled) == RIGHT.get(operation)
 
@@ -130,7 +130,7 @@ def test_a_slow_answer_in_time_is_an_answer(operation: str, filled: PineconeVect
 def test_json_of_somebody_else_is_never_an_empty_answer(
     operation: str, said: str, filled: PineconeVectorStore, server: PineconeServer
 ):
-    """Law 8: the SDK reads an object without matches as no matches."""
+    """The SDK reads an object without matches as no matches."""
     server.faults.append(Fault("garbage", operation, message=said))
     with pytest.raises(TransientError, match="cannot be read"):
         OPERATIONS[operation](filled)

@@ -1,4 +1,4 @@
-"""Wrong settings of Pinecone are told before anything is paid, each with what to do; names fit its rules."""
+"""Wrong settings of Pinecone are reported before anything is paid, each with what to do; names fit its rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import ConfigurationError, PermanentError, TransientError
-from resources.vectors.pinecone.names import ours, physical
+from resources.vectors.pinecone.names import from_pinecone_name, to_pinecone_name
 from tests.resources.vectors.conftest import Connect
 from tests.stand_ins.pinecone_server import PineconeServer
 
@@ -87,7 +87,7 @@ def test_a_store_is_named_by_its_index(connect: Connect):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"api_key": " \n"}, "^PINECONE_API_KEY is empty"),
         ({"api_key": "pcsk_키"}, "^PINECONE_API_KEY .* paste it again$"),
@@ -99,8 +99,8 @@ def test_a_store_is_named_by_its_index(connect: Connect):
         ({"controller_host": "http://127.0.0.1:99999"}, "^PINECONE_CONTROLLER_HOST is no address"),
     ],
 )
-def test_keys_and_addresses_that_cannot_work_are_told(wrong: dict[str, Any], told: str, connect: Connect):
-    with pytest.raises(ConfigurationError, match=told):
+def test_keys_and_addresses_that_cannot_work_are_told(wrong: dict[str, Any], message: str, connect: Connect):
+    with pytest.raises(ConfigurationError, match=message):
         connect(**wrong)
 
 
@@ -109,26 +109,26 @@ def test_keys_and_addresses_that_cannot_work_are_told(wrong: dict[str, Any], tol
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
 def test_every_namespace_has_a_name_of_its_own_and_is_found_back(namespace: str):
-    name = physical(namespace)
+    name = to_pinecone_name(namespace)
     assert name.isascii()
-    assert ours(name) == namespace
+    assert from_pinecone_name(name) == namespace
 
 
 @pytest.mark.parametrize("namespace", ["org_acme", "org_acme/employee_7", "shared.docs@acme", "a" * 512])
 def test_what_pinecone_can_hold_is_left_alone(namespace: str):
     """The teams' other apps query `org_acme` by that name."""
-    assert physical(namespace) == namespace
+    assert to_pinecone_name(namespace) == namespace
 
 
 def test_the_longest_owner_of_any_modern_script_fits():
-    assert len(physical(f"org_{'힣가' * 32}/employee_{'漢字' * 32}")) <= 512
+    assert len(to_pinecone_name(f"org_{'힣가' * 32}/employee_{'漢字' * 32}")) <= 512
 
 
 def test_a_name_that_is_too_long_is_told():
     with pytest.raises(PermanentError, match="too long for Pinecone"):
-        physical("a" * 513)
+        to_pinecone_name("a" * 513)
 
 
 @pytest.mark.parametrize("name", ["__default__", "xn--org_acme", "xn--\x7f~~", ""])
 def test_names_that_are_not_ours_are_nobodys(name: str):
-    assert ours(name) is None
+    assert from_pinecone_name(name) is None

@@ -22,7 +22,7 @@ def ask(server: PineconeServer, path: str, body: Any = None, method: str = "POST
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "told"),
+    ("path", "body", "message"),
     [
         ("/vectors/upsert", upsert(values=[1, 2]), "Vector dimension 2 does not match the dimension of the index 3"),
         ("/vectors/upsert", upsert(values=[0, 0, 0]), "at least one non-zero value"),
@@ -42,13 +42,13 @@ def ask(server: PineconeServer, path: str, body: Any = None, method: str = "POST
     ],
 )
 def test_what_breaks_a_rule_is_refused_and_nothing_of_it_is_kept(
-    path: str, body: Any, told: str, server: PineconeServer
+    path: str, body: Any, message: str, server: PineconeServer
 ):
     ask(server, "/vectors/upsert", upsert(id="first") | {"namespace": "__default__"})
     ask(server, "/vectors/upsert", upsert(id="first"))
     answer = ask(server, path, body)
     assert (answer.status_code, answer.json()["code"]) == (400, 3)
-    assert told in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert set(server.index.held()) == {("ns", "first"), ("__default__", "first")}
 
 
@@ -100,6 +100,6 @@ def test_filters_choose_by_metadata(wanted: dict[str, Any], found: list[str], se
 def test_the_stand_in_counts_what_it_saw(server: PineconeServer):
     ask(server, "/vectors/upsert", upsert())
     ask(server, "/vectors/delete", {"ids": ["a"], "namespace": "ns"})
-    told = ask(server, "/stats", method="GET").json()
-    assert (told["requests"], told["vectors"], told["deleted"]) == ({"upsert": 1, "delete": 1}, 1, 1)
-    assert told["largest_body"] == told["bytes_in"]["upsert"] > 50
+    message = ask(server, "/stats", method="GET").json()
+    assert (message["requests"], message["vectors"], message["deleted"]) == ({"upsert": 1, "delete": 1}, 1, 1)
+    assert message["largest_body"] == message["bytes_in"]["upsert"] > 50

@@ -20,7 +20,7 @@ AXES = {A: (1.0, 0.0, 0.0), B: (0.8, 0.6, 0.0), C: (0.0, 1.0, 0.0), D: (-1.0, 0.
 
 
 def batch(*ids: str, turn: int = 0) -> VectorBatch:
-    """Vectors along known directions; `turn` rolls their numbers, so that a replaced vector can be told."""
+    """Vectors along known directions; `turn` rolls their numbers, so that a replaced vector can be recognized."""
     matrix = np.array([np.roll(AXES[id_], turn) for id_ in ids], dtype=np.float32).reshape(len(ids), 3)
     return VectorBatch(ids, matrix, [{"rowNumber": n, "turn": turn, "글": "값"} for n, _ in enumerate(ids)])
 
@@ -42,7 +42,7 @@ def test_what_was_never_stored_is_missing(store: VectorStore):
 
 
 def test_the_same_id_is_replaced(store: VectorStore):
-    """Twice is once (law 4), and the newer vector counts."""
+    """Idempotent, and the newer vector counts."""
     store.upsert(MODEL, "ns", batch(A, B))
     store.upsert(MODEL, "ns", batch(A, turn=1))
     assert ids_of(store, MODEL) == [A, B]
@@ -182,7 +182,7 @@ def test_upserts_of_the_same_ids_at_once_end_as_one(store: VectorStore):
 
 @pytest.mark.parametrize("store", BODIES, indirect=True)
 def test_a_store_that_is_away_is_told_never_taken_for_empty(store: VectorStore, cut_off: Callable[[VectorStore], None]):
-    """Law 8: `missing` or `ids` of a broken connection must not read as an empty store."""
+    """`missing` or `ids` of a broken connection must not read as an empty store."""
     store.upsert(MODEL, "ns", batch(A))
     cut_off(store)
     for call in (

@@ -1,4 +1,4 @@
-"""A Dagster instance whose runs are forked, over a database of its own; one fork parent serves most tests."""
+"""A Dagster instance whose runs are forked, over a database of its own; one fork server serves most tests."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ class WarmRuns:
         return self.instance.run_launcher
 
     @property
-    def parent(self) -> int:
+    def forkserver_pid(self) -> int:
         """The process that forks."""
-        assert self.launcher._parent
-        return self.launcher._parent.process.pid
+        assert self.launcher._forkserver
+        return self.launcher._forkserver.process.pid
 
-    def launch(self, folder: Path, **told: bool) -> str:
-        return self.instance.launch_run(self.created(folder, **told).run_id, None).run_id  # type: ignore[arg-type]
+    def launch(self, folder: Path, **options: bool) -> str:
+        return self.instance.launch_run(self.created(folder, **options).run_id, None).run_id  # type: ignore[arg-type]
 
-    def created(self, folder: Path, **told: bool) -> dg.DagsterRun:
+    def created(self, folder: Path, **options: bool) -> dg.DagsterRun:
         """A run that nobody has launched."""
         repository = ReconstructableRepository(ModuleCodePointer(self.module, "defs"))
         job = repository.get_reconstructable_job("watched")
         return self.instance.create_run_for_job(
             job.get_definition(),
-            run_config={"ops": {"written": {"config": {"folder": str(folder), **told}}}},
+            run_config={"ops": {"written": {"config": {"folder": str(folder), **options}}}},
             job_code_origin=job.get_python_origin(),
         )
 
@@ -83,9 +83,9 @@ class WarmRuns:
     def process(self, run_id: str) -> Process:
         run = self.instance.get_run_by_id(run_id)
         assert run
-        found = Process.of(run.tags, run_id, False)
-        assert found
-        return found
+        process = Process.from_tags(run.tags, run_id, False)
+        assert process
+        return process
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import dagster as dg
 WAIT_SECONDS = 60.0
 
 
-class Told(dg.Config):
+class Options(dg.Config):
     """`folder` to write into; `held`: wait until the file `go` is there; `deaf`: no signal ends it."""
 
     folder: str
@@ -18,7 +18,7 @@ class Told(dg.Config):
 
 
 @dg.op
-def written(context: dg.OpExecutionContext, config: Told) -> None:
+def written(context: dg.OpExecutionContext, config: Options) -> None:
     folder = Path(config.folder)
     (folder / f"{context.run_id}.began").write_text(f"{os.getpid()} {os.getppid()}")
     deadline = time.monotonic() + WAIT_SECONDS

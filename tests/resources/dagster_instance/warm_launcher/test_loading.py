@@ -1,4 +1,4 @@
-"""What the fork parent has loaded before its first run: the clients of AWS only if objects are in a bucket."""
+"""What the fork server has loaded before its first run: the clients of AWS only if objects are in a bucket."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def loaded(store: str) -> tuple[list[str], int]:
 
 
 @pytest.mark.usefixtures("clean_environment")
-def test_the_fork_parent_loads_the_clients_of_aws_for_a_bucket_only():
+def test_the_fork_server_loads_the_clients_of_aws_for_a_bucket_only():
     """A run would take seconds to import them itself. They start no thread, which a fork would lose."""
     folder, bucket = loaded("objects"), loaded("s3://bucket/prefix")
     assert (folder[0], bucket[0]) == ([], ["boto3", "dagster_aws"])

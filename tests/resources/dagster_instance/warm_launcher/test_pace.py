@@ -43,7 +43,7 @@ def unquickened(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_loop_over_the_queue_says_the_same_as_dagsters_own():
-    """Heartbeats, spans and errors are told by what the loop yields."""
+    """The loop yields heartbeats, spans and errors."""
     theirs, ours = Looks(0), Looks(0)
     said = [
         [getattr(one, "cls_name", one) for one in islice(loop, 14)]

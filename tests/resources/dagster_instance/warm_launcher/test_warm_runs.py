@@ -28,22 +28,22 @@ Away = Callable[[], AbstractContextManager[None]]
 
 
 def children(warm_runs: WarmRuns) -> list[int]:
-    return [child.pid for child in psutil.Process(warm_runs.parent).children()]
+    return [child.pid for child in psutil.Process(warm_runs.forkserver_pid).children()]
 
 
 def test_a_run_is_forked_executed_and_leaves_no_process(warm_runs: WarmRuns, tmp_path: Path):
     run_id = warm_runs.launch(tmp_path)
     assert warm_runs.ended(run_id) is SUCCESS
     pid, parent = warm_runs.began(run_id, tmp_path)
-    assert parent == warm_runs.parent
+    assert parent == warm_runs.forkserver_pid
     assert warm_runs.process(run_id).pid == pid
     until(lambda: not children(warm_runs))
 
 
-def test_the_fork_parent_has_nothing_that_a_fork_would_tear(warm_runs: WarmRuns, tmp_path: Path):
+def test_the_fork_server_has_nothing_that_a_fork_would_tear(warm_runs: WarmRuns, tmp_path: Path):
     """No connection of any kind but the launcher's socket, and no thread of ours."""
     warm_runs.ended(warm_runs.launch(tmp_path))
-    parent = psutil.Process(warm_runs.parent)
+    parent = psutil.Process(warm_runs.forkserver_pid)
     assert parent.net_connections(kind="inet") == []
     unix = [one for one in parent.net_connections(kind="unix") if one.laddr or one.raddr]
     assert unix == [], "the database is behind a unix socket"
@@ -70,12 +70,12 @@ def test_a_run_on_another_machine_is_stopped_by_its_status_alone(warm_runs: Warm
 
 
 def test_a_run_that_does_not_stop_is_killed(warm_runs: WarmRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(launching, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(launching, "TERMINATION_TIMEOUT_SECONDS", 0.5)
     run_id = warm_runs.launch(tmp_path, held=True, deaf=True)
     warm_runs.began(run_id, tmp_path)
     assert warm_runs.launcher.terminate(run_id)
     assert warm_runs.ended(run_id) is CANCELED
-    until(lambda: not warm_runs.process(run_id).lives())
+    until(lambda: not warm_runs.process(run_id).is_alive())
 
 
 def test_a_run_whose_process_is_killed_is_failed_at_once(warm_runs: WarmRuns, tmp_path: Path):
@@ -98,22 +98,22 @@ def test_no_more_runs_at_once_than_the_setting_says_and_the_others_follow(warm_r
     assert [warm_runs.ended(run_id) for run_id in runs] == [SUCCESS] * len(runs)
 
 
-def test_a_fork_parent_that_dies_is_replaced_and_loses_no_run(warm_runs: WarmRuns, tmp_path: Path):
+def test_a_fork_server_that_dies_is_replaced_and_loses_no_run(warm_runs: WarmRuns, tmp_path: Path):
     """Runs under way go on, runs that waited in it for a place are begun by the next one."""
     runs = [warm_runs.launch(tmp_path, held=True) for _ in range(AT_MOST + 1)]
     until(lambda: len(list(tmp_path.glob("*.began"))) == AT_MOST)
-    first = warm_runs.parent
+    first = warm_runs.forkserver_pid
     os.kill(first, signal.SIGKILL)
     until(lambda: len(list(tmp_path.glob("*.began"))) == AT_MOST + 1)
-    assert warm_runs.parent != first
+    assert warm_runs.forkserver_pid != first
     (tmp_path / "go").touch()
     assert [warm_runs.ended(run_id) for run_id in runs] == [SUCCESS] * len(runs)
 
 
 def test_a_run_that_a_living_process_is_at_work_on_is_not_executed_twice(warm_runs: WarmRuns, tmp_path: Path):
-    """The fork parent died after it had begun the run, and the run was asked for again."""
+    """The fork server died after it had begun the run, and the run was asked for again."""
     run_id = warm_runs.created(tmp_path).run_id
-    warm_runs.instance.add_run_tags(run_id, {PROCESS_TAG: Process.this(run_id).tag})
+    warm_runs.instance.add_run_tags(run_id, {PROCESS_TAG: Process.current(run_id).tag})
     run = warm_runs.instance.get_run_by_id(run_id)
     assert run is not None
     assert execute(warm_runs.launcher._args(run)) == 0
@@ -124,7 +124,7 @@ def test_a_run_that_a_living_process_is_at_work_on_is_not_executed_twice(warm_ru
 def test_a_run_that_dies_while_the_database_is_away_is_failed_when_it_is_back(
     warm_runs: WarmRuns, tmp_path: Path, away: Away, caplog: pytest.LogCaptureFixture
 ):
-    """The launcher listened no more: each later run had its fork parent killed after 30 s without an answer."""
+    """The launcher no longer listened: each later run had its fork server killed after 30 s without an answer."""
     run_id = warm_runs.launch(tmp_path, held=True)
     pid, parent = warm_runs.began(run_id, tmp_path)
     with away():
@@ -144,9 +144,9 @@ def test_a_run_that_was_not_begun_is_begun_when_the_database_is_back(
     until(lambda: len(list(tmp_path.glob("*.began"))) == AT_MOST)
     [waiting] = [run_id for run_id in runs if not (tmp_path / f"{run_id}.began").exists()]
     with away():
-        os.kill(warm_runs.parent, signal.SIGKILL)
+        os.kill(warm_runs.forkserver_pid, signal.SIGKILL)
         until(lambda: TRIED_AGAIN in caplog.text)
-        assert warm_runs.launcher._parent is None or not warm_runs.launcher._parent.alive()
+        assert warm_runs.launcher._forkserver is None or not warm_runs.launcher._forkserver.is_alive()
     (tmp_path / "go").touch()
     assert warm_runs.ended(waiting) is SUCCESS
 
@@ -202,4 +202,4 @@ def test_one_setting_gives_runs_back_to_dagsters_own_launcher(
     monkeypatch.setattr(warm_runs.instance, "_run_launcher", launcher)
     launcher.warm()
     assert given == [warm_runs.launch(tmp_path)]
-    assert launcher._parent is None
+    assert launcher._forkserver is None
