@@ -1,16 +1,17 @@
 """upload · status · documents · retry."""
 
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
 from domain.documents.rows import Mode
-from domain.documents.statuses import describe_status, document_json, error_rows, status_json, upload_json
+from domain.documents.statuses import describe_status, error_rows
 from domain.documents.templates import WorkbookTemplate, parse_template
 from domain.errors import InvalidRequest, PermanentError, RowlineError
 from gateway.cli.output import Json, Org, console, opened, out, print_json
 from gateway.cli.progress import watch
+from gateway.schemas.documents import Document, DocumentStatus, Result, Upload
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME, SameName
@@ -24,7 +25,7 @@ STATUS_BADGES = {
 }
 
 REMOVED = "🗑 being removed: run `rowline cleanup` again"
-MOST = 1000  # documents of one list
+MAX_LISTED = 1000
 
 
 def register(app: typer.Typer) -> None:
@@ -51,19 +52,19 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     as_json: Json = False,
 ) -> None:
     """Upload workbooks; a running Rowline picks them up, or `rowline process` does."""
-    which = which_document(files, document, same_name)
+    target = target_document(files, document, same_name)
     with opened() as services:
-        chosen = template_named(services, org, template)
-        taken, failures = take_all(services, files, org, chosen, checked_mode(mode), which, economy)
+        template_ = find_template(services, org, template)
+        versions, failures = upload_all(services, files, org, template_, checked_mode(mode), target, economy)
         if wait:
-            taken = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
-        shapes = [told(services, version) if wait else upload_json(version) for version in taken]
-    if as_json and (taken or not failures):
-        print_json({"documents": shapes})
+            versions = [watch(services, version.document_id, version.version, quiet=as_json) for version in versions]
+        shown = [read_status(services, each) if wait else Upload.from_version(each) for each in versions]
+    if as_json and (versions or not failures):
+        print_json({"documents": [each.to_json() for each in shown]})
     elif not as_json and not wait:
-        for version in taken:
-            out.print(uploaded(version), markup=False)
-    for version in taken:
+        for version in versions:
+            out.print(upload_summary(version), markup=False)
+    for version in versions:
         if version.status in {"failed", "rolled_back"}:
             reason = version.error or f"version {version.version} was rolled back"
             named = f"{version.filename}: "  # as what is wrong with a file begins itself
@@ -74,8 +75,8 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
         raise typer.Exit(2 if all(isinstance(failure, InvalidRequest) for failure in failures) else 1)
 
 
-def which_document(files: list[Path], document: str | None, same_name: bool) -> str | SameName | None:
-    """The document that the files belong to; None for a new one each. Raises InvalidRequest where they cannot."""
+def target_document(files: list[Path], document: str | None, same_name: bool) -> str | SameName | None:
+    """The document that the files belong to; None for a new one each. Raises InvalidRequest if they cannot."""
     if document and same_name:
         raise InvalidRequest("--document says which document it is, --same-name looks for it; give one of them")
     if document and len(files) > 1:
@@ -83,12 +84,12 @@ def which_document(files: list[Path], document: str | None, same_name: bool) -> 
     return SAME_NAME if same_name else document
 
 
-def uploaded(version: Version) -> str:
+def upload_summary(version: Version) -> str:
     known = f" · already known as version {version.version}, nothing to do" if version.known else ""
     return f"{version.document_id}  version {version.version}  {version.filename}  {version.status}{known}"
 
 
-def take_all(
+def upload_all(
     services: Services,
     files: list[Path],
     org: str,
@@ -97,18 +98,18 @@ def take_all(
     document: str | SameName | None,
     economy: bool | None,
 ) -> tuple[list[Version], list[RowlineError]]:
-    """Upload each file; a bad one does not stop the good ones beside it (law 7)."""
-    taken: list[Version] = []
+    """Upload each file; a bad one does not stop the good ones beside it."""
+    versions: list[Version] = []
     failures: list[RowlineError] = []
     for path in files:
         try:
-            taken.append(take(services, path, org, template, mode, document, economy))
+            versions.append(upload_file(services, path, org, template, mode, document, economy))
         except RowlineError as failure:
             failures.append(failure)
-    return taken, failures
+    return versions, failures
 
 
-def take(
+def upload_file(
     services: Services,
     path: Path,
     org: str,
@@ -124,7 +125,7 @@ def take(
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from error
 
 
-def template_named(services: Services, org: str, name: str | None) -> WorkbookTemplate:
+def find_template(services: Services, org: str, name: str | None) -> WorkbookTemplate:
     if name is None:
         return WorkbookTemplate()
     path = Path(name)
@@ -134,7 +135,7 @@ def template_named(services: Services, org: str, name: str | None) -> WorkbookTe
 
 
 def read_template(file: Path) -> WorkbookTemplate:
-    """A template file. Raises InvalidRequest where it cannot be read or is no template."""
+    """Raises InvalidRequest if the file cannot be read or is no template."""
     try:
         return parse_template(file.read_text("utf-8"), file.name)
     except OSError as error:
@@ -155,43 +156,45 @@ def status(
     """Where a document stands: progress, batches, result or error."""
     with opened() as services:
         version = services.ledger.documents.latest(document)
-        shape = told(services, version)
+        shown = read_status(services, version)
     if as_json:
-        print_json(shape)
+        print_json(shown.to_json())
     else:
-        show_status(shape)
+        show_status(shown)
 
 
-def told(services: Services, version: Version) -> dict[str, Any]:
+def read_status(services: Services, version: Version) -> DocumentStatus:
     batches = services.ledger.documents.batches(version.document_id, version.version)
-    return status_json(version, batches)
+    return DocumentStatus.from_version(version, batches)
 
 
-def show_status(shape: dict[str, Any]) -> None:
-    result = shape["result"]
-    badge = STATUS_BADGES[shape["status"]]
-    progress = shape["progress"]
-    badge = describe_status(badge, result["errorRows"] if result else progress.get("errorRows", 0))
-    out.print(f"{shape['filename']} (version {shape['version']}): {badge}", markup=False)
-    if progress["batchesTotal"]:
-        out.print(f"  {progress['batchesDone']} / {progress['batchesTotal']} batches, {progress['rowsDone']} rows")
+def show_status(status: DocumentStatus) -> None:
+    result, progress = status.result, status.progress
+    badge = describe_status(STATUS_BADGES[status.status], result.error_rows if result else progress.error_rows)
+    out.print(f"{status.filename} (version {status.version}): {badge}", markup=False)
+    if progress.batches_total:
+        out.print(f"  {progress.batches_done} / {progress.batches_total} batches, {progress.rows_done} rows")
     if result:
-        out.print(
-            f"  {result['totalRows']} rows: {result['processedRows'] - result['unchangedRows']} kept, "
-            f"{result['unchangedRows']} unchanged, {result['duplicateRows']} duplicate, {result['errorRows']} error · "
-            f"{result['vectorsCreated']} vectors created, {result['vectorsDeleted']} deleted · "
-            f"{result['embeddedInputs']} texts embedded · {result['processingTimeMs'] / 1000:.1f} s"
-        )
-        for error in result["errors"][:10]:
-            out.print(f"  ! {error['sheet']}, row {error['rowNumber']}: {error['message']}", markup=False)
-        if result["errorRows"]:
-            out.print(f"  → rowline errors {shape['documentId']} writes them into a copy of the sheet", markup=False)
-    if waits_for := progress.get("waitsFor"):
-        out.print(f"  {waits_for}", markup=False)
-    if shape["error"]:
-        out.print(f"  {shape['error']['message']}", markup=False)
-    if live := shape.get("liveVersion"):
-        out.print(f"  Searches show version {live}.", markup=False)
+        show_result(status.document_id, result)
+    if progress.waits_for:
+        out.print(f"  {progress.waits_for}", markup=False)
+    if status.error:
+        out.print(f"  {status.error.message}", markup=False)
+    if status.live_version:
+        out.print(f"  Searches show version {status.live_version}.", markup=False)
+
+
+def show_result(document_id: str, result: Result) -> None:
+    out.print(
+        f"  {result.total_rows} rows: {result.processed_rows - result.unchanged_rows} kept, "
+        f"{result.unchanged_rows} unchanged, {result.duplicate_rows} duplicate, {result.error_rows} error · "
+        f"{result.vectors_created} vectors created, {result.vectors_deleted} deleted · "
+        f"{result.embedded_inputs} texts embedded · {result.processing_time_ms / 1000:.1f} s"
+    )
+    for error in result.errors[:10]:
+        out.print(f"  ! {error.sheet}, row {error.row_number}: {error.message}", markup=False)
+    if result.error_rows:
+        out.print(f"  → rowline errors {document_id} writes them into a copy of the sheet", markup=False)
 
 
 def list_documents(
@@ -199,12 +202,12 @@ def list_documents(
 ) -> None:
     """All documents with their newest version."""
     with opened() as services:
-        versions = services.ledger.documents.list_all(org, MOST + 1)
-    if len(versions) > MOST:
-        console.print(f"Only the newest {MOST} are listed; there are more", markup=False)
-        versions = versions[:MOST]
+        versions = services.ledger.documents.list_all(org, MAX_LISTED + 1)
+    if len(versions) > MAX_LISTED:
+        console.print(f"Only the newest {MAX_LISTED} are listed; there are more", markup=False)
+        versions = versions[:MAX_LISTED]
     if as_json:
-        print_json({"documents": [document_json(version) for version in versions]})
+        print_json({"documents": [Document.from_version(version).to_json() for version in versions]})
         return
     for v in versions:
         badge = describe_status(STATUS_BADGES[v.status].split(" (")[0], error_rows(v)) if not v.removed else REMOVED
@@ -222,6 +225,6 @@ def retry(
     with opened() as services:
         version = services.ledger.documents.retry(document)
     if as_json:
-        print_json(upload_json(version))
+        print_json(Upload.from_version(version).to_json())
     else:
         out.print(f"{version.document_id} is {version.status} again", markup=False)

@@ -10,6 +10,7 @@ from domain.access.api_keys import NewKey, checked_rights, mint_key
 from domain.documents.identifiers import checked_name
 from domain.errors import NotFound
 from gateway.cli.output import Json, Org, console, opened, out, print_json
+from gateway.schemas import keys as schemas
 from resources.ledger.access.api_keys import GRACE, Key
 
 app_of_keys = typer.Typer(name="keys", help="Keys of organizations for the gateway.", no_args_is_help=True)
@@ -52,7 +53,7 @@ def list_keys(
             raise NotFound(f"There is nothing of organization {org} here; look how it is spelt")
         keys = services.ledger.api_keys.list_all(org)
     if as_json:
-        print_json({"keys": [key.as_json() for key in keys]})
+        print_json({"keys": [schemas.Key.from_key(key).to_json() for key in keys]})
         return
     table = Table("key", "organization", "roles", "employee", "label", "state", "created", "last used", "ends")
     for key in keys:
@@ -84,17 +85,17 @@ def rotate(
 def revoke(key: KeyId, org: OfOrg = None, as_json: Json = False) -> None:
     """End a key at once, and whoever is signed in with it."""
     with opened() as services:
-        ended = services.ledger.api_keys.revoke(key, org)
+        revoked = services.ledger.api_keys.revoke(key, org)
     if as_json:
-        print_json(ended.as_json())
+        print_json(schemas.Key.from_key(revoked).to_json())
     else:
-        out.print(f"{ended.key_id} of {ended.organization_id} is revoked", markup=False)
+        out.print(f"{revoked.key_id} of {revoked.organization_id} is revoked", markup=False)
 
 
 def _show(new: NewKey, key: Key, as_json: bool) -> None:
     """The one moment in which a key can be seen."""
     if as_json:
-        print_json({**key.as_json(), "key": new.text})
+        print_json(schemas.CreatedKey.from_new(new, key).to_json())
     else:
         out.print(new.text, markup=False)
         console.print("Keep it now: it is not shown again.", markup=False)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.documents import show_status, told
+from gateway.cli.documents import read_status, show_status
 from gateway.cli.output import Json, console, opened, out, print_json
 
 
@@ -26,11 +26,11 @@ def process(
 
             run = run_document_graph(document, services)
         version = services.ledger.documents.get(document, before.version)
-        shape = told(services, version)
+        status = read_status(services, version)
     if as_json:
-        print_json(shape)
+        print_json(status.to_json())
     else:
-        show_status(shape)
+        show_status(status)
     if not run.success and version.status == "completed":  # it was live before, and still is
         console.print(f"✗ The run failed; run {run.run_id[:8]} in Dagster has the details", markup=False)
     if not run.success or (version.status != "completed" and not version.waits_for):

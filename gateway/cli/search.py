@@ -7,7 +7,7 @@ import typer
 
 from domain.errors import InvalidRequest, NotFound
 from gateway.cli.output import Json, Org, console, opened, out, print_json
-from gateway.schemas.search import hit_json, trace_json
+from gateway.schemas.search import Hits, Trace
 from operations.documents.search import Hit, Scope
 
 
@@ -39,7 +39,7 @@ def search(
             soft_wrap=True,
         )
     if as_json:
-        print_json({"hits": [hit_json(hit) for hit in hits]})
+        print_json(Hits.from_hits(hits).to_json())
     elif not hits:
         out.print("Nothing found.")
     else:
@@ -75,16 +75,16 @@ def trace(
         rows = services.ledger.lineage.trace(vector, org)
     if not rows:
         raise NotFound(f"Nothing points at vector {vector}")
-    shape = trace_json(rows)
+    traced = Trace.from_rows(rows)
     if as_json:
-        print_json(shape)
+        print_json(traced.to_json())
         return
-    out.print(f"vector {shape['vectorId']} in {shape['namespace']} · {shape['model']}", markup=False)
-    for row in shape["rows"]:
-        live = "live" if row["live"] else "not live"
+    out.print(f"vector {traced.vector_id} in {traced.namespace} · {traced.model}", markup=False)
+    for row in traced.rows:
+        live = "live" if row.live else "not live"
         out.print(
-            f"  {row['filename']} v{row['version']} ({live}), {row['sheet']}, row {row['rowNumber']}, "
-            f"batch {row['batchNumber']}, run {row['runId']}\n    "
-            + " · ".join(f"{column}: {cell}" for column, cell in row["sourceRow"].items() if cell),
+            f"  {row.filename} v{row.version} ({live}), {row.sheet}, row {row.row_number}, "
+            f"batch {row.batch_number}, run {row.run_id}\n    "
+            + " · ".join(f"{column}: {cell}" for column, cell in row.source_row.items() if cell),
             markup=False,
         )

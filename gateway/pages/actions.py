@@ -44,8 +44,8 @@ def ask_rollback(
 @router.post("/d/{documentId}/rollback/{number}")
 def rollback(current: CurrentVersion, number: Number, services: OurServices) -> Response:
     """Kept as an event; the card watches what becomes of it."""
-    told = roll_back_document(current, Target(targetVersion=number), services, Response())
-    return RedirectResponse(f"{address_of(current)}?aim={number}&event={told['eventId']}", 303)
+    accepted = roll_back_document(current, Target(targetVersion=number), services, Response())
+    return RedirectResponse(f"{address_of(current)}?aim={number}&event={accepted.event_id}", 303)
 
 
 @router.get("/d/{documentId}/delete")

@@ -73,7 +73,8 @@ def place_of(address: str, private: bool, resolve: Callable[[str, int], Sequence
 def document_of(notice: Notification) -> dict[str, object]:
     """What an app is given."""
     return {
-        "noticeId": notice.notice_id,
+        "notificationId": notice.notice_id,
+        "noticeId": notice.notice_id,  # its old name, for one more release
         "organizationId": notice.organization_id,
         "subject": notice.subject,
         "message": notice.message,

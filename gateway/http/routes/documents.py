@@ -1,14 +1,13 @@
 """Documents: listed, followed, read again, tried again. What changes which version is live is next door."""
 
 import tempfile
-from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from domain.documents.statuses import BATCH_FIELDS, RESULT_FIELDS, Status, document_json, status_json, upload_json
+from domain.documents.statuses import Status
 from domain.errors import Conflict, NotFound
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.document_access import MOST_NUMBER, NO_NUL, CurrentVersion, DocumentReader, Number
@@ -16,7 +15,6 @@ from gateway.http.downloads import sent
 from gateway.http.pagination import Cursors, Limit
 from gateway.http.problems import Responses, told_as
 from gateway.schemas.documents import Batches, Document, Documents, DocumentStatus, Result, Uploads, Versions
-from resources.ledger.documents.documents import Version
 
 router = APIRouter(tags=["documents"])
 documents_cursor = Cursors("documents", r"doc_[0-9a-f]{32}")
@@ -45,12 +43,12 @@ def list_documents(
     filename: Annotated[
         str | None, Query(min_length=1, max_length=255, pattern=NO_NUL, description="Only names that hold this.")
     ] = None,
-) -> dict[str, Any]:
+) -> Documents:
     """Every page is as quick as the first, and an upload meanwhile moves none of them."""
     found = services.ledger.listing.page(caller.organization_id, limit + 1, before, status, filename)
     page = found[:limit]
     more = documents_cursor.of(page[-1].document_id) if len(found) > limit else None
-    return {"documents": [document_json(version) for version in page], "nextCursor": more}
+    return Documents.from_versions(page, more)
 
 
 @router.get(
@@ -60,8 +58,8 @@ def list_documents(
     summary="A document by its current version",
     responses=told_as(404),
 )
-def get_document(version: CurrentVersion) -> dict[str, Any]:
-    return document_json(version)
+def get_document(version: CurrentVersion) -> Document:
+    return Document.from_version(version)
 
 
 @router.get(
@@ -79,7 +77,7 @@ def get_document_status(version: CurrentVersion, services: OurServices, request:
     # asked again: what is told must not be older than its mark
     now = services.ledger.documents.get(version.document_id, version.version)
     response.headers.update({"ETag": mark, "Cache-Control": "no-cache"})
-    return status_json(now, services.ledger.documents.batches(now.document_id, now.version))
+    return DocumentStatus.from_version(now, services.ledger.documents.batches(now.document_id, now.version))
 
 
 def is_known(shown: str, mark: str) -> bool:
@@ -99,14 +97,12 @@ def list_batches(
     after: Annotated[str | None, Depends(batches_cursor)],
     limit: Limit = 200,
     version: WhichVersion = None,
-) -> dict[str, Any]:
+) -> Batches:
     chosen = current if version is None else services.ledger.documents.get(current.document_id, version)
     batches = services.ledger.documents.batches(chosen.document_id, chosen.version)
     left = [batch for batch in batches if batch["batchNumber"] > int(after or 0)]
-    return {
-        "batches": [{name: batch[name] for name in BATCH_FIELDS} for batch in left[:limit]],
-        "nextCursor": batches_cursor.of(str(left[limit - 1]["batchNumber"])) if len(left) > limit else None,
-    }
+    more = batches_cursor.of(str(left[limit - 1]["batchNumber"])) if len(left) > limit else None
+    return Batches.from_records(left[:limit], more)
 
 
 @router.get(
@@ -115,12 +111,12 @@ def list_batches(
     summary="What came of a version that is completed",
     responses=told_as(404, 409),
 )
-def get_result(current: CurrentVersion, services: OurServices, version: WhichVersion = None) -> dict[str, Any]:
+def get_result(current: CurrentVersion, services: OurServices, version: WhichVersion = None) -> Result:
     chosen = current if version is None else services.ledger.documents.get(current.document_id, version)
     if chosen.result is None:
         why = f": {chosen.error}" if chosen.error else ""
         raise Conflict(f"Version {chosen.version} of {chosen.document_id} is {chosen.status} and has no result{why}")
-    return {name: chosen.result[name] for name in RESULT_FIELDS}
+    return Result.model_validate(chosen.result)
 
 
 @router.get(
@@ -130,9 +126,8 @@ def get_result(current: CurrentVersion, services: OurServices, version: WhichVer
     summary="All kept versions of a document, newest first",
     responses=told_as(404),
 )
-def list_versions(version: CurrentVersion, services: OurServices) -> dict[str, Any]:
-    kept: Sequence[Version] = services.ledger.listing.versions(version)
-    return {"versions": [document_json(one) for one in kept]}
+def list_versions(version: CurrentVersion, services: OurServices) -> Versions:
+    return Versions.from_versions(services.ledger.listing.versions(version))
 
 
 @router.get(
@@ -173,5 +168,5 @@ def get_error_workbook(current: CurrentVersion, services: OurServices, version: 
     summary="Try a failed document again; finished batches are not paid for twice",
     responses=told_as(404, 409),
 )
-def retry_document(version: CurrentVersion, services: OurServices) -> dict[str, Any]:
-    return {"documents": [upload_json(services.ledger.documents.retry(version.document_id))]}
+def retry_document(version: CurrentVersion, services: OurServices) -> Uploads:
+    return Uploads.from_versions([services.ledger.documents.retry(version.document_id)])

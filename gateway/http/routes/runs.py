@@ -22,13 +22,11 @@ from domain.validation_messages import reason_of_field
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.signatures import machine
 from gateway.http.problems import reason_of, status_of
-from gateway.schemas.events import Status, answer, event_json, run_json
-from gateway.schemas.events import status_of as status_of_run
+from gateway.schemas.events import ULID, Event, Events, OneEvent, OneRun, Run, Runs, envelope, run_status
 from operations.services import Services
 from resources.ledger.events.events import EventRun, KeptEvent
 
 MOST = 100
-ULID = "01M7Y1BYAWCM74RYSJ606BDNG5"
 
 
 class Refusal(BaseModel):
@@ -37,60 +35,6 @@ class Refusal(BaseModel):
     error: str = Field(examples=[f"There is no run {ULID}"])
     data: None
     status: int = Field(examples=[404])
-
-
-class Metadata(BaseModel):
-    """When it was looked up."""
-
-    fetched_at: str
-    cached_until: str
-
-
-class Run(BaseModel):
-    """One function that an event started. `output` is what it gave, or why it failed."""
-
-    run_id: str = Field(examples=[ULID])
-    run_started_at: str
-    function_id: str = Field(examples=["document-uploaded"])
-    function_version: int
-    environment_id: str = Field(examples=["acme"])
-    event_id: str = Field(examples=[ULID])
-    status: Status
-    ended_at: str | None
-    output: Any
-
-
-class Event(BaseModel):
-    """An event as it was sent."""
-
-    internal_id: str = Field(examples=[ULID])
-    id: str
-    name: str = Field(examples=["document/uploaded"])
-    data: dict[str, Any]
-    user: dict[str, Any]
-    ts: int
-    v: str
-    received_at: str
-
-
-class OneRun(BaseModel):
-    data: Run
-    metadata: Metadata
-
-
-class Runs(BaseModel):
-    data: list[Run]
-    metadata: Metadata
-
-
-class OneEvent(BaseModel):
-    data: Event
-    metadata: Metadata
-
-
-class Events(BaseModel):
-    data: list[Event]
-    metadata: Metadata
 
 
 class AsciiJSONResponse(JSONResponse):
@@ -147,26 +91,25 @@ def list_events(
         raise HTTPException(HTTPStatus.BAD_REQUEST, "cursor: must be the internal_id of an event")
     times = [at and (at if at.tzinfo else at.replace(tzinfo=UTC)) for at in (received_after, received_before)]
     after, before = times
-    found = services.ledger.events.listed(caller.organization_id, limit, name, after, before, cursor)
-    return AsciiJSONResponse(answer([event_json(event) for event in found], now()))
+    events = services.ledger.events.listed(caller.organization_id, limit, name, after, before, cursor)
+    return AsciiJSONResponse(envelope([Event.from_event(event) for event in events], now()))
 
 
 @router.get("/events/{eventId}", response_model=OneEvent, summary="One event")
 def get_event(caller: Machine, services: OurServices, event_id: EventId) -> AsciiJSONResponse:
-    return AsciiJSONResponse(answer(event_json(event_of(services, caller, event_id)), now()))
+    return AsciiJSONResponse(envelope(Event.from_event(event_of(services, caller, event_id)), now()))
 
 
 @router.get("/events/{eventId}/runs", response_model=Runs, summary="What an event started, and how that went")
 def list_runs_of_event(caller: Machine, services: OurServices, event_id: EventId) -> AsciiJSONResponse:
     event = event_of(services, caller, event_id)
-    return AsciiJSONResponse(
-        answer([run_json(run) for run in services.ledger.events.runs(caller.organization_id, event.event_id)], now())
-    )
+    runs = services.ledger.events.runs(caller.organization_id, event.event_id)
+    return AsciiJSONResponse(envelope([Run.from_run(run) for run in runs], now()))
 
 
 @router.get("/runs/{runId}", response_model=OneRun, summary="One run")
 def get_run(caller: Machine, services: OurServices, run_id: RunId) -> AsciiJSONResponse:
-    return AsciiJSONResponse(answer(run_json(run_of(services, caller, run_id)), now()))
+    return AsciiJSONResponse(envelope(Run.from_run(run_of(services, caller, run_id)), now()))
 
 
 @router.delete(
@@ -177,7 +120,7 @@ def get_run(caller: Machine, services: OurServices, run_id: RunId) -> AsciiJSONR
 )
 def cancel_run(caller: Machine, services: OurServices, run_id: RunId) -> None:
     """Cancelling twice is cancelling once."""
-    status = status_of_run(run_of(services, caller, run_id))
+    status = run_status(run_of(services, caller, run_id))
     if status == "Cancelled":
         return
     if status in ("Completed", "Failed") or not services.ledger.events.cancel(caller.organization_id, run_id):

@@ -15,7 +15,6 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from domain.documents.rows import Mode
-from domain.documents.statuses import upload_json
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import Conflict, TooLarge, UnreadableFile
 from formats.detection import refuse_at_the_door
@@ -173,7 +172,7 @@ def upload_document(
     services: OurServices,
     response: Response,
     key: Idempotency = None,
-) -> dict[str, Any]:
+) -> Uploads:
     """The file is on disk and the version in the ledger before this is answered: 201 survives anything.
 
     One request is one file: its key, its address and a refusal are the file's own.
@@ -183,7 +182,7 @@ def upload_document(
     response.headers["Location"] = f"/documents/{version.document_id}"
     if version.known:
         response.status_code = HTTPStatus.OK
-    return {"documents": [upload_json(version)]}
+    return Uploads.from_versions([version])
 
 
 def taken(services: Services, form: Form, organization_id: str, key: str | None = None) -> Version:

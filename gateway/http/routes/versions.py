@@ -9,13 +9,14 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.errors import Conflict
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.document_access import MOST_NUMBER, CurrentVersion, StrictInt
 from gateway.http.problems import told_as
-from gateway.schemas.documents import CleanedUp, Removing, RollingBack
+from gateway.schemas.maintenance import Removal, RemovalRequest, RollbackRequest
 from operations.documents.removal import would_go
 from operations.events.intake import ingest_events
 from operations.services import Services
@@ -35,46 +36,46 @@ class Target(BaseModel):
 @router.post(
     "/documents/{documentId}/rollback",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=RollingBack,
+    response_model=RollbackRequest,
     summary="Make an older version live again, from kept embeddings: nothing is paid",
     responses=told_as(400, 404, 409),
 )
 def roll_back_document(
     version: CurrentVersion, target: Target, services: OurServices, response: Response
-) -> dict[str, Any]:
+) -> RollbackRequest:
     """It is done when `liveVersion` of the document says so."""
     services.ledger.live_versions.check_rollback(version.document_id, target.targetVersion)
     event = send(services, version, "document/rollback", targetVersion=target.targetVersion)
     response.headers["Location"] = f"/documents/{version.document_id}"
-    return {
-        "documentId": version.document_id,
-        "targetVersion": target.targetVersion,
-        "liveVersion": version.live_version,
-        "eventId": event,
-    }
+    return RollbackRequest(
+        document_id=version.document_id,
+        target_version=target.targetVersion,
+        live_version=version.live_version,
+        event_id=event,
+    )
 
 
 @router.delete(
     "/documents/{documentId}",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=Removing,
+    response_model=RemovalRequest,
     summary="Remove a document whole; rows that other documents share stay for them",
-    responses=told_as(404, 409, beside={200: {"model": CleanedUp, "description": "What would go (`dryRun`)"}}),
+    responses=told_as(404, 409, beside={200: {"model": Removal, "description": "What would be removed (`dryRun`)"}}),
 )
 def delete_document(
     version: CurrentVersion,
     services: OurServices,
     response: Response,
-    dry_run: Annotated[bool, Query(alias="dryRun", description="Tell what would go; remove nothing.")] = False,
+    dry_run: Annotated[bool, Query(alias="dryRun", description="Count what would be removed; remove nothing.")] = False,
 ) -> Any:
     """No search shows it from now on; its vectors, files and rows go in a run."""
-    told = would_go(services.document_stores, version.document_id)[0].as_json()
+    removal = Removal.from_plan(would_go(services.document_stores, version.document_id)[0])
     if dry_run:
-        return Response(json.dumps(told, ensure_ascii=False), media_type="application/json")
+        return JSONResponse(removal.to_json())
     check_at_rest(services, version)
     event = send(services, version, "document/cleanup")
     services.ledger.removals.withdraw_at_rest(version.document_id)
-    return {**told, "dryRun": False, "eventId": event}
+    return RemovalRequest.from_event(removal, event)
 
 
 def check_at_rest(services: Services, version: Version) -> None:

@@ -44,6 +44,7 @@ MISTAKES = [
     ),
     ("POST", "/keys", '{"roles": ["search"], "label": "a\\nb"}', "body.label: holds a control letter, such as"),
     ("POST", "/keys/x/rotate", '{"graceHours": "long"}', "body.graceHours: is no number"),
+    ("POST", "/notifications/x/retry", "", "path.notificationId: is no id of a message"),
     ("POST", "/notices/x/retry", "", "path.noticeId: is no id of a message"),
 ]
 
