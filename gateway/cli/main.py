@@ -1,6 +1,7 @@
 """Entry of the `rowline` command. Exit codes: 0 done, 1 failed, 2 misuse."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -19,7 +20,7 @@ from gateway.cli import (
     search,
     versions,
 )
-from gateway.cli.output import console
+from gateway.cli.output import console, out
 
 app = typer.Typer(
     name="rowline",
@@ -28,6 +29,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
+
+        out.print(f"rowline {version('rowline')}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Typer shows the help of `app`."""
+
+
 documents.register(app)
 error_workbook.register(app)
 process.register(app)
@@ -43,7 +63,7 @@ doctor.register(app)
 
 
 def main() -> None:
-    """Run the command; a failure that a person can be told is one sentence, never a traceback."""
+    """Run the command; an expected error is printed as one sentence, never as a traceback."""
     try:
         app()
     except (InvalidRequest, ConfigurationError) as error:

@@ -270,3 +270,10 @@ def test_economy_is_refused_where_nothing_is_paid(rowline_command: Command):
     said = rowline_command("documents", EMBEDDING_ECONOMY="true", **local)
     assert said.code == 2
     assert "EMBEDDING_ECONOMY needs EMBEDDING_PROVIDER=openai" in said.sentence
+
+
+def test_the_version_is_printed_and_is_the_packages(rowline_command: Command):
+    from importlib.metadata import version
+
+    shown = rowline_command("--version")
+    assert (shown.code, shown.out, shown.err) == (0, f"rowline {version('rowline')}\n", "")
