@@ -26,7 +26,7 @@ from gateway.http.routes import (
     uploads,
     versions,
 )
-from gateway.http.unknown_parameters import only_known
+from gateway.http.unknown_parameters import reject_unknown_parameters
 from gateway.pages import routes as pages
 from gateway.pages.errors import ErrorPages
 from operations.services import Services, open_services
@@ -53,7 +53,9 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     problems.register(app)
     pages.register(app)
     for noun in NOUNS:
-        app.include_router(noun.router, dependencies=[Depends(only_known)], responses=problems.told_as(422))
+        app.include_router(
+            noun.router, dependencies=[Depends(reject_unknown_parameters)], responses=problems.problem_responses(422)
+        )
     for noun in THEIRS:
         app.include_router(noun.router)
     openapi.describe(app)

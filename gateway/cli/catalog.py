@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from gateway.cli.documents import read_template
-from gateway.cli.output import Json, Org, opened, out, print_json
+from gateway.cli.output import Json, Org, out, print_json, use_services
 from operations.documents.employee_lists import read_employees
 
 
@@ -27,7 +27,7 @@ def put_template(
 ) -> None:
     """Store a template; later uploads can name it."""
     template = read_template(file)
-    with opened() as services:
+    with use_services() as services:
         services.ledger.organizations.put_template(org, template)
     if as_json:
         print_json({"template": template.as_json()})
@@ -37,7 +37,7 @@ def put_template(
 
 def list_templates(org: Org, as_json: Json = False) -> None:
     """Templates of an organization."""
-    with opened() as services:
+    with use_services() as services:
         templates = services.ledger.organizations.templates(org)
     if as_json:
         print_json({"templates": templates})
@@ -53,7 +53,7 @@ def put_employees(
 ) -> None:
     """Add or change employees; those not in the file stay."""
     employees = read_employees(file)
-    with opened() as services:
+    with use_services() as services:
         services.ledger.organizations.put_employees(org, employees)
     if as_json:
         print_json({"employees": len(employees)})
@@ -63,7 +63,7 @@ def put_employees(
 
 def list_employees(org: Org, as_json: Json = False) -> None:
     """Employees of an organization and their namespaces."""
-    with opened() as services:
+    with use_services() as services:
         employees = services.ledger.organizations.employees(org)
     if as_json:
         print_json({"employees": employees})

@@ -9,7 +9,7 @@ from domain.documents.rows import Mode
 from domain.documents.statuses import describe_status, error_rows
 from domain.documents.templates import WorkbookTemplate, parse_template
 from domain.errors import InvalidRequest, PermanentError, RowlineError
-from gateway.cli.output import Json, Org, console, opened, out, print_json
+from gateway.cli.output import Json, Org, console, out, print_json, use_services
 from gateway.cli.progress import watch
 from gateway.schemas.documents import Document, DocumentStatus, Result, Upload
 from operations.services import Services
@@ -53,7 +53,7 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
 ) -> None:
     """Upload workbooks; a running Rowline picks them up, or `rowline process` does."""
     target = target_document(files, document, same_name)
-    with opened() as services:
+    with use_services() as services:
         template_ = find_template(services, org, template)
         versions, failures = upload_all(services, files, org, template_, checked_mode(mode), target, economy)
         if wait:
@@ -154,7 +154,7 @@ def status(
     document: Annotated[str, typer.Argument(metavar="DOC", help="A document id.")], as_json: Json = False
 ) -> None:
     """Where a document stands: progress, batches, result or error."""
-    with opened() as services:
+    with use_services() as services:
         version = services.ledger.documents.latest(document)
         shown = read_status(services, version)
     if as_json:
@@ -201,7 +201,7 @@ def list_documents(
     org: Annotated[str | None, typer.Option("--org", help="Only this organization's.")] = None, as_json: Json = False
 ) -> None:
     """All documents with their newest version."""
-    with opened() as services:
+    with use_services() as services:
         versions = services.ledger.documents.list_all(org, MAX_LISTED + 1)
     if len(versions) > MAX_LISTED:
         console.print(f"Only the newest {MAX_LISTED} are listed; there are more", markup=False)
@@ -222,7 +222,7 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Try a failed document again; finished batches are not paid for twice."""
-    with opened() as services:
+    with use_services() as services:
         version = services.ledger.documents.retry(document)
     if as_json:
         print_json(Upload.from_version(version).to_json())

@@ -11,7 +11,7 @@ import typer
 from domain.documents.statuses import count_noun
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import InvalidRequest
-from gateway.cli.output import Json, console, opened, out, print_json
+from gateway.cli.output import Json, console, out, print_json, use_services
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 
@@ -30,32 +30,32 @@ def errors(
     as_json: Json = False,
 ) -> None:
     """The sheets of a document as a workbook, with a column that says what is wrong in a row."""
-    with opened() as services:
+    with use_services() as services:
         documents = services.ledger.documents
         chosen = documents.latest(document) if version is None else documents.get(document, version)
         target = file or Path(f"{PurePath(chosen.filename).stem} errors.xlsx")
         with console.status(f"Reading {chosen.filename} again…"):
-            wrong = written(services, chosen, target, force)
+            wrong = write_workbook(services, chosen, target, force)
     if as_json:
         told = {"documentId": document, "version": chosen.version, "errorRows": wrong}
         print_json({**told, "file": str(target) if wrong else None})
     elif wrong:
         out.print(f"{target}: {count_noun(wrong, 'error row')} marked; correct and upload the file with", markup=False)
-        out.print(f"  rowline upload {quote(str(target))} {same_way(chosen)}", markup=False)
+        out.print(f"  rowline upload {quote(str(target))} {upload_options(chosen)}", markup=False)
     else:
         out.print(
             f"No row of {chosen.filename} (version {chosen.version}) has an error; nothing to write", markup=False
         )
 
 
-def same_way(version: Version) -> str:
+def upload_options(version: Version) -> str:
     """Options that make the next version of the document as this one was made."""
     template = f" --template {quote(version.template.name)}" if version.template != WorkbookTemplate() else ""
     mode = f" --mode {version.mode}" if version.mode != "company_wide" else ""
     return f"--org {version.organization_id} --document {version.document_id}{template}{mode}"
 
 
-def written(services: Services, version: Version, target: Path, force: bool) -> int:
+def write_workbook(services: Services, version: Version, target: Path, force: bool) -> int:
     """The workbook, whole or not at all; how many rows are wrong.
 
     Raises InvalidRequest where it cannot be put there.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.output import Json, opened, out, print_json
+from gateway.cli.output import Json, out, print_json, use_services
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def send(
     from operations.events.intake import ingest_events
 
     sent = {"name": event, "data": parsed(sys.stdin.read() if data == "-" else data), "id": identity}
-    with opened() as services:
+    with use_services() as services:
         organization = checked_name("Organization", org or services.settings.default_organization)
         (event_id,) = ingest_events(services, organization, json.dumps(sent).encode())
         runs = services.ledger.events.runs(organization, event_id)

@@ -9,7 +9,7 @@ from rich.table import Table
 from domain.access.api_keys import NewKey, checked_rights, mint_key
 from domain.documents.identifiers import checked_name
 from domain.errors import NotFound
-from gateway.cli.output import Json, Org, console, opened, out, print_json
+from gateway.cli.output import Json, Org, console, out, print_json, use_services
 from gateway.schemas import keys as schemas
 from resources.ledger.access.api_keys import GRACE, Key
 
@@ -34,7 +34,7 @@ def create(
     """Make a key; it is shown once."""
     roles = checked_rights(role, employee)
     organization = checked_name("Organization", org)
-    with opened() as services:
+    with use_services() as services:
         if not services.ledger.api_keys.is_known(organization):
             console.print(f"Nothing is stored for {organization} yet: this key begins it", markup=False)
         new = mint_key(services.settings.environment)
@@ -48,7 +48,7 @@ def list_keys(
     org: Annotated[str | None, typer.Option("--org", help="Only this organization's.")] = None, as_json: Json = False
 ) -> None:
     """Keys, those that are over too; never the keys themselves."""
-    with opened() as services:
+    with use_services() as services:
         if org is not None and not services.ledger.api_keys.is_known(org):
             raise NotFound(f"There is nothing of organization {org} here; look how it is spelt")
         keys = services.ledger.api_keys.list_all(org)
@@ -73,7 +73,7 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Make a new key with the rights of an old one, which goes on for a while."""
-    with opened() as services:
+    with use_services() as services:
         new = mint_key(services.settings.environment)
         made = services.ledger.api_keys.rotate(key, new, timedelta(hours=grace), org)
     if not as_json:
@@ -84,7 +84,7 @@ def rotate(
 @app_of_keys.command()
 def revoke(key: KeyId, org: OfOrg = None, as_json: Json = False) -> None:
     """End a key at once, and whoever is signed in with it."""
-    with opened() as services:
+    with use_services() as services:
         revoked = services.ledger.api_keys.revoke(key, org)
     if as_json:
         print_json(schemas.Key.from_key(revoked).to_json())

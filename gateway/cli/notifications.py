@@ -11,7 +11,7 @@ from domain.errors import InvalidRequest
 from domain.notifications.messages import SendNotification
 from domain.notifications.retry_policy import STATES, State
 from domain.validation_messages import told_of
-from gateway.cli.output import Json, Org, console, opened, out, print_json
+from gateway.cli.output import Json, Org, console, out, print_json, use_services
 from gateway.schemas import notifications as schemas
 from resources.ledger.notifications.outbox import Notification
 
@@ -41,7 +41,7 @@ def list_notifications(
         console.print("! `rowline notices` is now `rowline notifications`; the old name goes with the next release")
     if context.invoked_subcommand is not None:
         return
-    with opened() as services:
+    with use_services() as services:
         notifications = services.ledger.outbox.list_all(org, checked_state(state), limit=limit)
     if as_json:
         key = OLD_NAME if context.info_name == OLD_NAME else "notifications"
@@ -67,7 +67,7 @@ def send(
     """Put a message into the outbox; the sensor `outbox` sends it."""
     organization = checked_name("Organization", org)
     request = checked_message({"channel": channel, "message": message, "to": to, "subject": subject})
-    with opened() as services:
+    with use_services() as services:
         notification_id = services.ledger.outbox.enqueue(request.notice(organization, key or f"command:{uuid4()}"))
         notification = services.ledger.outbox.get(notification_id)
     show(notification, as_json)
@@ -78,7 +78,7 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Send a message again. One that is unknown may have arrived the first time: ask its recipient before."""
-    with opened() as services:
+    with use_services() as services:
         before = services.ledger.outbox.get(notification)
         after = services.ledger.outbox.retry(notification)
     if before.state == "unknown":

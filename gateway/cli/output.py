@@ -23,7 +23,7 @@ def print_json(document: Any) -> None:
 
 
 @contextmanager
-def opened() -> Iterator[Services]:
+def use_services() -> Iterator[Services]:
     """The services of the settings, closed at the end of the command."""
     services = open_services()
     try:

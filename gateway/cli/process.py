@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.documents import read_status, show_status
-from gateway.cli.output import Json, console, opened, out, print_json
+from gateway.cli.output import Json, console, out, print_json, use_services
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +19,7 @@ def process(
     document: Annotated[str, typer.Argument(metavar="DOC", help="A document id.")], as_json: Json = False
 ) -> None:
     """Run the document's graph here and now, through Dagster: for scripts, tests and CI."""
-    with opened() as services:
+    with use_services() as services:
         before = services.ledger.documents.latest(document)
         with console.status(f"Processing {before.filename}…"):
             from pipelines.local_runs import run_document_graph

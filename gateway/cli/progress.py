@@ -10,9 +10,9 @@ from gateway.cli.output import console
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 
-LOOK_EVERY = 0.2  # seconds
-HINT_AFTER = 100  # looks
-GIVE_UP_AFTER = 1500  # looks: five minutes
+POLL_INTERVAL_SECONDS = 0.2  # seconds
+HINT_AFTER_POLLS = 100  # looks
+MAX_POLLS = 1500  # looks: five minutes
 ENDED = ("completed", "failed", "rolled_back")
 
 
@@ -41,10 +41,10 @@ def watch(
             if version.status in ENDED or version.waits_for:
                 return version
             looks += 1
-            if version.status == "pending" and looks == HINT_AFTER:
+            if version.status == "pending" and looks == HINT_AFTER_POLLS:
                 progress.console.print("Nothing has picked it up yet. Is `rowline dev` running here?", markup=False)
-            if version.status == "pending" and looks >= GIVE_UP_AFTER:
+            if version.status == "pending" and looks >= MAX_POLLS:
                 raise TransientError(
                     f"Nothing has picked up {version.filename}; start `rowline dev`, or `rowline process {document_id}`"
                 )
-            sleep(LOOK_EVERY)
+            sleep(POLL_INTERVAL_SECONDS)

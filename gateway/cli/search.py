@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from domain.errors import InvalidRequest, NotFound
-from gateway.cli.output import Json, Org, console, opened, out, print_json
+from gateway.cli.output import Json, Org, console, out, print_json, use_services
 from gateway.schemas.search import Hits, Trace
 from operations.documents.search import Hit, Scope
 
@@ -26,7 +26,7 @@ def search(
 ) -> None:
     """Find rows by meaning; each hit names the rows it came from."""
     scope = Scope(org, employee, document)
-    with opened() as services:
+    with use_services() as services:
         hits = services.search.find(query, scope, top_k)
         elsewhere = services.search.unsearchable(scope)
         model, store = services.embedder.model.key, services.vectors.name
@@ -71,7 +71,7 @@ def trace(
         vector = str(UUID(vector))
     except ValueError:
         raise InvalidRequest(f"{vector} is not a vector id; search hits name them") from None
-    with opened() as services:
+    with use_services() as services:
         rows = services.ledger.lineage.trace(vector, org)
     if not rows:
         raise NotFound(f"Nothing points at vector {vector}")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.errors import InvalidRequest, NotFound, PermanentError
-from gateway.cli.output import Json, console, opened, out, print_json
+from gateway.cli.output import Json, console, out, print_json, use_services
 from gateway.schemas.maintenance import ErasureReceipt, OldVersions, Removal, Rollback, VectorSync
 
 Document = Annotated[str, typer.Argument(metavar="DOC", help="A document id.")]
@@ -140,7 +140,7 @@ def sync_vectors(
 
 
 def run(job: str, op: str, config: dict[str, Any], what: str) -> Any:
-    with opened() as services, console.status(what):
+    with use_services() as services, console.status(what):
         from pipelines.local_runs import run_operation
 
         return run_operation(job, op, config, services)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from domain.access.api_keys import Caller
 from gateway.http.auth.callers import OurServices, Searcher
 from gateway.http.routes.lineage import get_lineage
-from gateway.http.routes.search import SHORT, Question, find
+from gateway.http.routes.search import MAX_QUERY_LENGTH, Question, find
 from gateway.pages.content_negotiation import PageRoute
 from gateway.pages.highlighting import highlighted
 from gateway.pages.links import run_address
@@ -26,7 +26,7 @@ def search_page(
     request: Request,
     caller: Searcher,
     services: OurServices,
-    q: Annotated[str, Query(max_length=SHORT)] = "",
+    q: Annotated[str, Query(max_length=MAX_QUERY_LENGTH)] = "",
     document_id: Annotated[str, Query(alias="documentId", max_length=255)] = "",
     employee_id: Annotated[str, Query(alias="employeeId", max_length=64)] = "",
 ) -> Response:

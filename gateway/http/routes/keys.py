@@ -1,4 +1,4 @@
-"""Keys of one's own organization, for its admins: the same as `rowline keys`."""
+"""Keys of the caller's organization, for its admins: the same as `rowline keys`."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from domain.access.api_keys import Role, checked_rights, mint_key
 from gateway.http.auth.callers import Admin, OurServices
 from gateway.http.auth.document_access import NO_NUL
-from gateway.http.problems import told_as
+from gateway.http.problems import problem_responses
 from gateway.schemas.keys import CreatedKey, Key, Keys
 from resources.ledger.access.api_keys import GRACE
 
@@ -54,14 +54,14 @@ def list_keys(caller: Admin, services: OurServices) -> Keys:
     status_code=201,
     operation_id="createKey",
     summary="Make a key",
-    responses=told_as(400, 404),
+    responses=problem_responses(400, 404),
 )
 def create_key(request: KeyRequest, caller: Admin, services: OurServices) -> CreatedKey:
     roles = checked_rights(request.roles, request.employee_id)
     new = mint_key(services.settings.environment)
     lasts = timedelta(days=request.expires_days) if request.expires_days else None
-    made = services.ledger.api_keys.put(new, caller.organization_id, request.label, roles, request.employee_id, lasts)
-    return CreatedKey.from_new(new, made)
+    key = services.ledger.api_keys.put(new, caller.organization_id, request.label, roles, request.employee_id, lasts)
+    return CreatedKey.from_new(new, key)
 
 
 @router.post(
@@ -69,7 +69,7 @@ def create_key(request: KeyRequest, caller: Admin, services: OurServices) -> Cre
     response_model=CreatedKey,
     status_code=201,
     operation_id="rotateKey",
-    responses=told_as(404, 409),
+    responses=problem_responses(404, 409),
     summary="Replace a key by a new one with its rights; the old one is accepted for a while",
 )
 def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Rotation | None = None) -> CreatedKey:
@@ -83,7 +83,7 @@ def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Ro
     response_model=Key,
     operation_id="revokeKey",
     summary="End a key at once, and its sessions",
-    responses=told_as(404),
+    responses=problem_responses(404),
 )
 def revoke_key(key_id: KeyId, caller: Admin, services: OurServices) -> Key:
     return Key.from_key(services.ledger.api_keys.revoke(key_id, caller.organization_id))

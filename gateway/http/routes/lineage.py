@@ -1,4 +1,4 @@
-"""Lineage: everything that a vector came from."""
+"""Lineage: where a vector came from."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 
 from domain.errors import NotFound
 from gateway.http.auth.callers import OurServices, Searcher
-from gateway.http.problems import told_as
+from gateway.http.problems import problem_responses
 from gateway.schemas.search import Trace
 
 router = APIRouter(tags=["search"])
@@ -17,7 +17,7 @@ router = APIRouter(tags=["search"])
     "/lineage/{vectorId}",
     response_model=Trace,
     summary="What a vector came from: file, version, row, batch, model and run",
-    responses=told_as(404),
+    responses=problem_responses(404),
 )
 def get_lineage(
     vector_id: Annotated[UUID, Path(alias="vectorId", description="As a hit names it.")],

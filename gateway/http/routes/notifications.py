@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from domain.notifications.retry_policy import State
 from gateway.http.auth.callers import Admin, OurServices
 from gateway.http.pagination import Cursors, Limit
-from gateway.http.problems import told_as
+from gateway.http.problems import problem_responses
 from gateway.schemas.notifications import ID_PATTERN, Notices, Notification, Notifications
 
 router = APIRouter(tags=["notifications"])
@@ -36,7 +36,7 @@ def list_notifications(
     "/notifications/{notificationId}/retry",
     response_model=Notification,
     summary="Send a message again that failed, or that may not have arrived",
-    responses=told_as(404, 409),
+    responses=problem_responses(404, 409),
 )
 def retry_notification(
     notification_id: Annotated[
@@ -68,7 +68,7 @@ def list_notices(
     response_model=Notification,
     deprecated=True,
     summary="Use /notifications/{notificationId}/retry",
-    responses=told_as(404, 409),
+    responses=problem_responses(404, 409),
 )
 def retry_notice(
     notice_id: Annotated[str, Path(alias="noticeId", pattern=f"^{ID_PATTERN}$", description="The message.")],

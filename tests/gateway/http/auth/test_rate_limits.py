@@ -74,7 +74,7 @@ def test_a_key_that_asks_too_often_waits_and_others_do_not(limited: Limited, sho
     refused = client.get("/keys", headers=headers)
     told = refused.json()
     assert (told["status"], told["title"]) == (429, "Too Many Requests")
-    assert f"go on in {refused.headers['retry-after']} s" in told["detail"]
+    assert f"try again in {refused.headers['retry-after']} s" in told["detail"]
     assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert statuses(client, 1, other) == [200], "another key, another count"

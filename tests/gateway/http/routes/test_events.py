@@ -315,8 +315,8 @@ def test_a_failure_that_nobody_thought_of_is_json_too(
 
 
 def test_too_many_at_once_are_told_to_come_again(client: TestClient, key: str):
-    client.app.state.events_held = 1000  # type: ignore[attr-defined]
+    client.app.state.open_sends = 1000  # type: ignore[attr-defined]
     answer = client.post(f"/e/{key}", content=b'{"name":"a"}')
     assert (answer.status_code, answer.json()["status"]) == (503, 503)
-    client.app.state.events_held = 0  # type: ignore[attr-defined]
+    client.app.state.open_sends = 0  # type: ignore[attr-defined]
     assert client.post(f"/e/{key}", content=b'{"name":"a"}').status_code == 200

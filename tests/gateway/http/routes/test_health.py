@@ -66,7 +66,7 @@ def test_a_silent_daemon_is_down_and_the_rest_is_up(dagster_lives: Services) -> 
     status, parts = told(dagster_lives)
     assert status == 503
     assert [part for part, state in parts.items() if not state["up"]] == ["daemon"]
-    assert "was last heard" in parts["daemon"]["reason"]
+    assert "its last heartbeat" in parts["daemon"]["reason"]
     assert told(dagster_lives, part=["database", "vectors"])[0] == 200, "a load balancer asks for what it needs"
     dagster_lives.close()
 
@@ -165,4 +165,4 @@ def test_a_librarys_own_words_are_not_told(services: Services) -> None:
         raise TransientError("The index is being made")
 
     states = Readiness(services, {"odd": breaks, "told": explains}).states(["odd", "told"])
-    assert [state.reason for state in states] == ["It could not be asked (ValueError)", "The index is being made"]
+    assert [state.reason for state in states] == ["The check failed (ValueError)", "The index is being made"]

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from domain.events.registry import FUNCTIONS
 from gateway.app import create_app
-from gateway.http.auth.operators import SHOW_THAT_YOU_MAY
+from gateway.http.auth.operators import OPERATOR_REQUIRED
 from gateway.http.routes import metrics
-from gateway.http.routes.metrics import COUNTERS, GAUGES, Cached, LedgerCollector
+from gateway.http.routes.metrics import COUNTERS, GAUGES, CachedFigures, LedgerCollector
 from operations.services import Services
 from resources.ledger.counters import MANY_LINES, Figure
 from settings.settings import PROJECT_ROOT, Settings
@@ -34,7 +34,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(metrics, "MAX_AGE_SECONDS", 0.0)
 
 
 def scraped(client: TestClient) -> Values:
@@ -127,7 +127,7 @@ def test_folding_tallies_changes_no_sum(client: TestClient, services: Services) 
 def test_labels_stay_few_whatever_the_ledger_holds() -> None:
     """A function that is gone from the code, or a name from elsewhere, does not become a series of its own."""
 
-    class Source(Cached):
+    class Source(CachedFigures):
         def figures(self) -> list[Figure]:
             names = [f"gone-{number}" for number in range(100)]
             return [Figure("tally", "event_runs", f"{name}|failed", 1.0) for name in names]
@@ -167,7 +167,7 @@ def test_the_whole_deployments_figures_are_for_its_operators(client: TestClient,
     told = [client.get("/metrics", headers=headers).status_code for headers in (stranger, other, weak, own, OPERATOR)]
     assert told == [401, 403, 403, 200, 200]
     assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
-    assert SHOW_THAT_YOU_MAY in client.get("/metrics").json()["detail"]
+    assert OPERATOR_REQUIRED in client.get("/metrics").json()["detail"]
 
 
 @pytest.mark.parametrize(
