@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     template.command("put")(put_template)
     template.command("list")(list_templates)
     app.add_typer(template, name="template")
-    employees = typer.Typer(help="Who owns rows in employee_split mode.", no_args_is_help=True)
+    employees = typer.Typer(help="The owners of rows in employee_split mode.", no_args_is_help=True)
     employees.command("put")(put_employees)
     employees.command("list")(list_employees)
     app.add_typer(employees, name="employees")
@@ -36,7 +36,7 @@ def put_template(
 
 
 def list_templates(org: Org, as_json: Json = False) -> None:
-    """Templates of an organization."""
+    """List the templates of an organization."""
     with use_services() as services:
         templates = services.ledger.organizations.templates(org)
     if as_json:
@@ -51,7 +51,7 @@ def put_employees(
     org: Org,
     as_json: Json = False,
 ) -> None:
-    """Add or change employees; those not in the file stay."""
+    """Add or change employees; those that the file does not list stay."""
     employees = read_employees(file)
     with use_services() as services:
         services.ledger.organizations.put_employees(org, employees)
@@ -62,7 +62,7 @@ def put_employees(
 
 
 def list_employees(org: Org, as_json: Json = False) -> None:
-    """Employees of an organization and their namespaces."""
+    """List the employees of an organization, with their namespaces."""
     with use_services() as services:
         employees = services.ledger.organizations.employees(org)
     if as_json:

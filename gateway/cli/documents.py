@@ -42,7 +42,8 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     mode: Annotated[str, typer.Option(help="company_wide or employee_split.")] = "company_wide",
     document: Annotated[str | None, typer.Option(help="Make a new version of this document.")] = None,
     same_name: Annotated[
-        bool, typer.Option("--same-name", help="Make a new version of the newest document of that name and template.")
+        bool,
+        typer.Option("--same-name", help="Make a new version of the newest document with the same name and template."),
     ] = False,
     economy: Annotated[
         bool | None,
@@ -54,8 +55,8 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     """Upload workbooks; a running Rowline picks them up, or `rowline process` does."""
     target = target_document(files, document, same_name)
     with use_services() as services:
-        template_ = find_template(services, org, template)
-        versions, failures = upload_all(services, files, org, template_, checked_mode(mode), target, economy)
+        workbook_template = find_template(services, org, template)
+        versions, failures = upload_all(services, files, org, workbook_template, checked_mode(mode), target, economy)
         if wait:
             versions = [watch(services, version.document_id, version.version, quiet=as_json) for version in versions]
         shown = [read_status(services, each) if wait else Upload.from_version(each) for each in versions]
@@ -67,8 +68,8 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     for version in versions:
         if version.status in {"failed", "rolled_back"}:
             reason = version.error or f"version {version.version} was rolled back"
-            named = f"{version.filename}: "  # as what is wrong with a file begins itself
-            failures.append(PermanentError(named + reason.removeprefix(named)))
+            prefix = f"{version.filename}: "  # errors of a file begin with it already
+            failures.append(PermanentError(prefix + reason.removeprefix(prefix)))
     for failure in failures:
         console.print(f"✗ {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:
@@ -76,17 +77,20 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
 
 
 def target_document(files: list[Path], document: str | None, same_name: bool) -> str | SameName | None:
-    """The document that the files belong to; None for a new one each. Raises InvalidRequest if they cannot."""
+    """The document that gets a new version; None for a new document per file.
+
+    Raises InvalidRequest if the options contradict each other.
+    """
     if document and same_name:
-        raise InvalidRequest("--document says which document it is, --same-name looks for it; give one of them")
+        raise InvalidRequest("--document names the document, --same-name finds it by its name; give one of them")
     if document and len(files) > 1:
         raise InvalidRequest("--document takes one file: each version is one file")
     return SAME_NAME if same_name else document
 
 
 def upload_summary(version: Version) -> str:
-    known = f" · already known as version {version.version}, nothing to do" if version.known else ""
-    return f"{version.document_id}  version {version.version}  {version.filename}  {version.status}{known}"
+    suffix = f" · already known as version {version.version}, nothing to do" if version.known else ""
+    return f"{version.document_id}  version {version.version}  {version.filename}  {version.status}{suffix}"
 
 
 def upload_all(
@@ -153,7 +157,7 @@ def checked_mode(mode: str) -> Mode:
 def status(
     document: Annotated[str, typer.Argument(metavar="DOC", help="A document id.")], as_json: Json = False
 ) -> None:
-    """Where a document stands: progress, batches, result or error."""
+    """Show a document: progress, batches, result or error."""
     with use_services() as services:
         version = services.ledger.documents.latest(document)
         shown = read_status(services, version)
@@ -200,7 +204,7 @@ def show_result(document_id: str, result: Result) -> None:
 def list_documents(
     org: Annotated[str | None, typer.Option("--org", help="Only this organization's.")] = None, as_json: Json = False
 ) -> None:
-    """All documents with their newest version."""
+    """List documents with their newest version."""
     with use_services() as services:
         versions = services.ledger.documents.list_all(org, MAX_LISTED + 1)
     if len(versions) > MAX_LISTED:
@@ -221,7 +225,7 @@ def retry(
     document: Annotated[str, typer.Argument(metavar="DOC", help="A document whose newest version failed.")],
     as_json: Json = False,
 ) -> None:
-    """Try a failed document again; finished batches are not paid for twice."""
+    """Retry a failed document; finished batches are not paid for twice."""
     with use_services() as services:
         version = services.ledger.documents.retry(document)
     if as_json:

@@ -21,18 +21,18 @@ def search(
     org: Org,
     employee: Annotated[str | None, typer.Option(help="Only this employee's rows.")] = None,
     document: Annotated[str | None, typer.Option(help="Only rows of this document.")] = None,
-    top_k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Most hits.")] = 5,
+    top_k: Annotated[int, typer.Option("-k", min=1, max=1000, help="The number of hits at most.")] = 5,
     as_json: Json = False,
 ) -> None:
-    """Find rows by meaning; each hit names the rows it came from."""
+    """Find rows by meaning; each hit names the rows that it comes from."""
     scope = Scope(org, employee, document)
     with use_services() as services:
         hits = services.search.find(query, scope, top_k)
-        elsewhere = services.search.unsearchable(scope)
+        unsearchable = services.search.unsearchable(scope)
         model, store = services.embedder.model.key, services.vectors.name
-    if elsewhere:
+    if unsearchable:
         console.print(
-            f"! {len(elsewhere)} documents are not searched (the first is {elsewhere[0]}): their vectors are of "
+            f"! {len(unsearchable)} documents are not searched (the first is {unsearchable[0]}): their vectors are of "
             f"another model than {model}, or in another store than {store}. Another model: upload them again with "
             "--document. Another store: `rowline process` brings them over, nothing is embedded anew",
             markup=False,
@@ -48,7 +48,7 @@ def search(
 
 
 def show_hit(hit: Hit) -> None:
-    """One hit for a person: score, text, and the first row it came from."""
+    """Print a hit: score, text, and the first row that it comes from."""
     first = hit.sources[0]
     text = " · ".join(first["content"].splitlines())
     more = f" (and {len(hit.sources) - 1} more rows)" if len(hit.sources) > 1 else ""
@@ -66,7 +66,7 @@ def trace(
     org: Annotated[str | None, typer.Option("--org", help="Only rows of this organization.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Everything a vector came from: file, version, row, batch, model and run."""
+    """Show where a vector came from: file, version, row, batch, model and run."""
     try:
         vector = str(UUID(vector))
     except ValueError:

@@ -25,7 +25,7 @@ def rollback(
     to: Annotated[int, typer.Option("--to", metavar="N", help="The completed version to go back to.")],
     as_json: Json = False,
 ) -> None:
-    """Make an older version live again, from kept embeddings: nothing is paid."""
+    """Make an older version live again, from stored embeddings: nothing is paid."""
     config = {"document_id": document, "to_version": to}
     output = run("document_rollback", "rolled_back_document", config, "Rolling back…")
     done = Rollback.model_validate(output)
@@ -40,7 +40,7 @@ def rollback(
 
 
 def cleanup(document: Document, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Remove a document whole: vectors, files, lineage. Rows that other documents share stay for them."""
+    """Remove a document entirely: vectors, files, lineage. Vectors that other documents share stay."""
     config = {"document_ids": [document], "dry_run": dry_run}
     (output,) = run("document_cleanup", "removed_documents", config, "Cleaning up…")
     removal = Removal.model_validate(output)
@@ -53,12 +53,14 @@ def cleanup(document: Document, dry_run: DryRun = False, as_json: Json = False) 
 
 
 def cleanup_versions(
-    keep: Annotated[int, typer.Option("--keep", min=1, help="Completed versions of a document that are kept.")],
+    keep: Annotated[
+        int, typer.Option("--keep", min=1, help="The number of completed versions of a document that stay.")
+    ],
     org: Annotated[str | None, typer.Option("--org", help="Only documents of this organization.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Forget versions beyond those that are kept; they cannot be gone back to any more."""
+    """Delete older versions of documents; no rollback to them is possible afterwards."""
     config = {"keep": keep, "organization_id": org, "dry_run": dry_run}
     output = run("old_versions_cleanup", "removed_versions", config, "Looking for old versions…")
     old = OldVersions.model_validate(output)
@@ -81,7 +83,7 @@ def erase(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Forget an organization or an employee: vectors, files, rows, embeddings, runs. Prints a receipt."""
+    """Erase an organization or an employee: vectors, files, rows, embeddings, runs. Prints a receipt."""
     config = {"organization_id": org, "employee_number": employee, "dry_run": dry_run}
     receipt = ErasureReceipt.model_validate(run("erasure", "erased_owner", config, "Erasing…"))
     if as_json:
@@ -112,10 +114,10 @@ def erase(
 
 def sync_vectors(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Restore what is missing, delete what nobody needs; nothing is embedded.")
+        bool, typer.Option("--repair", help="Restore missing vectors, delete unreferenced ones; nothing is embedded.")
     ] = False,
     rewrite: Annotated[
-        bool, typer.Option("--rewrite", help="With --repair: send every vector again, also those that are there.")
+        bool, typer.Option("--rewrite", help="With --repair: send every vector again, also those that the store has.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -134,13 +136,14 @@ def sync_vectors(
             + (f", {report.rewritten} sent again" if report.rewritten else "")
         )
         if drifted and not repair:
-            console.print("→ rowline sync-vectors --repair puts it right; nothing is embedded", markup=False)
+            console.print("→ rowline sync-vectors --repair repairs it; nothing is embedded", markup=False)
     if drifted > report.repaired:
         raise typer.Exit(1)
 
 
-def run(job: str, op: str, config: dict[str, Any], what: str) -> Any:
-    with use_services() as services, console.status(what):
+def run(job: str, op: str, config: dict[str, Any], message: str) -> Any:
+    """Run a job in this process; returns the output of its op."""
+    with use_services() as services, console.status(message):
         from pipelines.local_runs import run_operation
 
         return run_operation(job, op, config, services)

@@ -54,7 +54,7 @@ def test_a_file_that_is_there_is_not_written_over_unless_told_so(rowline_command
     target = rowline_command.file("mine.xlsx", "dear notes")
     said = rowline_command("errors", document, "--out", target)
     assert said.code == 2
-    assert "is there already; --force" in said.sentence
+    assert "exists already; --force" in said.sentence
     assert target.read_text() == "dear notes"
     told = rowline_command.json("errors", document, "--out", target, "--force")
     assert told == {"documentId": document, "version": 1, "errorRows": 1, "file": str(target)}

@@ -40,7 +40,7 @@ def test_misuse_is_told_in_a_sentence(rowline_command: Command) -> None:
         (*create, "upload", "--employee", "E1"): "may have the role search only",
         (*create, "search", "--employee", "E2"): "Employee E2 is not in the list of acme; `rowline employees put`",
         ("keys", "create", "--org", "a/b", "--role", "search"): "Organization 'a/b' may hold",
-        ("keys", "list", "--org", "acmee"): "There is nothing of organization acmee here; look how it is spelt",
+        ("keys", "list", "--org", "acmee"): "Nothing is stored for organization acmee; check how it is spelt",
         ("keys", "rotate", "nobody"): "There is no key nobody; `rowline keys list` names them",
         ("keys", "revoke", "nobody", "--org", "acme"): "There is no key nobody",
     }.items():

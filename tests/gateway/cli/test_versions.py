@@ -78,7 +78,7 @@ def test_sync_tells_and_repairs_what_drifted(rowline_command: Command):
     assert rowline_command.json("sync-vectors") == agreed
     statement(rowline_command, "DELETE FROM vectors WHERE vector_id = (SELECT min(vector_id::text)::uuid FROM vectors)")
     assert rowline_command.json("sync-vectors", code=1) == agreed | {"missing": 1}
-    assert "--repair puts it right" in rowline_command("sync-vectors").err
+    assert "--repair repairs it" in rowline_command("sync-vectors").err
     assert rowline_command.json("sync-vectors", "--repair") == agreed | {"missing": 1, "repaired": 1}
     assert rowline_command.json("sync-vectors") == agreed
 
