@@ -24,9 +24,9 @@ def test_a_message_is_put_seen_and_put_once(rowline_command: Command):
     assert rowline_command(*asked, "--key", "one", "--json").json["notificationId"] == put.json["notificationId"]
     assert len(rowline_command("notifications", "--json").json["notifications"]) == 1
     assert rowline_command("notifications", "--org", "globex", "--json").json == {"notifications": []}
-    told = rowline_command("notifications", "--state", "waiting").out
-    assert told.startswith(f"⏳ {put.json['notificationId']}  email  waiting  제목")
-    assert "team@example.com" not in told
+    shown = rowline_command("notifications", "--state", "waiting").out
+    assert shown.startswith(f"⏳ {put.json['notificationId']}  email  waiting  제목")
+    assert "team@example.com" not in shown
     again = rowline_command("notifications", "retry", put.json["notificationId"])
     assert (again.code, "is waiting" in again.sentence) == (2, True)
 

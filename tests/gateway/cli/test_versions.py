@@ -30,9 +30,9 @@ def found(command: Command) -> set[str]:
 
 def test_a_rollback_and_what_it_cannot_do(rowline_command: Command):
     document = two_versions(rowline_command)
-    told = rowline_command.json("rollback", document, "--to", "1")
-    assert told.pop("liveAfterMs") >= 0
-    assert told == {
+    shown = rowline_command.json("rollback", document, "--to", "1")
+    assert shown.pop("liveAfterMs") >= 0
+    assert shown == {
         "documentId": document,
         "version": 1,
         "rolledBackFrom": 2,
