@@ -37,9 +37,9 @@ def authenticate(
     __: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,  # so that OpenAPI says it
 ) -> Caller:
     """The caller of `Authorization: Bearer <key>`, else of the browser's session. Answers 401 if neither is valid."""
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and shown:
-        caller = authenticate_key(request, services, shown.strip())
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
+        caller = authenticate_key(request, services, credentials.strip())
     else:
         visitor = find_visitor(request, services)
         if visitor is None:

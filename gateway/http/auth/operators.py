@@ -20,12 +20,12 @@ def is_operator(request: Request) -> bool:
     """
     services = get_services(request)
     settings = services.settings
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and shown:
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
         token = settings.metrics_token
-        if token and hmac.compare_digest(shown.strip().encode(), token.get_secret_value().encode()):
+        if token and hmac.compare_digest(credentials.strip().encode(), token.get_secret_value().encode()):
             return True
-        caller = authenticate_key(request, services, shown.strip())
+        caller = authenticate_key(request, services, credentials.strip())
     else:
         if settings.environment == "development" and _is_near(request):
             return True

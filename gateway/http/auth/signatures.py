@@ -53,9 +53,9 @@ def _authenticate_signature(request: Request, body: bytes, role: Role, now: floa
 
 def _authenticate_bearer(request: Request, role: Role) -> Caller:
     services = get_services(request)
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and any(
-        signatures.is_signing_key(shown.strip(), key) for key in signing_keys(services)
+        signatures.is_signing_key(credentials.strip(), key) for key in signing_keys(services)
     ):
         return _count_default_caller(request, services, role)
     caller = authenticate(request, services)

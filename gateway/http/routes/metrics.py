@@ -200,7 +200,7 @@ def costs(tallies: Sequence[Figure], price: tuple[str, float | None] | None) -> 
 GAUGES = {
     "documents": ("rowline_documents", "Documents by the status of their newest version", "status"),
     "waiting": ("rowline_waiting", "What waits to be taken up", "what"),
-    "oldest": ("rowline_oldest_waiting_seconds", "How long the oldest one waits; 0 where none does", "what"),
+    "oldest": ("rowline_oldest_waiting_seconds", "How long the oldest one waits; 0 if none does", "what"),
     "bytes": ("rowline_store_bytes", "Size on disk of the database and its large tables, with indexes", "table"),
     "estimated": ("rowline_store_rows", "Rows of large tables, as PostgreSQL estimates them", "table"),
     "dagster_runs": ("rowline_dagster_runs", "Dagster runs that have not ended", "status"),
