@@ -43,7 +43,7 @@ PATTERNS: Mapping[str, str] = MappingProxyType(
     {
         r"^[^\x00]+$": "holds a NUL",
         r"^[^\x00-\x1f]*$": "holds a control letter, such as a line break",
-        r"^ntc_[0-9a-f]{32}$": "is no id of a message, as `GET /notices` names them",
+        r"^nt[cf]_[0-9a-f]{32}$": "is no id of a message, as `GET /notifications` names them",
         r"^[\x21-\x7e]+$": "may hold letters of ASCII and digits, and no space",
     }
 )

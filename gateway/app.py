@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +26,7 @@ from gateway.http.routes import (
     uploads,
     versions,
 )
-from gateway.http.unknown_parameters import only_known
+from gateway.http.unknown_parameters import reject_unknown_parameters
 from gateway.pages import routes as pages
 from gateway.pages.errors import ErrorPages
 from operations.services import Services, open_services
@@ -36,10 +37,10 @@ THEIRS = (health, metrics, events, runs, functions)  # probes and SDKs may add p
 
 
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
-    """The gateway over one deployment's services, which its owner closes."""
+    """The gateway over one deployment's services; the caller closes these."""
     app = SecuredApp(
         title="Rowline",
-        version="0.1.0",
+        version=version("rowline"),
         description="Documents go in, searchable vectors come out, and every vector can name the row it came from.",
         docs_url=None,  # the pages of FastAPI load their scripts from elsewhere
         redoc_url=None,
@@ -52,23 +53,25 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     problems.register(app)
     pages.register(app)
     for noun in NOUNS:
-        app.include_router(noun.router, dependencies=[Depends(only_known)], responses=problems.told_as(422))
+        app.include_router(
+            noun.router, dependencies=[Depends(reject_unknown_parameters)], responses=problems.problem_responses(422)
+        )
     for noun in THEIRS:
         app.include_router(noun.router)
     openapi.describe(app)
     app.add_middleware(methods.HeadRequests)
-    app.add_middleware(RequestLog)  # the last that is added is the first that a request meets
+    app.add_middleware(RequestLog)  # the last one added is the first to see a request
     app.add_middleware(ErrorPages)
     return app
 
 
 def app() -> FastAPI:
-    """What a server process loads: the app over the services that the settings choose, which end with it."""
+    """What a server process loads: the app over the services that the settings choose, closed when it ends."""
     services = open_services()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with suppress(RowlineError):  # a database that is away now is asked again by each request
+        with suppress(RowlineError):  # if the database is unavailable now, each request tries again
             await run_in_threadpool(lambda: services.ledger)
         try:
             yield

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from domain.documents.rows import Mode
 from domain.documents.templates import parse_template
 from domain.errors import RowlineError
-from gateway.cli.documents import show_status, take, template_named, told
-from gateway.cli.output import console, opened, out
+from gateway.cli.documents import find_template, read_status, show_status, upload_file
+from gateway.cli.output import console, out, use_services
 from gateway.cli.search import trace
 from operations.documents.employee_lists import read_employees
 from operations.documents.search import Hit, Scope
@@ -69,7 +69,7 @@ def main() -> int:
     """Exit code of the demo; a failure with a message for people is one sentence."""
     started = time.monotonic()
     try:
-        with opened() as services:
+        with use_services() as services:
             out.print("[bold]Rowline demo[/bold]")
             home, model = services.settings.rowline_home, services.embedder.model.key
             out.print(f"organization {ORGANIZATION} · data in {home} · embeddings by {model}", markup=False)
@@ -122,7 +122,7 @@ def processed(services: Services, sample: Sample) -> bool:
 
         run_document_graph(version.document_id, services)
     ended = services.ledger.documents.get(version.document_id, version.version)
-    show_status(told(services, ended))
+    show_status(read_status(services, ended))
     return ended.status == "completed"
 
 
@@ -132,8 +132,8 @@ def uploaded(services: Services, sample: Sample) -> Version:
     held = {
         v.filename: v.document_id for v in services.ledger.documents.list_all(ORGANIZATION) if v.status != "rolled_back"
     }
-    template = template_named(services, ORGANIZATION, sample.template)
-    return take(services, HERE / sample.filename, ORGANIZATION, template, sample.mode, held.get(sample.filename))
+    template = find_template(services, ORGANIZATION, sample.template)
+    return upload_file(services, HERE / sample.filename, ORGANIZATION, template, sample.mode, held.get(sample.filename))
 
 
 def asked(services: Services, question: Question) -> Hit | None:

@@ -1,1 +1,1 @@
-"""The `rowline` command: one module a family of commands; JSON on stdout, progress and errors on stderr."""
+"""The `rowline` command: one module per family of commands; JSON on stdout, progress and errors on stderr."""

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from gateway.cli.documents import read_template
-from gateway.cli.output import Json, Org, opened, out, print_json
+from gateway.cli.output import Json, Org, out, print_json, use_services
 from operations.documents.employee_lists import read_employees
 
 
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     template.command("put")(put_template)
     template.command("list")(list_templates)
     app.add_typer(template, name="template")
-    employees = typer.Typer(help="Who owns rows in employee_split mode.", no_args_is_help=True)
+    employees = typer.Typer(help="The owners of rows in employee_split mode.", no_args_is_help=True)
     employees.command("put")(put_employees)
     employees.command("list")(list_employees)
     app.add_typer(employees, name="employees")
@@ -27,7 +27,7 @@ def put_template(
 ) -> None:
     """Store a template; later uploads can name it."""
     template = read_template(file)
-    with opened() as services:
+    with use_services() as services:
         services.ledger.organizations.put_template(org, template)
     if as_json:
         print_json({"template": template.as_json()})
@@ -36,8 +36,8 @@ def put_template(
 
 
 def list_templates(org: Org, as_json: Json = False) -> None:
-    """Templates of an organization."""
-    with opened() as services:
+    """List the templates of an organization."""
+    with use_services() as services:
         templates = services.ledger.organizations.templates(org)
     if as_json:
         print_json({"templates": templates})
@@ -51,9 +51,9 @@ def put_employees(
     org: Org,
     as_json: Json = False,
 ) -> None:
-    """Add or change employees; those not in the file stay."""
+    """Add or change employees; those that the file does not list stay."""
     employees = read_employees(file)
-    with opened() as services:
+    with use_services() as services:
         services.ledger.organizations.put_employees(org, employees)
     if as_json:
         print_json({"employees": len(employees)})
@@ -62,8 +62,8 @@ def put_employees(
 
 
 def list_employees(org: Org, as_json: Json = False) -> None:
-    """Employees of an organization and their namespaces."""
-    with opened() as services:
+    """List the employees of an organization, with their namespaces."""
+    with use_services() as services:
         employees = services.ledger.organizations.employees(org)
     if as_json:
         print_json({"employees": employees})

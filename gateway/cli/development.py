@@ -1,4 +1,4 @@
-"""dev: the whole of Rowline on this machine, up and down in one command."""
+"""dev: starts and stops all of Rowline on this machine."""
 
 import typer
 
@@ -26,7 +26,7 @@ def dev() -> None:
             out.print(f"               {settings.object_store.rstrip('/')}/inbox/<organization>/", markup=False)
         out.print(f"  Data         {settings.rowline_home}", markup=False)
         out.print(f"  Logs         {running.gateway.log}, {running.dagster.log.name}", markup=False)
-        organization = settings.default_organization  # the one that the pages show
+        organization = settings.default_organization  # whose documents the pages show
         out.print(f"  Try          rowline upload FILE --org {organization} --wait", markup=False)
         running.keep(lambda line: console.print(f"! {line}", markup=False, soft_wrap=True))
         console.print("Stopping…", markup=False)

@@ -1,4 +1,4 @@
-"""doctor: is everything there that this deployment needs?"""
+"""doctor: checks that this deployment has everything that it needs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,24 +29,26 @@ def register(app: typer.Typer) -> None:
 def doctor(
     production: Annotated[
         bool,
-        typer.Option("--production", help="Be strict: what is fine on a laptop fails. Also by ENVIRONMENT=production."),
+        typer.Option(
+            "--production", help="Fail on defaults that are for a laptop. ENVIRONMENT=production does the same."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Check the deployment: settings, keys, database, stores, embedder, Dagster. Changes nothing; embeds one word."""
-    settings, complaints = load_what_is_right()
-    context = Context(settings, complaints, production or settings.environment == "production")
+    settings, errors = load_what_is_right()
+    context = Context(settings, errors, production or settings.environment == "production")
     try:
-        with console.status("Looking…"):
+        with console.status("Checking…"):
             findings = examine(checklist(context), context)
     finally:
         context.close()
-    sound = all(finding.state != "failed" for finding in findings)
+    passed = all(finding.state != "failed" for finding in findings)
     if as_json:
-        print_json({"ok": sound, "checks": [finding.as_json() for finding in findings]})
+        print_json({"ok": passed, "checks": [finding.as_json() for finding in findings]})
     else:
         _show(findings)
-    if not sound:
+    if not passed:
         raise typer.Exit(1)
 
 

@@ -1,16 +1,17 @@
 """upload · status · documents · retry."""
 
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
 from domain.documents.rows import Mode
-from domain.documents.statuses import describe_status, document_json, error_rows, status_json, upload_json
+from domain.documents.statuses import describe_status, error_rows
 from domain.documents.templates import WorkbookTemplate, parse_template
 from domain.errors import ErrorCode, InvalidRequest, PermanentError, RowlineError
-from gateway.cli.output import Json, Org, console, error_json, opened, out, print_json
+from gateway.cli.output import Json, Org, console, error_json, out, print_json, use_services
 from gateway.cli.progress import watch
+from gateway.schemas.documents import Document, DocumentStatus, Result, Upload
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME, SameName
@@ -24,7 +25,7 @@ STATUS_BADGES = {
 }
 
 REMOVED = "🗑 being removed: run `rowline cleanup` again"
-MOST = 1000  # documents of one list
+MAX_LISTED = 1000
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +42,8 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     mode: Annotated[str, typer.Option(help="company_wide or employee_split.")] = "company_wide",
     document: Annotated[str | None, typer.Option(help="Make a new version of this document.")] = None,
     same_name: Annotated[
-        bool, typer.Option("--same-name", help="Make a new version of the newest document of that name and template.")
+        bool,
+        typer.Option("--same-name", help="Make a new version of the newest document with the same name and template."),
     ] = False,
     economy: Annotated[
         bool | None,
@@ -51,45 +53,49 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     as_json: Json = False,
 ) -> None:
     """Upload workbooks; a running Rowline picks them up, or `rowline process` does."""
-    which = which_document(files, document, same_name)
-    with opened() as services:
-        chosen = template_named(services, org, template)
-        taken, failures = take_all(services, files, org, chosen, checked_mode(mode), which, economy)
+    target = target_document(files, document, same_name)
+    with use_services() as services:
+        workbook_template = find_template(services, org, template)
+        versions, failures = upload_all(services, files, org, workbook_template, checked_mode(mode), target, economy)
         if wait:
-            taken = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
-        shapes = [told(services, version) if wait else upload_json(version) for version in taken]
+            versions = [watch(services, version.document_id, version.version, quiet=as_json) for version in versions]
+        shown = [read_status(services, each) if wait else Upload.from_version(each) for each in versions]
     if not as_json and not wait:
-        for version in taken:
-            out.print(uploaded(version), markup=False)
-    for version in taken:
+        for version in versions:
+            out.print(upload_summary(version), markup=False)
+    for version in versions:
         if version.status in {"failed", "rolled_back"}:
             reason = version.error or f"version {version.version} was rolled back"
-            named = f"{version.filename}: "  # as what is wrong with a file begins itself
-            failures.append(PermanentError(named + reason.removeprefix(named), code=ErrorCode.VERSION_FAILED))
+            prefix = f"{version.filename}: "  # errors of a file begin with it already
+            failures.append(PermanentError(prefix + reason.removeprefix(prefix), code=ErrorCode.VERSION_FAILED))
     if as_json:
         errors = [error_json(failure) for failure in failures]
-        print_json({"documents": shapes, **({"error": errors[0], "errors": errors} if errors else {})})
+        documents = {"documents": [each.to_json() for each in shown]}
+        print_json(documents | ({"error": errors[0], "errors": errors} if errors else {}))
     for failure in failures:
         console.print(f"✗ {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:
         raise typer.Exit(2 if all(isinstance(failure, InvalidRequest) for failure in failures) else 1)
 
 
-def which_document(files: list[Path], document: str | None, same_name: bool) -> str | SameName | None:
-    """The document that the files belong to; None for a new one each. Raises InvalidRequest where they cannot."""
+def target_document(files: list[Path], document: str | None, same_name: bool) -> str | SameName | None:
+    """The document that gets a new version; None for a new document per file.
+
+    Raises InvalidRequest if the options contradict each other.
+    """
     if document and same_name:
-        raise InvalidRequest("--document says which document it is, --same-name looks for it; give one of them")
+        raise InvalidRequest("--document names the document, --same-name finds it by its name; give one of them")
     if document and len(files) > 1:
         raise InvalidRequest("--document takes one file: each version is one file")
     return SAME_NAME if same_name else document
 
 
-def uploaded(version: Version) -> str:
-    known = f" · already known as version {version.version}, nothing to do" if version.known else ""
-    return f"{version.document_id}  version {version.version}  {version.filename}  {version.status}{known}"
+def upload_summary(version: Version) -> str:
+    suffix = f" · already known as version {version.version}, nothing to do" if version.known else ""
+    return f"{version.document_id}  version {version.version}  {version.filename}  {version.status}{suffix}"
 
 
-def take_all(
+def upload_all(
     services: Services,
     files: list[Path],
     org: str,
@@ -98,18 +104,18 @@ def take_all(
     document: str | SameName | None,
     economy: bool | None,
 ) -> tuple[list[Version], list[RowlineError]]:
-    """Upload each file; a bad one does not stop the good ones beside it (law 7)."""
-    taken: list[Version] = []
+    """Upload each file; a bad one does not stop the good ones beside it."""
+    versions: list[Version] = []
     failures: list[RowlineError] = []
     for path in files:
         try:
-            taken.append(take(services, path, org, template, mode, document, economy))
+            versions.append(upload_file(services, path, org, template, mode, document, economy))
         except RowlineError as failure:
             failures.append(failure)
-    return taken, failures
+    return versions, failures
 
 
-def take(
+def upload_file(
     services: Services,
     path: Path,
     org: str,
@@ -125,7 +131,7 @@ def take(
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from error
 
 
-def template_named(services: Services, org: str, name: str | None) -> WorkbookTemplate:
+def find_template(services: Services, org: str, name: str | None) -> WorkbookTemplate:
     if name is None:
         return WorkbookTemplate()
     path = Path(name)
@@ -135,7 +141,7 @@ def template_named(services: Services, org: str, name: str | None) -> WorkbookTe
 
 
 def read_template(file: Path) -> WorkbookTemplate:
-    """A template file. Raises InvalidRequest where it cannot be read or is no template."""
+    """Raises InvalidRequest if the file cannot be read or is no template."""
     try:
         return parse_template(file.read_text("utf-8"), file.name)
     except OSError as error:
@@ -153,59 +159,61 @@ def checked_mode(mode: str) -> Mode:
 def status(
     document: Annotated[str, typer.Argument(metavar="DOC", help="A document id.")], as_json: Json = False
 ) -> None:
-    """Where a document stands: progress, batches, result or error."""
-    with opened() as services:
+    """Show a document: progress, batches, result or error."""
+    with use_services() as services:
         version = services.ledger.documents.latest(document)
-        shape = told(services, version)
+        shown = read_status(services, version)
     if as_json:
-        print_json(shape)
+        print_json(shown.to_json())
     else:
-        show_status(shape)
+        show_status(shown)
 
 
-def told(services: Services, version: Version) -> dict[str, Any]:
+def read_status(services: Services, version: Version) -> DocumentStatus:
     batches = services.ledger.documents.batches(version.document_id, version.version)
-    return status_json(version, batches)
+    return DocumentStatus.from_version(version, batches)
 
 
-def show_status(shape: dict[str, Any]) -> None:
-    result = shape["result"]
-    badge = STATUS_BADGES[shape["status"]]
-    progress = shape["progress"]
-    badge = describe_status(badge, result["errorRows"] if result else progress.get("errorRows", 0))
-    out.print(f"{shape['filename']} (version {shape['version']}): {badge}", markup=False)
-    if progress["batchesTotal"]:
-        out.print(f"  {progress['batchesDone']} / {progress['batchesTotal']} batches, {progress['rowsDone']} rows")
+def show_status(status: DocumentStatus) -> None:
+    result, progress = status.result, status.progress
+    badge = describe_status(STATUS_BADGES[status.status], result.error_rows if result else progress.error_rows)
+    out.print(f"{status.filename} (version {status.version}): {badge}", markup=False)
+    if progress.batches_total:
+        out.print(f"  {progress.batches_done} / {progress.batches_total} batches, {progress.rows_done} rows")
     if result:
-        out.print(
-            f"  {result['totalRows']} rows: {result['processedRows'] - result['unchangedRows']} kept, "
-            f"{result['unchangedRows']} unchanged, {result['duplicateRows']} duplicate, {result['errorRows']} error · "
-            f"{result['vectorsCreated']} vectors created, {result['vectorsDeleted']} deleted · "
-            f"{result['embeddedInputs']} texts embedded · {result['processingTimeMs'] / 1000:.1f} s"
-        )
-        for error in result["errors"][:10]:
-            out.print(f"  ! {error['sheet']}, row {error['rowNumber']}: {error['message']}", markup=False)
-        if result["errorRows"]:
-            out.print(f"  → rowline errors {shape['documentId']} writes them into a copy of the sheet", markup=False)
-    if waits_for := progress.get("waitsFor"):
-        out.print(f"  {waits_for}", markup=False)
-    if shape["error"]:
-        out.print(f"  {shape['error']['message']}", markup=False)
-    if live := shape.get("liveVersion"):
-        out.print(f"  Searches show version {live}.", markup=False)
+        show_result(status.document_id, result)
+    if progress.waits_for:
+        out.print(f"  {progress.waits_for}", markup=False)
+    if status.error:
+        out.print(f"  {status.error.message}", markup=False)
+    if status.live_version:
+        out.print(f"  Searches show version {status.live_version}.", markup=False)
+
+
+def show_result(document_id: str, result: Result) -> None:
+    out.print(
+        f"  {result.total_rows} rows: {result.processed_rows - result.unchanged_rows} kept, "
+        f"{result.unchanged_rows} unchanged, {result.duplicate_rows} duplicate, {result.error_rows} error · "
+        f"{result.vectors_created} vectors created, {result.vectors_deleted} deleted · "
+        f"{result.embedded_inputs} texts embedded · {result.processing_time_ms / 1000:.1f} s"
+    )
+    for error in result.errors[:10]:
+        out.print(f"  ! {error.sheet}, row {error.row_number}: {error.message}", markup=False)
+    if result.error_rows:
+        out.print(f"  → rowline errors {document_id} writes them into a copy of the sheet", markup=False)
 
 
 def list_documents(
     org: Annotated[str | None, typer.Option("--org", help="Only this organization's.")] = None, as_json: Json = False
 ) -> None:
-    """All documents with their newest version."""
-    with opened() as services:
-        versions = services.ledger.documents.list_all(org, MOST + 1)
-    if len(versions) > MOST:
-        console.print(f"Only the newest {MOST} are listed; there are more", markup=False)
-        versions = versions[:MOST]
+    """List documents with their newest version."""
+    with use_services() as services:
+        versions = services.ledger.documents.list_all(org, MAX_LISTED + 1)
+    if len(versions) > MAX_LISTED:
+        console.print(f"Only the newest {MAX_LISTED} are listed; there are more", markup=False)
+        versions = versions[:MAX_LISTED]
     if as_json:
-        print_json({"documents": [document_json(version) for version in versions]})
+        print_json({"documents": [Document.from_version(version).to_json() for version in versions]})
         return
     for v in versions:
         badge = describe_status(STATUS_BADGES[v.status].split(" (")[0], error_rows(v)) if not v.removed else REMOVED
@@ -219,10 +227,10 @@ def retry(
     document: Annotated[str, typer.Argument(metavar="DOC", help="A document whose newest version failed.")],
     as_json: Json = False,
 ) -> None:
-    """Try a failed document again; finished batches are not paid for twice."""
-    with opened() as services:
+    """Retry a failed document; finished batches are not paid for twice."""
+    with use_services() as services:
         version = services.ledger.documents.retry(document)
     if as_json:
-        print_json(upload_json(version))
+        print_json(Upload.from_version(version).to_json())
     else:
         out.print(f"{version.document_id} is {version.status} again", markup=False)

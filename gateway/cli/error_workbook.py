@@ -1,4 +1,4 @@
-"""errors: a document's sheets back, with what is wrong in each row."""
+"""errors: a document's sheets, with the error of each row."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ import typer
 from domain.documents.statuses import count_noun
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import InvalidRequest
-from gateway.cli.output import Json, console, opened, out, print_json
+from gateway.cli.output import Json, console, out, print_json, use_services
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 
@@ -26,48 +26,48 @@ def errors(
         Path | None, typer.Option("--out", metavar="FILE.xlsx", help="Unset: `<filename> errors.xlsx` here.")
     ] = None,
     version: Annotated[int | None, typer.Option(metavar="N", help="Unset: the newest version.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file where it is there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: Json = False,
 ) -> None:
-    """The sheets of a document as a workbook, with a column that says what is wrong in a row."""
-    with opened() as services:
+    """Write the sheets of a document as a workbook, with a column that names the error of each row."""
+    with use_services() as services:
         documents = services.ledger.documents
         chosen = documents.latest(document) if version is None else documents.get(document, version)
         target = file or Path(f"{PurePath(chosen.filename).stem} errors.xlsx")
         with console.status(f"Reading {chosen.filename} again…"):
-            wrong = written(services, chosen, target, force)
+            count = write_workbook(services, chosen, target, force)
     if as_json:
-        told = {"documentId": document, "version": chosen.version, "errorRows": wrong}
-        print_json({**told, "file": str(target) if wrong else None})
-    elif wrong:
-        out.print(f"{target}: {count_noun(wrong, 'error row')} marked; correct and upload the file with", markup=False)
-        out.print(f"  rowline upload {quote(str(target))} {same_way(chosen)}", markup=False)
+        written = str(target) if count else None
+        print_json({"documentId": document, "version": chosen.version, "errorRows": count, "file": written})
+    elif count:
+        out.print(f"{target}: {count_noun(count, 'error row')} marked; correct and upload the file with", markup=False)
+        out.print(f"  rowline upload {quote(str(target))} {upload_options(chosen)}", markup=False)
     else:
         out.print(
             f"No row of {chosen.filename} (version {chosen.version}) has an error; nothing to write", markup=False
         )
 
 
-def same_way(version: Version) -> str:
-    """Options that make the next version of the document as this one was made."""
+def upload_options(version: Version) -> str:
+    """Options of `rowline upload` that make the next version of the document in the same way."""
     template = f" --template {quote(version.template.name)}" if version.template != WorkbookTemplate() else ""
     mode = f" --mode {version.mode}" if version.mode != "company_wide" else ""
     return f"--org {version.organization_id} --document {version.document_id}{template}{mode}"
 
 
-def written(services: Services, version: Version, target: Path, force: bool) -> int:
-    """The workbook, whole or not at all; how many rows are wrong.
+def write_workbook(services: Services, version: Version, target: Path, force: bool) -> int:
+    """Write the workbook, whole or not at all; returns the number of rows with an error, 0 if nothing was written.
 
-    Raises InvalidRequest where it cannot be put there.
+    Raises InvalidRequest if the target exists or cannot be written.
     """
     if target.exists() and not force:
-        raise InvalidRequest(f"{target} is there already; --force replaces it, --out names another file")
+        raise InvalidRequest(f"{target} exists already; --force replaces it, --out names another file")
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rowline-") as folder:
-            made = Path(folder) / "errors.xlsx"
-            wrong = services.error_workbooks.write(version, made)
-            if wrong:
-                os.replace(made, target)
+            workbook = Path(folder) / "errors.xlsx"
+            count = services.error_workbooks.write(version, workbook)
+            if count:
+                os.replace(workbook, target)
     except OSError as error:
         raise InvalidRequest(f"{target} cannot be written: {error.strerror}") from error
-    return wrong
+    return count

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 def gateway(
     fd: Annotated[
-        int | None, typer.Option("--fd", help="A listening socket that is open already, as systemd hands it over (3).")
+        int | None, typer.Option("--fd", help="A listening socket that is already open, as systemd passes it (3).")
     ] = None,
 ) -> None:
     """Serve the event API, documents and pages over HTTP. SIGHUP replaces its workers without a gap."""

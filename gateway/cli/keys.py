@@ -1,4 +1,4 @@
-"""keys: made, listed, rotated, revoked."""
+"""keys: create, list, rotate, revoke."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -9,12 +9,13 @@ from rich.table import Table
 from domain.access.api_keys import NewKey, checked_rights, mint_key
 from domain.documents.identifiers import checked_name
 from domain.errors import NotFound
-from gateway.cli.output import Json, Org, console, opened, out, print_json
+from gateway.cli.output import Json, Org, console, out, print_json, use_services
+from gateway.schemas import keys as schemas
 from resources.ledger.access.api_keys import GRACE, Key
 
 app_of_keys = typer.Typer(name="keys", help="Keys of organizations for the gateway.", no_args_is_help=True)
 KeyId = Annotated[str, typer.Argument(help="The key's id, as `rowline keys list` names it.")]
-OfOrg = Annotated[str | None, typer.Option("--org", help="Only where the key is this organization's.")]
+OfOrg = Annotated[str | None, typer.Option("--org", help="Only if the key is this organization's.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,21 +25,21 @@ def register(app: typer.Typer) -> None:
 @app_of_keys.command()
 def create(
     org: Org,
-    role: Annotated[list[str], typer.Option("--role", help="events, upload, search or admin; may be given again.")],
+    role: Annotated[list[str], typer.Option("--role", help="events, upload, search or admin; may be repeated.")],
     label: Annotated[str, typer.Option(help="What the key is for.")] = "",
     employee: Annotated[str | None, typer.Option(help="Search only what this employee may see.")] = None,
     expires: Annotated[int | None, typer.Option(min=1, max=3650, help="Days after which the key ends.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a key; it is shown once."""
+    """Create a key; it is shown once."""
     roles = checked_rights(role, employee)
     organization = checked_name("Organization", org)
-    with opened() as services:
+    with use_services() as services:
         if not services.ledger.api_keys.is_known(organization):
-            console.print(f"Nothing is stored for {organization} yet: this key begins it", markup=False)
+            console.print(f"Nothing is stored for {organization} yet: this key is its first entry", markup=False)
         new = mint_key(services.settings.environment)
-        lasts = timedelta(days=expires) if expires else None
-        key = services.ledger.api_keys.put(new, organization, label, roles, employee, lasts)
+        lifetime = timedelta(days=expires) if expires else None
+        key = services.ledger.api_keys.put(new, organization, label, roles, employee, lifetime)
     _show(new, key, as_json)
 
 
@@ -46,17 +47,19 @@ def create(
 def list_keys(
     org: Annotated[str | None, typer.Option("--org", help="Only this organization's.")] = None, as_json: Json = False
 ) -> None:
-    """Keys, those that are over too; never the keys themselves."""
-    with opened() as services:
+    """List keys, ended ones too; never their secrets."""
+    with use_services() as services:
         if org is not None and not services.ledger.api_keys.is_known(org):
-            raise NotFound(f"There is nothing of organization {org} here; look how it is spelt")
+            raise NotFound(f"Nothing is stored for organization {org}; check how it is spelt")
         keys = services.ledger.api_keys.list_all(org)
     if as_json:
-        print_json({"keys": [key.as_json() for key in keys]})
+        print_json({"keys": [schemas.Key.from_key(key).to_json() for key in keys]})
         return
     table = Table("key", "organization", "roles", "employee", "label", "state", "created", "last used", "ends")
     for key in keys:
-        moments = [at and f"{at:%Y-%m-%d %H:%M}" for at in (key.created_at, key.last_used_at, key.expires_at)]
+        moments = [
+            moment and f"{moment:%Y-%m-%d %H:%M}" for moment in (key.created_at, key.last_used_at, key.expires_at)
+        ]
         texts = [key.key_id, key.organization_id, ", ".join(key.roles), key.employee_id, key.label, key.state, *moments]
         table.add_row(*(text or "–" for text in texts))
     out.print(table)
@@ -66,35 +69,35 @@ def list_keys(
 def rotate(
     key: KeyId,
     org: OfOrg = None,
-    grace: Annotated[float, typer.Option(min=0, max=24 * 90, help="Hours that the old key goes on for; 0: none.")] = (
-        GRACE / timedelta(hours=1)
-    ),
+    grace: Annotated[
+        float, typer.Option(min=0, max=24 * 90, help="Hours for which the old key is still accepted; 0: none.")
+    ] = (GRACE / timedelta(hours=1)),
     as_json: Json = False,
 ) -> None:
-    """Make a new key with the rights of an old one, which goes on for a while."""
-    with opened() as services:
+    """Replace a key by a new one with its rights; the old one is accepted for a while."""
+    with use_services() as services:
         new = mint_key(services.settings.environment)
-        made = services.ledger.api_keys.rotate(key, new, timedelta(hours=grace), org)
+        rotated = services.ledger.api_keys.rotate(key, new, timedelta(hours=grace), org)
     if not as_json:
         console.print(f"{key} ends {f'in {grace:g} hours' if grace else 'now'}", markup=False)
-    _show(new, made, as_json)
+    _show(new, rotated, as_json)
 
 
 @app_of_keys.command()
 def revoke(key: KeyId, org: OfOrg = None, as_json: Json = False) -> None:
     """End a key at once, and whoever is signed in with it."""
-    with opened() as services:
-        ended = services.ledger.api_keys.revoke(key, org)
+    with use_services() as services:
+        revoked = services.ledger.api_keys.revoke(key, org)
     if as_json:
-        print_json(ended.as_json())
+        print_json(schemas.Key.from_key(revoked).to_json())
     else:
-        out.print(f"{ended.key_id} of {ended.organization_id} is revoked", markup=False)
+        out.print(f"{revoked.key_id} of {revoked.organization_id} is revoked", markup=False)
 
 
 def _show(new: NewKey, key: Key, as_json: bool) -> None:
-    """The one moment in which a key can be seen."""
+    """The only time that a key is shown."""
     if as_json:
-        print_json({**key.as_json(), "key": new.text})
+        print_json(schemas.CreatedKey.from_new(new, key).to_json())
     else:
         out.print(new.text, markup=False)
-        console.print("Keep it now: it is not shown again.", markup=False)
+        console.print("Store it now: it is not shown again.", markup=False)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -24,7 +24,7 @@ from gateway.cli import (
     search,
     versions,
 )
-from gateway.cli.output import console, error_json, print_json
+from gateway.cli.output import console, error_json, out, print_json
 
 USAGE_ERROR = typer.BadParameter.__base__  # UsageError of Click, which Typer contains without exporting it
 
@@ -49,6 +49,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
+
+        out.print(f"rowline {version('rowline')}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Typer shows the help of `app`."""
+
+
 documents.register(app)
 error_workbook.register(app)
 process.register(app)

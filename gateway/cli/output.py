@@ -1,4 +1,4 @@
-"""What the commands share: the console on stderr, JSON on stdout, the services."""
+"""Shared by the commands: the console on stderr, JSON on stdout, the services."""
 
 import json
 import sys
@@ -29,8 +29,8 @@ def error_json(error: RowlineError) -> dict[str, str]:
 
 
 @contextmanager
-def opened() -> Iterator[Services]:
-    """The services of the settings, closed at the end of the command."""
+def use_services() -> Iterator[Services]:
+    """The services that the settings choose, closed at the end of the command."""
     services = open_services()
     try:
         yield services

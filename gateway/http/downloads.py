@@ -1,4 +1,4 @@
-"""Files on their way out: streamed, never shown by a browser as a page of ours."""
+"""File downloads: streamed, and never displayed by a browser as a page of the gateway."""
 
 import re
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ def attachment(filename: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
-def sent(file: BinaryIO, filename: str) -> StreamingResponse:
-    """The rest of an open file, which is closed at its end."""
-    at = file.tell()
-    size = file.seek(0, 2) - at
-    file.seek(at)
+def file_response(file: BinaryIO, filename: str) -> StreamingResponse:
+    """A download of an open file from its position; the file is closed at the end."""
+    start = file.tell()
+    size = file.seek(0, 2) - start
+    file.seek(start)
     return StreamingResponse(
         _chunks(file),
         media_type="application/octet-stream",

@@ -1,4 +1,4 @@
-"""Methods that no route says itself: HEAD is GET without its body, OPTIONS and a refusal name what there is."""
+"""Methods that no route declares: HEAD is GET without its body; OPTIONS and a 405 name the methods of a path."""
 
 from http import HTTPMethod
 
@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ASKED = (HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH, HTTPMethod.DELETE)
+METHODS = (HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH, HTTPMethod.DELETE)
 
 
 class HeadRequests:
-    """Answers HEAD as GET is answered, with the body left away."""
+    """Answers HEAD as GET, without the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -26,12 +26,12 @@ class HeadRequests:
         await self._app({**scope, "method": HTTPMethod.GET.value}, receive, without_body)
 
 
-def allowed(request: Request) -> list[str]:
-    """The methods that some route takes at the request's address."""
+def allowed_methods(request: Request) -> list[str]:
+    """The methods of all routes at the request's path."""
 
-    def taken(method: str) -> bool:
+    def matches(method: str) -> bool:
         scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
-    found = [method.value for method in ASKED if taken(method)]
-    return sorted({*found, HTTPMethod.HEAD.value} if HTTPMethod.GET.value in found else found)
+    methods = [method.value for method in METHODS if matches(method)]
+    return sorted({*methods, HTTPMethod.HEAD.value} if HTTPMethod.GET.value in methods else methods)

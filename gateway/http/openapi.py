@@ -1,4 +1,4 @@
-"""The description of the HTTP API: what FastAPI knows from the types, and our own refusals in place of its."""
+"""The OpenAPI description: FastAPI's, with problem documents in place of FastAPI's validation errors."""
 
 import threading
 from http import HTTPStatus
@@ -9,25 +9,25 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
-from gateway.http.problems import Problem, WrongField, told_as
+from gateway.http.problems import Problem, WrongField, problem_responses
 
 THEIRS = ("HTTPValidationError", "ValidationError")
 
 
 def operation_id(route: APIRoute) -> str:
-    """Functions are named once in the whole app: clients are made from these names."""
+    """The route function's name, unique in the app: generated clients use it."""
     return to_camel(route.name)
 
 
 def describe(app: FastAPI) -> None:
-    """Serve the description with our refusals: every route may answer them, and none says so itself."""
+    """Serve the description with the problem documents that every route may answer with."""
 
-    making = threading.Lock()  # the first requests come together: once is enough, and pydantic's filters are global
+    building = threading.Lock()  # first requests come together: pydantic's warning filters are global
 
     def described() -> dict[str, Any]:
-        with making:
+        with building:
             if app.openapi_schema is None:
-                app.openapi_schema = finished(
+                app.openapi_schema = with_refusals(
                     get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
                 )
             return app.openapi_schema
@@ -35,8 +35,8 @@ def describe(app: FastAPI) -> None:
     app.openapi = described  # type: ignore[method-assign]
 
 
-def finished(schema: dict[str, Any]) -> dict[str, Any]:
-    """With problem documents for what any route may refuse: no key, a wrong role, wrong fields, too much at once."""
+def with_refusals(schema: dict[str, Any]) -> dict[str, Any]:
+    """Add the errors of all routes: no key, a wrong role, wrong fields, too many requests."""
     for operations in schema.get("paths", {}).values():
         for operation in operations.values():
             refusals = _refusals(operation)
@@ -52,18 +52,18 @@ def finished(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusals(operation: dict[str, Any]) -> dict[str, Any]:
-    """None for a route that says itself how it refuses what is wrong: the event API has other shapes."""
+    """None for routes without a key in the header: the event API declares errors of its own."""
     if not operation.get("security"):
         return {}
     statuses = [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE]
     if "application/json" in operation.get("requestBody", {}).get("content", {}):
         statuses.append(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    return {str(int(status)): told for status, told in told_as(*statuses, 429).items()}
+    return {str(int(status)): response for status, response in problem_responses(*statuses, 429).items()}
 
 
 def _without_theirs(responses: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI's own answer to wrong fields, which `problems` replaces."""
+    """The responses, with a problem document in place of FastAPI's validation error."""
     ours = dict(responses)
     if "HTTPValidationError" in str(ours.get("422", "")):
-        ours["422"] = told_as(422)[422]
+        ours["422"] = problem_responses(422)[422]
     return ours

@@ -1,4 +1,4 @@
-"""Pages of a list: a cursor says where the next one begins; what comes in meanwhile moves nothing."""
+"""Pages of a list: a cursor names where the next page begins, so new items move no page."""
 
 import base64
 import binascii
@@ -9,14 +9,14 @@ from fastapi import Query
 
 from gateway.http.problems import wrong_field
 
-MOST = 200
-Limit = Annotated[int, Query(ge=1, le=MOST, description="Most items of a page.")]
+MAX_PAGE = 200
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="The number of items at most.")]
 
 
 class Cursors:
-    """The cursors of one list: opaque to apps, and refused by any other list.
+    """The cursors of one list: opaque to apps, and rejected by every other list.
 
-    An instance is a dependency: the position that the request's cursor names, None at the beginning.
+    An instance is a dependency: the position in the request's cursor, None for the first page.
     """
 
     def __init__(self, name: str, position: str) -> None:
@@ -28,7 +28,7 @@ class Cursors:
 
     def __call__(
         self,
-        cursor: Annotated[str | None, Query(max_length=500, description="`nextCursor` of the page before.")] = None,
+        cursor: Annotated[str | None, Query(max_length=500, description="`nextCursor` of the previous page.")] = None,
     ) -> str | None:
         if cursor is None:
             return None
@@ -37,5 +37,5 @@ class Cursors:
         except (binascii.Error, UnicodeError, ValueError):
             name = position = ""
         if name != self._name or not self._position.fullmatch(position) or self.of(position) != cursor:
-            raise wrong_field("query.cursor", f"is no cursor of this list; take nextCursor of a page of {self._name}")
+            raise wrong_field("query.cursor", f"is no cursor of this list; use nextCursor of a page of {self._name}")
         return position

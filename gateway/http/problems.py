@@ -24,10 +24,10 @@ from domain.errors import (
     UnreadableFile,
 )
 from domain.validation_messages import name_of_field, reason_of_field
-from gateway.http.methods import allowed
+from gateway.http.methods import allowed_methods
 from gateway.http.refusals import Refusal
 
-# the first that fits
+# the first match counts
 STATUSES: Sequence[tuple[type[RowlineError], HTTPStatus]] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
@@ -54,12 +54,12 @@ CODES: Mapping[int, ErrorCode] = {
     HTTPStatus.INTERNAL_SERVER_ERROR: ErrorCode.INTERNAL_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.OVERLOADED,
 }
-TRY_AGAIN_SECONDS = 2
-TO_STRANGERS = "What Rowline needs for this is away or set wrongly; try again, or ask those who run it to see the log"
+RETRY_AFTER_SECONDS = 2
+PUBLIC_DETAIL = "A service that Rowline needs is away or set wrongly; try again, or ask the operator to read the log"
 log = logging.getLogger("rowline.gateway.http")
 HEADERS = {
-    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(TRY_AGAIN_SECONDS)},
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"Connection": "close"},  # what is still to come is not read
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"Connection": "close"},  # the rest of the body is not read
 }
 MEDIA_TYPE = "application/problem+json"
 
@@ -72,7 +72,7 @@ class WrongField(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it: `detail` is one sentence for a person, `errors` names the wrong fields.
+    """An error, as RFC 9457 defines it: `detail` is one sentence for a person, `errors` names the wrong fields.
 
     `code` never changes, so programs branch on it; `type` is the address of its description.
     """
@@ -86,20 +86,20 @@ class Problem(BaseModel):
 
 
 def status_of(failure: RowlineError) -> HTTPStatus:
-    """What a failure is in HTTP; one that is neither the caller's nor passing is ours."""
+    """The HTTP status of an error; 500 if it is neither the caller's fault nor temporary."""
     return next((status for kind, status in STATUSES if isinstance(failure, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def wrong_field(field: str, reason: str) -> RequestValidationError:
-    """To raise where a value is wrong in a way that its type does not say."""
+    """To raise if a value is wrong in a way that its type does not express."""
     return RequestValidationError([{"loc": tuple(field.split(".")), "msg": reason, "type": "value_error"}])
 
 
 Responses = dict[int | str, dict[str, Any]]
 
 
-def told_as(*statuses: int, beside: Mapping[int | str, dict[str, Any]] = MappingProxyType({})) -> Responses:
-    """For `responses=` of a route: refusals of these statuses, each a problem document, beside other answers."""
+def problem_responses(*statuses: int, beside: Mapping[int | str, dict[str, Any]] = MappingProxyType({})) -> Responses:
+    """For `responses=` of a route: problem documents with these statuses, and the responses in `beside`."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refusals: Responses = {
         status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses
@@ -132,9 +132,9 @@ def problem_body(status: int, detail: str, code: ErrorCode) -> dict[str, Any]:
     }
 
 
-def unexpected(request: Request, request_id: str) -> JSONResponse:
-    """What nobody has thought of: no detail leaves, but the id under which the log has it. `error` is for the SDKs."""
-    detail = f"Something went wrong here, not with your request; our log tells it under the request id {request_id}"
+def unexpected_error(request: Request, request_id: str) -> JSONResponse:
+    """The answer to an unforeseen exception: only the request id, which leads to the log. `error` is for the SDKs."""
+    detail = f"Something went wrong here, not with your request; the log has it under the request id {request_id}"
     if request.url.path.startswith(("/e/", "/v1/")):
         return JSONResponse({"status": 500, "error": detail, "requestId": request_id}, 500)
     body = problem_body(HTTPStatus.INTERNAL_SERVER_ERROR, detail, ErrorCode.INTERNAL_ERROR)
@@ -148,11 +148,14 @@ def register(app: FastAPI) -> None:
 
 
 def reason_of(request: Request, failure: RowlineError) -> str:
-    """What a caller is told. What is ours to mend stands in the log; a stranger learns no names of servers or users."""
+    """The detail of an error.
+
+    Server faults are logged, and only callers with a key read which server or user it was.
+    """
     if status_of(failure) < HTTPStatus.INTERNAL_SERVER_ERROR:
         return str(failure)
     log.warning("a request failed: %s", failure)
-    return str(failure) if getattr(request.state, "caller", None) else TO_STRANGERS
+    return str(failure) if getattr(request.state, "caller", None) else PUBLIC_DETAIL
 
 
 def _failure(request: Request, error: Exception) -> JSONResponse:
@@ -173,18 +176,20 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _other_method(request: Request) -> Response:
-    """Names the methods of all routes at this address, as a question (OPTIONS) or a refusal wants them."""
-    there = {"Allow": ", ".join(allowed(request))}
+    """Names the methods of all routes at this address: the answer to OPTIONS and to a wrong method."""
+    allow = {"Allow": ", ".join(allowed_methods(request))}
     if request.method == HTTPMethod.OPTIONS:
-        return Response(status_code=HTTPStatus.NO_CONTENT, headers=there)
-    return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not for this address: {there['Allow']}", there)
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=allow)
+    return problem(
+        HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not allowed at this address; use {allow['Allow']}", allow
+    )
 
 
 def _wrong_request(_: Request, error: Exception) -> JSONResponse:
-    """Input values may be secrets: only the place and the reason are told."""
+    """Names the field and the reason, never the value: it may be a secret."""
     assert isinstance(error, RequestValidationError)
-    if isinstance(error.body, bytes):  # FastAPI leaves a body of another type as it came
+    if isinstance(error.body, bytes):  # FastAPI leaves a body of another type unparsed
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body as JSON, with Content-Type: application/json")
     errors = [{"field": name_of_field(wrong), "reason": reason_of_field(wrong)} for wrong in error.errors()]
-    told = "; ".join(f"{wrong['field']}: {wrong['reason']}" for wrong in errors)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is wrong: {told}", errors=errors)
+    reasons = "; ".join(f"{wrong['field']}: {wrong['reason']}" for wrong in errors)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is wrong: {reasons}", errors=errors)

@@ -1,4 +1,4 @@
-"""Whether what the gateway needs is there: each part asked at the same time, within its own limit, not too often."""
+"""Readiness of the services that the gateway needs: checked concurrently, with a timeout, at most once a second."""
 
 import threading
 import time
@@ -11,15 +11,15 @@ from uuid import UUID
 from domain.errors import ErrorCode, RowlineError, TransientError
 from operations.services import Services
 
-FRESH_SECONDS = 1.0
-PART_SECONDS = 3.0
-NOBODYS = "rowline-health"
-SILENCE_SECONDS = 120.0  # a daemon is heard every 30 s
+MAX_AGE_SECONDS = 1.0
+TIMEOUT_SECONDS = 3.0
+NONEXISTENT = "rowline-health"
+HEARTBEAT_TIMEOUT_SECONDS = 120.0  # the daemon sends a heartbeat every 30 s
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a part is: the reason where it is down, a sentence without secrets."""
+    """Whether a part is up; `reason` is a sentence without secrets if it is down."""
 
     part: str
     up: bool
@@ -27,7 +27,7 @@ class State:
 
 
 def check_database(services: Services) -> None:
-    """It answers, and its schema is what this code expects."""
+    """The database answers, and its schema is the one that this code expects."""
     from resources.database.schema import branches_of, schema_is_current
     from resources.database.urls import database_url
 
@@ -38,22 +38,22 @@ def check_database(services: Services) -> None:
 
 
 def check_vectors(services: Services) -> None:
-    """A read of a vector that nobody has is answered."""
-    services.vectors.missing(NOBODYS, NOBODYS, [str(UUID(int=0))])
+    """The vector store answers a read of a vector that does not exist."""
+    services.vectors.missing(NONEXISTENT, NONEXISTENT, [str(UUID(int=0))])
 
 
 def check_objects(services: Services) -> None:
-    """A list of objects that nobody has is answered."""
-    next(services.objects.keys(f"{NOBODYS}/"), None)
+    """The object store lists a folder that does not exist."""
+    next(services.objects.keys(f"{NONEXISTENT}/"), None)
 
 
 def check_daemon(services: Services) -> None:
-    """Dagster's daemon was heard of late: without it uploads and events are kept, and wait."""
+    """Dagster's daemon has sent a heartbeat lately; without the daemon, uploads and events wait."""
     seconds = services.ledger.counters.heartbeat_seconds()
     if seconds is None:
         raise TransientError("Dagster's daemon has never run over this database; start it: `rowline dev`")
-    if seconds > SILENCE_SECONDS:
-        raise TransientError(f"Dagster's daemon was last heard {seconds:.0f} s ago; start it again")
+    if seconds > HEARTBEAT_TIMEOUT_SECONDS:
+        raise TransientError(f"Dagster's daemon sent its last heartbeat {seconds:.0f} s ago; restart it")
 
 
 Check = Callable[[Services], None]
@@ -67,34 +67,34 @@ CHECKS: dict[str, Check] = {
 
 @dataclass
 class Readiness:
-    """Asks the parts; an answer is good for a second, and a part that hangs is not asked by a second thread."""
+    """Checks the parts; a result is valid for a second, and a check that hangs gets no second thread."""
 
     services: Services
     checks: dict[str, Check] = field(default_factory=lambda: dict(CHECKS))
-    seconds: float = PART_SECONDS
+    seconds: float = TIMEOUT_SECONDS
     clock: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _asked: dict[str, tuple[float, Future[None]]] = field(default_factory=dict)
+    _pending: dict[str, tuple[float, Future[None]]] = field(default_factory=dict)
 
     def states(self, parts: Sequence[str]) -> list[State]:
-        """How these parts are, in the time that the slowest takes, and not longer than the limit."""
-        asked = {part: self._ask(part) for part in parts}
+        """The state of these parts, in the time that the slowest takes, and not later than the timeout."""
+        checks = {part: self._start(part) for part in parts}
         deadline = self.clock() + self.seconds
-        return [self._state(part, answer, deadline) for part, answer in asked.items()]
+        return [self._state(part, answer, deadline) for part, answer in checks.items()]
 
-    def _ask(self, part: str) -> Future[None]:
+    def _start(self, part: str) -> Future[None]:
         with self._lock:
-            at, answer = self._asked.get(part, (0.0, None))
-            if answer is None or (answer.done() and self.clock() - at > FRESH_SECONDS):
+            started, answer = self._pending.get(part, (0.0, None))
+            if answer is None or (answer.done() and self.clock() - started > MAX_AGE_SECONDS):
                 answer = Future()
-                self._asked[part] = (self.clock(), answer)
-                threading.Thread(target=self._look, args=(part, answer), daemon=True).start()
+                self._pending[part] = (self.clock(), answer)
+                threading.Thread(target=self._check, args=(part, answer), daemon=True).start()
             return answer
 
-    def _look(self, part: str, answer: Future[None]) -> None:
+    def _check(self, part: str, answer: Future[None]) -> None:
         try:
             self.checks[part](self.services)
-        except Exception as error:  # noqa: BLE001 – whatever it is, the part is down; the reason is chosen below
+        except Exception as error:  # noqa: BLE001 – any error means that the part is down; `_state` words it
             answer.set_exception(error)
         else:
             answer.set_result(None)
@@ -106,6 +106,6 @@ class Readiness:
             return State(part, False, f"It did not answer within {self.seconds:g} s")
         except RowlineError as error:
             return State(part, False, str(error))
-        except Exception as error:  # noqa: BLE001 – of a library: its words may hold an address with a password
-            return State(part, False, f"It could not be asked ({type(error).__name__})")
+        except Exception as error:  # noqa: BLE001 – a library's message may contain a URL with a password
+            return State(part, False, f"The check failed ({type(error).__name__})")
         return State(part, True)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import CurrentVersion, DocumentReader, Number
+from gateway.http.auth.document_access import CurrentVersion, DocumentReader, VersionNumber
 from gateway.http.routes.versions import Target, delete_document, roll_back_document
 from gateway.pages.localization import language_of
 from gateway.pages.rendering import page
@@ -22,7 +22,7 @@ def retry(current: CurrentVersion, services: OurServices) -> Response:
 
 @router.get("/d/{documentId}/rollback/{number}")
 def ask_rollback(
-    request: Request, caller: DocumentReader, current: CurrentVersion, number: Number, services: OurServices
+    request: Request, caller: DocumentReader, current: CurrentVersion, number: VersionNumber, services: OurServices
 ) -> Response:
     """Refused at once where it cannot be done."""
     services.ledger.live_versions.check_rollback(current.document_id, number)
@@ -42,10 +42,10 @@ def ask_rollback(
 
 
 @router.post("/d/{documentId}/rollback/{number}")
-def rollback(current: CurrentVersion, number: Number, services: OurServices) -> Response:
+def rollback(current: CurrentVersion, number: VersionNumber, services: OurServices) -> Response:
     """Kept as an event; the card watches what becomes of it."""
-    told = roll_back_document(current, Target(targetVersion=number), services, Response())
-    return RedirectResponse(f"{address_of(current)}?aim={number}&event={told['eventId']}", 303)
+    accepted = roll_back_document(current, Target(targetVersion=number), services, Response())
+    return RedirectResponse(f"{address_of(current)}?aim={number}&event={accepted.event_id}", 303)
 
 
 @router.get("/d/{documentId}/delete")

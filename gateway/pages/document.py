@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from domain.documents.statuses import error_rows
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import MOST_NUMBER, CurrentVersion, DocumentReader
+from gateway.http.auth.document_access import MAX_VERSION, CurrentVersion, DocumentReader
 from gateway.pages.documents import UNFINISHED, template_name, templates_of
 from gateway.pages.links import run_address
 from gateway.pages.localization import Language, language_of
@@ -19,7 +19,7 @@ from resources.ledger.documents.documents import MOST_ERRORS, Version
 
 router = APIRouter(include_in_schema=False)
 ENDED = {"completed", "failed", "cancelled"}
-WhichVersion = Annotated[int | None, Query(ge=1, le=MOST_NUMBER)]
+WhichVersion = Annotated[int | None, Query(ge=1, le=MAX_VERSION)]
 
 
 @router.get("/d/{documentId}")

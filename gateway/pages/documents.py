@@ -13,7 +13,7 @@ from domain.documents.templates import WorkbookTemplate
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.document_access import NO_NUL, DocumentReader
 from gateway.http.routes.documents import documents_cursor
-from gateway.http.routes.uploads import Form, received, taken
+from gateway.http.routes.uploads import Form, receive_form, store_upload
 from gateway.pages.localization import language_of
 from gateway.pages.rendering import page
 from operations.services import Services
@@ -104,9 +104,9 @@ def said_of(request: Request, rows: list[Row]) -> str:
 
 @router.post("/upload")
 def upload(
-    request: Request, form: Annotated[Form, Depends(received)], caller: DocumentReader, services: OurServices
+    request: Request, form: Annotated[Form, Depends(receive_form)], caller: DocumentReader, services: OurServices
 ) -> Response:
     """What upload.js sends to `/documents`, as a plain form; a refusal is a page that says why."""
-    version = taken(services, form, caller.organization_id)
+    version = store_upload(services, form, caller.organization_id)
     request.state.document_id = version.document_id  # for the log
     return RedirectResponse(f"/d/{version.document_id}", 303)

@@ -18,7 +18,7 @@ from gateway.pages.content_negotiation import PageRoute
 from gateway.pages.event_examples import example_of, fields_of, meaning_of
 from gateway.pages.links import run_address
 from gateway.pages.rendering import page, printable
-from gateway.schemas.events import Status, output_of, status_of
+from gateway.schemas.events import Status, run_output, run_status
 from operations.events.intake import ingest_events
 from operations.services import Services
 from resources.ledger.events.events import EventRun, KeptEvent
@@ -57,12 +57,14 @@ class Run:
     @property
     def reason(self) -> str:
         """Why it failed or was cancelled; empty where it was not."""
-        return printable(output_of(self.told, self.status)["message"]) if self.status in ("Failed", "Cancelled") else ""
+        return (
+            printable(run_output(self.told, self.status)["message"]) if self.status in ("Failed", "Cancelled") else ""
+        )
 
     @property
     def output(self) -> str:
         """What it gave, as JSON; empty where it gave nothing."""
-        given = output_of(self.told, self.status) if self.status == "Completed" else None
+        given = run_output(self.told, self.status) if self.status == "Completed" else None
         return as_json(given) if given else ""
 
 
@@ -160,7 +162,7 @@ def log(
 def lines_of(services: Services, caller: Caller, events: Sequence[KeptEvent]) -> list[Line]:
     runs: dict[str, list[Run]] = {}
     for told in services.ledger.events.runs_of(caller.organization_id, [event.event_id for event in events]):
-        run = Run(told, status_of(told), run_address(services.settings, told.dagster_run_id))
+        run = Run(told, run_status(told), run_address(services.settings, told.dagster_run_id))
         runs.setdefault(told.event_id, []).append(run)
     return [Line(event, runs.get(event.event_id, [])) for event in events]
 

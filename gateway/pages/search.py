@@ -9,7 +9,7 @@ from starlette.responses import Response
 from domain.access.api_keys import Caller
 from gateway.http.auth.callers import OurServices, Searcher
 from gateway.http.routes.lineage import get_lineage
-from gateway.http.routes.search import SHORT, Question, found
+from gateway.http.routes.search import MAX_QUERY_LENGTH, Question, find
 from gateway.pages.content_negotiation import PageRoute
 from gateway.pages.highlighting import highlighted
 from gateway.pages.links import run_address
@@ -26,7 +26,7 @@ def search_page(
     request: Request,
     caller: Searcher,
     services: OurServices,
-    q: Annotated[str, Query(max_length=SHORT)] = "",
+    q: Annotated[str, Query(max_length=MAX_QUERY_LENGTH)] = "",
     document_id: Annotated[str, Query(alias="documentId", max_length=255)] = "",
     employee_id: Annotated[str, Query(alias="employeeId", max_length=64)] = "",
 ) -> Response:
@@ -35,7 +35,7 @@ def search_page(
     asked = q.replace("\0", " ").strip()
     if asked:
         question = Question(q=asked, k=HITS, documentId=document_id or None, employeeId=employee_id or None)
-        told = found(services, caller, question)
+        told = find(services, caller, question).to_json()
     hits = [{**hit, "pieces": lines_of(hit["text"], asked)} for hit in told.get("hits", [])]
     return page(
         request,
@@ -73,7 +73,7 @@ def trace_page(
     services: OurServices,
     vector_id: Annotated[UUID, Path(alias="vectorId")],
 ) -> Response:
-    told = get_lineage(vector_id, caller, services)
+    told = get_lineage(vector_id, caller, services).to_json()
     rows = [{**row, "run": run_address(services.settings, row["runId"])} for row in told["rows"]]
     sees_documents = caller.may("upload") and caller.employee_id is None
     return page(request, "trace.html", caller, vector={**told, "rows": rows}, sees_documents=sees_documents)

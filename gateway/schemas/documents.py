@@ -1,55 +1,112 @@
-"""What is told of documents, as OpenAPI describes it: the shapes of domain/documents/{statuses,answers}.py."""
+"""JSON of documents: versions, lists of them, status, batches and result."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, Self, cast
 
-from pydantic import BaseModel, Field
+from pydantic import Field, TypeAdapter
 
 from domain.documents.rows import Mode
-from domain.documents.statuses import Status
+from domain.documents.statuses import Status, VersionOutcome, error_rows
+from gateway.schemas.base import Page, Schema, Timestamp, present
 
 DOCUMENT_ID = "doc_01a1fcd2266c718b810e8b4bee2183a6"
 
 
-class Uploaded(BaseModel):
-    """A version of a document that was taken in."""
+class VersionView(VersionOutcome, Protocol):
+    """What these schemas read of a version."""
 
-    documentId: str = Field(examples=[DOCUMENT_ID])
+    @property
+    def document_id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def waits_for(self) -> str | None: ...
+    @property
+    def live_version(self) -> int | None: ...
+    @property
+    def known(self) -> bool: ...
+
+
+class ListedVersionView(VersionView, Protocol):
+    """What a list of documents reads beside it."""
+
+    @property
+    def organization_id(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def template_json(self) -> Mapping[str, Any]: ...
+    @property
+    def byte_size(self) -> int: ...
+    @property
+    def uploaded_at(self) -> datetime: ...
+
+
+class _VersionFields(Schema):
+    document_id: str = Field(examples=[DOCUMENT_ID])
     version: int = Field(examples=[1])
     filename: str = Field(examples=["premiums_ko.xlsx"])
     status: Status = Field(examples=["pending"])
-    known: bool = Field(False, description="There only where a version held the same bytes already.")
+    known: bool = Field(False, description="Present only if a version had the same bytes already.")
 
 
-class Uploads(BaseModel):
-    """As `rowline upload --json` tells it; one request is one file."""
+class Upload(_VersionFields):
+    """A version that an upload made, or that had the same bytes already (`known`)."""
 
-    documents: list[Uploaded]
+    @classmethod
+    def from_version(cls, version: VersionView) -> Self:
+        return cls(**_identity(version), **present(known=version.known))
 
 
-class Message(BaseModel):
+class Uploads(Schema):
+    """The versions of an upload, as `rowline upload --json` prints them; a request over HTTP has one file."""
+
+    documents: list[Upload]
+
+    @classmethod
+    def from_versions(cls, versions: Iterable[VersionView]) -> Self:
+        return cls(documents=[Upload.from_version(version) for version in versions])
+
+
+class Message(Schema):
     """Why a version failed."""
 
     message: str
 
 
-class Document(Uploaded):
+class Document(_VersionFields):
     """A document by its current version."""
 
-    organizationId: str = Field(examples=["acme"])
-    liveVersion: int | None = Field(examples=[1], description="The version that searches show.")
+    organization_id: str = Field(examples=["acme"])
+    live_version: int | None = Field(examples=[1], description="The version that searches show.")
     mode: Mode
     template: str = Field(examples=["premiums"])
-    byteSize: int
-    uploadedAt: datetime
-    errorRows: int = Field(0, description="There only where rows are wrong.")
-    error: Message | None = Field(None, description="There only where the version failed.")
+    byte_size: int
+    uploaded_at: Timestamp
+    error_rows: int = Field(0, description="Present only if rows have errors.")
+    error: Message | None = Field(None, description="Present only if the version failed.")
 
-
-class Page(BaseModel):
-    """Part of a list; without `nextCursor` it was the last one."""
-
-    nextCursor: str | None
+    @classmethod
+    def from_version(cls, version: ListedVersionView) -> Self:
+        return cls(
+            **_identity(version),
+            organization_id=version.organization_id,
+            live_version=version.live_version,
+            mode=cast(Mode, version.mode),
+            template=version.template_json["name"],
+            byte_size=version.byte_size,
+            uploaded_at=version.uploaded_at,
+            **present(known=version.known, error_rows=error_rows(version), error=_message(version)),
+        )
 
 
 class Documents(Page):
@@ -57,31 +114,39 @@ class Documents(Page):
 
     documents: list[Document]
 
+    @classmethod
+    def from_versions(cls, versions: Iterable[ListedVersionView], next_cursor: str | None) -> Self:
+        return cls(documents=[Document.from_version(version) for version in versions], next_cursor=next_cursor)
 
-class Versions(BaseModel):
-    """All kept versions of a document, newest first."""
+
+class Versions(Schema):
+    """All stored versions of a document, newest first."""
 
     versions: list[Document]
 
+    @classmethod
+    def from_versions(cls, versions: Iterable[ListedVersionView]) -> Self:
+        return cls(versions=[Document.from_version(version) for version in versions])
 
-class RowError(BaseModel):
-    """A wrong row, by the number that a person sees in the sheet."""
+
+class RowError(Schema):
+    """A row with an error, by the number that a person sees in the sheet."""
 
     sheet: str | None = None
-    rowNumber: int
+    row_number: int
     message: str
 
 
-class Batch(BaseModel):
+class Batch(Schema):
     """One unit of progress."""
 
-    batchNumber: int
-    totalBatches: int
-    startRow: int
-    endRow: int
+    batch_number: int
+    total_batches: int
+    start_row: int
+    end_row: int
     status: Status
-    processedRows: int
-    vectorsCreated: int
+    processed_rows: int
+    vectors_created: int
     errors: list[RowError]
 
 
@@ -90,125 +155,86 @@ class Batches(Page):
 
     batches: list[Batch]
 
+    @classmethod
+    def from_records(cls, records: Sequence[Mapping[str, Any]], next_cursor: str | None) -> Self:
+        return cls(batches=BATCH_LIST.validate_python(records), next_cursor=next_cursor)
 
-class Progress(BaseModel):
+
+BATCH_LIST = TypeAdapter(list[Batch])
+
+
+class Progress(Schema):
     """How far a version is."""
 
-    batchesDone: int
-    batchesTotal: int
-    rowsDone: int
-    rowsTotal: int
-    errorRows: int = Field(0, description="There only where rows are wrong.")
-    waitsFor: str | None = Field(None, description="There only while a service is waited for.")
+    batches_done: int
+    batches_total: int
+    rows_done: int
+    rows_total: int
+    error_rows: int = Field(0, description="Present only if rows have errors.")
+    waits_for: str | None = Field(None, description="Present only while the version waits for a service.")
+
+    @classmethod
+    def from_batches(cls, batches: Sequence[Mapping[str, Any]], waits_for: str | None) -> Self:
+        done = [batch for batch in batches if batch["status"] == "completed"]
+        return cls(
+            batches_done=len(done),
+            batches_total=len(batches),
+            rows_done=sum(batch["rows"] for batch in done),
+            rows_total=sum(batch["rows"] for batch in batches),
+            **present(error_rows=sum(batch["errorRows"] for batch in batches), waits_for=waits_for),
+        )
 
 
-class Result(BaseModel):
-    """What came of a version; the first 100 wrong rows are named."""
+class Result(Schema):
+    """The counts of a completed version; `errors` has the first 100 rows with an error."""
 
-    totalRows: int
-    processedRows: int
-    skippedRows: int
-    errorRows: int
-    unchangedRows: int
-    duplicateRows: int
-    vectorsCreated: int
-    vectorsDeleted: int
-    namespacesUpdated: list[str]
-    embeddedInputs: int
+    total_rows: int
+    processed_rows: int
+    skipped_rows: int
+    error_rows: int
+    unchanged_rows: int
+    duplicate_rows: int
+    vectors_created: int
+    vectors_deleted: int
+    namespaces_updated: list[str]
+    embedded_inputs: int
     tokens: int
-    costUsd: float | None
-    processingTimeMs: int
+    cost_usd: float | None
+    processing_time_ms: int
     errors: list[RowError]
 
 
-class DocumentStatus(Uploaded):
-    """Where a version stands."""
+class DocumentStatus(_VersionFields):
+    """State, progress, batches, result and error of a version."""
 
-    liveVersion: int | None = Field(None, description="There only where searches show another version.")
+    live_version: int | None = Field(None, description="Present only if searches show another version.")
     progress: Progress
     batches: list[Batch]
     result: Result | None
     error: Message | None
 
-
-class RollingBack(BaseModel):
-    """A document on its way back."""
-
-    documentId: str
-    targetVersion: int
-    liveVersion: int | None = Field(description="The version that searches show until then.")
-    eventId: str = Field(description="The event document/rollback that it was kept as.")
-
-
-class CleanedUp(BaseModel):
-    """What went, or would go in a dry run."""
-
-    documentId: str
-    dryRun: bool
-    versions: list[int]
-    vectorsDeleted: int
-    namespacesAffected: list[str]
-    embeddingsDeleted: int
-    objectsDeleted: int
-    inboxFilesDeleted: int
-    ordersCancelled: int = Field(description="Orders at OpenAI, with the files it keeps of them.")
+    @classmethod
+    def from_version(cls, version: VersionView, batches: Sequence[Mapping[str, Any]]) -> Self:
+        """`batches` as the ledger lists them; what else they count is left out."""
+        other = version.live_version if version.live_version != version.version else None
+        return cls(
+            **_identity(version),
+            progress=Progress.from_batches(batches, version.waits_for),
+            batches=BATCH_LIST.validate_python(batches),
+            result=Result.model_validate(version.result) if version.result is not None else None,
+            error=_message(version),
+            **present(live_version=other),
+        )
 
 
-class Removing(CleanedUp):
-    """A document on its way out, and what goes with it."""
-
-    eventId: str = Field(description="The event document/cleanup that it was kept as.")
-
-
-class Source(BaseModel):
-    """A live row that a hit comes from."""
-
-    documentId: str
-    version: int
-    filename: str
-    sheet: str
-    rowNumber: int
-    employeeId: str | None
+def _identity(version: VersionView) -> dict[str, Any]:
+    return {
+        "document_id": version.document_id,
+        "version": version.version,
+        "filename": version.filename,
+        "status": version.status,
+    }
 
 
-class Hit(BaseModel):
-    """One vector that is near to the question."""
-
-    score: float
-    text: str
-    vectorId: str
-    namespace: str
-    sources: list[Source]
-
-
-class Hits(BaseModel):
-    """The best hits, best first."""
-
-    hits: list[Hit]
-    notSearched: list[str] = Field(
-        [],
-        description="There only where live documents are out of reach: vectors of another model, or in another store.",
-    )
-
-
-class Row(Source):
-    """A row that points at the vector, of any kept version."""
-
-    live: bool
-    batchNumber: int
-    runId: str
-    outcome: str
-    sourceRow: dict[str, Any]
-
-
-class Lineage(BaseModel):
-    """Everything that a vector came from."""
-
-    vectorId: str
-    namespace: str
-    contentHash: str
-    model: str
-    dimension: int
-    embeddedAt: datetime | None
-    text: str
-    rows: list[Row]
+def _message(version: VersionView) -> Message | None:
+    return Message(message=version.error) if version.error else None

@@ -75,7 +75,8 @@ def resolve_target(
 def build_payload(notification: Notification) -> dict[str, object]:
     """The JSON document that an app receives."""
     return {
-        "noticeId": notification.notice_id,
+        "notificationId": notification.notice_id,
+        "noticeId": notification.notice_id,  # its old name, for one more release
         "organizationId": notification.organization_id,
         "subject": notification.subject,
         "message": notification.message,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.documents.statuses import status_json
+from gateway.schemas.documents import DocumentStatus
 from resources.ledger.documents.documents import Version
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import Watched
@@ -136,7 +136,7 @@ def test_status_stays_small_however_many_rows_are_wrong(rowline: Deployment):
     assert told == version.result["errors"]
     assert [error["rowNumber"] for error in told] == [n + 2 for n in range(300) if n % 3][:100]
     assert sum(batch["errorRows"] for batch in batches) == version.result["errorRows"] == 200
-    assert status_json(version, batches)["progress"]["errorRows"] == 200
+    assert DocumentStatus.from_version(version, batches).progress.error_rows == 200
 
 
 def test_a_completed_version_stays_as_it_is_and_its_file_uploaded_again_knows_the_new_employees(rowline: Deployment):

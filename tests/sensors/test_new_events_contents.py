@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from gateway.http.routes.runs import AsciiJSONResponse, answer, event_json, now
+from gateway.http.routes.runs import AsciiJSONResponse, now
+from gateway.schemas.events import Event, envelope
 from resources.ledger.events import function_runs
 from sensors.events import new_events
 from tests.domain.events.sender import Events
@@ -71,7 +72,7 @@ def test_an_event_that_is_too_deep_is_told_without_its_data(events: Events, leve
     event = deepen(events, events.send("document/process", documentId="x"), levels)
     kept = events.services.ledger.events.event("acme", event)
     assert kept
-    told = json.loads(AsciiJSONResponse(answer([event_json(kept)], now())).body)["data"][0]
+    told = json.loads(AsciiJSONResponse(envelope([Event.from_event(kept)], now())).body)["data"][0]
     assert (told["internal_id"], told["name"]) == (event, "document/process")
     assert told["data"] == {"error": "The event is nested too deeply to be read"}
 

@@ -29,7 +29,10 @@ def test_an_event_puts_its_message_into_the_outbox_once(events: Events):
     assert (notice.organization_id, notice.key) == ("acme", run)
     assert (notice.recipient, notice.subject, notice.message) == ("anna@corp.example", "제목", "안녕하세요")
     ended = events.run(run)
-    assert (ended["state"], json.loads(ended["output"])) == ("completed", {"noticeId": notice.notice_id})
+    assert (ended["state"], json.loads(ended["output"])) == (
+        "completed",
+        {"notificationId": notice.notice_id, "noticeId": notice.notice_id},
+    )
 
 
 def test_a_run_that_was_done_before_it_was_marked_says_nothing_twice(events: Events):

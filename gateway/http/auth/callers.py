@@ -1,4 +1,4 @@
-"""Who asks, by the key or the session that the request shows, and whether the key may do that."""
+"""The caller of a request, by its key or session, and whether the caller has the role."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -11,77 +11,77 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from domain.access.api_keys import Caller, Role, environment_of
 from domain.errors import ErrorCode
 from gateway.http.auth.cookies import session_token
-from gateway.http.auth.rate_limits import limits_of
+from gateway.http.auth.rate_limits import get_limits
 from gateway.http.refusals import Refusal
 from operations.services import Services
 from settings.values import is_loopback
 
-SAFE = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
-SHOW_A_KEY = "Show a known key, as `Authorization: Bearer rl_…`; `rowline keys create` makes one"
+KEY_REQUIRED = "Show a known key, as `Authorization: Bearer rl_…`; `rowline keys create` makes one"
 
 
-def services_of(request: Request) -> Services:
+def get_services(request: Request) -> Services:
     services = request.app.state.services
     assert isinstance(services, Services)
     return services
 
 
-OurServices = Annotated[Services, Depends(services_of)]
+OurServices = Annotated[Services, Depends(get_services)]
 
 
-SHOWN = HTTPBearer(auto_error=False, scheme_name="key", description="A key of the organization, `rl_…`.")
+BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A key of the organization, `rl_…`.")
 
 
-def caller_of(
+def authenticate(
     request: Request,
     services: OurServices,
-    __: Annotated[HTTPAuthorizationCredentials | None, Security(SHOWN)] = None,  # so that OpenAPI says it
+    __: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,  # so that OpenAPI says it
 ) -> Caller:
-    """The caller of `Authorization: Bearer <key>`, else of the browser's session. Answers 401 where neither is good."""
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and shown:
-        caller = holder_of(request, services, shown.strip())
+    """The caller of `Authorization: Bearer <key>`, else of the browser's session. Answers 401 if neither is valid."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
+        caller = authenticate_key(request, services, credentials.strip())
     else:
-        found = visitor_of(request, services)
-        if found is None:
-            raise unauthorized(SHOW_A_KEY)
+        visitor = find_visitor(request, services)
+        if visitor is None:
+            raise unauthorized(KEY_REQUIRED)
         check_same_origin(request)
-        caller = found
+        caller = visitor
     request.state.caller = caller  # for the log
-    limits_of(request).count_request(request, caller)
+    get_limits(request).count_request(request, caller)
     return caller
 
 
-def holder_of(request: Request, services: Services, text: str) -> Caller:
-    """Who holds this key. Answers 401 with the reason, and 429 to an address that has shown too many wrong ones."""
+def authenticate_key(request: Request, services: Services, text: str) -> Caller:
+    """The holder of this key. Answers 401 with the reason, and 429 to an address that sent too many wrong keys."""
     key = services.ledger.api_keys.find(text)
     environment = services.settings.environment
     if key is None:
-        limits_of(request).count_wrong_key(request)
-        raise unauthorized(SHOW_A_KEY)
+        get_limits(request).count_wrong_key(request)
+        raise unauthorized(KEY_REQUIRED)
     if not key.is_active:
         raise unauthorized(f"Key {key.key_id} is {key.state}; ask for a new one")
-    if (meant := environment_of(text)) != environment:
-        raise unauthorized(f"Key {key.key_id} is for {meant}, and this is {environment}; show a key made here")
-    request.state.caller = key.caller  # for the log, and for what is told of failures
+    if (intended := environment_of(text)) != environment:
+        raise unauthorized(f"Key {key.key_id} is for {intended}, and this is {environment}; show a key made here")
+    request.state.caller = key.caller  # for the log, and for the detail of errors
     return key.caller
 
 
-def visitor_of(request: Request, services: Services) -> Caller | None:
-    """Who looks on with a browser: signed in with a key, or the developer of this computer; None for anybody else.
+def find_visitor(request: Request, services: Services) -> Caller | None:
+    """The caller in a browser: signed in with a key, or the developer of this computer; None for anybody else.
 
-    For pages that look different to a stranger. What changes something also asks `check_same_origin`.
+    For pages that look different to a stranger. A route that changes something calls `check_same_origin` too.
     """
     token = session_token(request)
-    found = services.ledger.api_keys.of_session(token) if token else None
-    return found or developer_of(request, services)
+    caller = services.ledger.api_keys.of_session(token) if token else None
+    return caller or find_developer(request, services)
 
 
-def developer_of(request: Request, services: Services) -> Caller | None:
+def find_developer(request: Request, services: Services) -> Caller | None:
     """The development login: a browser on this computer is an admin of DEFAULT_ORGANIZATION without a key.
 
-    Only where ENVIRONMENT=development, which no other setting changes; only from loopback, under a loopback name
+    Only if ENVIRONMENT=development, which no other setting changes; only from loopback, under a loopback name
     (a page elsewhere can make its own name point here), not through a proxy (which may speak for the world), and only
     by what a browser alone sends and no page can forge.
     """
@@ -95,12 +95,12 @@ def developer_of(request: Request, services: Services) -> Caller | None:
 
 
 def check_same_origin(request: Request) -> None:
-    """Answers 403 to a change that a page of another origin had a signed-in browser ask for (CSRF).
+    """Answers 403 to a change that a page of another origin requests through a signed-in browser (CSRF).
 
-    A browser says where a request comes from, in Sec-Fetch-Site or else in Origin; what says neither is refused too.
+    A browser names the origin in Sec-Fetch-Site or else in Origin; a request with neither is refused too.
     A key in a header needs no such check: no page can make a browser send it.
     """
-    if request.method in SAFE:
+    if request.method in SAFE_METHODS:
         return
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -120,9 +120,9 @@ def unauthorized(reason: str, code: ErrorCode = ErrorCode.UNAUTHORIZED) -> Refus
 
 
 def needs(role: Role) -> Callable[[Caller], Caller]:
-    """A dependency: the caller, who has the role. Answers 403 where the key has not."""
+    """A dependency: the caller. Answers 403 if the key does not have the role."""
 
-    def checked(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    def checked(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
         if not caller.may(role):
             raise HTTPException(HTTPStatus.FORBIDDEN, f"This key has not the role {role}")
         return caller

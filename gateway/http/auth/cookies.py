@@ -1,11 +1,11 @@
-"""The cookie of a browser's session: how it is called, and what it holds."""
+"""The cookie of a browser's session: its name and its value."""
 
 from fastapi import Request
 
 from settings.values import is_loopback
 
 COOKIE = "rowline_session"
-GUARDED = "__Host-"  # a browser takes such a name only with Secure, for this host and the whole of it
+GUARDED = "__Host-"  # browsers accept this prefix only with Secure, for this host and the whole of it
 
 
 def session_token(request: Request) -> str | None:
@@ -17,5 +17,5 @@ def cookie_name(request: Request) -> str:
 
 
 def is_guarded(request: Request) -> bool:
-    """Whether the cookie goes over TLS only: everywhere but on this computer."""
+    """Whether the cookie is sent over TLS only: everywhere but on this computer."""
     return request.url.scheme == "https" or not is_loopback(request.url.hostname or "")

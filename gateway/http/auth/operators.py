@@ -1,14 +1,14 @@
-"""Who may see how the whole deployment is doing: it tells of all organizations, so no organization's key is enough."""
+"""Operators: callers who may see the state of the whole deployment, which is about all organizations."""
 
 import hmac
 from http import HTTPStatus
 
 from fastapi import HTTPException, Request
 
-from gateway.http.auth.callers import FORWARDED, holder_of, services_of, unauthorized, visitor_of
+from gateway.http.auth.callers import FORWARDED, authenticate_key, find_visitor, get_services, unauthorized
 from settings.values import is_loopback
 
-SHOW_THAT_YOU_MAY = (
+OPERATOR_REQUIRED = (
     "Show METRICS_TOKEN, or a key of DEFAULT_ORGANIZATION with the role admin, as `Authorization: Bearer …`"
 )
 
@@ -16,23 +16,23 @@ SHOW_THAT_YOU_MAY = (
 def is_operator(request: Request) -> bool:
     """METRICS_TOKEN, an admin of DEFAULT_ORGANIZATION, or in development anybody on this computer.
 
-    Raises 401 for a key that is not known, as everywhere.
+    Answers 401 to an unknown key, as all routes do.
     """
-    services = services_of(request)
+    services = get_services(request)
     settings = services.settings
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and shown:
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
         token = settings.metrics_token
-        if token and hmac.compare_digest(shown.strip().encode(), token.get_secret_value().encode()):
+        if token and hmac.compare_digest(credentials.strip().encode(), token.get_secret_value().encode()):
             return True
-        caller = holder_of(request, services, shown.strip())
+        caller = authenticate_key(request, services, credentials.strip())
     else:
         if settings.environment == "development" and _is_near(request):
             return True
-        found = visitor_of(request, services)
-        if found is None:
+        visitor = find_visitor(request, services)
+        if visitor is None:
             return False
-        caller = found
+        caller = visitor
     request.state.caller = caller
     return caller.may("admin") and caller.organization_id == settings.default_organization and not caller.employee_id
 
@@ -42,8 +42,8 @@ def check_operator(request: Request) -> None:
     if is_operator(request):
         return
     if hasattr(request.state, "caller"):
-        raise HTTPException(HTTPStatus.FORBIDDEN, SHOW_THAT_YOU_MAY)
-    raise unauthorized(SHOW_THAT_YOU_MAY)
+        raise HTTPException(HTTPStatus.FORBIDDEN, OPERATOR_REQUIRED)
+    raise unauthorized(OPERATOR_REQUIRED)
 
 
 def _is_near(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""How much one key may ask, and how often one address may guess: counted in each process of the gateway."""
+"""Requests per key and wrong keys per address, counted in each process of the gateway."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from settings.settings import Settings
 
 
 class RateLimits:
-    """The counters of one process. Other processes have their own: N workers let through N times as much."""
+    """The counters of one process. N workers have N of them, and let through N times as much."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
@@ -25,21 +25,21 @@ class RateLimits:
         self._wrong_keys = RateLimitItemPerMinute(settings.guesses_per_minute, namespace="wrong")
 
     def count_request(self, request: Request, caller: Caller) -> None:
-        """Answers 429 to a key that asks too often. What is left is told in the headers of every answer."""
+        """Answers 429 to a key with too many requests. Headers of every answer say how many are left."""
         self._count(request, self._requests, caller)
 
     def count_send(self, request: Request, caller: Caller) -> None:
-        """The same for a send of events, which is refused with 503: SDKs give up at 429, and repeat a 503."""
+        """The same for requests that send events, but with 503: SDKs give up at 429, and repeat a 503."""
         self._count(request, self._events, caller, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def count_wrong_key(self, request: Request) -> None:
-        """Answers 429 to an address that has shown too many wrong keys.
+        """Answers 429 to an address that sent too many wrong keys.
 
-        A key is looked at first: it is random, so nobody guesses one by asking often, and somebody else's wrong keys
-        from the same address never shut its holder out.
+        Valid keys are checked first and never counted: keys are random, so nobody finds one by trying, and wrong keys
+        of somebody else at the same address lock no holder out.
         """
-        if not self._limiter.hit(self._wrong_keys, address_of(request)):
-            wait = self._headers(self._wrong_keys, address_of(request))
+        if not self._limiter.hit(self._wrong_keys, client_address(request)):
+            wait = self._headers(self._wrong_keys, client_address(request))
             raise HTTPException(
                 HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong keys came from this address; try again in a minute", wait
             )
@@ -53,11 +53,13 @@ class RateLimits:
     ) -> None:
         who = caller.key_id or f"organization {caller.organization_id}"
         allowed = self._limiter.hit(item, who)
-        told = self._headers(item, who)
+        headers = self._headers(item, who)
         if not allowed:
-            reason = f"This key has asked {item.amount:,} times within a minute; go on in {told['Retry-After']} s"
-            raise HTTPException(refusal, reason, told)
-        request.state.rate_limit = {name: value for name, value in told.items() if name != "Retry-After"}
+            reason = (
+                f"This key has sent {item.amount:,} requests within a minute; try again in {headers['Retry-After']} s"
+            )
+            raise HTTPException(refusal, reason, headers)
+        request.state.rate_limit = {name: value for name, value in headers.items() if name != "Retry-After"}
 
     def _headers(self, item: RateLimitItem, who: str) -> dict[str, str]:
         """As draft-ietf-httpapi-ratelimit-headers names them."""
@@ -70,12 +72,12 @@ class RateLimits:
         }
 
 
-def limits_of(request: Request) -> RateLimits:
+def get_limits(request: Request) -> RateLimits:
     limits = request.app.state.limits
     assert isinstance(limits, RateLimits)
     return limits
 
 
-def address_of(request: Request) -> str:
-    """Where the request comes from, as far as it is believed (`TRUSTED_PROXIES`)."""
+def client_address(request: Request) -> str:
+    """The client's address; a proxy's word for it counts if TRUSTED_PROXIES names the proxy."""
     return request.client.host if request.client else "nowhere"

@@ -1,23 +1,23 @@
-"""Sessions of browsers: opened by showing a key, kept in a cookie that scripts and other sites never get."""
+"""Sessions of browsers: opened with a key, and held in a cookie that neither scripts nor other sites can read."""
 
 from datetime import timedelta
 
 from fastapi import Request, Response
 
 from domain.access.api_keys import Caller, mint_token
-from gateway.http.auth.callers import check_same_origin, holder_of
+from gateway.http.auth.callers import authenticate_key, check_same_origin
 from gateway.http.auth.cookies import cookie_name, is_guarded, session_token
 from operations.services import Services
 
 
 def sign_in(request: Request, response: Response, services: Services, key: str) -> Caller:
-    """Open a session for who shows the key, and set its cookie. Answers 401 and 429 as every other request.
+    """Open a session for the holder of the key, and set its cookie. Answers 401 and 429 as every other request.
 
-    The token is always a new one, and the one that the browser came with ends: nobody is given a session that
-    somebody else knows.
+    The token is always new and the browser's previous session ends, so nobody continues a session that somebody
+    else knows.
     """
     check_same_origin(request)
-    caller = holder_of(request, services, key.strip())
+    caller = authenticate_key(request, services, key.strip())
     assert caller.key_id is not None
     end_session(request, services)
     token, lasts = mint_token(), timedelta(hours=services.settings.session_hours)

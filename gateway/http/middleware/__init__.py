@@ -1,1 +1,1 @@
-"""What every request passes: limits of size and time, security headers, the request log."""
+"""Middleware for every request: limits of size and time, security headers, the request log."""

@@ -1,4 +1,4 @@
-"""How long and how large a request may be, before any route looks at it."""
+"""Limits on the size and duration of requests, applied before any route."""
 
 import asyncio
 from http import HTTPStatus
@@ -15,10 +15,10 @@ UPLOADS = ("/documents", "/upload")  # of apps, and of the page
 
 
 class RequestLimits:
-    """Refuses what is too large, and what stands still.
+    """Refuses requests that are too large, and those that make no progress.
 
-    Time is counted from one sign of life to the next: a slow upload goes on as long as something comes, an answer that
-    has begun as long as somebody reads it. Routes with limits of their own count bytes themselves (`has_own_limit`).
+    The timeout starts again with each chunk: a slow upload continues as long as data arrives, an answer as long as the
+    client reads it. Routes with limits of their own count bytes themselves (`has_own_limit`).
     """
 
     def __init__(self, app: ASGIApp, body_bytes: int, seconds: float) -> None:
@@ -28,57 +28,57 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = None if has_own_limit(scope) else self._bytes
-        if reason := too_large(scope, most):
+        limit = None if has_own_limit(scope) else self._bytes
+        if reason := too_large(scope, limit):
             await refusal(scope, *reason)(scope, receive, send)
             return
-        passage = RequestScope(scope, receive, send, most, self._seconds)
+        request_scope = RequestScope(scope, receive, send, limit, self._seconds)
         try:
-            async with asyncio.timeout(self._seconds) as passage.deadline:
-                await self._app(scope, passage.receive, passage.send)
+            async with asyncio.timeout(self._seconds) as request_scope.deadline:
+                await self._app(scope, request_scope.receive, request_scope.send)
         except TimeoutError:
-            if not passage.deadline.expired():
+            if not request_scope.deadline.expired():
                 raise
-            if not passage.answered:
-                await refusal(scope, *passage.reason())(scope, receive, send)
+            if not request_scope.answered:
+                await refusal(scope, *request_scope.reason())(scope, receive, send)
 
 
 class RequestScope:
-    """One request on its way through."""
+    """The counts and the deadline of one request."""
 
     deadline: asyncio.Timeout
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int | None, seconds: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int | None, seconds: float) -> None:
         self._scope, self._receive, self._send = scope, receive, send
-        self._most, self._seconds = most, seconds
+        self._limit, self._seconds = limit, seconds
         self._received, self._waits_for_client = 0, False
         self.answered = False
 
     async def receive(self) -> Message:
-        if self.answered:  # nobody asks for more but to learn that the client has left
+        if self.answered:  # the app only waits for the disconnect now
             return await self._receive()
-        self._again()
+        self._extend_deadline()
         self._waits_for_client = True
         message = await self._receive()
         self._waits_for_client = False
-        self._again()
+        self._extend_deadline()
         self._received += len(message.get("body", b""))
-        if self._most is not None and self._received > self._most:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_many_bytes(self._most))
+        if self._limit is not None and self._received > self._limit:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_many_bytes(self._limit))
         return message
 
     async def send(self, message: Message) -> None:
         self.answered = True
-        self._again()
+        self._extend_deadline()
         await self._send(message)
-        self.deadline.reschedule(None)  # a stream may be silent; only a reader may not stand still
+        self.deadline.reschedule(None)  # a stream may pause; only a stalled client is cut off
 
     def reason(self) -> tuple[HTTPStatus, str]:
         if self._waits_for_client:
             return HTTPStatus.REQUEST_TIMEOUT, f"Nothing more came within {self._seconds:g} s; send the request again"
-        return HTTPStatus.SERVICE_UNAVAILABLE, f"No answer within {self._seconds:g} s; ask again later what came of it"
+        return HTTPStatus.SERVICE_UNAVAILABLE, f"No answer within {self._seconds:g} s; see later whether it took effect"
 
-    def _again(self) -> None:
+    def _extend_deadline(self) -> None:
         self.deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
 
@@ -88,8 +88,8 @@ def has_own_limit(scope: Scope) -> bool:
     return str(scope["method"]) == "POST" and (path.startswith("/e/") or path in UPLOADS)
 
 
-def too_large(scope: Scope, most: int | None) -> tuple[HTTPStatus, str] | None:
-    """What is wrong with the request before its body, and the sentence for it."""
+def too_large(scope: Scope, limit: int | None) -> tuple[HTTPStatus, str] | None:
+    """The status and detail for a request that is too large by its first line and headers; None if it is not."""
     headers = scope["headers"]
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > TARGET_BYTES:
         return HTTPStatus.REQUEST_URI_TOO_LONG, f"The address has more than {TARGET_BYTES:,} bytes; send a body instead"
@@ -99,17 +99,17 @@ def too_large(scope: Scope, most: int | None) -> tuple[HTTPStatus, str] | None:
             f"A request has {HEADERS} headers and {HEADER_BYTES:,} bytes of them at most",
         )
     length = next((value for name, value in headers if name == b"content-length"), b"0")
-    if most is not None and (len(length) > 18 or (length.isdigit() and int(length) > most)):
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_many_bytes(most)
+    if limit is not None and (len(length) > 18 or (length.isdigit() and int(length) > limit)):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_many_bytes(limit)
     return None
 
 
-def _too_many_bytes(most: int) -> str:
-    return f"The body has more than {most:,} bytes, which is the most that this route takes"
+def _too_many_bytes(limit: int) -> str:
+    return f"The body has more than {limit:,} bytes, which is the limit of this route"
 
 
 def refusal(scope: Scope, status: int, detail: str) -> Response:
-    """A refusal in the language of the route: the event API has its own. The connection ends with it."""
+    """An error in the format of the route: the event API has its own. The connection is closed."""
     headers = {"Connection": "close"}
     if scope["path"].startswith(SPEAK_EVENT_API):
         return JSONResponse({"error": detail, "status": status}, status, headers)

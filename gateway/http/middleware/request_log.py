@@ -1,4 +1,4 @@
-"""What the gateway writes down of requests: a line for each, and the traceback of what nobody has thought of."""
+"""The log of requests: a line for each, and the traceback of unexpected exceptions."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.access.api_keys import Caller
-from gateway.http.problems import unexpected
+from gateway.http.problems import unexpected_error
 from gateway.http.routes.metrics import observe
 
 REQUEST_ID = "X-Request-Id"
@@ -23,7 +23,7 @@ log = logging.getLogger("rowline.gateway.http")
 
 
 class RequestLog:
-    """Gives each request an id, writes a line about it, and answers what nobody has thought of."""
+    """Assigns an id to each request, logs a line about it, and answers unexpected exceptions."""
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.perf_counter) -> None:
         self._app, self._clock = app, clock
@@ -33,7 +33,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        request_id = chosen_id(request.headers.get(REQUEST_ID))
+        request_id = choose_id(request.headers.get(REQUEST_ID))
         request.state.request_id = request_id
         status, started = 0, self._clock()
 
@@ -47,44 +47,44 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(requestId=request_id):
             try:
                 await self._app(scope, receive, answer)
-            except Exception:  # the last boundary: whatever it is, the client gets an answer and the log the traceback
-                log.exception("a request failed without a reason that we know", extra=about(scope))
+            except Exception:  # the last boundary: the client gets an answer, and the log the traceback
+                log.exception("a request failed unexpectedly", extra=log_fields(scope))
                 if status == 0:
-                    await unexpected(request, request_id)(scope, receive, answer)
+                    await unexpected_error(request, request_id)(scope, receive, answer)
             finally:
-                spent = self._clock() - started
-                observe(scope["method"], route_of(scope), status, spent)
+                elapsed = self._clock() - started
+                observe(scope["method"], route_template(scope), status, elapsed)
                 level = logging.ERROR if status >= 500 else logging.DEBUG if is_quiet(scope) else logging.INFO
                 log.log(
                     level,
                     "request",
-                    extra={**about(scope), "status": int(status), "milliseconds": round(spent * 1000, 1)},
+                    extra={**log_fields(scope), "status": int(status), "milliseconds": round(elapsed * 1000, 1)},
                 )
 
 
-def chosen_id(offered: str | None) -> str:
-    """The caller's own id where it is a sane one, else a new one."""
+def choose_id(offered: str | None) -> str:
+    """The caller's own id if it is well formed, else a new one."""
     return offered if offered and _GOOD_ID.fullmatch(offered) else uuid4().hex
 
 
-def route_of(scope: Scope) -> str:
+def route_template(scope: Scope) -> str:
     """The template of the route, never the path: it names no key and there are few of them."""
     return getattr(scope.get("route"), "path", None) or "(none)"
 
 
 def is_quiet(scope: Scope) -> bool:
-    """What machines ask all the time and nobody reads about."""
-    return route_of(scope).startswith(("/health", "/metrics"))
+    """Whether machines request it all the time."""
+    return route_template(scope).startswith(("/health", "/metrics"))
 
 
-def about(scope: Scope) -> dict[str, Any]:
-    """What is known of a request: the route, who asked, which document or run."""
+def log_fields(scope: Scope) -> dict[str, Any]:
+    """Fields of a request's log line: the route, the caller, the document or run."""
     caller = scope.get("state", {}).get("caller")
-    told: dict[str, Any] = {"method": scope["method"], "route": route_of(scope)}
+    fields: dict[str, Any] = {"method": scope["method"], "route": route_template(scope)}
     if isinstance(caller, Caller):
-        told |= {"organizationId": caller.organization_id, "keyId": caller.key_id}
+        fields |= {"organizationId": caller.organization_id, "keyId": caller.key_id}
     params = scope.get("path_params", {})
-    if made := scope.get("state", {}).get("document_id"):  # of an upload, whose path names none
-        told["documentId"] = made
-    told |= {name: params[name] for name in ("documentId", "runId", "eventId") if name in params}
-    return told
+    if document_id := scope.get("state", {}).get("document_id"):  # of an upload, whose path names none
+        fields["documentId"] = document_id
+    fields |= {name: params[name] for name in ("documentId", "runId", "eventId") if name in params}
+    return fields

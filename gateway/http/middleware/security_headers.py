@@ -1,4 +1,4 @@
-"""What holds for every request, whatever route it asks for: names, origins, limits, and headers of all answers."""
+"""Rules for every request: allowed hosts and origins, limits, and headers of all answers."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,8 +12,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from gateway.http.middleware.request_limits import RequestLimits, refusal
 from settings.settings import Settings
 
-EVENTS = "/e/"  # pages of every app may send events, by the key in the path
-PROBES = "/health"  # asked by address, under no name
+EVENTS = "/e/"  # pages of any origin may send events, by the key in the path
+PROBES = "/health"  # requested by IP address, without a host name
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -30,19 +30,27 @@ HEADERS: Final = {
     "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in POLICY.items()),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers that know no frame-ancestors
-    "Referrer-Policy": "same-origin",  # no-referrer would take Origin out of our own forms, and with it the CSRF check
+    "Referrer-Policy": "same-origin",  # no-referrer would remove Origin from our own forms, which the CSRF check needs
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
 TLS_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-ASKED = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id")
-TOLD = ("Content-Disposition", "ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id")
+REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id")
+RESPONSE_HEADERS = (
+    "Content-Disposition",
+    "ETag",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-Id",
+)
 
 
 class SecuredApp(FastAPI):
-    """An app whose every answer, an unexpected failure's too, leaves with the security headers."""
+    """An app whose answers, those to unexpected exceptions too, have the security headers."""
 
     guarded_by: Settings
 
@@ -53,16 +61,16 @@ class SecuredApp(FastAPI):
 
 
 def guard(app: SecuredApp, settings: Settings) -> None:
-    """Put up what stands before the routes. What others add later (logs) stands before it and sees its refusals."""
+    """Add the middleware before the routes. Middleware that is added later (the log) is outside and sees its errors."""
     app.guarded_by = settings
     app.add_middleware(RequestLimits, body_bytes=settings.request_bytes, seconds=settings.request_seconds)
-    app.add_middleware(Origins, named=settings.origins_allowed)
+    app.add_middleware(Origins, origins=settings.origins_allowed)
     if settings.hosts_allowed:
         app.add_middleware(Hosts, allowed=settings.hosts_allowed)
 
 
 class AnswerHeaders:
-    """Adds what an answer does not say itself."""
+    """Adds headers that an answer does not have."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -79,7 +87,7 @@ class AnswerHeaders:
                 more = TLS_ONLY if scope["scheme"] == "https" else {}
                 for name, value in {**HEADERS, **more, **state.get("rate_limit", {})}.items():
                     headers.setdefault(name, value)
-                if "etag" not in headers:  # what belongs to one caller stays in nobody's cache
+                if "etag" not in headers:  # an answer to one caller must not be cached for others
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -87,14 +95,18 @@ class AnswerHeaders:
 
 
 class Origins:
-    """Pages of named origins may call the API, those of any may send events. No cookie travels either way."""
+    """Pages of the listed origins may call the API, those of any origin may send events; never with cookies."""
 
-    def __init__(self, app: ASGIApp, named: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._open = CORSMiddleware(app, allow_origins=["*"], allow_methods=["POST"], allow_headers=["*"])
         self._named: ASGIApp = app
-        if named:
+        if origins:
             self._named = CORSMiddleware(
-                app, allow_origins=named, allow_methods=METHODS, allow_headers=ASKED, expose_headers=TOLD
+                app,
+                allow_origins=origins,
+                allow_methods=METHODS,
+                allow_headers=REQUEST_HEADERS,
+                expose_headers=RESPONSE_HEADERS,
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +115,7 @@ class Origins:
 
 
 class Hosts:
-    """Answers under its own names only: a page elsewhere may make another name point here (DNS rebinding)."""
+    """Answers under its own host names only: a foreign page can let its name point here (DNS rebinding)."""
 
     def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
         self._app = app
@@ -114,7 +126,7 @@ class Hosts:
         if scope["type"] == "http" and not scope["path"].startswith(PROBES):
             host = _without_port(Headers(scope=scope).get("host", ""))
             if host not in self._names and not host.endswith(self._ends or ("\0",)):
-                answer = refusal(scope, 400, "This name is not one of the gateway's; ALLOWED_HOSTS lists them")
+                answer = refusal(scope, 400, "This is no host name of the gateway; ALLOWED_HOSTS lists them")
                 await answer(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -1,1 +1,1 @@
-"""The routes, a module per noun: parse the request, call an operation or the ledger, answer with a schema."""
+"""The routes, a module per noun: parse the request, call an operation or the ledger, return a schema."""

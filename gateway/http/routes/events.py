@@ -1,6 +1,6 @@
-"""The event API that apps speak: `POST /e/{eventKey}`, answered when the events are safely kept.
+"""The event API of apps: `POST /e/{eventKey}`, answered when the events are stored.
 
-Its answers are the event engine's (contracts of its SDKs), not problem documents: a refusal has a non-empty `error`
+Its answers are the event engine's, which its SDKs expect, and no problem documents: an error has a non-empty `error`
 and a `status` that is the HTTP code, because SDKs read nothing else.
 """
 
@@ -19,8 +19,8 @@ from starlette.requests import ClientDisconnect
 from domain.access.api_keys import Caller
 from domain.errors import InvalidRequest, RowlineError, TooLarge
 from domain.events.acceptance import OrganizationMismatch
-from gateway.http.auth.callers import SHOW_A_KEY, holder_of, services_of
-from gateway.http.auth.rate_limits import limits_of
+from gateway.http.auth.callers import KEY_REQUIRED, authenticate_key, get_services
+from gateway.http.auth.rate_limits import get_limits
 from gateway.http.problems import reason_of, status_of
 from operations.events.intake import ingest_events
 from operations.services import Services
@@ -34,11 +34,11 @@ PATH = "/e/{event_key:anything}"
 HEADERS = {
     "x-inngest-server-kind": "cloud"
 }  # those of CORS are `gateway/http/middleware/security_headers.py`'s, on every answer here
-MOST_AT_ONCE = 100  # requests whose bodies a process holds; more are told to come again, as their SDKs do
+MAX_CONCURRENT_REQUESTS = 100  # per process, because each holds its body; SDKs repeat the rest after a 503
 
 
 class Anything(StringConvertor):
-    """As `path`, with line breaks: whatever stands for a key is answered as a key."""
+    """Like `path`, but with line breaks: any text in place of a key is answered as a wrong key."""
 
     regex = r"[\s\S]*"
 
@@ -46,22 +46,22 @@ class Anything(StringConvertor):
 register_url_convertor("anything", Anything())
 
 
-class Sent(BaseModel):
+class EventIds(BaseModel):
     """The ids of the events, in their order."""
 
     ids: list[str] = Field(examples=[["01M7Y1BYAWCM74RYSJ606BDNG5"]])
     status: int = Field(examples=[200])
 
 
-class SendRefused(BaseModel):
-    """Why nothing was kept; `status` is the HTTP code."""
+class SendError(BaseModel):
+    """Why nothing was stored; `status` is the HTTP code."""
 
     error: str = Field(examples=["Event key not found"])
     status: int = Field(examples=[401])
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": SendRefused, "description": HTTPStatus(status).phrase} for status in (400, 401, 403, 413, 503)
+    status: {"model": SendError, "description": HTTPStatus(status).phrase} for status in (400, 401, 403, 413, 503)
 }
 EVENT = {
     "type": "object",
@@ -69,10 +69,10 @@ EVENT = {
     "properties": {
         "name": {"type": "string", "minLength": 1, "example": "document/process"},
         "data": {"type": ["object", "null"], "example": {"documentId": "order-2026-11"}},
-        "id": {"type": ["string", "null"], "description": "Honoured once in 24 hours, for each name."},
+        "id": {"type": ["string", "null"], "description": "Accepted once in 24 hours, for each name."},
         "ts": {
             "type": ["integer", "null"],
-            "description": "Milliseconds since 1970; what starts waits for it.",
+            "description": "Milliseconds since 1970; functions start at that time.",
         },
         "v": {"type": ["string", "null"]},
         "user": {"type": ["object", "null"]},
@@ -81,8 +81,8 @@ EVENT = {
 }
 
 
-class Refused(Exception):
-    """Who sends may not; told before a byte of the body is read."""
+class SendForbidden(Exception):
+    """The sender may not send; raised before the body is read."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -92,7 +92,7 @@ class Refused(Exception):
 @router.post(
     PATH,
     summary="Send events",
-    response_model=Sent,
+    response_model=EventIds,
     responses=REFUSALS,
     openapi_extra={
         "requestBody": {
@@ -104,45 +104,45 @@ class Refused(Exception):
 async def send_events(request: Request, event_key: str) -> Response:
     """One event as a JSON object, or up to 5,000 as an array, whatever the content type says.
 
-    Answers 200 with their ids once they are kept; all of a request are, or none. The same `id` of a name in 24 hours,
+    Answers 200 with their ids once they are stored; all of a request are, or none. The same `id` of a name in 24 hours,
     and the same `x-inngest-event-id-seed`, have one effect.
     """
-    services, held = services_of(request), request.app.state
+    services, state = get_services(request), request.app.state
     try:
-        caller = await run_in_threadpool(sender, request, services, event_key)
-        held.events_held = getattr(held, "events_held", 0) + 1
+        caller = await run_in_threadpool(authenticate_sender, request, services, event_key)
+        state.open_sends = getattr(state, "open_sends", 0) + 1
         try:
-            if held.events_held > MOST_AT_ONCE:
-                raise Refused(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "Too many events are being taken at once; send them again"
+            if state.open_sends > MAX_CONCURRENT_REQUESTS:
+                raise SendForbidden(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests send events at once; send them again"
                 )
             body = await read_body(request, services.settings.event_request_bytes)
             ids = await run_in_threadpool(
                 ingest_events, services, caller.organization_id, body, request.headers.get(SEED_HEADER)
             )
         finally:
-            held.events_held -= 1
-    except Refused as refusal:
-        return refused(refusal.status, str(refusal))
+            state.open_sends -= 1
+    except SendForbidden as refusal:
+        return error_response(refusal.status, str(refusal))
     except HTTPException as refusal:
-        return _refused_holder(refusal)
+        return _key_error_response(refusal)
     except RowlineError as failure:
-        return refused(_status(failure), reason_of(request, failure))
+        return error_response(_status(failure), reason_of(request, failure))
     except ClientDisconnect:
-        return refused(HTTPStatus.BAD_REQUEST, "The request broke off")
-    except Exception:  # the boundary: an SDK that is answered anything but JSON crashes on it
-        log.exception("An event could not be taken")
-        return refused(HTTPStatus.INTERNAL_SERVER_ERROR, "The gateway failed; its log says why")
+        return error_response(HTTPStatus.BAD_REQUEST, "The request broke off")
+    except Exception:  # the boundary: SDKs crash on an answer that is not JSON
+        log.exception("An event could not be accepted")
+        return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "The gateway failed; its log says why")
     return JSONResponse({"ids": ids or [""], "status": 200}, headers=HEADERS)
 
 
 @router.api_route(PATH, methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
 def wrong_method() -> Response:
-    return refused(HTTPStatus.METHOD_NOT_ALLOWED, "Events are sent with POST", {"allow": "POST, OPTIONS"})
+    return error_response(HTTPStatus.METHOD_NOT_ALLOWED, "Events are sent with POST", {"allow": "POST, OPTIONS"})
 
 
-def sender(request: Request, services: Services, key: str) -> Caller:
-    """Whose events these are. Raises Refused for a key that may not send, in the words that apps know."""
+def authenticate_sender(request: Request, services: Services, key: str) -> Caller:
+    """The sender of the events. Raises SendForbidden for a key that may not send, in the event engine's words."""
     ours = services.settings.inngest_event_key
     expected = ours.get_secret_value().strip() if ours else ""
     usable = bool(expected) and not is_placeholder(expected)
@@ -150,30 +150,30 @@ def sender(request: Request, services: Services, key: str) -> Caller:
         caller = Caller(services.settings.default_organization, frozenset({"events"}))
     elif not usable and not services.ledger.api_keys.any_exist():
         reason = "Event keys are required to process events securely: set INNGEST_EVENT_KEY, or `rowline keys create`"
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason)
+        raise SendForbidden(HTTPStatus.SERVICE_UNAVAILABLE, reason)
     else:
-        caller = holder_of(request, services, key)
+        caller = authenticate_key(request, services, key)
     if not caller.may("events"):
-        raise Refused(HTTPStatus.UNAUTHORIZED, "Event key not found: this key has not the role events")
-    limits_of(request).count_send(request, caller)
+        raise SendForbidden(HTTPStatus.UNAUTHORIZED, "Event key not found: this key has not the role events")
+    get_limits(request).count_send(request, caller)
     return caller
 
 
-async def read_body(request: Request, at_most: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is known to be longer, without reading on."""
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > at_most:
-        raise too_large(at_most)
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises TooLarge as soon as it exceeds the limit in bytes, without reading on."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise too_large(limit)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > at_most:
-            raise too_large(at_most)
+        if len(body) > limit:
+            raise too_large(limit)
     return bytes(body)
 
 
-def too_large(at_most: int) -> TooLarge:
-    return TooLarge(f"The request is over the max size: Max {at_most} bytes; send the events in several requests")
+def too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The request is over the max size: Max {limit} bytes; send the events in several requests")
 
 
 def _status(failure: RowlineError) -> HTTPStatus:
@@ -184,18 +184,18 @@ def _status(failure: RowlineError) -> HTTPStatus:
     return status_of(failure)
 
 
-def _refused_holder(refusal: HTTPException) -> JSONResponse:
-    """What is said of a key in general, in the words of this API. SDKs give up at a 429, and come again at a 503."""
+def _key_error_response(refusal: HTTPException) -> JSONResponse:
+    """The error of a key, in the words of this API. SDKs give up at a 429, and repeat a 503."""
     if refusal.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        return refused(HTTPStatus.SERVICE_UNAVAILABLE, str(refusal.detail), dict(refusal.headers or {}))
-    unknown = refusal.detail == SHOW_A_KEY
+        return error_response(HTTPStatus.SERVICE_UNAVAILABLE, str(refusal.detail), dict(refusal.headers or {}))
+    unknown = refusal.detail == KEY_REQUIRED
     reason = "Event key not found" if unknown else f"Event key not found: {refusal.detail}"
-    return refused(HTTPStatus(refusal.status_code), reason, dict(refusal.headers or {}))
+    return error_response(HTTPStatus(refusal.status_code), reason, dict(refusal.headers or {}))
 
 
-def refused(status: HTTPStatus, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def error_response(status: HTTPStatus, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:
     body: dict[str, object] = {"ids": [""], "status": int(status), "error": reason}
     if status is HTTPStatus.UNAUTHORIZED:
         body = {"status": int(status), "message": "", "error": reason}
-    # what was not read of a body is not read any more
+    # the rest of a body is not read
     return JSONResponse(body, status, {**HEADERS, "connection": "close", **(headers or {})})

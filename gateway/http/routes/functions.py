@@ -1,4 +1,4 @@
-"""The registry: which events start what, with their payloads and settings (A6)."""
+"""The registry: which events start which functions, with their payloads and settings."""
 
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ class Trigger(BaseModel):
 
 
 class FunctionSettings(BaseModel):
-    """How a function works: retries after a passing failure, how many at once, what cancels it."""
+    """Retries after a temporary error, concurrency, and the events that cancel a function."""
 
     retries: int
     concurrency: int | None
@@ -26,7 +26,7 @@ class FunctionSettings(BaseModel):
 
 
 class Function(BaseModel):
-    """What an event starts. `payload` is the JSON Schema of the event's `data`."""
+    """A function that events start. `payload` is the JSON Schema of the event's `data`."""
 
     name: str
     description: str
@@ -42,11 +42,11 @@ class App(BaseModel):
 
 
 class Registry(BaseModel):
-    """Events of other names are kept, and start nothing."""
+    """Events of other names are stored, and start nothing."""
 
     apps: list[App]
 
 
-@router.get("/functions", response_model=Registry, summary="Which events start what")
+@router.get("/functions", response_model=Registry, summary="Which events start which functions")
 def list_functions(_: Annotated[Caller, Depends(needs("events"))]) -> dict[str, Any]:
     return registry_json()

@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether what it needs is there."""
+"""Liveness of this process, and readiness of the services that it needs."""
 
 from contextlib import suppress
 from http import HTTPStatus
@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.operators import is_operator
-from gateway.http.readiness import Readiness
+from gateway.http.readiness import Readiness, State
 
 router = APIRouter(tags=["operation"])
 Part = Literal["database", "vectors", "objects", "daemon"]
@@ -23,23 +23,27 @@ def health() -> dict[str, Any]:
 
 @router.get("/health/live")
 def live() -> dict[str, Any]:
-    """This process answers; it asks nobody."""
+    """This process answers; it calls no service."""
     return {"status": 200, "message": "OK"}
 
 
 @router.get("/health/ready", responses={503: {"description": "A part is down", "content": {"application/json": {}}}})
 def ready(request: Request, response: Response, services: OurServices, part: Parts = None) -> dict[str, Any]:
-    """Which parts are up and which are down; 503 where one is down. Reasons are for operators only."""
+    """Which parts are up and which are down; 503 if one is down. Reasons are for operators only."""
     state = request.app.state
     if not hasattr(state, "readiness"):
         state.readiness = Readiness(services)
-    told = state.readiness.states(part or get_args(Part))
-    knows = False
-    with suppress(HTTPException):  # a probe with a wrong key is a stranger's
-        knows = is_operator(request)
-    up = all(one.up for one in told)
+    states = state.readiness.states(part or get_args(Part))
+    shows_reasons = False
+    with suppress(HTTPException):  # a probe with a wrong key sees no reasons
+        shows_reasons = is_operator(request)
+    up = all(each.up for each in states)
     response.status_code = HTTPStatus.OK if up else HTTPStatus.SERVICE_UNAVAILABLE
     return {
         "status": response.status_code,
-        "parts": {one.part: {"up": one.up, **({"reason": one.reason} if knows and one.reason else {})} for one in told},
+        "parts": {each.part: part_json(each, shows_reasons) for each in states},
     }
+
+
+def part_json(state: State, shows_reason: bool) -> dict[str, Any]:
+    return {"up": state.up, **({"reason": state.reason} if shows_reason and state.reason else {})}

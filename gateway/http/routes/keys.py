@@ -1,17 +1,18 @@
-"""Keys of one's own organization, for its admins: the same as `rowline keys`."""
+"""Keys of the caller's organization, for its admins: the same as `rowline keys`."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from domain.access.api_keys import NewKey, Role, checked_rights, mint_key
+from domain.access.api_keys import Role, checked_rights, mint_key
 from gateway.http.auth.callers import Admin, OurServices
 from gateway.http.auth.document_access import NO_NUL
-from gateway.http.problems import told_as
-from resources.ledger.access.api_keys import GRACE, Key
+from gateway.http.problems import problem_responses
+from gateway.schemas.keys import CreatedKey, Key, Keys
+from resources.ledger.access.api_keys import GRACE
 
 router = APIRouter(prefix="/keys", tags=["keys"])
 KeyId = Annotated[
@@ -27,8 +28,8 @@ class Body(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
 
-class WantedKey(Body):
-    """What a new key is to be."""
+class KeyRequest(Body):
+    """The rights of a new key."""
 
     roles: list[Role] = Field(min_length=1, max_length=4)
     label: Text = ""
@@ -38,79 +39,51 @@ class WantedKey(Body):
 
 class Rotation(Body):
     grace_hours: float = Field(
-        GRACE / timedelta(hours=1), ge=0, le=24 * 90, description="How long the old key goes on."
+        GRACE / timedelta(hours=1), ge=0, le=24 * 90, description="How long the old key is still accepted."
     )
 
 
-class KnownKey(Body):
-    """A key; never what its holder shows."""
-
-    key_id: str
-    organization_id: str
-    label: str
-    roles: list[Role]
-    employee_id: str | None
-    state: str = Field(description="active, replaced (and still good), expired or revoked")
-    created_at: str
-    expires_at: str | None
-    revoked_at: str | None
-    replaced_by: str | None
-    last_used_at: str | None = Field(description="To within five minutes.")
-
-
-class ShownKey(KnownKey):
-    key: str = Field(description="What the app is given. It is shown this once.")
-
-
-class KnownKeys(Body):
-    keys: list[KnownKey]
-
-
-@router.get("", response_model=KnownKeys, summary="Keys of the organization")
-def list_keys(caller: Admin, services: OurServices) -> dict[str, Any]:
-    return {"keys": [key.as_json() for key in services.ledger.api_keys.list_all(caller.organization_id)]}
+@router.get("", response_model=Keys, summary="Keys of the organization")
+def list_keys(caller: Admin, services: OurServices) -> Keys:
+    return Keys(keys=[Key.from_key(key) for key in services.ledger.api_keys.list_all(caller.organization_id)])
 
 
 @router.post(
     "",
-    response_model=ShownKey,
+    response_model=CreatedKey,
     status_code=201,
     operation_id="createKey",
     summary="Make a key",
-    responses=told_as(400, 404),
+    responses=problem_responses(400, 404),
 )
-def create_key(wanted: WantedKey, caller: Admin, services: OurServices) -> dict[str, Any]:
-    roles = checked_rights(wanted.roles, wanted.employee_id)
+def create_key(request: KeyRequest, caller: Admin, services: OurServices) -> CreatedKey:
+    roles = checked_rights(request.roles, request.employee_id)
     new = mint_key(services.settings.environment)
-    lasts = timedelta(days=wanted.expires_days) if wanted.expires_days else None
-    made = services.ledger.api_keys.put(new, caller.organization_id, wanted.label, roles, wanted.employee_id, lasts)
-    return _shown(new, made)
+    lasts = timedelta(days=request.expires_days) if request.expires_days else None
+    key = services.ledger.api_keys.put(new, caller.organization_id, request.label, roles, request.employee_id, lasts)
+    return CreatedKey.from_new(new, key)
 
 
 @router.post(
     "/{keyId}/rotate",
-    response_model=ShownKey,
+    response_model=CreatedKey,
     status_code=201,
     operation_id="rotateKey",
-    responses=told_as(404, 409),
-    summary="Make a key with the rights of an old one, which goes on for a while",
+    responses=problem_responses(404, 409),
+    summary="Replace a key by a new one with its rights; the old one is accepted for a while",
 )
-def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Rotation | None = None) -> dict[str, Any]:
+def rotate_key(key_id: KeyId, caller: Admin, services: OurServices, rotation: Rotation | None = None) -> CreatedKey:
     new = mint_key(services.settings.environment)
     grace = timedelta(hours=(rotation or Rotation.model_validate({})).grace_hours)
-    return _shown(new, services.ledger.api_keys.rotate(key_id, new, grace, caller.organization_id))
+    return CreatedKey.from_new(new, services.ledger.api_keys.rotate(key_id, new, grace, caller.organization_id))
 
 
 @router.delete(
     "/{keyId}",
-    response_model=KnownKey,
+    response_model=Key,
     operation_id="revokeKey",
     summary="End a key at once, and its sessions",
-    responses=told_as(404),
+    responses=problem_responses(404),
 )
-def revoke_key(key_id: KeyId, caller: Admin, services: OurServices) -> dict[str, Any]:
-    return services.ledger.api_keys.revoke(key_id, caller.organization_id).as_json()
-
-
-def _shown(new: NewKey, key: Key) -> dict[str, Any]:
-    return {**key.as_json(), "key": new.text}
+def revoke_key(key_id: KeyId, caller: Admin, services: OurServices) -> Key:
+    return Key.from_key(services.ledger.api_keys.revoke(key_id, caller.organization_id))

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: what the ledger has counted, how things stand, and how long requests take.
+"""Metrics for Prometheus: the ledger's counters, the current state, and the duration of requests.
 
 Labels have few values by construction: route templates, functions of the registry, states, models of the settings.
 """
@@ -24,11 +24,11 @@ from domain.errors import RowlineError
 from domain.events.registry import FUNCTIONS
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.operators import check_operator
-from gateway.http.problems import told_as
+from gateway.http.problems import problem_responses
 from operations.services import Services
 from resources.ledger.counters import Figure
 
-FRESH_SECONDS = 5.0  # figures of the ledger are asked for once in so many, whoever scrapes
+MAX_AGE_SECONDS = 5.0  # of the ledger's figures, however many scrape
 OTHER = "other"
 
 log = logging.getLogger("rowline.gateway.metrics")
@@ -41,7 +41,7 @@ HTTP = Histogram(
     registry=None,
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call] # they would double the series
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -50,16 +50,19 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
 
 
 @router.get(
-    "/metrics", response_class=Response, dependencies=[Depends(check_operator)], responses=told_as(401, 403, 429, 503)
+    "/metrics",
+    response_class=Response,
+    dependencies=[Depends(check_operator)],
+    responses=problem_responses(401, 403, 429, 503),
 )
 def metrics(request: Request, services: OurServices) -> Response:
     """Figures of the whole deployment, in Prometheus' text format or OpenMetrics."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(registry_over(request, services)), media_type=content_type)
+    return Response(encode(make_registry(request, services)), media_type=content_type)
 
 
-def registry_over(request: Request, services: Services) -> CollectorRegistry:
-    """Requests of all workers of this gateway, and the ledger."""
+def make_registry(request: Request, services: Services) -> CollectorRegistry:
+    """The requests of all workers of this gateway, and the ledger's figures."""
     registry = CollectorRegistry(auto_describe=False)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -67,41 +70,41 @@ def registry_over(request: Request, services: Services) -> CollectorRegistry:
         registry.register(HTTP)
     state = request.app.state
     if not hasattr(state, "figures"):
-        state.figures = Cached(services)
+        state.figures = CachedFigures(services)
     registry.register(LedgerCollector(state.figures))
     return registry
 
 
 @dataclass(eq=False)
-class Cached:
-    """The ledger's figures, asked for at most once in a while; the last ones known are not told as if they were new."""
+class CachedFigures:
+    """The ledger's figures, read at most every MAX_AGE_SECONDS; never older ones if the ledger does not answer."""
 
     services: Services
     clock: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _asked: float | None = None
+    _read_at: float | None = None
     _figures: Sequence[Figure] | None = None
 
     def figures(self) -> Sequence[Figure] | None:
-        """None where the ledger cannot be asked."""
+        """None if the ledger does not answer."""
         with self._lock:
-            if self._asked is None or self.clock() - self._asked >= FRESH_SECONDS:
-                self._asked, self._figures = self.clock(), self._read()
+            if self._read_at is None or self.clock() - self._read_at >= MAX_AGE_SECONDS:
+                self._read_at, self._figures = self.clock(), self._read()
             return self._figures
 
     def _read(self) -> Sequence[Figure] | None:
         try:
-            tallies = self.services.ledger.counters
-            figures = tallies.figures()
-            with suppress(RowlineError):  # only makes the next question quicker
-                tallies.fold()
+            counters = self.services.ledger.counters
+            figures = counters.figures()
+            with suppress(RowlineError):  # only makes the next read faster
+                counters.fold()
             return figures
         except RowlineError as error:
             log.warning("the ledger's figures cannot be read: %s", error)
             return None
 
     def price(self) -> tuple[str, float | None] | None:
-        """The model in use and what a million of its tokens cost; None where the embedder cannot be asked."""
+        """The model in use and what a million of its tokens cost; None if the embedder does not answer."""
         try:
             embedder = self.services.embedder
             return embedder.model.key, embedder.price_per_million_tokens()
@@ -111,9 +114,9 @@ class Cached:
 
 @dataclass(eq=False)
 class LedgerCollector(Collector):
-    """The ledger's figures as metrics; only `rowline_ledger_up` where it does not answer."""
+    """The ledger's figures as metrics; only `rowline_ledger_up` if it does not answer."""
 
-    source: Cached
+    source: CachedFigures
 
     def collect(self) -> Iterator[Metric]:
         figures = self.source.figures()
@@ -133,7 +136,7 @@ class LedgerCollector(Collector):
 FUNCTION_NAMES = tuple(function.name for function in FUNCTIONS)
 ENDED = ("completed", "failed")
 CHANNELS = ("slack", "email", "webhook")
-# tally → metric, help, label names, and the label values that are there from the start (a rate needs a first zero)
+# counter → metric, help, label names, and label values that exist from the start (a rate needs a first zero)
 COUNTERS: dict[str, tuple[str, str, tuple[str, ...], Sequence[tuple[str, ...]]]] = {
     "events": ("rowline_events", "Events that were accepted", (), [()]),
     "event_runs": (
@@ -167,23 +170,23 @@ def counters(tallies: Sequence[Figure]) -> Iterator[Metric]:
         values: dict[tuple[str, ...], float] = dict.fromkeys(known, 0.0)
         for figure in tallies:
             if figure.name == name:
-                at = bounded(figure.label, labels, known)
+                label_values = known_labels(figure.label, labels, known)
                 scale = 1000 if name == "milliseconds" else 1
-                values[at] = values.get(at, 0.0) + (figure.value or 0) / scale
+                values[label_values] = values.get(label_values, 0.0) + (figure.value or 0) / scale
         family = CounterMetricFamily(metric, about, labels=labels)
-        for at, value in sorted(values.items()):
-            family.add_metric(at, value)
+        for label_values, value in sorted(values.items()):
+            family.add_metric(label_values, value)
         yield family
 
 
-def bounded(label: str, labels: Sequence[str], known: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The label's values; a function or channel that is gone from the code is `other`. Models are few by themselves."""
+def known_labels(label: str, labels: Sequence[str], known: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The label values; a function or channel that the code no longer has is `other`. There are few models."""
     parts = tuple(label.split("|")) if labels else ()
     return parts if not known or parts in known else (*[OTHER] * (len(labels) - 1), *parts[-1:])
 
 
 def costs(tallies: Sequence[Figure], price: tuple[str, float | None] | None) -> Iterator[Metric]:
-    """What the model in use has cost so far; nothing where nobody knows a price."""
+    """The cost of the current model so far; nothing if its price is unknown."""
     family = CounterMetricFamily("rowline_cost_usd", "US dollars for embedding, at list price", labels=["model"])
     if price:
         paid = {(figure.name, figure.label): int(figure.value or 0) for figure in tallies}
@@ -197,7 +200,7 @@ def costs(tallies: Sequence[Figure], price: tuple[str, float | None] | None) -> 
 GAUGES = {
     "documents": ("rowline_documents", "Documents by the status of their newest version", "status"),
     "waiting": ("rowline_waiting", "What waits to be taken up", "what"),
-    "oldest": ("rowline_oldest_waiting_seconds", "How long the oldest one waits; 0 where none does", "what"),
+    "oldest": ("rowline_oldest_waiting_seconds", "How long the oldest one waits; 0 if none does", "what"),
     "bytes": ("rowline_store_bytes", "Size on disk of the database and its large tables, with indexes", "table"),
     "estimated": ("rowline_store_rows", "Rows of large tables, as PostgreSQL estimates them", "table"),
     "dagster_runs": ("rowline_dagster_runs", "Dagster runs that have not ended", "status"),
@@ -221,6 +224,6 @@ def gauge(
     name: str, about: str, values: Iterable[tuple[tuple[str, ...], float]], label: str | None = None
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, about, labels=[label] if label else [])
-    for at, value in values:
-        family.add_metric(at, value)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
     return family

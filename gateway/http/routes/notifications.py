@@ -1,71 +1,78 @@
-"""Notices: what the organization's people and apps were told, and what became of it."""
+"""Notifications: the organization's messages, and their delivery.
 
-from datetime import datetime
-from typing import Annotated, Any
+`/notices` is what `/notifications` was called; it answers for one more release.
+"""
+
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, Field
 
 from domain.notifications.retry_policy import State
 from gateway.http.auth.callers import Admin, OurServices
 from gateway.http.pagination import Cursors, Limit
-from gateway.http.problems import told_as
-from gateway.schemas.documents import Page
-from gateway.schemas.notifications import notice_json
+from gateway.http.problems import problem_responses
+from gateway.schemas.notifications import ID_PATTERN, Notices, Notification, Notifications
 
-router = APIRouter(prefix="/notices", tags=["notices"])
-NOTICE = r"ntc_[0-9a-f]{32}"
-NOTICE_ID = "ntc_01a1fd4f3c7a7a5b8f2d7cb1f2b5a6e1"
-notices_cursor = Cursors("notices", NOTICE)
-
-
-class KnownNotice(BaseModel):
-    """A message and what became of it."""
-
-    noticeId: str = Field(examples=[NOTICE_ID])
-    organizationId: str
-    channel: str = Field(examples=["email"])
-    to: str | None
-    subject: str
-    message: str
-    state: State = Field(description="unknown: it went out and its answer was lost; it may have arrived")
-    attempts: int
-    error: str | None
-    createdAt: datetime
-    nextAttemptAt: datetime | None
-    settledAt: datetime | None
+router = APIRouter(tags=["notifications"])
+notifications_cursor = Cursors("notifications", ID_PATTERN)
+notices_cursor = Cursors("notices", ID_PATTERN)
+StateFilter = Annotated[State | None, Query(description="Only messages in this state.")]
 
 
-class KnownNotices(Page):
-    """A page of messages, newest first."""
+@router.get("/notifications", response_model=Notifications, summary="The organization's messages, newest first")
+def list_notifications(
+    caller: Admin,
+    services: OurServices,
+    before: Annotated[str | None, Depends(notifications_cursor)],
+    limit: Limit = 50,
+    state: StateFilter = None,
+) -> Notifications:
+    rows = services.ledger.outbox.list_all(caller.organization_id, state, before, limit + 1)
+    more = notifications_cursor.of(rows[limit - 1].notice_id) if len(rows) > limit else None
+    return Notifications.from_notifications(rows[:limit], more)
 
-    notices: list[KnownNotice]
+
+@router.post(
+    "/notifications/{notificationId}/retry",
+    response_model=Notification,
+    summary="Send a message again that failed, or that may not have arrived",
+    responses=problem_responses(404, 409),
+)
+def retry_notification(
+    notification_id: Annotated[
+        str, Path(alias="notificationId", pattern=f"^{ID_PATTERN}$", description="The message.")
+    ],
+    caller: Admin,
+    services: OurServices,
+) -> Notification:
+    """One that is `unknown` may have arrived the first time: ask its recipient before."""
+    return Notification.from_notification(services.ledger.outbox.retry(notification_id, caller.organization_id))
 
 
-@router.get("", response_model=KnownNotices, summary="The organization's messages, newest first")
+@router.get("/notices", response_model=Notices, deprecated=True, summary="Use /notifications")
 def list_notices(
     caller: Admin,
     services: OurServices,
     before: Annotated[str | None, Depends(notices_cursor)],
     limit: Limit = 50,
-    state: Annotated[State | None, Query(description="Only messages in this state.")] = None,
-) -> dict[str, Any]:
-    found = services.ledger.outbox.list_all(caller.organization_id, state, before, limit + 1)
-    page = found[:limit]
-    more = notices_cursor.of(page[-1].notice_id) if len(found) > limit else None
-    return {"notices": [notice_json(notice) for notice in page], "nextCursor": more}
+    state: StateFilter = None,
+) -> Notices:
+    """The same messages, under `notices`."""
+    rows = services.ledger.outbox.list_all(caller.organization_id, state, before, limit + 1)
+    more = notices_cursor.of(rows[limit - 1].notice_id) if len(rows) > limit else None
+    return Notices(notices=[Notification.from_notification(row) for row in rows[:limit]], next_cursor=more)
 
 
 @router.post(
-    "/{noticeId}/retry",
-    response_model=KnownNotice,
-    summary="Send a message anew that failed, or of which nobody knows whether it arrived",
-    responses=told_as(404, 409),
+    "/notices/{noticeId}/retry",
+    response_model=Notification,
+    deprecated=True,
+    summary="Use /notifications/{notificationId}/retry",
+    responses=problem_responses(404, 409),
 )
 def retry_notice(
-    notice_id: Annotated[str, Path(alias="noticeId", pattern=f"^{NOTICE}$", description="The message.")],
+    notice_id: Annotated[str, Path(alias="noticeId", pattern=f"^{ID_PATTERN}$", description="The message.")],
     caller: Admin,
     services: OurServices,
-) -> dict[str, Any]:
-    """One that is `unknown` may have arrived the first time: look there before."""
-    return notice_json(services.ledger.outbox.retry(notice_id, caller.organization_id))
+) -> Notification:
+    return retry_notification(notice_id, caller, services)

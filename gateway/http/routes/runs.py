@@ -1,6 +1,6 @@
-"""The REST API that apps poll after sending: events, what each started, and how that went.
+"""The REST API that apps poll after sending: events, their runs, and the status of these.
 
-Its shapes are the event engine's, refusals too: `{"error": …, "data": null, "status": …}`.
+Its format is the event engine's, errors too: `{"error": …, "data": null, "status": …}`.
 """
 
 import json
@@ -22,75 +22,19 @@ from domain.validation_messages import reason_of_field
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.signatures import machine
 from gateway.http.problems import reason_of, status_of
-from gateway.schemas.events import Status, answer, event_json, run_json
-from gateway.schemas.events import status_of as status_of_run
+from gateway.schemas.events import ULID, Event, Events, OneEvent, OneRun, Run, Runs, envelope, run_status
 from operations.services import Services
 from resources.ledger.events.events import EventRun, KeptEvent
 
-MOST = 100
-ULID = "01M7Y1BYAWCM74RYSJ606BDNG5"
+MAX_PAGE = 100
 
 
-class Refusal(BaseModel):
-    """Why not, in one sentence."""
+class RunError(BaseModel):
+    """An error, in one sentence."""
 
     error: str = Field(examples=[f"There is no run {ULID}"])
     data: None
     status: int = Field(examples=[404])
-
-
-class Metadata(BaseModel):
-    """When it was looked up."""
-
-    fetched_at: str
-    cached_until: str
-
-
-class Run(BaseModel):
-    """One function that an event started. `output` is what it gave, or why it failed."""
-
-    run_id: str = Field(examples=[ULID])
-    run_started_at: str
-    function_id: str = Field(examples=["document-uploaded"])
-    function_version: int
-    environment_id: str = Field(examples=["acme"])
-    event_id: str = Field(examples=[ULID])
-    status: Status
-    ended_at: str | None
-    output: Any
-
-
-class Event(BaseModel):
-    """An event as it was sent."""
-
-    internal_id: str = Field(examples=[ULID])
-    id: str
-    name: str = Field(examples=["document/uploaded"])
-    data: dict[str, Any]
-    user: dict[str, Any]
-    ts: int
-    v: str
-    received_at: str
-
-
-class OneRun(BaseModel):
-    data: Run
-    metadata: Metadata
-
-
-class Runs(BaseModel):
-    data: list[Run]
-    metadata: Metadata
-
-
-class OneEvent(BaseModel):
-    data: Event
-    metadata: Metadata
-
-
-class Events(BaseModel):
-    data: list[Event]
-    metadata: Metadata
 
 
 class AsciiJSONResponse(JSONResponse):
@@ -101,31 +45,31 @@ class AsciiJSONResponse(JSONResponse):
 
 
 class EventApiRoute(APIRoute):
-    """A route whose refusals are the event engine's."""
+    """A route whose errors have the event engine's format."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer_of = super().get_route_handler()
+        handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
             try:
-                return await answer_of(request)
+                return await handle(request)
             except HTTPException as error:
-                return refused(error.status_code, str(error.detail), error.headers)
+                return error_response(error.status_code, str(error.detail), error.headers)
             except RequestValidationError as error:
-                told = "; ".join(f"{wrong['loc'][-1]}: {reason_of_field(wrong)}" for wrong in error.errors())
-                return refused(HTTPStatus.BAD_REQUEST, told)
+                reasons = "; ".join(f"{wrong['loc'][-1]}: {reason_of_field(wrong)}" for wrong in error.errors())
+                return error_response(HTTPStatus.BAD_REQUEST, reasons)
             except RowlineError as failure:
-                return refused(status_of(failure), reason_of(request, failure))
+                return error_response(status_of(failure), reason_of(request, failure))
 
         return handler
 
 
-def refused(status: int, reason: str, headers: Any = None) -> JSONResponse:
+def error_response(status: int, reason: str, headers: Any = None) -> JSONResponse:
     return JSONResponse({"error": reason, "data": None, "status": int(status)}, status, headers)
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Refusal, "description": HTTPStatus(status).phrase} for status in (400, 401, 403, 404, 429, 503)
+    status: {"model": RunError, "description": HTTPStatus(status).phrase} for status in (400, 401, 403, 404, 429, 503)
 }
 EventId = Annotated[str, Path(alias="eventId", examples=[ULID])]
 RunId = Annotated[str, Path(alias="runId", examples=[ULID])]
@@ -137,7 +81,7 @@ router = APIRouter(prefix="/v1", tags=["events"], route_class=EventApiRoute, res
 def list_events(
     caller: Machine,
     services: OurServices,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
     name: Annotated[str | None, Query(description="Only events of this name.")] = None,
     received_after: Annotated[datetime | None, Query(description="A time with its zone.")] = None,
     received_before: Annotated[datetime | None, Query(description="A time with its zone.")] = None,
@@ -145,47 +89,49 @@ def list_events(
 ) -> AsciiJSONResponse:
     if cursor is not None and not is_ulid(cursor):
         raise HTTPException(HTTPStatus.BAD_REQUEST, "cursor: must be the internal_id of an event")
-    times = [at and (at if at.tzinfo else at.replace(tzinfo=UTC)) for at in (received_after, received_before)]
+    times = [
+        moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        for moment in (received_after, received_before)
+    ]
     after, before = times
-    found = services.ledger.events.listed(caller.organization_id, limit, name, after, before, cursor)
-    return AsciiJSONResponse(answer([event_json(event) for event in found], now()))
+    events = services.ledger.events.listed(caller.organization_id, limit, name, after, before, cursor)
+    return AsciiJSONResponse(envelope([Event.from_event(event) for event in events], now()))
 
 
 @router.get("/events/{eventId}", response_model=OneEvent, summary="One event")
 def get_event(caller: Machine, services: OurServices, event_id: EventId) -> AsciiJSONResponse:
-    return AsciiJSONResponse(answer(event_json(event_of(services, caller, event_id)), now()))
+    return AsciiJSONResponse(envelope(Event.from_event(get_own_event(services, caller, event_id)), now()))
 
 
-@router.get("/events/{eventId}/runs", response_model=Runs, summary="What an event started, and how that went")
+@router.get("/events/{eventId}/runs", response_model=Runs, summary="The runs that an event started")
 def list_runs_of_event(caller: Machine, services: OurServices, event_id: EventId) -> AsciiJSONResponse:
-    event = event_of(services, caller, event_id)
-    return AsciiJSONResponse(
-        answer([run_json(run) for run in services.ledger.events.runs(caller.organization_id, event.event_id)], now())
-    )
+    event = get_own_event(services, caller, event_id)
+    runs = services.ledger.events.runs(caller.organization_id, event.event_id)
+    return AsciiJSONResponse(envelope([Run.from_run(run) for run in runs], now()))
 
 
 @router.get("/runs/{runId}", response_model=OneRun, summary="One run")
 def get_run(caller: Machine, services: OurServices, run_id: RunId) -> AsciiJSONResponse:
-    return AsciiJSONResponse(answer(run_json(run_of(services, caller, run_id)), now()))
+    return AsciiJSONResponse(envelope(Run.from_run(get_own_run(services, caller, run_id)), now()))
 
 
 @router.delete(
     "/runs/{runId}",
     status_code=HTTPStatus.NO_CONTENT,
-    summary="Cancel a run that waits or is under way",
-    responses={409: {"model": Refusal, "description": "It has ended"}},
+    summary="Cancel a run that has not ended",
+    responses={409: {"model": RunError, "description": "It has ended"}},
 )
 def cancel_run(caller: Machine, services: OurServices, run_id: RunId) -> None:
     """Cancelling twice is cancelling once."""
-    status = status_of_run(run_of(services, caller, run_id))
+    status = run_status(get_own_run(services, caller, run_id))
     if status == "Cancelled":
         return
     if status in ("Completed", "Failed") or not services.ledger.events.cancel(caller.organization_id, run_id):
         raise Conflict(f"Run {run_id} has ended; there is nothing to cancel")
 
 
-def event_of(services: Services, caller: Caller, event_id: str) -> KeptEvent:
-    """Raises Misuse for what is no id, NotFound for an event that is not there or another organization's."""
+def get_own_event(services: Services, caller: Caller, event_id: str) -> KeptEvent:
+    """Answers 400 to what is no id. Raises NotFound for an unknown event, or another organization's."""
     if not is_ulid(event_id):
         raise HTTPException(HTTPStatus.BAD_REQUEST, "Invalid event ID; it is a ULID of 26 letters and digits")
     event = services.ledger.events.event(caller.organization_id, event_id)
@@ -194,8 +140,8 @@ def event_of(services: Services, caller: Caller, event_id: str) -> KeptEvent:
     return event
 
 
-def run_of(services: Services, caller: Caller, run_id: str) -> EventRun:
-    """Raises Misuse for what is no id, NotFound for a run that is not there or another organization's."""
+def get_own_run(services: Services, caller: Caller, run_id: str) -> EventRun:
+    """Answers 400 to what is no id. Raises NotFound for an unknown run, or another organization's."""
     if not is_ulid(run_id):
         raise HTTPException(HTTPStatus.BAD_REQUEST, "Invalid run ID; it is a ULID of 26 letters and digits")
     run = services.ledger.events.run(caller.organization_id, run_id)

@@ -1,6 +1,6 @@
-"""Search: rows by meaning, within what the caller may see."""
+"""Search by meaning, in the rows that the caller may see."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,25 +8,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.access.api_keys import Caller
 from gateway.http.auth.callers import OurServices, Searcher
 from gateway.http.auth.document_access import NO_NUL, StrictInt
-from gateway.http.problems import told_as, wrong_field
-from gateway.schemas.documents import DOCUMENT_ID, Hits
-from gateway.schemas.search import hit_json
+from gateway.http.problems import problem_responses, wrong_field
+from gateway.schemas.documents import DOCUMENT_ID
+from gateway.schemas.search import Hits
 from operations.documents.search import Scope
 from operations.services import Services
 
 router = APIRouter(tags=["search"])
-SHORT, LONG = 2_000, 20_000  # letters of a question in an address, and in a body
-MOST_HITS = 200
-MOST_TOLD = 100
+MAX_QUERY_LENGTH, MAX_QUESTION_LENGTH = 2_000, 20_000  # characters in a URL, and in a body
+MAX_HITS = 200
+MAX_NOT_SEARCHED = 100  # documents that an answer names
 
 
 class Question(BaseModel):
-    """What is looked for, and where."""
+    """A question, and where to search."""
 
     model_config = ConfigDict(extra="forbid")
 
-    q: str = Field(min_length=1, max_length=LONG, pattern=NO_NUL, examples=["자전거를 도둑맞았어요"])
-    k: StrictInt = Field(10, ge=1, le=MOST_HITS, description="Most hits.")
+    q: str = Field(min_length=1, max_length=MAX_QUESTION_LENGTH, pattern=NO_NUL, examples=["자전거를 도둑맞았어요"])
+    k: StrictInt = Field(10, ge=1, le=MAX_HITS, description="The number of hits at most.")
     documentId: str | None = Field(None, min_length=1, max_length=255, pattern=NO_NUL, examples=[DOCUMENT_ID])
     employeeId: str | None = Field(None, min_length=1, max_length=64, pattern=NO_NUL)
 
@@ -36,16 +36,21 @@ class Question(BaseModel):
     response_model=Hits,
     response_model_exclude_unset=True,
     summary="Find rows by meaning; each hit names the rows it came from",
-    responses=told_as(404),
+    responses=problem_responses(404),
 )
 def search(
     caller: Searcher,
     services: OurServices,
     q: Annotated[
         str,
-        Query(min_length=1, max_length=SHORT, pattern=NO_NUL, description="A question or words, in any language."),
+        Query(
+            min_length=1,
+            max_length=MAX_QUERY_LENGTH,
+            pattern=NO_NUL,
+            description="A question or words, in any language.",
+        ),
     ],
-    k: Annotated[int, Query(ge=1, le=MOST_HITS, description="Most hits.")] = 10,
+    k: Annotated[int, Query(ge=1, le=MAX_HITS, description="The number of hits at most.")] = 10,
     document_id: Annotated[
         str | None,
         Query(alias="documentId", min_length=1, max_length=255, pattern=NO_NUL, description="Only this document."),
@@ -54,8 +59,8 @@ def search(
         str | None,
         Query(alias="employeeId", min_length=1, max_length=64, pattern=NO_NUL, description="Only this employee's."),
     ] = None,
-) -> dict[str, Any]:
-    return found(services, caller, Question(q=q, k=k, documentId=document_id, employeeId=employee_id))
+) -> Hits:
+    return find(services, caller, Question(q=q, k=k, documentId=document_id, employeeId=employee_id))
 
 
 @router.post(
@@ -63,26 +68,25 @@ def search(
     response_model=Hits,
     response_model_exclude_unset=True,
     summary="The same, for long questions",
-    responses=told_as(400, 404),
+    responses=problem_responses(400, 404),
 )
-def search_long(caller: Searcher, services: OurServices, question: Question) -> dict[str, Any]:
-    return found(services, caller, question)
+def search_long(caller: Searcher, services: OurServices, question: Question) -> Hits:
+    return find(services, caller, question)
 
 
-def found(services: Services, caller: Caller, question: Question) -> dict[str, Any]:
+def find(services: Services, caller: Caller, question: Question) -> Hits:
     """The hits, and which documents could not be searched.
 
-    A key of one employee finds that employee's rows, whatever it asks for.
+    A key of one employee finds only that employee's rows.
     """
     if not question.q.strip():
-        raise wrong_field("q", "is empty; say what to look for")
+        raise wrong_field("q", "is empty; say what to search for")
     if caller.employee_id not in (None, question.employeeId or caller.employee_id):
-        raise wrong_field("employeeId", "is not the employee of this key; leave it away")
+        raise wrong_field("employeeId", "is not the employee of this key; leave it out")
     document = question.documentId
     if document is not None:
         document = services.ledger.listing.document(caller.organization_id, document).document_id
     scope = Scope(caller.organization_id, caller.employee_id or question.employeeId, document)
-    told: dict[str, Any] = {"hits": [hit_json(hit) for hit in services.search.find(question.q, scope, question.k)]}
-    if caller.employee_id is None and (elsewhere := services.search.unsearchable(scope)):
-        told["notSearched"] = elsewhere[:MOST_TOLD]
-    return told
+    hits = services.search.find(question.q, scope, question.k)
+    elsewhere = services.search.unsearchable(scope) if caller.employee_id is None else []
+    return Hits.from_hits(hits, elsewhere[:MAX_NOT_SEARCHED])

@@ -1,4 +1,4 @@
-"""Taking files in over HTTP: received in chunks, bounded while they come, looked at before they are kept."""
+"""Uploads over HTTP: received in chunks, limited while they arrive, checked before they are stored."""
 
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -15,22 +15,21 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from domain.documents.rows import Mode
-from domain.documents.statuses import upload_json
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import Conflict, TooLarge, UnreadableFile
 from formats.detection import refuse_at_the_door
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.document_access import NO_NUL, DocumentReader
-from gateway.http.problems import told_as, wrong_field
+from gateway.http.problems import problem_responses, wrong_field
 from gateway.schemas.documents import Uploads
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME
 
 router = APIRouter(tags=["documents"])
-FORM_BYTES = 1 << 16  # what a form may hold beside the file
+FORM_BYTES = 1 << 16  # of a form, beside the file
 FIELD_BYTES = 4096
-MOST_FIELDS = 8
+MAX_FIELDS = 8
 CHUNK = 1 << 20
 
 Idempotency = Annotated[
@@ -40,20 +39,22 @@ Idempotency = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key is honoured once: a repeat is answered with what the first request made.",
+        description="The same key is accepted once: a repeat is answered with the version that the first request made.",
     ),
 ]
 
 
 class Fields(BaseModel):
-    """What a form says beside the file."""
+    """The fields of a form beside the file."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     template: str | None = Field(
         None, min_length=1, max_length=200, pattern=NO_NUL, description="Name of a stored template."
     )
-    mode: Mode = Field("company_wide", description="Where rows go: to one namespace, or to each employee's own.")
+    mode: Mode = Field(
+        "company_wide", description="Where rows are indexed: in one namespace, or in each employee's own."
+    )
     documentId: str | None = Field(
         None, min_length=1, max_length=255, pattern=NO_NUL, description="Make a new version of this document."
     )
@@ -63,20 +64,20 @@ class Fields(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form that was received whole: one file, standing at its beginning, and what is said of it."""
+    """A complete form: one file, at its start, and the other fields."""
 
     file: BinaryIO
     filename: str
     fields: Fields
 
 
-async def received(request: Request, _: DocumentReader, services: OurServices) -> AsyncIterator[Form]:
-    """The request's form, on disk where it is large. The caller is known before the first byte is read."""
+async def receive_form(request: Request, _: DocumentReader, services: OurServices) -> AsyncIterator[Form]:
+    """The request's form, on disk if it is large. The caller is authenticated before the body is read."""
     content_type = request.headers.get("Content-Type", "")
     if not content_type.lower().startswith("multipart/form-data"):
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the file as multipart/form-data, in a field file")
-    stream = bounded(request, services.settings.upload_bytes)
-    parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES)
+    stream = limited_body(request, services.settings.upload_bytes)
+    parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=MAX_FIELDS, max_part_size=FIELD_BYTES)
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -86,55 +87,55 @@ async def received(request: Request, _: DocumentReader, services: OurServices) -
             HTTPStatus.BAD_REQUEST, "The connection ended before the file did; send it again"
         ) from error
     try:
-        yield checked(form)
+        yield parse_form(form)
     finally:
-        for file in parser._files_to_close_on_error:  # also one whose part was cut off, which is not in the form
+        for file in parser._files_to_close_on_error:  # an incomplete part is not in the form
             file.close()
 
 
-async def bounded(request: Request, at_most: int) -> AsyncGenerator[bytes, None]:
-    """The body, as far as it may go: a longer one is refused without reading on, one that says so unread."""
-    refusal = TooLarge(f"The file is larger than the {at_most / 2**20:.0f} MiB that are accepted")
+async def limited_body(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body. Raises TooLarge before reading if Content-Length exceeds the limit, else as soon as the body does."""
+    refusal = TooLarge(f"The file is larger than the {limit / 2**20:.0f} MiB that are accepted")
     announced = request.headers.get("Content-Length", "0")
-    if announced.isdecimal() and int(announced) > at_most + FORM_BYTES:
+    if announced.isdecimal() and int(announced) > limit + FORM_BYTES:
         raise refusal
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > at_most + FORM_BYTES:
+        if size > limit + FORM_BYTES:
             raise refusal
         yield chunk
 
 
-def checked(form: FormData) -> Form:
+def parse_form(form: FormData) -> Form:
     """Raises RequestValidationError, which names each wrong field."""
-    said: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
     file: UploadFile | None = None
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
             if name != "file":
-                raise wrong_field("body.file", "is missing; the file belongs into the field of this name")
+                raise wrong_field("body.file", "is missing; send the file in the field of this name")
             file = value
         elif name == "file":
             raise wrong_field("body.file", "is a text; send a file, with a filename")
-        elif name in said:
+        elif name in texts:
             raise wrong_field(f"body.{name}", "is there twice")
-        elif value:  # a browser's form sends an empty text for what was not chosen
-            said[name] = value
+        elif value:  # a browser sends an empty text for an option that was not chosen
+            texts[name] = value
     if file is None:
         raise wrong_field("body.file", "is missing")
     try:
-        fields = Fields(**said)
+        fields = Fields(**texts)
     except ValidationError as error:
         raise RequestValidationError([{**wrong, "loc": ("body", *wrong["loc"])} for wrong in error.errors()]) from None
     if fields.documentId and fields.sameName:
-        raise wrong_field("body.sameName", "looks for the document that documentId names; send one of them")
-    return Form(file.file, name_of(file.filename), fields)
+        raise wrong_field("body.sameName", "and documentId both choose the document; send one of them")
+    return Form(file.file, file_name(file.filename), fields)
 
 
-def name_of(sent: str | None) -> str:
+def file_name(name: str | None) -> str:
     """The file's name without folders. Browsers write a quotation mark in it as %22, as HTML has it."""
-    return PurePath((sent or "").replace("\\", "/")).name.replace("%22", '"') or "upload"
+    return PurePath((name or "").replace("\\", "/")).name.replace("%22", '"') or "upload"
 
 
 @router.post(
@@ -143,9 +144,9 @@ def name_of(sent: str | None) -> str:
     response_model=Uploads,
     response_model_exclude_unset=True,
     summary="Upload a workbook: a new document, or a new version of one",
-    responses=told_as(
+    responses=problem_responses(
         *(400, 404, 409, 413, 415, 422),
-        beside={200: {"model": Uploads, "description": "Known already: nothing was recorded"}},
+        beside={200: {"model": Uploads, "description": "Already known: nothing was stored"}},
     ),
     openapi_extra={
         "requestBody": {
@@ -168,31 +169,31 @@ def name_of(sent: str | None) -> str:
 )
 def upload_document(
     request: Request,
-    form: Annotated[Form, Depends(received)],
+    form: Annotated[Form, Depends(receive_form)],
     caller: DocumentReader,
     services: OurServices,
     response: Response,
     key: Idempotency = None,
-) -> dict[str, Any]:
-    """The file is on disk and the version in the ledger before this is answered: 201 survives anything.
+) -> Uploads:
+    """The file is on disk and the version in the ledger before the answer: after a 201 nothing is lost.
 
-    One request is one file: its key, its address and a refusal are the file's own.
+    One request is one file, with its own key, Location and error.
     """
-    version = taken(services, form, caller.organization_id, key)
+    version = store_upload(services, form, caller.organization_id, key)
     request.state.document_id = version.document_id  # for the log
     response.headers["Location"] = f"/documents/{version.document_id}"
     if version.known:
         response.status_code = HTTPStatus.OK
-    return {"documents": [upload_json(version)]}
+    return Uploads.from_versions([version])
 
 
-def taken(services: Services, form: Form, organization_id: str, key: str | None = None) -> Version:
-    """The version that came of a form; `known` where nothing had to be recorded.
+def store_upload(services: Services, form: Form, organization_id: str, key: str | None = None) -> Version:
+    """The version that a form makes; `known` if nothing had to be stored.
 
-    Raises UnreadableFile where a glance shows that it is no workbook, Conflict where the key was another file's.
+    Raises UnreadableFile if the first bytes are no workbook's, Conflict if the key was used for another file.
     """
     fields, document = form.fields, form.fields.documentId
-    if document is not None:  # the app's own name for it will do
+    if document is not None:  # also by the app's own id for it
         document = services.ledger.listing.document(organization_id, document).document_id
     try:
         refuse_at_the_door(form.file)
@@ -215,9 +216,9 @@ def taken(services: Services, form: Form, organization_id: str, key: str | None 
 
 
 def digest(file: BinaryIO) -> bytes:
-    """SHA-256 of a file, whatever it is kept in."""
-    found = hashlib.sha256()
+    """SHA-256 of a file."""
+    sha256 = hashlib.sha256()
     file.seek(0)
     while chunk := file.read(CHUNK):
-        found.update(chunk)
-    return found.digest()
+        sha256.update(chunk)
+    return sha256.digest()

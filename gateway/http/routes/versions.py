@@ -1,7 +1,7 @@
-"""What changes which version of a document is live: going back, and taking the document out.
+"""Rollback and deletion of a document.
 
-Both may take minutes, so neither is done here: each is kept as the event that an app would have sent, which survives
-anything, and a run does it. What cannot be done is refused at once.
+Both may take minutes, so each is stored as the event that an app would have sent, and a run carries it out.
+Requests that cannot be carried out are refused at once.
 """
 
 import json
@@ -9,13 +9,14 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.errors import Conflict
 from gateway.http.auth.callers import OurServices
-from gateway.http.auth.document_access import MOST_NUMBER, CurrentVersion, StrictInt
-from gateway.http.problems import told_as
-from gateway.schemas.documents import CleanedUp, Removing, RollingBack
+from gateway.http.auth.document_access import MAX_VERSION, CurrentVersion, StrictInt
+from gateway.http.problems import problem_responses
+from gateway.schemas.maintenance import Removal, RemovalRequest, RollbackRequest
 from operations.documents.removal import would_go
 from operations.events.intake import ingest_events
 from operations.services import Services
@@ -25,60 +26,62 @@ router = APIRouter(tags=["documents"])
 
 
 class Target(BaseModel):
-    """Which version is to be live again."""
+    """The version to make live again."""
 
     model_config = ConfigDict(extra="forbid")
 
-    targetVersion: StrictInt = Field(ge=1, le=MOST_NUMBER, examples=[1])
+    targetVersion: StrictInt = Field(ge=1, le=MAX_VERSION, examples=[1])
 
 
 @router.post(
     "/documents/{documentId}/rollback",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=RollingBack,
+    response_model=RollbackRequest,
     summary="Make an older version live again, from kept embeddings: nothing is paid",
-    responses=told_as(400, 404, 409),
+    responses=problem_responses(400, 404, 409),
 )
 def roll_back_document(
     version: CurrentVersion, target: Target, services: OurServices, response: Response
-) -> dict[str, Any]:
-    """It is done when `liveVersion` of the document says so."""
+) -> RollbackRequest:
+    """It has ended when `liveVersion` of the document is the target."""
     services.ledger.live_versions.check_rollback(version.document_id, target.targetVersion)
     event = send(services, version, "document/rollback", targetVersion=target.targetVersion)
     response.headers["Location"] = f"/documents/{version.document_id}"
-    return {
-        "documentId": version.document_id,
-        "targetVersion": target.targetVersion,
-        "liveVersion": version.live_version,
-        "eventId": event,
-    }
+    return RollbackRequest(
+        document_id=version.document_id,
+        target_version=target.targetVersion,
+        live_version=version.live_version,
+        event_id=event,
+    )
 
 
 @router.delete(
     "/documents/{documentId}",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=Removing,
+    response_model=RemovalRequest,
     summary="Remove a document whole; rows that other documents share stay for them",
-    responses=told_as(404, 409, beside={200: {"model": CleanedUp, "description": "What would go (`dryRun`)"}}),
+    responses=problem_responses(
+        404, 409, beside={200: {"model": Removal, "description": "What would be removed (`dryRun`)"}}
+    ),
 )
 def delete_document(
     version: CurrentVersion,
     services: OurServices,
     response: Response,
-    dry_run: Annotated[bool, Query(alias="dryRun", description="Tell what would go; remove nothing.")] = False,
+    dry_run: Annotated[bool, Query(alias="dryRun", description="Count what would be removed; remove nothing.")] = False,
 ) -> Any:
-    """No search shows it from now on; its vectors, files and rows go in a run."""
-    told = would_go(services.document_stores, version.document_id)[0].as_json()
+    """Searches no longer show it; a run deletes its vectors, files and rows."""
+    removal = Removal.from_plan(would_go(services.document_stores, version.document_id)[0])
     if dry_run:
-        return Response(json.dumps(told, ensure_ascii=False), media_type="application/json")
+        return JSONResponse(removal.to_json())
     check_at_rest(services, version)
     event = send(services, version, "document/cleanup")
     services.ledger.removals.withdraw_at_rest(version.document_id)
-    return {**told, "dryRun": False, "eventId": event}
+    return RemovalRequest.from_event(removal, event)
 
 
 def check_at_rest(services: Services, version: Version) -> None:
-    """Raises Conflict while a run is at work; one that waits hours for a service is no reason to wait with it."""
+    """Raises Conflict while a run processes the version, unless that run waits for a service, perhaps for hours."""
     if version.status == "processing" and not version.waits_for:
         raise Conflict(
             f"Version {version.version} of {version.document_id} is being processed; wait until it has ended"
@@ -86,7 +89,7 @@ def check_at_rest(services: Services, version: Version) -> None:
 
 
 def send(services: Services, version: Version, name: str, **data: Any) -> str:
-    """Keep an event about the document; its id."""
+    """Store an event about the document; returns its id."""
     event = {"name": name, "data": {"documentId": version.document_id, **data}}
     (event_id,) = ingest_events(services, version.organization_id, json.dumps(event).encode())
     return event_id

@@ -8,7 +8,6 @@ from psycopg.rows import class_row
 
 from domain.access.api_keys import Caller, NewKey, Role, digest_of, is_same, key_id_of
 from domain.errors import Conflict, NotFound
-from domain.timestamps import isoformat_utc
 from resources.database.connections import Connection, Database
 
 GRACE = timedelta(days=1)  # of an old key beside its successor
@@ -52,22 +51,6 @@ class Key:
     @property
     def is_active(self) -> bool:
         return self.state in ("active", "replaced")
-
-    def as_json(self) -> dict[str, object]:
-        """All that may be told of a key."""
-        return {
-            "keyId": self.key_id,
-            "organizationId": self.organization_id,
-            "label": self.label,
-            "roles": sorted(self.roles),
-            "employeeId": self.employee_id,
-            "state": self.state,
-            "createdAt": isoformat_utc(self.created_at),
-            "expiresAt": isoformat_utc(self.expires_at),
-            "revokedAt": isoformat_utc(self.revoked_at),
-            "replacedBy": self.replaced_by,
-            "lastUsedAt": isoformat_utc(self.last_used_at),
-        }
 
 
 class ApiKeys:

@@ -75,7 +75,7 @@ SELECT r.run_id, (SELECT d.document_id FROM documents d WHERE d.organization_id 
 """
 SAID = """
 UPDATE event_runs r SET state = 'completed', error = NULL, started_at = coalesce(r.started_at, now()), ended_at = now(),
-       output = json_build_object('noticeId', n.notice_id)::text
+       output = json_build_object('notificationId', n.notice_id, 'noticeId', n.notice_id)::text
   FROM notices n WHERE r.run_id = ANY(%s) AND n.organization_id = r.organization_id AND n.key = r.run_id
 """
 SETTLE = """

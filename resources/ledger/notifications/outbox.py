@@ -92,7 +92,7 @@ def enqueue(connection: Connection, notices: Sequence[NewNotification]) -> None:
 def mint_notification_id() -> str:
     from uuid_utils import uuid7
 
-    return f"ntc_{uuid7().hex}"
+    return f"ntf_{uuid7().hex}"
 
 
 class Outbox:
@@ -234,7 +234,7 @@ class Outbox:
                 {"id": notice_id, "org": organization_id},
             ).fetchone()
         if found is None:
-            raise NotFound(f"There is no notice {notice_id}; `rowline notices` lists them")
+            raise NotFound(f"There is no notification {notice_id}; `rowline notifications` lists them")
         return found
 
     def retry(self, notice_id: str, organization_id: str | None = None) -> Notification:

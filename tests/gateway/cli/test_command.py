@@ -35,26 +35,26 @@ RESULT = {
 STAFF = "name: staff\nemployeeIdentifier: 'no'\nragConfig:\n  embeddingTemplate: '{{task}}'\n"
 
 
-def assert_status_shape(told: dict[str, Any]) -> None:
-    assert set(told) >= {"documentId", "version", "status", "progress", "batches", "result", "error"}
-    assert set(told["progress"]) == {"batchesDone", "batchesTotal", "rowsDone", "rowsTotal"}
-    for batch in told["batches"]:
+def assert_status_shape(output: dict[str, Any]) -> None:
+    assert set(output) >= {"documentId", "version", "status", "progress", "batches", "result", "error"}
+    assert set(output["progress"]) == {"batchesDone", "batchesTotal", "rowsDone", "rowsTotal"}
+    for batch in output["batches"]:
         assert set(batch) == BATCH
-    if told["result"] is not None:
-        assert set(told["result"]) >= RESULT
-    if told["error"] is not None:
-        assert set(told["error"]) == {"message"}
+    if output["result"] is not None:
+        assert set(output["result"]) >= RESULT
+    if output["error"] is not None:
+        assert set(output["error"]) == {"message"}
 
 
 def test_upload_names_document_version_file_and_status(rowline_command: Command):
     files = [rowline_command.file(f"{name}.csv", csv_bytes(items(name))) for name in ("anvil", "bellows")]
-    told = rowline_command.json("upload", *files, "--org", "acme")
-    assert list(told) == ["documents"]
-    assert [(d["version"], d["filename"], d["status"]) for d in told["documents"]] == [
+    output = rowline_command.json("upload", *files, "--org", "acme")
+    assert list(output) == ["documents"]
+    assert [(d["version"], d["filename"], d["status"]) for d in output["documents"]] == [
         (1, "anvil.csv", "pending"),
         (1, "bellows.csv", "pending"),
     ]
-    for document in told["documents"]:
+    for document in output["documents"]:
         assert set(document) == {"documentId", "version", "filename", "status"}
         assert re.fullmatch(r"doc_[0-9a-f]{32}", document["documentId"])
 
@@ -67,26 +67,33 @@ def test_process_and_status_tell_progress_batches_and_result(rowline_command: Co
     assert_status_shape(waiting)
     assert (waiting["status"], waiting["batches"], waiting["result"], waiting["error"]) == ("pending", [], None, None)
 
-    told = rowline_command.json("process", document)
-    assert_status_shape(told)
-    assert (told["documentId"], told["version"], told["status"], told["error"]) == (document, 1, "completed", None)
-    assert told["progress"] == {"batchesDone": 2, "batchesTotal": 2, "rowsDone": 6, "rowsTotal": 6}
-    assert [(b["startRow"], b["endRow"], b["status"]) for b in told["batches"]] == [
+    output = rowline_command.json("process", document)
+    assert_status_shape(output)
+    assert (output["documentId"], output["version"], output["status"], output["error"]) == (
+        document,
+        1,
+        "completed",
+        None,
+    )
+    assert output["progress"] == {"batchesDone": 2, "batchesTotal": 2, "rowsDone": 6, "rowsTotal": 6}
+    assert [(b["startRow"], b["endRow"], b["status"]) for b in output["batches"]] == [
         (2, 5, "completed"),
         (6, 7, "completed"),
     ]
-    assert told["result"]["totalRows"] == told["result"]["vectorsCreated"] == told["result"]["embeddedInputs"] == 6
-    assert told["result"]["tokens"] > 0
-    assert rowline_command.json("status", document) == told
-    assert rowline_command.json("process", document) == told
+    assert (
+        output["result"]["totalRows"] == output["result"]["vectorsCreated"] == output["result"]["embeddedInputs"] == 6
+    )
+    assert output["result"]["tokens"] > 0
+    assert rowline_command.json("status", document) == output
+    assert rowline_command.json("process", document) == output
 
 
 def test_a_new_version_of_a_document_embeds_what_is_new(rowline_command: Command):
     first = rowline_command.file("items.csv", csv_bytes(items("anvil", "bellows")))
     document = rowline_command.indexed(first)
     second = rowline_command.file("items2.csv", csv_bytes(items("anvil", "chisel")))
-    told = rowline_command.json("upload", second, "--org", "acme", "--document", document)["documents"]
-    assert [(d["documentId"], d["version"], d["filename"]) for d in told] == [(document, 2, "items2.csv")]
+    output = rowline_command.json("upload", second, "--org", "acme", "--document", document)["documents"]
+    assert [(d["documentId"], d["version"], d["filename"]) for d in output] == [(document, 2, "items2.csv")]
     result = rowline_command.json("process", document)["result"]
     assert (result["unchangedRows"], result["embeddedInputs"], result["vectorsDeleted"]) == (1, 1, 1)
 
@@ -94,8 +101,8 @@ def test_a_new_version_of_a_document_embeds_what_is_new(rowline_command: Command
 def test_search_and_trace_name_the_rows(rowline_command: Command):
     """From a question to the vector, and from the vector back to file, version, row, batch, model and run."""
     document = rowline_command.indexed(rowline_command.file("items.csv", csv_bytes(items("anvil", "bellows"))))
-    told = rowline_command.json("search", "item: bellows\ncolour: colour of bellows", "--org", "acme", "-k", "1")
-    (hit,) = told["hits"]
+    output = rowline_command.json("search", "item: bellows\ncolour: colour of bellows", "--org", "acme", "-k", "1")
+    (hit,) = output["hits"]
     assert set(hit) == {"score", "text", "vectorId", "namespace", "sources"}
     assert (hit["score"], hit["namespace"]) == (pytest.approx(1, abs=1e-3), "org_acme")
     assert hit["text"] == "item: bellows\ncolour: colour of bellows"
@@ -143,8 +150,8 @@ def test_search_can_be_bound_to_an_employee_and_to_a_document(rowline_command: C
 
 def test_documents_templates_and_employees_are_listed(rowline_command: Command):
     document = rowline_command.indexed(rowline_command.file("items.csv", csv_bytes(items("anvil"))))
-    (told,) = rowline_command.json("documents")["documents"]
-    assert told == {
+    (output,) = rowline_command.json("documents")["documents"]
+    assert output == {
         "documentId": document,
         "version": 1,
         "filename": "items.csv",
@@ -154,7 +161,7 @@ def test_documents_templates_and_employees_are_listed(rowline_command: Command):
         "mode": "company_wide",
         "template": "default",
         "byteSize": 34,
-        "uploadedAt": told["uploadedAt"],
+        "uploadedAt": output["uploadedAt"],
     }
     assert rowline_command.json("documents", "--org", "rival") == {"documents": []}
     rowline_command.json("template", "put", rowline_command.file("staff.yaml", STAFF), "--org", "acme")
@@ -172,10 +179,10 @@ def test_a_failed_document_ends_with_1_and_can_be_retried(rowline_command: Comma
     document = rowline_command.json("upload", rowline_command.file("empty.csv", "item,colour\n"), "--org", "acme")[
         "documents"
     ][0]["documentId"]
-    told = rowline_command.json("process", document, code=1)
-    assert_status_shape(told)
-    assert (told["status"], told["result"]) == ("failed", None)
-    assert "empty.csv" in told["error"]["message"]
+    output = rowline_command.json("process", document, code=1)
+    assert_status_shape(output)
+    assert (output["status"], output["result"]) == ("failed", None)
+    assert "empty.csv" in output["error"]["message"]
     assert rowline_command.json("retry", document)["status"] == "pending"
     assert rowline_command.json("status", document)["error"] is None
 
@@ -248,14 +255,14 @@ def test_a_document_that_waits_for_the_batch_api_says_so_in_one_line_and_is_no_f
     assert (said.code, caplog.messages) == (0, [])
     waits = "waits for the embedding service to work on 2 texts at the lower price (1 order, up to 24 hours)"
     assert [line for line in said.out.splitlines() if "waits for" in line] == [f"  {waits}"]
-    told = rowline_command.json("status", document)
-    assert (told["status"], told["progress"]["waitsFor"], told["error"]) == ("processing", waits, None)
+    output = rowline_command.json("status", document)
+    assert (output["status"], output["progress"]["waitsFor"], output["error"]) == ("processing", waits, None)
     assert (openai.stats.inputs, len(openai.batches.all)) == (0, 1)
 
     openai.batches.complete()
-    told = rowline_command.json("process", document)
-    assert (told["status"], "waitsFor" in told["progress"]) == ("completed", False)
-    assert told["result"]["costUsd"] == pytest.approx(openai.batches.tokens * 0.02 / 1e6 / 2)
+    output = rowline_command.json("process", document)
+    assert (output["status"], "waitsFor" in output["progress"]) == ("completed", False)
+    assert output["result"]["costUsd"] == pytest.approx(openai.batches.tokens * 0.02 / 1e6 / 2)
     assert openai.stats.inputs == 0
 
 
@@ -270,3 +277,10 @@ def test_economy_is_refused_where_nothing_is_paid(rowline_command: Command):
     said = rowline_command("documents", EMBEDDING_ECONOMY="true", **local)
     assert said.code == 2
     assert "EMBEDDING_ECONOMY needs EMBEDDING_PROVIDER=openai" in said.sentence
+
+
+def test_the_version_is_printed_and_is_the_packages(rowline_command: Command):
+    from importlib.metadata import version
+
+    shown = rowline_command("--version")
+    assert (shown.code, shown.out, shown.err) == (0, f"rowline {version('rowline')}\n", "")

@@ -38,17 +38,17 @@ def rows_of(url: str) -> dict[str, int]:
 
 
 def test_a_deployment_is_checked_line_by_line(rowline_command: Command):
-    told = rowline_command.json("doctor")
-    assert set(told) == {"ok", "checks"}
-    assert told["ok"] is True
-    for check in told["checks"]:
+    output = rowline_command.json("doctor")
+    assert set(output) == {"ok", "checks"}
+    assert output["ok"] is True
+    for check in output["checks"]:
         assert set(check) == {"name", "state", "message", "remedy"}
         assert check["state"] in STATES
         assert check["message"]
         assert (check["remedy"] is not None) is (check["state"] in ("warning", "failed"))
-    names = [check["name"] for check in told["checks"]]
+    names = [check["name"] for check in output["checks"]]
     assert len(names) == len(set(names))
-    warned = {check["name"]: check["message"] for check in told["checks"] if check["state"] == "warning"}
+    warned = {check["name"]: check["message"] for check in output["checks"] if check["state"] == "warning"}
     assert warned == {"daemon": "not running: uploads wait until it is"}
 
 
@@ -85,11 +85,11 @@ def test_production_by_flag_or_by_environment_is_strict(rowline_command: Command
 
 
 @pytest.mark.usefixtures("quick")
-def test_all_wrong_settings_are_told_and_the_rest_is_looked_at(rowline_command: Command):
-    told = rowline_command.json(
+def test_all_wrong_settings_are_reported_and_the_rest_is_looked_at(rowline_command: Command):
+    output = rowline_command.json(
         "doctor", code=1, BATCH_ROWS="abc", DAGSTER_PORT="99999", VECTOR_STORE="pinecone", OPENAI_API_KEY="<key>"
     )
-    states = {check["name"]: check["state"] for check in told["checks"]}
+    states = {check["name"]: check["state"] for check in output["checks"]}
     assert {name for name, state in states.items() if state == "failed"} == {
         "BATCH_ROWS",
         "DAGSTER_PORT",
@@ -100,18 +100,18 @@ def test_all_wrong_settings_are_told_and_the_rest_is_looked_at(rowline_command: 
     }
     assert states["database"] == states["object store"] == "ok"
     assert states["embedding service"] == states["vector store"] == states["daemon"] == "skipped"
-    assert len(states) == len(told["checks"])
+    assert len(states) == len(output["checks"])
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_file_of_settings_that_cannot_be_read_is_one_line(rowline_command: Command):
     """Korean Windows saves text as cp949."""
     rowline_command.file(".env", "# 설정\nBATCH_ROWS=7\n".encode("cp949"))
-    told = rowline_command.json("doctor", code=1)
-    failed = {check["name"]: check["message"] for check in told["checks"] if check["state"] == "failed"}
+    output = rowline_command.json("doctor", code=1)
+    failed = {check["name"]: check["message"] for check in output["checks"] if check["state"] == "failed"}
     assert set(failed) == {".env", "settings"}
     assert failed[".env"] == "the file is not UTF-8 text; save it as UTF-8"
-    assert len({check["name"] for check in told["checks"]}) == len(told["checks"])
+    assert len({check["name"] for check in output["checks"]}) == len(output["checks"])
 
 
 @pytest.mark.usefixtures("quick")
@@ -130,8 +130,8 @@ def test_the_doctor_changes_nothing(rowline_command: Command, openai: OpenAIServ
 @pytest.mark.usefixtures("quick")
 def test_an_embedded_database_that_is_not_made_yet_is_not_made(rowline_command: Command):
     environment = {name: value for name, value in rowline_command.environment.items() if name != "DATABASE_URL"}
-    told = replace(rowline_command, environment=environment).json("doctor")
-    [database] = [check for check in told["checks"] if check["name"] == "database"]
+    output = replace(rowline_command, environment=environment).json("doctor")
+    [database] = [check for check in output["checks"] if check["name"] == "database"]
     assert (database["state"], "is not made yet" in database["message"]) == ("skipped", True)
     assert not (rowline_command.folder / "home" / "postgres").exists()
 
@@ -174,9 +174,9 @@ def test_production_as_it_should_be_has_nothing_to_look_at(production: Command, 
     with monkeypatch.context() as patched:
         patched.setenv("DATABASE_URL", production.environment["DATABASE_URL"])
         beat(datetime.now(UTC))
-    told = production.json("doctor")
-    assert {c["name"]: c["message"] for c in told["checks"] if c["state"] in ("warning", "failed")} == {}
-    skipped = {check["name"] for check in told["checks"] if check["state"] == "skipped"}
+    output = production.json("doctor")
+    assert {c["name"]: c["message"] for c in output["checks"] if c["state"] in ("warning", "failed")} == {}
+    skipped = {check["name"] for check in output["checks"] if check["state"] == "skipped"}
     settings = {"rights of .env", "INNGEST_EVENT_KEY", "INNGEST_SIGNING_KEY", "INNGEST_SIGNING_KEY_FALLBACK"}
     services = {"database password", "direct database", "pgvector", "gateway names", "mail", "webhooks"}
     assert skipped == settings | services

@@ -24,9 +24,9 @@ def staffed(command: Command) -> str:
 
 def test_the_workbook_is_written_beside_corrected_and_uploaded_again(rowline_command: Command):
     document = staffed(rowline_command)
-    told = rowline_command("status", document).out
-    assert "completed (완료) with 1 error row\n" in told
-    assert f"rowline errors {document}" in told
+    shown = rowline_command("status", document).out
+    assert "completed (완료) with 1 error row\n" in shown
+    assert f"rowline errors {document}" in shown
     assert "✅ completed with 1 error row  version 1" in rowline_command("documents").out
     assert [one["errorRows"] for one in rowline_command.json("documents")["documents"]] == [1]
     said = rowline_command("errors", document)
@@ -45,19 +45,19 @@ def test_the_workbook_is_written_beside_corrected_and_uploaded_again(rowline_com
     book["csv"]["A3"] = "E1"
     book.save(path)
     rowline_command.indexed(path, "--document", document, *SPLIT)
-    told = rowline_command.json("status", document)["result"]
-    assert (told["unchangedRows"], told["embeddedInputs"], told["errorRows"]) == (2, 1, 0)
+    shown = rowline_command.json("status", document)["result"]
+    assert (shown["unchangedRows"], shown["embeddedInputs"], shown["errorRows"]) == (2, 1, 0)
 
 
-def test_a_file_that_is_there_is_not_written_over_unless_told_so(rowline_command: Command):
+def test_a_file_that_is_there_is_not_written_over_unless_forced(rowline_command: Command):
     document = staffed(rowline_command)
     target = rowline_command.file("mine.xlsx", "dear notes")
     said = rowline_command("errors", document, "--out", target)
     assert said.code == 2
-    assert "is there already; --force" in said.sentence
+    assert "exists already; --force" in said.sentence
     assert target.read_text() == "dear notes"
-    told = rowline_command.json("errors", document, "--out", target, "--force")
-    assert told == {"documentId": document, "version": 1, "errorRows": 1, "file": str(target)}
+    shown = rowline_command.json("errors", document, "--out", target, "--force")
+    assert shown == {"documentId": document, "version": 1, "errorRows": 1, "file": str(target)}
     assert load_workbook(target).sheetnames == ["csv"]
     missing = rowline_command("errors", document, "--out", Path("nowhere") / "mine.xlsx")
     assert (missing.code, "cannot be written" in missing.sentence) == (2, True)

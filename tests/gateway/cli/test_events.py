@@ -6,18 +6,18 @@ from tests.laws.command import Command
 
 
 def test_an_event_that_starts_something_names_its_run(rowline_command: Command):
-    told = rowline_command.json("send", "document/process", '{"documentId": "문서"}', "--org", "acme", "--id", "once")
-    (run,) = told["runs"]
+    shown = rowline_command.json("send", "document/process", '{"documentId": "문서"}', "--org", "acme", "--id", "once")
+    (run,) = shown["runs"]
     assert run["function"] == "document-process"
     again = rowline_command.json("send", "document/process", '{"documentId": "문서"}', "--org", "acme", "--id", "once")
-    assert again == told
+    assert again == shown
     said = rowline_command("send", "document/process", '{"documentId": "문서"}', "--org", "acme")
     assert "starts document-process, run " in said.out
 
 
 def test_an_event_of_another_name_is_kept_and_says_so(rowline_command: Command):
-    told = rowline_command.json("send", "other/thing")
-    assert (told["organizationId"], told["runs"]) == ("default", [])
+    shown = rowline_command.json("send", "other/thing")
+    assert (shown["organizationId"], shown["runs"]) == ("default", [])
     assert "Nothing is started" in rowline_command("send", "other/thing", "{}").out
 
 

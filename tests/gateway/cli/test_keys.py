@@ -1,4 +1,4 @@
-"""`rowline keys`: shown once, listed without secrets, rotated, revoked, forgotten with their owners; misuse is told."""
+"""`rowline keys`: shown once, listed without secrets, rotated, revoked, erased with their owners; mistakes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def test_a_key_from_its_making_to_its_end(rowline_command: Command) -> None:
     new = rowline_command.json("keys", "rotate", made["keyId"], "--grace", "2")
     assert new["roles"] == made["roles"]
     assert rowline_command.json("keys", "revoke", new["keyId"])["state"] == "revoked"
-    told = rowline_command("keys", "list", "--org", "acme", "--json")
-    states = {key["keyId"]: (key["state"], key["replacedBy"]) for key in json.loads(told.out)["keys"]}
+    output = rowline_command("keys", "list", "--org", "acme", "--json")
+    states = {key["keyId"]: (key["state"], key["replacedBy"]) for key in json.loads(output.out)["keys"]}
     assert states == {made["keyId"]: ("replaced", new["keyId"]), new["keyId"]: ("revoked", None)}
     for key in (made["key"], new["key"]):
-        assert key.rpartition("_")[2] not in told.out + told.err + rowline_command("keys", "list").out
+        assert key.rpartition("_")[2] not in output.out + output.err + rowline_command("keys", "list").out
     assert (
         environment_of(
             rowline_command("keys", "create", "--org", "acme", "--role", "search", ENVIRONMENT="preview").out.strip()
@@ -32,7 +32,7 @@ def test_a_key_from_its_making_to_its_end(rowline_command: Command) -> None:
     )
 
 
-def test_misuse_is_told_in_a_sentence(rowline_command: Command) -> None:
+def test_misuse_is_reported_in_a_sentence(rowline_command: Command) -> None:
     rowline_command("employees", "put", rowline_command.file("staff.csv", STAFF), "--org", "acme")
     create = ("keys", "create", "--org", "acme", "--role")
     for arguments, said in {
@@ -40,12 +40,12 @@ def test_misuse_is_told_in_a_sentence(rowline_command: Command) -> None:
         (*create, "upload", "--employee", "E1"): "may have the role search only",
         (*create, "search", "--employee", "E2"): "Employee E2 is not in the list of acme; `rowline employees put`",
         ("keys", "create", "--org", "a/b", "--role", "search"): "Organization 'a/b' may hold",
-        ("keys", "list", "--org", "acmee"): "There is nothing of organization acmee here; look how it is spelt",
+        ("keys", "list", "--org", "acmee"): "Nothing is stored for organization acmee; check how it is spelt",
         ("keys", "rotate", "nobody"): "There is no key nobody; `rowline keys list` names them",
         ("keys", "revoke", "nobody", "--org", "acme"): "There is no key nobody",
     }.items():
-        told = rowline_command(*arguments)
-        assert (told.code, said in told.sentence) == (2, True), told.sentence
+        output = rowline_command(*arguments)
+        assert (output.code, said in output.sentence) == (2, True), output.sentence
     assert rowline_command.json("keys", "list")["keys"] == []
 
 

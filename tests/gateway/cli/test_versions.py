@@ -30,9 +30,9 @@ def found(command: Command) -> set[str]:
 
 def test_a_rollback_and_what_it_cannot_do(rowline_command: Command):
     document = two_versions(rowline_command)
-    told = rowline_command.json("rollback", document, "--to", "1")
-    assert told.pop("liveAfterMs") >= 0
-    assert told == {
+    shown = rowline_command.json("rollback", document, "--to", "1")
+    assert shown.pop("liveAfterMs") >= 0
+    assert shown == {
         "documentId": document,
         "version": 1,
         "rolledBackFrom": 2,
@@ -78,7 +78,7 @@ def test_sync_tells_and_repairs_what_drifted(rowline_command: Command):
     assert rowline_command.json("sync-vectors") == agreed
     statement(rowline_command, "DELETE FROM vectors WHERE vector_id = (SELECT min(vector_id::text)::uuid FROM vectors)")
     assert rowline_command.json("sync-vectors", code=1) == agreed | {"missing": 1}
-    assert "--repair puts it right" in rowline_command("sync-vectors").err
+    assert "--repair repairs it" in rowline_command("sync-vectors").err
     assert rowline_command.json("sync-vectors", "--repair") == agreed | {"missing": 1, "repaired": 1}
     assert rowline_command.json("sync-vectors") == agreed
 

@@ -122,7 +122,9 @@ ROUTES = [
     Route("POST", "/keys", "admin", lambda _: {"json": {"roles": ["search"]}}, good=201),
     theirs("POST", "/keys/{keyId}/rotate", "admin", good=201),
     theirs("DELETE", "/keys/{keyId}", "admin"),
-    # notices
+    # notifications, and their old name
+    Route("GET", "/notifications", "admin"),
+    theirs("POST", "/notifications/{notificationId}/retry", "admin", good=409),
     Route("GET", "/notices", "admin"),
     theirs("POST", "/notices/{noticeId}/retry", "admin", good=409),
     # pages

@@ -56,8 +56,8 @@ def test_the_description_is_served_in_a_stable_order(client: TestClient, service
 
 def test_no_number_of_a_requirement_leaves_the_house(client: TestClient, shown_by: MakeKey) -> None:
     """`(B3)` says something to who built it only."""
-    told = client.get("/functions", headers=shown_by("acme", "events")).text
-    assert re.findall(r"\([A-Z]\d+\)", client.get("/openapi.json").text + told) == []
+    shown = client.get("/functions", headers=shown_by("acme", "events")).text
+    assert re.findall(r"\([A-Z]\d+\)", client.get("/openapi.json").text + shown) == []
 
 
 def test_every_path_names_its_methods(client: TestClient) -> None:

@@ -58,12 +58,12 @@ def test_a_hundred_callers_at_once_are_all_answered(address: str, rowline: Deplo
     def called(number: int) -> list[int]:
         with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
             together.wait(60)
-            told = [client.get(paths[(number + turn) % len(paths)]).status_code for turn in range(EACH)]
+            answer = [client.get(paths[(number + turn) % len(paths)]).status_code for turn in range(EACH)]
             sent = client.post("/documents", files={"file": (f"{number}.csv", f"item\n{number}\n".encode())})
-            return [*told, sent.status_code]
+            return [*answer, sent.status_code]
 
     with ThreadPoolExecutor(CALLERS) as pool:
-        answers = Counter(status for told in pool.map(called, range(CALLERS)) for status in told)
+        answers = Counter(status for answer in pool.map(called, range(CALLERS)) for status in answer)
     assert answers == {200: CALLERS * EACH, 201: CALLERS}
 
 

@@ -48,19 +48,20 @@ MISTAKES = [
     ),
     ("POST", "/keys", '{"roles": ["search"], "label": "a\\nb"}', "body.label: holds a control letter, such as"),
     ("POST", "/keys/x/rotate", '{"graceHours": "long"}', "body.graceHours: is no number"),
+    ("POST", "/notifications/x/retry", "", "path.notificationId: is no id of a message"),
     ("POST", "/notices/x/retry", "", "path.noticeId: is no id of a message"),
 ]
 
 
 @pytest.mark.parametrize(("method", "address", "body", "reason"), MISTAKES)
-def test_a_mistake_is_told_in_a_sentence(ask: Ask, method: str, address: str, body: str, reason: str) -> None:
-    told = ask(method, address, content=body.encode()).json()
-    assert (told["status"], told["detail"].startswith(f"The request is wrong: {reason}")) == (422, True), told
-    assert not any(word in told["detail"] for word in LIBRARYS)
+def test_a_mistake_is_reported_in_a_sentence(ask: Ask, method: str, address: str, body: str, reason: str) -> None:
+    output = ask(method, address, content=body.encode()).json()
+    assert (output["status"], output["detail"].startswith(f"The request is wrong: {reason}")) == (422, True), output
+    assert not any(word in output["detail"] for word in LIBRARYS)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_a_body_of_another_type_is_told_which_to_send(ask: Ask, kind: str) -> None:
+def test_a_body_of_another_type_is_reported_which_to_send(ask: Ask, kind: str) -> None:
     answer = ask("POST", "/search", headers={"Content-Type": kind}, content=b'{"q": "a"}')
     assert (answer.status_code, answer.json()["detail"]) == (
         415,
@@ -76,8 +77,8 @@ def test_an_address_that_is_not_there_is_named(ask: Ask) -> None:
 
 
 def test_the_rest_api_of_events_tells_it_in_the_same_words(ask: Ask) -> None:
-    told = ask("GET", "/v1/events?limit=abc&received_after=today").json()
-    assert told["error"] == "limit: is no whole number; received_after: is no time, as 2026-11-21T09:00:00Z is"
+    output = ask("GET", "/v1/events?limit=abc&received_after=today").json()
+    assert output["error"] == "limit: is no whole number; received_after: is no time, as 2026-11-21T09:00:00Z is"
 
 
 def test_every_limit_that_the_description_names_has_words(client: TestClient) -> None:

@@ -101,6 +101,8 @@ def things_of_acme(services: Services) -> dict[str, str]:
     )
     [run] = services.ledger.events.runs("acme", started)
     key = services.ledger.api_keys.put(mint_key("preview"), "acme", SECRET, frozenset({"search"}))
+    notification = NewNotification("acme", "k", "slack", None, SECRET, SECRET)
+    notification_id = services.ledger.outbox.enqueue(notification)
     return {
         "documentId": document,
         "number": "1",
@@ -108,7 +110,8 @@ def things_of_acme(services: Services) -> dict[str, str]:
         "eventId": event,
         "runId": run.run_id,
         "keyId": key.key_id,
-        "noticeId": services.ledger.outbox.enqueue(NewNotification("acme", "k", "slack", None, SECRET, SECRET)),
+        "notificationId": notification_id,
+        "noticeId": notification_id,
     }
 
 

@@ -24,6 +24,7 @@ def test_an_app_is_given_the_message_under_its_key_signed(outbox: Rounds, put: P
     assert outbox.round() == {"sent": 1}
     assert receiver.taken == {
         notice: {
+            "notificationId": notice,
             "noticeId": notice,
             "organizationId": "acme",
             "subject": "완료",

@@ -1,4 +1,4 @@
-"""Rate limits: of a key, of guesses from an address, and of events, which are told to come again."""
+"""Rate limits: of a key, of wrong keys from an address, and of events, refused with a status that SDKs repeat."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The library's clock is the module `time`; here it goes on when it is told to."""
+    """The library's clock is the module `time`; here a test advances it."""
     clock = Clock()
     for module in ("limits.storage.memory", "limits.strategies"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(time=clock))
@@ -72,9 +72,9 @@ def test_a_key_that_asks_too_often_waits_and_others_do_not(limited: Limited, sho
     assert statuses(client, 3, headers) == [200, 200, 429]
 
     refused = client.get("/keys", headers=headers)
-    told = refused.json()
-    assert (told["status"], told["title"]) == (429, "Too Many Requests")
-    assert f"go on in {refused.headers['retry-after']} s" in told["detail"]
+    shown = refused.json()
+    assert (shown["status"], shown["title"]) == (429, "Too Many Requests")
+    assert f"try again in {refused.headers['retry-after']} s" in shown["detail"]
     assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert statuses(client, 1, other) == [200], "another key, another count"
@@ -82,7 +82,7 @@ def test_a_key_that_asks_too_often_waits_and_others_do_not(limited: Limited, sho
     assert statuses(client, 1, headers) == [200]
 
 
-def test_waiting_as_long_as_was_told_is_enough(limited: Limited, shown_by: MakeKey, clock: Clock) -> None:
+def test_waiting_as_long_as_the_header_says_is_enough(limited: Limited, shown_by: MakeKey, clock: Clock) -> None:
     client, headers = limited(requests_per_minute=5), shown_by("acme", "admin")
     statuses(client, 5, headers)
     refused = client.get("/keys", headers=headers)
@@ -100,20 +100,20 @@ def test_a_session_counts_as_its_key(limited: Limited, key_of: Callable[..., str
     assert statuses(client, 2, {"Cookie": f"{cookie.name}={cookie.value}"}) == [200, 429]
 
 
-def test_events_are_told_to_come_again(limited: Limited, key_of: Callable[..., str]) -> None:
+def test_events_get_a_status_that_sdks_repeat(limited: Limited, key_of: Callable[..., str]) -> None:
     """SDKs repeat a 503, and take a 429 for the last word: the Python one would lose the event."""
     client, key = limited(sends_per_minute=2), key_of("acme", "events")
     answers = [client.post(f"/e/{key}", json=EVENT) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 503]
-    told = answers[-1].json()
-    assert (told["status"], bool(told["error"])) == (503, True)
+    shown = answers[-1].json()
+    assert (shown["status"], bool(shown["error"])) == (503, True)
     assert int(answers[-1].headers["retry-after"]) >= 1
 
 
 def test_guessing_slows_down_for_whoever_guesses(limited: Limited, key_of: Callable[..., str], clock: Clock) -> None:
     """Bearers, event keys, signatures and the sign-in page are one count."""
     client = limited(guesses_per_minute=4)
-    key_of("acme", "events")  # without any, senders are told to make one
+    key_of("acme", "events")  # without any, the answer is to make one
     guess = mint_key().text
     tries = [
         client.get("/keys", headers={"Authorization": f"Bearer {guess}"}),

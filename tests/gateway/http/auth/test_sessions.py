@@ -58,7 +58,7 @@ def test_the_cookie_is_for_no_script_no_other_site_and_tls_only(opened: Open, ke
         "http://127.0.0.1:8300": False,
         "http://localhost:8300": False,
         "https://rowline.example.com": True,
-        "http://rowline.example.com": True,  # a proxy ends TLS, and nobody told us
+        "http://rowline.example.com": True,  # a proxy ends TLS, and no setting says so
     }.items():
         client = opened(name, session_hours=2)
         cookie, said = signed_in(client, key)

@@ -1,4 +1,4 @@
-"""Machine-to-machine requests: signed or with the signing key, honoured once, and told what is wrong (A5, C5)."""
+"""Machine-to-machine requests: signed or with the signing key, accepted once, and refused with the reason."""
 
 import time
 from collections.abc import Iterator
@@ -41,8 +41,8 @@ def test_a_signed_request_needs_no_key(with_key: TestClient) -> None:
     for key in (KEY, OLD):
         header = net.sign_request(BODY, key)
         assert isinstance(header, str)
-        told = with_key.post("/machines", content=BODY, headers={HEADER: header})
-        assert (told.status_code, told.json()) == (200, {"organizationId": "acme", "roles": ["events"]})
+        answer = with_key.post("/machines", content=BODY, headers={HEADER: header})
+        assert (answer.status_code, answer.json()) == (200, {"organizationId": "acme", "roles": ["events"]})
 
 
 def test_the_signing_key_is_a_bearer_too(with_key: TestClient, shown_by: MakeKey) -> None:
@@ -61,8 +61,8 @@ def test_a_copy_of_a_request_that_changes_something_is_refused(with_key: TestCli
     headers = {HEADER: signed(BODY, KEY, time.time())}
     assert with_key.post("/machines", content=BODY, headers=headers).status_code == 200
     for body in (BODY, b'{"a":[2],"b":1}'):
-        told = with_key.post("/machines?again=1", content=body, headers=headers)
-        assert (told.status_code, "was used before" in told.json()["detail"]) == (401, True)
+        answer = with_key.post("/machines?again=1", content=body, headers=headers)
+        assert (answer.status_code, "was used before" in answer.json()["detail"]) == (401, True)
 
 
 def test_without_a_body_what_is_asked_is_signed(with_key: TestClient) -> None:
@@ -87,10 +87,10 @@ def test_without_a_body_what_is_asked_is_signed(with_key: TestClient) -> None:
         (signed(BODY, KEY, 1e9), "s old, and 300 s are allowed"),
     ],
 )
-def test_what_is_wrong_with_a_signature_is_told(with_key: TestClient, header: str, said: str) -> None:
-    told = with_key.post("/machines", content=BODY, headers={HEADER: header})
-    assert told.status_code == 401
-    assert said in told.json()["detail"]
+def test_what_is_wrong_with_a_signature_is_reported(with_key: TestClient, header: str, said: str) -> None:
+    answer = with_key.post("/machines", content=BODY, headers={HEADER: header})
+    assert answer.status_code == 401
+    assert said in answer.json()["detail"]
 
 
 def test_without_a_signing_key_no_signature_is_believed(services: Services) -> None:
@@ -100,8 +100,8 @@ def test_without_a_signing_key_no_signature_is_believed(services: Services) -> N
     def machines(caller: Annotated[Caller, Depends(machine("events"))]) -> None: ...
 
     with TestClient(app) as client:
-        told = client.get("/machines", headers={HEADER: signed(b"GET /machines", "", time.time())})
-    assert (told.status_code, told.json()["detail"]) == (
+        answer = client.get("/machines", headers={HEADER: signed(b"GET /machines", "", time.time())})
+    assert (answer.status_code, answer.json()["detail"]) == (
         401,
         "No signature can be checked here: INNGEST_SIGNING_KEY is not set",
     )

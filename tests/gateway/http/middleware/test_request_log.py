@@ -105,8 +105,8 @@ def test_the_line_of_an_upload_says_which_document_it_made(
 
 
 def made(client: TestClient, headers: dict[str, str]) -> str:
-    told = client.post("/documents", headers=headers, files={"file": ITEMS}).json()
-    return str(told["documents"][0]["documentId"])
+    output = client.post("/documents", headers=headers, files={"file": ITEMS}).json()
+    return str(output["documents"][0]["documentId"])
 
 
 @pytest.mark.parametrize("offered", ["", "two words", "x" * 129, "가", "a\tb"])
@@ -132,7 +132,7 @@ def test_what_nobody_thought_of_is_a_problem_with_an_id_and_the_traceback_only_i
     assert SECRET not in logged.getvalue()
 
 
-def test_sdks_are_told_in_their_own_words(client: TestClient, logged: io.StringIO, services: Services) -> None:
+def test_sdks_get_errors_in_their_own_format(client: TestClient, logged: io.StringIO, services: Services) -> None:
     """The Python SDK judges by `error` alone, and breaks on anything that is not JSON."""
     services.ledger.api_keys.find = None  # type: ignore[method-assign, assignment]
     body = [{"name": "a/b"}]

@@ -84,7 +84,7 @@ def test_the_policy_allows_nothing_inline_and_no_frame(client: TestClient) -> No
     assert "script-src 'self';" in policy
 
 
-def test_over_https_browsers_are_told_to_stay_there(with_settings: Set) -> None:
+def test_over_https_browsers_are_bound_to_it(with_settings: Set) -> None:
     assert (
         "max-age=31536000"
         in with_settings(base_url="https://testserver").get("/x").headers["strict-transport-security"]
@@ -95,12 +95,12 @@ def test_over_https_browsers_are_told_to_stay_there(with_settings: Set) -> None:
 
 
 def test_only_a_trusted_proxy_is_believed(with_settings: Set) -> None:
-    told = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    shown = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
     proxy = ("10.0.0.7", 4711)
-    believed = with_settings(trusted_proxies="10.0.0.0/8", client=proxy).get("/x", headers=told)
+    believed = with_settings(trusted_proxies="10.0.0.0/8", client=proxy).get("/x", headers=shown)
     assert "strict-transport-security" in believed.headers
     for settings in ({"trusted_proxies": "10.9.0.0/16"}, {}):
-        doubted = with_settings(**settings, client=proxy).get("/x", headers=told)
+        doubted = with_settings(**settings, client=proxy).get("/x", headers=shown)
         assert "strict-transport-security" not in doubted.headers
 
 
@@ -116,8 +116,8 @@ def test_it_answers_under_its_own_names_only(with_settings: Set) -> None:
         "rowline.example.com:80@evil.com": 400,
         "": 400,
     }.items():
-        told = client.get("/nowhere", headers={"Host": host})
-        assert (host, told.status_code, told.json()["status"]) == (host, status, status)
+        shown = client.get("/nowhere", headers={"Host": host})
+        assert (host, shown.status_code, shown.json()["status"]) == (host, status, status)
     assert client.get("/health-nowhere", headers={"Host": "10.1.2.3"}).status_code == 404, "probes ask by address"
 
 
@@ -161,14 +161,14 @@ def test_what_is_too_large_is_refused_before_it_is_read(client: TestClient) -> N
         (413, {"content": b"", "headers": {"Content-Length": "9" * 5000}}),
     ]
     for status, request in asked:
-        told = client.post("/keys", **request)
-        assert (told.status_code, told.json()["status"]) == (status, status)
+        shown = client.post("/keys", **request)
+        assert (shown.status_code, shown.json()["status"]) == (status, status)
 
 
 def scope_of(path: str, headers: dict[str, str]) -> dict[str, Any]:
-    told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    shown = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     where = {"path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"", "server": ("x", 80)}
-    return {"type": "http", "http_version": "1.1", "scheme": "http", "method": "POST", "headers": told, **where}
+    return {"type": "http", "http_version": "1.1", "scheme": "http", "method": "POST", "headers": shown, **where}
 
 
 def driven(app: ASGIApp, path: str, receive: Receive, headers: dict[str, str] | None = None) -> int:

@@ -38,12 +38,12 @@ def ask(client: TestClient, shown_by: MakeKey) -> Callable[..., Any]:
 def test_a_document_is_followed_from_pending_to_its_result(ask: Callable[..., Any], rowline: Deployment) -> None:
     sent = ask("/documents", "POST", files={"file": ("품목.csv", csv_bytes(items(*"abcdef")))})
     assert sent.status_code == 201
-    (told,) = sent.json()["documents"]
-    assert (told["version"], told["filename"], told["status"]) == (1, "품목.csv", "pending")
-    at, status = sent.headers["Location"], f"/api/documents/{told['documentId']}/status"
-    assert at == f"/documents/{told['documentId']}"
+    (output,) = sent.json()["documents"]
+    assert (output["version"], output["filename"], output["status"]) == (1, "품목.csv", "pending")
+    at, status = sent.headers["Location"], f"/api/documents/{output['documentId']}/status"
+    assert at == f"/documents/{output['documentId']}"
     assert ask(status).json() == {
-        **told,
+        **output,
         "progress": {"batchesDone": 0, "batchesTotal": 0, "rowsDone": 0, "rowsTotal": 0},
         "batches": [],
         "result": None,
@@ -51,7 +51,7 @@ def test_a_document_is_followed_from_pending_to_its_result(ask: Callable[..., An
     }
     early = ask(f"{at}/result")
     assert (early.status_code, early.json()["detail"][-28:]) == (409, "is pending and has no result")
-    rowline.quick(told["documentId"])
+    rowline.quick(output["documentId"])
     done = ask(status).json()
     assert done["progress"] == {"batchesDone": 2, "batchesTotal": 2, "rowsDone": 6, "rowsTotal": 6}
     assert ask(f"{at}/batches").json() == {"batches": done["batches"], "nextCursor": None}
@@ -192,8 +192,8 @@ def test_pages_hold_every_document_once_whatever_comes_in_meanwhile(
     newest = rowline.upload(items("later")).document_id
     second = ask("/documents", params={"limit": 2, "cursor": first["nextCursor"]}).json()
     assert [one["documentId"] for one in second["documents"]] == [ids[2], ids[1]]
-    told = [[one["documentId"] for one in page] for page in pages(ask, "/documents", "documents", limit=3)]
-    assert told == [[newest, ids[4], ids[3]], [ids[2], ids[1], ids[0]]]
+    output = [[one["documentId"] for one in page] for page in pages(ask, "/documents", "documents", limit=3)]
+    assert output == [[newest, ids[4], ids[3]], [ids[2], ids[1], ids[0]]]
     assert len(ask("/documents", org="rival").json()["documents"]) == 1
 
 
@@ -216,8 +216,8 @@ def test_a_list_is_filtered_by_status_and_by_name_however_it_is_written(
 
 def test_batches_come_in_pages(ask: Callable[..., Any], rowline: Deployment) -> None:
     version = indexed(rowline, items(*map(str, range(18))))
-    told = pages(ask, f"/documents/{version.document_id}/batches", "batches", limit=2)
-    assert [[batch["batchNumber"] for batch in page] for page in told] == [[1, 2], [3, 4], [5]]
+    output = pages(ask, f"/documents/{version.document_id}/batches", "batches", limit=2)
+    assert [[batch["batchNumber"] for batch in page] for page in output] == [[1, 2], [3, 4], [5]]
 
 
 # -- refusals -------------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ THEIRS = [
 
 
 def test_what_is_another_organizations_is_not_there(ask: Callable[..., Any], rowline: Deployment) -> None:
-    """Told in the very words that an unknown id gets: nobody learns that it exists."""
+    """Answered in the words that an unknown id gets: nobody learns that it exists."""
     document = indexed(rowline, items("anvil")).document_id
     before = rowline.sql("SELECT * FROM versions JOIN documents USING (document_id)")
     for method, address in THEIRS:

@@ -36,10 +36,10 @@ def send(client: TestClient, key: str) -> Callable[..., Any]:
     def sent(body: Any, code: int = 200, **headers: str) -> Any:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer = client.post(f"/e/{key}", content=content, headers=headers)
-        told = answer.json()
-        assert (answer.status_code, told["status"]) == (code, code), told
-        assert bool(told.get("error")) == (code != 200)
-        return told
+        shown = answer.json()
+        assert (answer.status_code, shown["status"]) == (code, code), shown
+        assert bool(shown.get("error")) == (code != 200)
+        return shown
 
     return sent
 
@@ -49,17 +49,17 @@ def kept(rowline: Deployment) -> list[dict[str, Any]]:
 
 
 def test_events_are_kept_and_answered_with_their_ids_in_order(send: Any, rowline: Deployment):
-    told = send([{"name": "b", "data": {"이름": "보험"}}, {"name": "a"}, UPLOADED])
-    assert set(told) == {"ids", "status"}
-    assert told["ids"] == sorted(told["ids"])
-    assert all(map(is_ulid, told["ids"]))
+    shown = send([{"name": "b", "data": {"이름": "보험"}}, {"name": "a"}, UPLOADED])
+    assert set(shown) == {"ids", "status"}
+    assert shown["ids"] == sorted(shown["ids"])
+    assert all(map(is_ulid, shown["ids"]))
     assert [(row["event_id"], row["name"]) for row in kept(rowline)] == list(
-        zip(told["ids"], ["b", "a", "document/process"], strict=True)
+        zip(shown["ids"], ["b", "a", "document/process"], strict=True)
     )
     assert json.loads(kept(rowline)[0]["content"])["data"] == {"이름": "보험"}
     (run,) = rowline.sql("SELECT * FROM event_runs")
     assert (run["event_id"], run["function"], run["subject"], run["state"]) == (
-        told["ids"][2],
+        shown["ids"][2],
         "document-process",
         "d-1",
         "waiting",
@@ -140,13 +140,13 @@ def test_parallel_repeats_start_each_once(send: Any, rowline: Deployment):
     events = [{**UPLOADED, "id": f"i{number}"} for number in range(50)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: send(events[n:] + events[:n]), range(0, 48, 6)))
-    assert len({tuple(sorted(told["ids"])) for told in answers}) == 1
+    assert len({tuple(sorted(shown["ids"])) for shown in answers}) == 1
     assert len(rowline.sql("SELECT * FROM event_runs")) == 50
 
 
 def test_one_wrong_event_refuses_all_of_its_request(send: Any, rowline: Deployment):
-    told = send([{"name": "a"}, {"name": "document/process", "data": {}}], 400)
-    assert told == {
+    shown = send([{"name": "a"}, {"name": "document/process", "data": {}}], 400)
+    assert shown == {
         "ids": [""],
         "status": 400,
         "error": "document/process: data.documentId: is missing (event 2 of 2)",
@@ -180,7 +180,7 @@ def test_five_hundred_events_are_a_handful_of_statements(
 # -- keys -------------------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_key_is_told_before_the_body_is_read(client: TestClient, key: str):
+def test_an_unknown_key_is_refused_before_the_body_is_read(client: TestClient, key: str):
     def body() -> Any:
         raise AssertionError("the body was read")
         yield b""
@@ -314,9 +314,9 @@ def test_a_failure_that_nobody_thought_of_is_json_too(
     assert (answer.status_code, answer.json()["status"], bool(answer.json()["error"])) == (500, 500, True)
 
 
-def test_too_many_at_once_are_told_to_come_again(client: TestClient, key: str):
-    client.app.state.events_held = 1000  # type: ignore[attr-defined]
+def test_too_many_at_once_get_a_status_that_sdks_repeat(client: TestClient, key: str):
+    client.app.state.open_sends = 1000  # type: ignore[attr-defined]
     answer = client.post(f"/e/{key}", content=b'{"name":"a"}')
     assert (answer.status_code, answer.json()["status"]) == (503, 503)
-    client.app.state.events_held = 0  # type: ignore[attr-defined]
+    client.app.state.open_sends = 0  # type: ignore[attr-defined]
     assert client.post(f"/e/{key}", content=b'{"name":"a"}').status_code == 200

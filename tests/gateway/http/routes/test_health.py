@@ -36,7 +36,7 @@ def beat(url: str, at: datetime) -> None:
         )
 
 
-def told(services: Services, operator: bool = True, **query: Any) -> tuple[int, dict[str, Any]]:
+def shown(services: Services, operator: bool = True, **query: Any) -> tuple[int, dict[str, Any]]:
     settings = services.settings.model_copy(update={"metrics_token": SecretStr(OPERATOR)})
     services.__dict__["settings"] = settings
     headers = {"Authorization": f"Bearer {OPERATOR}"} if operator else {}
@@ -57,28 +57,28 @@ def test_alive_is_said_as_the_apps_know_it_and_nobody_is_asked() -> None:
 
 
 def test_all_is_up(dagster_lives: Services) -> None:
-    assert told(dagster_lives) == (200, {part: {"up": True} for part in CHECKS})
+    assert shown(dagster_lives) == (200, {part: {"up": True} for part in CHECKS})
     dagster_lives.close()
 
 
 def test_a_silent_daemon_is_down_and_the_rest_is_up(dagster_lives: Services) -> None:
     beat(dagster_lives.settings.database_url.get_secret_value(), datetime(2020, 1, 1, tzinfo=UTC))  # type: ignore[union-attr]
-    status, parts = told(dagster_lives)
+    status, parts = shown(dagster_lives)
     assert status == 503
     assert [part for part, state in parts.items() if not state["up"]] == ["daemon"]
-    assert "was last heard" in parts["daemon"]["reason"]
-    assert told(dagster_lives, part=["database", "vectors"])[0] == 200, "a load balancer asks for what it needs"
+    assert "its last heartbeat" in parts["daemon"]["reason"]
+    assert shown(dagster_lives, part=["database", "vectors"])[0] == 200, "a load balancer asks for what it needs"
     dagster_lives.close()
 
 
-def test_a_daemon_that_never_ran_is_told_with_what_to_do(services: Services) -> None:
-    assert "rowline dev" in told(services, part="daemon")[1]["daemon"]["reason"]
+def test_a_daemon_that_never_ran_is_reported_with_what_to_do(services: Services) -> None:
+    assert "rowline dev" in shown(services, part="daemon")[1]["daemon"]["reason"]
 
 
-def test_a_database_that_is_away_is_told_without_its_password(services: Services) -> None:
+def test_a_database_that_is_away_is_reported_without_its_password(services: Services) -> None:
     url = SecretStr("postgresql://app:hidden-word@127.0.0.1:1/x")
     away = Services(services.settings.model_copy(update={"database_url": url}))
-    status, parts = told(away)
+    status, parts = shown(away)
     assert status == 503
     assert not parts["database"]["up"]
     assert "127.0.0.1:1" in parts["database"]["reason"]
@@ -87,14 +87,14 @@ def test_a_database_that_is_away_is_told_without_its_password(services: Services
 
 def test_a_schema_that_is_behind_is_down(services: Services, empty_database_url: str) -> None:
     behind = Services(services.settings.model_copy(update={"database_url": SecretStr(empty_database_url)}))
-    assert "rowline db upgrade" in told(behind, part="database")[1]["database"]["reason"]
+    assert "rowline db upgrade" in shown(behind, part="database")[1]["database"]["reason"]
 
 
 def test_an_object_store_that_refuses_is_down(services: Services, s3: S3Server) -> None:
     gone = services.settings.model_copy(
         update={"object_store": "s3://no-such-bucket/x", "s3_endpoint_url": s3.endpoint_url}
     )
-    status, parts = told(Services(gone), part="objects")
+    status, parts = shown(Services(gone), part="objects")
     assert (status, parts["objects"]["up"]) == (503, False)
     assert "no-such-bucket" in parts["objects"]["reason"]
 
@@ -102,11 +102,11 @@ def test_an_object_store_that_refuses_is_down(services: Services, s3: S3Server) 
 def test_a_folder_that_cannot_be_read_is_down(services: Services, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder", "utf-8")
     wrong = services.settings.model_copy(update={"object_store": str(tmp_path / "file")})
-    assert told(Services(wrong), part="objects")[0] == 503
+    assert shown(Services(wrong), part="objects")[0] == 503
 
 
 def test_strangers_learn_no_reasons(services: Services) -> None:
-    status, parts = told(services, operator=False)
+    status, parts = shown(services, operator=False)
     assert status == 503
     assert parts["daemon"] == {"up": False}
     assert set(parts) == set(CHECKS)
@@ -157,12 +157,12 @@ def test_parts_are_asked_at_the_same_time(services: Services) -> None:
     assert all(state.up for state in states)
 
 
-def test_a_librarys_own_words_are_not_told(services: Services) -> None:
+def test_a_librarys_own_words_are_not_reported(services: Services) -> None:
     def breaks(_: Services) -> None:
         raise ValueError("https://user:secret@host/")
 
     def explains(_: Services) -> None:
         raise TransientError("The index is being made")
 
-    states = Readiness(services, {"odd": breaks, "told": explains}).states(["odd", "told"])
-    assert [state.reason for state in states] == ["It could not be asked (ValueError)", "The index is being made"]
+    states = Readiness(services, {"odd": breaks, "explained": explains}).states(["odd", "explained"])
+    assert [state.reason for state in states] == ["The check failed (ValueError)", "The index is being made"]

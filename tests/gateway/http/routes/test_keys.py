@@ -58,8 +58,8 @@ def test_rotating_leaves_the_old_key_its_grace(client: TestClient, shown_by: Mak
     assert client.post(f"/keys/{old['keyId']}/rotate", headers=admin).status_code == 409, "it has its successor"
 
     age(services, "keys", "expires_at", timedelta(hours=24, seconds=1))
-    told = client.get("/keys", headers=bearer(old["key"]))
-    assert (told.status_code, told.json()["detail"]) == (401, f"Key {old['keyId']} is expired; ask for a new one")
+    output = client.get("/keys", headers=bearer(old["key"]))
+    assert (output.status_code, output.json()["detail"]) == (401, f"Key {old['keyId']} is expired; ask for a new one")
     assert client.get("/keys", headers=bearer(new["key"])).status_code == 200
 
 
@@ -71,7 +71,7 @@ def test_a_grace_never_lengthens_the_life_of_the_old_key(client: TestClient, sho
     assert listed[old["keyId"]]["expiresAt"] == old["expiresAt"]
 
 
-def test_times_are_told_as_everywhere_else(client: TestClient, key_of: Callable[..., str]) -> None:
+def test_times_are_written_as_everywhere_else(client: TestClient, key_of: Callable[..., str]) -> None:
     """In UTC with a Z, whatever zone the database's session has."""
     admin = bearer(key_of("acme", "admin"))
     client.post("/keys", json={"roles": ["search"], "expiresDays": 1}, headers=admin)
@@ -94,9 +94,9 @@ def test_a_revoked_key_and_its_sessions_are_over(client: TestClient, shown_by: M
     admin = shown_by("acme", "admin")
     made = client.post("/keys", json={"roles": ["search"]}, headers=admin).json()
     assert client.delete(f"/keys/{made['keyId']}", headers=admin).json()["state"] == "revoked"
-    told = client.get("/keys", headers=bearer(made["key"]))
-    assert (told.status_code, told.json()["detail"]) == (401, f"Key {made['keyId']} is revoked; ask for a new one")
-    assert told.headers["WWW-Authenticate"] == "Bearer"
+    output = client.get("/keys", headers=bearer(made["key"]))
+    assert (output.status_code, output.json()["detail"]) == (401, f"Key {made['keyId']} is revoked; ask for a new one")
+    assert output.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_an_admin_reaches_the_keys_of_no_other_organization(
@@ -128,13 +128,13 @@ def test_an_admin_reaches_the_keys_of_no_other_organization(
         ({"roles": ["search"], "employeeId": "E9", "label": "\ud800"}, 422, "label"),
     ],
 )
-def test_a_wish_that_cannot_be_is_told_by_name(
+def test_a_wish_that_cannot_be_is_reported_by_name(
     client: TestClient, shown_by: MakeKey, services: Services, body: dict[str, Any], status: int, said: str
 ) -> None:
     admin = {**shown_by("acme", "admin"), "Content-Type": "application/json"}
-    told = client.post("/keys", content=json.dumps(body), headers=admin)
-    assert (told.status_code, told.headers["content-type"]) == (status, "application/problem+json")
-    assert said in told.json()["detail"]
+    output = client.post("/keys", content=json.dumps(body), headers=admin)
+    assert (output.status_code, output.headers["content-type"]) == (status, "application/problem+json")
+    assert said in output.json()["detail"]
     assert len(services.ledger.api_keys.list_all()) == 1
 
 
@@ -165,6 +165,6 @@ def test_a_key_of_another_environment_opens_nothing(services: Services, key_of: 
     elsewhere = Services(services.settings.model_copy(update={"environment": there}))
     elsewhere.__dict__["database"] = services.database
     with TestClient(create_app(elsewhere)) as client:
-        told = client.get("/keys", headers=bearer(key))
-    assert told.status_code == 401
-    assert told.json()["detail"].endswith(f"is for development, and this is {there}; show a key made here")
+        output = client.get("/keys", headers=bearer(key))
+    assert output.status_code == 401
+    assert output.json()["detail"].endswith(f"is for development, and this is {there}; show a key made here")

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from domain.events.registry import FUNCTIONS
 from gateway.app import create_app
-from gateway.http.auth.operators import SHOW_THAT_YOU_MAY
+from gateway.http.auth.operators import OPERATOR_REQUIRED
 from gateway.http.routes import metrics
-from gateway.http.routes.metrics import COUNTERS, GAUGES, Cached, LedgerCollector
+from gateway.http.routes.metrics import COUNTERS, GAUGES, CachedFigures, LedgerCollector
 from operations.services import Services
 from resources.ledger.counters import MANY_LINES, Figure
 from settings.settings import PROJECT_ROOT, Settings
@@ -34,7 +34,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(metrics, "MAX_AGE_SECONDS", 0.0)
 
 
 def scraped(client: TestClient) -> Values:
@@ -51,9 +51,9 @@ def scraped(client: TestClient) -> Values:
 def test_every_documented_metric_is_there_with_its_help(client: TestClient) -> None:
     documented = set(re.findall(r"`(rowline_\w+)(?:\{[\w, ]+\})?`", (PROJECT_ROOT / "docs/operation.md").read_text()))
     families = list(text_string_to_metric_families(client.get("/metrics", headers=OPERATOR).text))
-    told = {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
-    assert told == documented
-    assert len(told) >= len(COUNTERS) + len(GAUGES)
+    shown = {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
+    assert shown == documented
+    assert len(shown) >= len(COUNTERS) + len(GAUGES)
     assert [one.name for one in families if not one.documentation] == []
 
 
@@ -109,9 +109,9 @@ def test_what_a_document_did_is_counted_and_stays_counted(client: TestClient, ro
 @pytest.mark.usefixtures("always_fresh")
 def test_a_failed_document_and_what_it_waited_for_are_seen(client: TestClient, rowline: Deployment) -> None:
     assert rowline.process(rowline.upload(b"PK\x03\x04 no workbook", filename="a.xlsx").document_id).status == "failed"
-    told = scraped(client)
-    assert told["rowline_versions_total", (("outcome", "failed"),)] == 1
-    assert told["rowline_documents", (("status", "failed"),)] == 1
+    shown = scraped(client)
+    assert shown["rowline_versions_total", (("outcome", "failed"),)] == 1
+    assert shown["rowline_documents", (("status", "failed"),)] == 1
 
 
 @pytest.mark.usefixtures("always_fresh")
@@ -127,7 +127,7 @@ def test_folding_tallies_changes_no_sum(client: TestClient, services: Services) 
 def test_labels_stay_few_whatever_the_ledger_holds() -> None:
     """A function that is gone from the code, or a name from elsewhere, does not become a series of its own."""
 
-    class Source(Cached):
+    class Source(CachedFigures):
         def figures(self) -> list[Figure]:
             names = [f"gone-{number}" for number in range(100)]
             return [Figure("tally", "event_runs", f"{name}|failed", 1.0) for name in names]
@@ -145,7 +145,7 @@ def test_labels_stay_few_whatever_the_ledger_holds() -> None:
     assert [sample.value for sample in samples if sample.labels["function"] == "other"] == [100.0]
 
 
-def test_requests_are_told_by_the_template_of_their_route(client: TestClient) -> None:
+def test_requests_are_labelled_by_the_template_of_their_route(client: TestClient) -> None:
     for number in range(3):
         client.get(f"/documents/doc_{number}")
         client.get(f"/nothing/here/{number}")
@@ -164,10 +164,10 @@ def test_the_whole_deployments_figures_are_for_its_operators(client: TestClient,
         shown_by(services.settings.default_organization, "admin"),
         shown_by(services.settings.default_organization, "events", "search", "upload"),
     )
-    told = [client.get("/metrics", headers=headers).status_code for headers in (stranger, other, weak, own, OPERATOR)]
-    assert told == [401, 403, 403, 200, 200]
+    shown = [client.get("/metrics", headers=headers).status_code for headers in (stranger, other, weak, own, OPERATOR)]
+    assert shown == [401, 403, 403, 200, 200]
     assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
-    assert SHOW_THAT_YOU_MAY in client.get("/metrics").json()["detail"]
+    assert OPERATOR_REQUIRED in client.get("/metrics").json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -188,20 +188,20 @@ def test_in_development_this_computer_needs_no_key(
         assert near.get("/metrics", headers=headers).status_code == status
 
 
-def test_a_ledger_that_is_away_is_told_and_the_rest_still_measured(services: Services) -> None:
+def test_a_ledger_that_is_away_is_reported_and_the_rest_still_measured(services: Services) -> None:
     away = Services(services.settings.model_copy(update={"database_url": SecretStr("postgresql://a@127.0.0.1:1/x")}))
     with TestClient(create_app(away), raise_server_exceptions=False) as client:
         client.get("/health")
-        told = scraped(client)
-    assert told["rowline_ledger_up", ()] == 0
-    assert any(name == "rowline_http_request_seconds_count" for name, _ in told)
+        shown = scraped(client)
+    assert shown["rowline_ledger_up", ()] == 0
+    assert any(name == "rowline_http_request_seconds_count" for name, _ in shown)
 
 
 def test_dashboard_and_alert_rules_ask_for_what_there_is(client: TestClient) -> None:
     """Metric names, the route of events, and the labels that are matched."""
-    told = scraped(client)
+    shown = scraped(client)
     client.post("/e/unknown", json={"name": "a/b"})
-    names = {name for name, _ in told} | {name for name, _ in scraped(client)} | NOT_YET
+    names = {name for name, _ in shown} | {name for name, _ in scraped(client)} | NOT_YET
     rules = yaml.safe_load((PROJECT_ROOT / "deploy/prometheus/alerts.yml").read_text("utf-8"))
     board = json.loads((PROJECT_ROOT / "deploy/grafana/rowline.json").read_text("utf-8"))
     asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
@@ -209,5 +209,5 @@ def test_dashboard_and_alert_rules_ask_for_what_there_is(client: TestClient) -> 
     assert {name for expression in asked for name in re.findall(r"rowline_\w+", expression)} - names == set()
     routes = {dict(labels)["route"] for name, labels in scraped(client) if name == "rowline_http_request_seconds_count"}
     assert {route for expression in asked for route in re.findall(r'route="([^"]+)"', expression)} <= routes
-    outcomes = {dict(labels)["outcome"] for _, labels in told if "outcome" in dict(labels)}
+    outcomes = {dict(labels)["outcome"] for _, labels in shown if "outcome" in dict(labels)}
     assert {one for expression in asked for one in re.findall(r'outcome="(\w+)"', expression)} <= outcomes

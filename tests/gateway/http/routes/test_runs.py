@@ -40,12 +40,12 @@ def ask(client: TestClient, shown_by: Any) -> Callable[..., Any]:
         assert answer.status_code == code, answer.text
         if code == 204:
             return None
-        told = answer.json()
+        shown = answer.json()
         if code == 200:
-            assert set(told) == {"data", "metadata"}
-            return told["data"]
-        assert (told["status"], told["data"], bool(told["error"])) == (code, None, True)
-        return told
+            assert set(shown) == {"data", "metadata"}
+            return shown["data"]
+        assert (shown["status"], shown["data"], bool(shown["error"])) == (code, None, True)
+        return shown
 
     return asked
 
@@ -57,11 +57,11 @@ def event_of(events: Events, run: str) -> str:
 def test_a_document_is_followed_from_its_event_to_its_result(events: Events, ask: Any):
     run = events.upload("d", "anvil")
     event = event_of(events, run)
-    (told,) = ask(f"/events/{event}/runs")
-    assert told == ask(f"/runs/{run}")
-    assert (told["run_id"], told["event_id"], told["function_id"]) == (run, event, "document-uploaded")
-    assert (told["status"], told["ended_at"], told["output"]) == ("Scheduled", None, None)
-    datetime.fromisoformat(told["run_started_at"])
+    (shown,) = ask(f"/events/{event}/runs")
+    assert shown == ask(f"/runs/{run}")
+    assert (shown["run_id"], shown["event_id"], shown["function_id"]) == (run, event, "document-uploaded")
+    assert (shown["status"], shown["ended_at"], shown["output"]) == ("Scheduled", None, None)
+    datetime.fromisoformat(shown["run_started_at"])
     events.tick()
     assert ask(f"/runs/{run}")["status"] == "Scheduled"
     document = events.services.ledger.documents.own_id("acme", "d")
@@ -78,12 +78,12 @@ def test_a_document_is_followed_from_its_event_to_its_result(events: Events, ask
     datetime.fromisoformat(after["ended_at"])
 
 
-def test_a_failure_is_told_with_its_reason(events: Events, ask: Any):
+def test_a_failure_is_reported_with_its_reason(events: Events, ask: Any):
     run = events.send("document/process", documentId="nowhere")
     events.tick()
-    told = ask(f"/runs/{run}")
-    assert told["status"] == "Failed"
-    assert told["output"]["message"] == told["output"]["error"] == "Organization acme has no document nowhere"
+    shown = ask(f"/runs/{run}")
+    assert shown["status"] == "Failed"
+    assert shown["output"]["message"] == shown["output"]["error"] == "Organization acme has no document nowhere"
     version = events.rowline.upload(items("a"))
     run = events.send("document/process", documentId=version.document_id)
     events.tick()
@@ -102,14 +102,14 @@ def test_a_job_is_running_from_its_first_step_on(events: Events, ask: Any):
     assert ask(f"/runs/{run}")["output"] == {"version": 1}
 
 
-def test_an_event_is_told_as_it_was_sent(events: Events, ask: Any):
+def test_an_event_is_shown_as_it_was_sent(events: Events, ask: Any):
     data = {"n": 10**30, "이름": "보험"}
     events.send_all([{"name": "문서/확인", "id": "a\ud800\0", "data": data, "v": "2", "user": {}}])
-    (told,) = ask("/events")
-    assert (told["name"], told["id"], told["v"]) == ("문서/확인", "a\ud800\0", "2")
-    assert told["data"] == data
-    assert told == ask(f"/events/{told['internal_id']}")
-    assert ask(f"/events/{told['internal_id']}/runs") == []
+    (shown,) = ask("/events")
+    assert (shown["name"], shown["id"], shown["v"]) == ("문서/확인", "a\ud800\0", "2")
+    assert shown["data"] == data
+    assert shown == ask(f"/events/{shown['internal_id']}")
+    assert ask(f"/events/{shown['internal_id']}/runs") == []
 
 
 def test_events_are_listed_newest_first_page_by_page(events: Events, ask: Any):
@@ -127,7 +127,7 @@ def test_events_are_listed_newest_first_page_by_page(events: Events, ask: Any):
 
 
 @pytest.mark.parametrize("path", ["/events/{}", "/events/{}/runs", "/runs/{}"])
-def test_wrong_and_unknown_ids_are_told(ask: Any, path: str):
+def test_wrong_and_unknown_ids_are_reported(ask: Any, path: str):
     assert "Invalid" in ask(path.format("abc"), 400)["error"]
     assert "There is no" in ask(path.format(MISSING), 404)["error"]
 
@@ -197,8 +197,8 @@ def test_a_key_without_the_role_may_not_poll(client: TestClient, shown_by: Any):
 
 
 def test_the_registry_is_visible(client: TestClient, shown_by: Any):
-    told = client.get("/functions", headers=shown_by("acme", "events")).json()
-    functions = {function["name"]: function for app in told["apps"] for function in app["functions"]}
+    shown = client.get("/functions", headers=shown_by("acme", "events")).json()
+    functions = {function["name"]: function for app in shown["apps"] for function in app["functions"]}
     assert set(functions) == {function.name for function in FUNCTIONS}
     uploaded = functions["document-uploaded"]
     assert uploaded["triggers"] == [{"event": "document/uploaded"}]
@@ -206,4 +206,4 @@ def test_the_registry_is_visible(client: TestClient, shown_by: Any):
     assert uploaded["settings"]["retries"] == 3
     assert uploaded["settings"]["cancelOn"] == [{"event": "document/cleanup", "match": "data.documentId"}]
     assert client.get("/functions").status_code == 401
-    assert json.dumps(told)
+    assert json.dumps(shown)

@@ -94,7 +94,7 @@ def test_a_key_of_an_employee_sees_no_documents(client: TestClient, shown_by: Ma
     assert client.get(address, headers=headers).status_code == 403
 
 
-def test_what_a_search_cannot_reach_is_told(ask: Ask, rowline: Deployment) -> None:
+def test_what_a_search_cannot_reach_is_reported(ask: Ask, rowline: Deployment) -> None:
     document = indexed(rowline, items("anvil")).document_id
     rowline.sql("UPDATE versions SET stored_in = 'elsewhere'")
     assert ask("/search", params={"q": "anvil"}).json()["notSearched"] == [document]

@@ -144,17 +144,17 @@ def test_wrong_fields_of_a_form_are_named(
 
 
 def test_what_cannot_be_is_refused_in_a_sentence(upload: Upload) -> None:
-    def told(**fields: str) -> tuple[int, str]:
+    def shown(**fields: str) -> tuple[int, str]:
         answer = upload(b"item\na\n", **fields)
         return answer.status_code, answer.json()["detail"]
 
-    assert told(documentId="doc_0") == (404, "There is no document doc_0")
-    assert told(template="none") == (
+    assert shown(documentId="doc_0") == (404, "There is no document doc_0")
+    assert shown(template="none") == (
         422,
         "Organization acme has no template none; who runs Rowline puts one with `rowline template put`",
     )
-    assert told(mode="employee_split")[0] == 422
-    assert told(economy="true")[0] == 422
+    assert shown(mode="employee_split")[0] == 422
+    assert shown(economy="true")[0] == 422
 
 
 BOUNDARY = "multipart/form-data; boundary=b"

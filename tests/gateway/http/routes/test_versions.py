@@ -31,10 +31,10 @@ def test_going_back_is_kept_as_an_event(ask: Ask, rowline: Deployment) -> None:
     indexed(rowline, items("bellows"), document)
     answer = ask("POST", f"/documents/{document}/rollback", json={"targetVersion": 1})
     assert answer.status_code == 202
-    told = answer.json()
-    assert {**told, "eventId": ""} == {"documentId": document, "targetVersion": 1, "liveVersion": 2, "eventId": ""}
+    shown = answer.json()
+    assert {**shown, "eventId": ""} == {"documentId": document, "targetVersion": 1, "liveVersion": 2, "eventId": ""}
     assert runs(rowline) == [{"function": "document-rollback", "subject": document, "state": "waiting"}]
-    assert rowline.sql("SELECT event_id FROM events") == [{"event_id": told["eventId"]}]
+    assert rowline.sql("SELECT event_id FROM events") == [{"event_id": shown["eventId"]}]
 
 
 WRONG: list[tuple[Any, int, str]] = [
@@ -76,9 +76,9 @@ def test_a_dry_run_tells_what_would_go_and_touches_nothing(ask: Ask, rowline: De
     indexed(rowline, items("anvil"))  # shared: stays for the other document
     answer = ask("DELETE", f"/documents/{document}?dryRun=true")
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["documentId"], told["dryRun"], told["versions"]) == (document, True, [1])
-    assert (told["vectorsDeleted"], told["namespacesAffected"]) == (1, ["org_acme"])
+    shown = answer.json()
+    assert (shown["documentId"], shown["dryRun"], shown["versions"]) == (document, True, [1])
+    assert (shown["vectorsDeleted"], shown["namespacesAffected"]) == (1, ["org_acme"])
     assert runs(rowline) == []
     assert ask("GET", f"/documents/{document}").status_code == 200
 
@@ -93,11 +93,11 @@ def test_a_parameter_that_is_not_known_stops_a_removal(ask: Ask, rowline: Deploy
 
 
 def test_a_deleted_document_is_gone_for_everybody_at_once(ask: Ask, rowline: Deployment) -> None:
-    """The rest goes in a run; what it takes away is what was told."""
+    """A run removes the rest, and as much as the answer said."""
     document = indexed(rowline, items("anvil", "bellows")).document_id
     answer = ask("DELETE", f"/documents/{document}")
     assert answer.status_code == 202
-    told = answer.json()
+    shown = answer.json()
     assert rowline.found("anvil") == []
     assert ask("GET", "/documents").json()["documents"] == []
     for again in (ask("GET", f"/documents/{document}"), ask("DELETE", f"/documents/{document}")):
@@ -106,5 +106,5 @@ def test_a_deleted_document_is_gone_for_everybody_at_once(ask: Ask, rowline: Dep
     services = rowline.services
     done = clean_up(services.document_stores, document, dry_run=False).as_json()
     same = ("versions", "vectorsDeleted", "namespacesAffected", "objectsDeleted")
-    assert {name: told[name] for name in same} == {name: done[name] for name in same}
+    assert {name: shown[name] for name in same} == {name: done[name] for name in same}
     assert (rowline.stored(), list(services.objects.keys(""))) == ({}, [])

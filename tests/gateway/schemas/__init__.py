@@ -1,0 +1,1 @@
+"""Tests of the command `rowline`, run as a process or in this one."""
