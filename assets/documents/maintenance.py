@@ -1,6 +1,5 @@
 """Operations on documents that exist: Dagster's side of rollback, clean-up, vector-sync. Defaults are harmless."""
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +11,16 @@ from assets.documents.event_jobs import for_event
 from assets.documents.partitions import vector_store
 from assets.documents.step_context import RETRIES, retried
 from domain.documents import check_verdicts
-from domain.errors import NotFound
-from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.erasure import erase_employee, erase_organization
-from operations.documents.removal import CleanedUp, DocumentStores, would_go
+from operations.documents.removal import (
+    DocumentStores,
+    RemovalReport,
+    plan_removal,
+    remove_documents,
+    remove_old_versions_of_all,
+)
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import left_over, sync_vectors
-from operations.partial_failures import PartialFailures
 from resources.dagster_instance.history import forget_document
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
@@ -71,10 +73,10 @@ def rolled_back_document(
     vectors: dg.ResourceParam[VectorStore],
 ) -> dict[str, Any]:
     with for_event(context, ledger) as event, retried():
-        told = event.output = roll_back(ledger, vectors, config.document_id, config.to_version).as_json()
+        output = event.output = roll_back(ledger, vectors, config.document_id, config.to_version).as_json()
     # beside the materializations of the graph: the partition's history is the document's
-    context.log_event(dg.AssetMaterialization("lineage", partition=config.document_id, metadata=told))
-    return told
+    context.log_event(dg.AssetMaterialization("lineage", partition=config.document_id, metadata=output))
+    return output
 
 
 @dg.op(retry_policy=RETRIES, description="Documents out of the store, the object storage and the ledger.")
@@ -86,42 +88,33 @@ def removed_documents(
             f"{len(config.document_ids)} documents are more than at_most={config.at_most}; raise it, or name fewer",
             allow_retries=False,
         )
-    told, troubles = [], PartialFailures()
-    chosen = [*dict.fromkeys(config.document_ids)]
-    with for_event(context, document_stores.ledger) as event:
-        if config.dry_run:  # all at once: what two of them share goes with the later one
-            with retried():
-                told = [one.as_json() for one in would_go(document_stores, *chosen)]
-            chosen = []
-        for document_id in chosen:
-            with retried(), troubles.collect(document_id):
-                try:
-                    one = clean_up(document_stores, document_id, dry_run=False)
-                except NotFound:  # gone already: a try before this one came as far as here
-                    one = CleanedUp(document_id, dry_run=False)
-                context.instance.delete_dynamic_partition("documents", document_id)  # so that their list stays short
-                told.append(one.as_json())
-                context.log.info(str(told[-1]))
-        event.output = told[0] if len(told) == 1 else {"documents": told}
-        with retried():
-            troubles.raise_if_any()
-    return told
+    document_ids = [*dict.fromkeys(config.document_ids)]
+
+    def on_removed(report: RemovalReport) -> None:
+        context.instance.delete_dynamic_partition("documents", report.document_id)  # so that their list stays short
+        context.log.info(str(report.as_json()))
+
+    with for_event(context, document_stores.ledger) as event, retried():
+        if config.dry_run:
+            reports = plan_removal(document_stores, *document_ids)
+        else:
+            reports = remove_documents(document_stores, document_ids, on_removed)
+        output = [report.as_json() for report in reports]
+        event.output = output[0] if len(output) == 1 else {"documents": output}
+    return output
 
 
 @dg.op(retry_policy=RETRIES, description="Versions beyond those that are kept, out of the ledger and object storage.")
 def removed_versions(
     context: dg.OpExecutionContext, config: OldVersionsConfig, document_stores: dg.ResourceParam[DocumentStores]
 ) -> dict[str, Any]:
-    told, troubles = [], PartialFailures()
+    def on_removed(report: RemovalReport) -> None:
+        context.log.info(str(report.as_json()))
+
+    which = config.organization_id, config.keep, config.at_most
     with retried():
-        chosen, number = document_stores.ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
-        for document_id in chosen:
-            with troubles.collect(document_id), suppress(NotFound):  # whoever removed it meanwhile removed them too
-                one = clean_up_old_versions(document_stores, document_id, config.keep, config.dry_run)
-                told.append(one.as_json())
-                context.log.info(str(told[-1]))
-        troubles.raise_if_any()
-    return {"documents": told, "remaining": number - len(chosen)}
+        reports, remaining = remove_old_versions_of_all(document_stores, *which, config.dry_run, on_removed)
+    return {"documents": [report.as_json() for report in reports], "remaining": remaining}
 
 
 @dg.op(retry_policy=RETRIES, description="An organization, or one employee, out of everything, with a receipt.")

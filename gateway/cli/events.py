@@ -29,7 +29,7 @@ def send(
     sent = {"name": event, "data": parsed(sys.stdin.read() if data == "-" else data), "id": identity}
     with opened() as services:
         organization = checked_name("Organization", org or services.settings.default_organization)
-        (event_id,) = ingest_events(services, organization, json.dumps(sent).encode())
+        (event_id,) = ingest_events(services.ledger, organization, json.dumps(sent).encode())
         runs = services.ledger.events.runs(organization, event_id)
     if as_json:
         started = [{"runId": run.run_id, "function": run.function} for run in runs]

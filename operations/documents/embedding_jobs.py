@@ -68,7 +68,7 @@ def _settled(ledger: Ledger, service: EmbeddingJobService, version: Version, ord
     return True
 
 
-def cancelled_orders(
+def cancel_embedding_jobs(
     ledger: Ledger,
     service: EmbeddingJobService | None,
     document_ids: Sequence[str],

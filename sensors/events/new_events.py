@@ -13,7 +13,7 @@ from domain.events.payloads import DocumentRollback, SyncRequested
 from domain.events.registry import function_named, read_payload
 from domain.events.scheduling import most_of_each
 from operations.documents.uploads import Uploads
-from operations.events.functions import UNEXPECTED, Effects
+from operations.functions.runner import UNEXPECTED, Effects
 from resources.ledger.events.function_runs import JobRun
 from resources.ledger.ledger import Ledger
 from resources.objects.event_files import EventFiles

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from domain.errors import TransientError
-from operations.events.functions import Effects
+from operations.functions.runner import Effects
 from operations.services import open_services
 
 MOST = {"document-process": 7}  # small groups, so that a kill falls between two of them

@@ -11,7 +11,7 @@ from itertools import cycle
 import pytest
 from pydantic import SecretStr
 
-from operations.documents.cleanup import clean_up
+from operations.documents.removal import remove_document
 from operations.documents.rollback import roll_back
 from operations.documents.search import DISTURBED_AT_MOST, Scope, Search
 from operations.services import Services
@@ -176,7 +176,7 @@ def live_through(rowline: Deployment, versions: list[list[str]]) -> tuple[list[R
             for number in (1, len(versions), 2):
                 roll_back(services.ledger, services.vectors, document, number)
                 lived.append(frozenset(versions[number - 1]))
-            clean_up(services.document_stores, document, dry_run=False)
+            remove_document(services.document_stores, document)
             lived.append(frozenset())
         finally:
             stop.set()

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from domain.errors import PermanentError, TransientError
-from operations.documents.cleanup import clean_up
+from operations.documents.removal import remove_document
 from operations.documents.vector_sync import SyncReport, sync_vectors
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import Watched, failing_store, watched_ledger
@@ -115,7 +115,7 @@ def test_what_lies_in_the_store_is_seen_also_when_no_document_is_left(rowline: D
     rowline.sql("INSERT INTO vectors SELECT 'test/gone/64', namespace, %(i)s, embedding, '{}' FROM vectors", i=uuid4())
     rowline.sql(STRANGER, id=uuid4())
     services = rowline.services
-    clean_up(services.document_stores, document, dry_run=False)
+    remove_document(services.document_stores, document)
     rowline.sql(
         "INSERT INTO vectors SELECT 'test/gone/64', 'org_gone', %(i)s, array_fill(1, ARRAY[64])::halfvec, '{}'",
         i=uuid4(),

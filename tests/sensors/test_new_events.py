@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from domain.errors import TransientError
-from operations.events.functions import Effects
+from operations.functions.runner import Effects
 from resources.objects.event_files import EventFiles
 from sensors.events import new_events
 from tests.domain.events.sender import Events

@@ -13,7 +13,7 @@ import pytest
 
 from assets.events.maintenance import ForgetConfig, forgotten_events
 from operations.documents.erasure import erase_organization
-from operations.events.functions import Effects
+from operations.functions.runner import Effects
 from sensors.events import new_events
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items

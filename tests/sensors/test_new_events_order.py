@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.http.routes.versions import send
+from operations.events.intake import ingest_document_event
 from resources.database.schema import migrating, upgrade
 from resources.ledger.events.function_runs import WAITING
 from sensors.events import new_events
@@ -34,7 +34,7 @@ def searchable(events: Events, name: str = "d") -> str:
 
 def delete(events: Events, document: str) -> None:
     """As `DELETE /documents/{id}` does."""
-    send(events.services, events.services.ledger.documents.latest(document), "document/cleanup")
+    ingest_document_event(events.services.ledger, events.services.ledger.documents.latest(document), "document/cleanup")
     events.services.ledger.removals.withdraw_at_rest(document)
 
 

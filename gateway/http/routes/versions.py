@@ -11,15 +11,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.errors import Conflict
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.document_access import MOST_NUMBER, CurrentVersion, StrictInt
 from gateway.http.problems import told_as
 from gateway.schemas.documents import CleanedUp, Removing, RollingBack
-from operations.documents.removal import would_go
-from operations.events.intake import ingest_events
-from operations.services import Services
-from resources.ledger.documents.documents import Version
+from operations.documents.removal import plan_removal, request_removal
+from operations.documents.rollback import request_rollback
 
 router = APIRouter(tags=["documents"])
 
@@ -43,14 +40,13 @@ def roll_back_document(
     version: CurrentVersion, target: Target, services: OurServices, response: Response
 ) -> dict[str, Any]:
     """It is done when `liveVersion` of the document says so."""
-    services.ledger.live_versions.check_rollback(version.document_id, target.targetVersion)
-    event = send(services, version, "document/rollback", targetVersion=target.targetVersion)
+    event_id = request_rollback(services.ledger, version, target.targetVersion)
     response.headers["Location"] = f"/documents/{version.document_id}"
     return {
         "documentId": version.document_id,
         "targetVersion": target.targetVersion,
         "liveVersion": version.live_version,
-        "eventId": event,
+        "eventId": event_id,
     }
 
 
@@ -68,25 +64,8 @@ def delete_document(
     dry_run: Annotated[bool, Query(alias="dryRun", description="Tell what would go; remove nothing.")] = False,
 ) -> Any:
     """No search shows it from now on; its vectors, files and rows go in a run."""
-    told = would_go(services.document_stores, version.document_id)[0].as_json()
+    (plan,) = plan_removal(services.document_stores, version.document_id)
     if dry_run:
-        return Response(json.dumps(told, ensure_ascii=False), media_type="application/json")
-    check_at_rest(services, version)
-    event = send(services, version, "document/cleanup")
-    services.ledger.removals.withdraw_at_rest(version.document_id)
-    return {**told, "dryRun": False, "eventId": event}
-
-
-def check_at_rest(services: Services, version: Version) -> None:
-    """Raises Conflict while a run is at work; one that waits hours for a service is no reason to wait with it."""
-    if version.status == "processing" and not version.waits_for:
-        raise Conflict(
-            f"Version {version.version} of {version.document_id} is being processed; wait until it has ended"
-        )
-
-
-def send(services: Services, version: Version, name: str, **data: Any) -> str:
-    """Keep an event about the document; its id."""
-    event = {"name": name, "data": {"documentId": version.document_id, **data}}
-    (event_id,) = ingest_events(services, version.organization_id, json.dumps(event).encode())
-    return event_id
+        return Response(json.dumps(plan.as_json(), ensure_ascii=False), media_type="application/json")
+    event_id = request_removal(services.document_stores, version)
+    return {**plan.as_json(), "dryRun": False, "eventId": event_id}
