@@ -61,5 +61,5 @@ def load(context: dg.InputContext, document_id: str, number: int | None) -> "pd.
     if key != "parsed_rows":
         raise InvalidRequest(f"rowline_frames loads parsed_rows and lineage, and {key} is neither")
     if number is None:  # a version is read before it is live: what follows `parsed_rows` is not to get the one before
-        version = ledger.documents.worked_on(document_id, context.step_context.run_id)
+        version = ledger.documents.current_for_run(document_id, context.step_context.run_id)
     return rows_frame(context.resources.objects, version)

@@ -14,7 +14,7 @@ from resources.ledger.ledger import Ledger
 KEPT_TOGETHER = 500  # vectors of one transaction
 
 
-def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id: str) -> str | None:
+def run_embedding_jobs(ledger: Ledger, embedder: Embedder, version: Version, run_id: str) -> str | None:
     """Place what the version may have done later, collect what is done; gives what it waits for, if anything.
 
     Orders for older versions of the document are collected too: what they paid for, this version may need; but a

@@ -83,8 +83,8 @@ def test_every_check_is_told_of_every_document_and_of_the_materialization_it_jud
     versions = uploaded(rowline, "anvil", "bellows")
     assert process(rowline, versions).success
     documents = sorted(one.document_id for one in versions)
-    for stage in group.STEPS:
-        for spec in stage.checked_by.check_specs:
+    for definitions in group.GRAPH:
+        for spec in definitions.checks.check_specs:
             records = rowline.dagster.event_log_storage.get_asset_check_execution_history(spec.key, limit=10)
             told = {record.partition: record for record in records}
             assert sorted(map(str, told)) == documents, spec.name
@@ -94,7 +94,7 @@ def test_every_check_is_told_of_every_document_and_of_the_materialization_it_jud
                 evaluation = record.event.asset_check_evaluation
                 assert evaluation
                 assert evaluation.target_materialization_data
-                target = rowline.dagster.get_latest_materialization_event(stage.asset.key)
+                target = rowline.dagster.get_latest_materialization_event(definitions.asset.key)
                 assert target is not None
                 assert evaluation.partition == document
 
@@ -130,18 +130,18 @@ class Away:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._embedder, name)
 
-    def answers(self, texts: Sequence[str]) -> Any:
+    def embed_batches(self, texts: Sequence[str]) -> Any:
         if any(self._word in text for text in texts):
             raise TransientError("The embedder is away")
-        return self._embedder.answers(texts)
+        return self._embedder.embed_batches(texts)
 
 
 def test_a_failed_blocking_check_stops_its_document_only(rowline: Deployment):
     """Vectors of zeros are kept without a word: the check says so, and nothing is built on them."""
 
     class Empty(Away):
-        def answers(self, texts: Sequence[str]) -> Any:
-            for answer in self._embedder.answers(texts):
+        def embed_batches(self, texts: Sequence[str]) -> Any:
+            for answer in self._embedder.embed_batches(texts):
                 yield replace(answer, vectors=answer.vectors * [[self._word not in text] for text in texts])
 
     bad, good = versions = uploaded(rowline, "anvil", "bellows")
@@ -172,10 +172,10 @@ class Meanwhile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._embedder, name)
 
-    def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
+    def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
         self.texts += texts
         self._act()
-        yield from self._embedder.answers(texts)
+        yield from self._embedder.embed_batches(texts)
 
 
 def test_a_document_that_is_cancelled_before_its_turn_is_not_paid_for(rowline: Deployment):
@@ -195,7 +195,7 @@ def test_what_comes_into_a_namespace_later_is_told_by_those_that_are_checked_lat
     rowline: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
     """Documents that are checked together look at it once, the next ones anew."""
-    monkeypatch.setattr(group, "TOGETHER", 1)
+    monkeypatch.setattr(group, "WAVE_SIZE", 1)
     versions, asked = uploaded(rowline, "anvil", "bellows"), []
 
     def act() -> None:
@@ -221,15 +221,15 @@ def test_a_question_about_all_of_them_that_fails_fails_nobody(rowline: Deploymen
     monkeypatch.setattr(RunGroups, "bound", away)
     assert process(rowline, versions).success
     assert statuses(rowline, versions) == ["completed"] * 2
-    assert len(asked) == len(group.STEPS) + 3
+    assert len(asked) == len(group.GRAPH) + 3
 
 
 def test_a_bug_that_one_document_meets_is_not_the_others_trouble(rowline: Deployment):
     class Breaks(Away):
-        def answers(self, texts: Sequence[str]) -> Any:
+        def embed_batches(self, texts: Sequence[str]) -> Any:
             if any(self._word in text for text in texts):
                 raise ZeroDivisionError("a bug")
-            return self._embedder.answers(texts)
+            return self._embedder.embed_batches(texts)
 
     versions = uploaded(rowline, "anvil", "bellows")
     process(rowline, versions, embedder=Breaks(rowline.services.embedder, "anvil"))
@@ -257,7 +257,7 @@ def test_a_document_that_somebody_works_on_is_waited_for_last(rowline: Deploymen
     begin = type(rowline.services.ledger.documents).start
     monkeypatch.setattr(
         type(rowline.services.ledger.documents),
-        "begin",
+        "start",
         lambda self, document, run: order.append(document) or begin(self, document, run),
     )
     ledger = rowline.services.ledger
@@ -266,8 +266,11 @@ def test_a_document_that_somebody_works_on_is_waited_for_last(rowline: Deploymen
     held.__enter__()
     monkeypatch.setattr(
         group.Group,
-        "_take",
-        lambda self, runs, take=group.Group._take: (take(self, runs), order and held.__exit__(None, None, None)),
+        "_process_claimed",
+        lambda self, runs, take=group.Group._process_claimed: (
+            take(self, runs),
+            order and held.__exit__(None, None, None),
+        ),
     )
     assert claimed
     assert process(rowline, versions).success

@@ -108,7 +108,7 @@ def test_dying_between_two_requests_of_a_group_pays_none_of_them_again(
             self.inner, self.left = small_requests.services.embedder, left
             self.model, self.orders = self.inner.model, None
 
-        def answers(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
+        def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
             for answer in self.inner.embed_batches(texts):
                 yield answer
                 self.left -= 1
