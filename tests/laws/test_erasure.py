@@ -19,7 +19,8 @@ from operations.documents.erasure import Receipt, erase_employee, erase_organiza
 from operations.documents.removal import DocumentStores
 from operations.documents.vector_sync import sync_vectors
 from operations.events.intake import ingest_events
-from operations.functions.runner import Effects
+from operations.functions.handlers import FunctionResources
+from operations.functions.runner import FunctionRunner
 from operations.services import Services
 from resources.ledger.removal.erasures import ERASED, HOLDERS
 from tests.domain.events.sender import Events
@@ -227,7 +228,7 @@ def test_an_event_that_waits_brings_no_file_into_an_organization_that_goes(rowli
 
     def tick(name: str, _: tuple[Any, ...]) -> None:
         if name == "withdraw":
-            Effects(services.ledger, services.uploads, services.event_files).work(9.0)
+            FunctionRunner(FunctionResources(services.ledger, services.uploads, services.event_files)).work(9.0)
 
     ticking = replace(services.document_stores, ledger=watched_ledger(services.ledger, tick, "removals"))
     receipt = erase_organization(ticking, "acme", NOW, dry_run=False)

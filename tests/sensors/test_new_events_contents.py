@@ -53,14 +53,14 @@ def test_a_request_that_breaks_fails_alone(events: Events, monkeypatch: pytest.M
         events.send("vectors/sync.requested", repair=True),
         events.send("document/cleanup", documentId=version.document_id),
     ]
-    real = new_events.job_of
+    real = new_events.job_request
 
     def broken(run: function_runs.JobRun) -> object:
         if run.run_id == runs[0]:
             raise RecursionError("secret")
         return real(run)
 
-    monkeypatch.setattr(new_events, "job_of", broken)
+    monkeypatch.setattr(new_events, "job_request", broken)
     (request,) = events.requests()
     assert request.tags["rowline/event_run"] == runs[1]
     assert "secret" not in events.run(runs[0])["error"]
