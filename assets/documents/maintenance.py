@@ -1,4 +1,4 @@
-"""Operations on documents that exist: Dagster's side of rollback, clean-up, vector-sync. Defaults are harmless."""
+"""Maintenance of documents: the ops of rollback, removal, erasure, vector-sync. Defaults change nothing."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,27 +27,27 @@ from resources.vectors.protocol import VectorStore
 
 
 class RollbackConfig(dg.Config):
-    """Which document goes back, and to which version."""
+    """Which document is rolled back, and to which version."""
 
     document_id: str = Field(description="The document (its partition key).")
     to_version: int = Field(description="The completed version that is to be live again.")
 
 
 class CleanupConfig(dg.Config):
-    """Which documents go. Nothing is deleted while `dry_run` is set."""
+    """Which documents are removed. Nothing is deleted while `dry_run` is set."""
 
     document_ids: list[str] = Field(description="The documents (partition keys).")
-    dry_run: bool = Field(True, description="Tell what would go; remove nothing.")
+    dry_run: bool = Field(True, description="Report what would be removed; remove nothing.")
     at_most: int = Field(500, gt=0, description="Refuse to remove more documents than this in one run.")
 
 
 class OldVersionsConfig(dg.Config):
-    """Which versions go. Nothing is deleted while `dry_run` is set."""
+    """Which versions are removed. Nothing is deleted while `dry_run` is set."""
 
     organization_id: str | None = Field(None, description="Only documents of this organization.")
     keep: int = Field(5, ge=1, description="Completed versions of a document that are kept.")
-    dry_run: bool = Field(True, description="Tell what would go; remove nothing.")
-    at_most: int = Field(1000, gt=0, description="Documents with old versions that are done in one run, oldest first.")
+    dry_run: bool = Field(True, description="Report what would be removed; remove nothing.")
+    at_most: int = Field(1000, gt=0, description="Documents with old versions that one run handles, oldest first.")
 
 
 class ErasureConfig(dg.Config):
@@ -55,17 +55,17 @@ class ErasureConfig(dg.Config):
 
     organization_id: str = Field(description="The organization.")
     employee_number: str | None = Field(None, description="Only this employee; unset: the whole organization.")
-    dry_run: bool = Field(True, description="Tell whose data would go; remove nothing.")
+    dry_run: bool = Field(True, description="Report whose data would be erased; erase nothing.")
 
 
 class SyncConfig(dg.Config):
     """Whether the store is only compared, or repaired as well."""
 
     repair: bool = Field(False, description="Restore what is missing, delete what nobody needs; nothing is embedded.")
-    rewrite: bool = Field(False, description="With `repair`: send every promised vector again, whatever is there.")
+    rewrite: bool = Field(False, description="With `repair`: send every expected vector again, whatever is there.")
 
 
-@dg.op(retry_policy=RETRIES, description="One document back to an older version, from kept embeddings.")
+@dg.op(retry_policy=RETRIES, description="One document back to an older version, from stored embeddings.")
 def rolled_back_document(
     context: dg.OpExecutionContext,
     config: RollbackConfig,
@@ -143,13 +143,13 @@ def synced_vectors(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> dict[str, Any]:
-    with for_event(context, ledger), retried():  # an event is told no counts: they are of all organizations
-        found = sync_vectors(ledger, vectors, config.repair, config.rewrite)
-        left = left_over(ledger, vectors, found)
+    with for_event(context, ledger), retried():  # no counts for the event: they are of all organizations
+        report = sync_vectors(ledger, vectors, config.repair, config.rewrite)
+        left = left_over(ledger, vectors, report)
     context.log_event(
         dg.AssetObservation(
             asset_key=vector_store.key,
-            metadata={**found.as_json(), "samples": dg.MetadataValue.json(found.samples)},
+            metadata={**report.as_json(), "samples": dg.MetadataValue.json(report.samples)},
         )
     )
     verdict = check_verdicts.store_matches_ledger(left.as_json(), left.samples)
@@ -163,5 +163,5 @@ def synced_vectors(
         )
     )
     with retried():
-        found.troubles.raise_if_any()
-    return found.as_json()
+        report.failures.raise_if_any()
+    return report.as_json()

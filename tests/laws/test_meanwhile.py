@@ -36,7 +36,7 @@ def statuses(rowline: Deployment, document: str) -> list[tuple[int, str]]:
     return [(row["version"], row["status"]) for row in rows]
 
 
-@pytest.mark.parametrize("moment", ["wait", "go_back"])
+@pytest.mark.parametrize("moment", ["wait", "switch"])
 def test_an_upload_that_is_accepted_during_a_rollback_is_processed_after_it(rowline: Deployment, moment: str):
     """Which of the two a person wanted last is told by the numbers: the upload is the newer version."""
     services = rowline.services
@@ -56,7 +56,7 @@ def test_a_retry_during_a_rollback_is_not_lost(rowline: Deployment):
     rowline.index(items("bellows"), document)
     rowline.upload(b"", document)
     assert rowline.process(document).status == "failed"
-    ledger = watched_ledger(services.ledger, at_first("go_back", lambda: services.ledger.documents.retry(document)))
+    ledger = watched_ledger(services.ledger, at_first("switch", lambda: services.ledger.documents.retry(document)))
     roll_back(ledger, services.vectors, document, 1)
     assert statuses(rowline, document) == [(1, "completed"), (2, "rolled_back"), (3, "pending")]
 

@@ -148,8 +148,8 @@ def test_a_document_that_cannot_be_repaired_stops_no_other(rowline: Deployment):
     assert counts(found) == (3, 0, 0, 2)
     assert len(rowline.stored()) == 2
     with pytest.raises(PermanentError, match=f"{first.document_id}: 1 embeddings of version 1"):
-        found.troubles.raise_if_any()
-    assert second.document_id not in found.troubles.reasons
+        found.failures.raise_if_any()
+    assert second.document_id not in found.failures.reasons
 
 
 def test_wrong_numbers_under_right_ids_are_put_right_by_sending_all_again(rowline: Deployment):
