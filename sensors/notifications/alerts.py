@@ -35,12 +35,12 @@ def alerts(
         *ledger.alerts.troubles(watch_of(settings)),
         *(store_drift(context.instance) if "store_drift" in kinds else ()),
     ]
-    taken_steps = ledger.alerts.decide(
+    alert_steps = ledger.alerts.decide(
         partial(decide, failures, kinds, settings),
         partial(write_notifications, settings),
         mint_notification_id,
     )
-    counts = Counter(step.deed for step in taken_steps)
+    counts = Counter(step.deed for step in alert_steps)
     return dg.SkipReason(", ".join(f"{count} {deed}" for deed, count in sorted(counts.items())) or "nothing new")
 
 
