@@ -19,7 +19,7 @@ from benchmarks.copies import NONE_SHARED, copy_document
 from benchmarks.memory import forget_peak, megabytes
 from benchmarks.rowline import Worker, worker
 from benchmarks.surroundings import Counter
-from operations.documents.cleanup import clean_up
+from operations.documents.removal import plan_removal, remove_document
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import sync_vectors
 from operations.services import Services
@@ -163,8 +163,8 @@ def cleanup(_: Worker, job: Results) -> Results:
     opened = services()
     ids = sorted(version.document_id for version in opened.ledger.documents.list_all(ORGANIZATION, 10**6))
     size = job["documents"]
-    dry = [timed(clean_up, opened.document_stores, d, True) for d in ids[:size]]
-    wet = [timed(clean_up, opened.document_stores, d, False) for d in ids[:size]]
+    dry = [timed(plan_removal, opened.document_stores, d) for d in ids[:size]]
+    wet = [timed(remove_document, opened.document_stores, d) for d in ids[:size]]
     config = {"document_ids": ids[size : 2 * size], "dry_run": False}
     whole, _ = timed(run_operation, "document_cleanup", "removed_documents", config, opened)
     left = 0
@@ -178,7 +178,7 @@ def cleanup(_: Worker, job: Results) -> Results:
         "median": median(seconds for seconds, _ in wet),
         "slowest": max(seconds for seconds, _ in wet),
         "vectors": sum(results.vectors_deleted for _, results in wet),
-        "said": sum(results.vectors_deleted for _, results in dry),
+        "said": sum(plan.vectors_deleted for _, (plan,) in dry),
         "job": whole,
         "files_left": left,
         **Harm(opened).read(),

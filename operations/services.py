@@ -1,4 +1,4 @@
-"""All resources of one deployment, opened when first used: what Dagster and the gateway are handed."""
+"""All resources of one deployment, each opened when first used; Dagster and the gateway share them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ from settings.settings import Settings, load_settings
 
 @dataclass(frozen=True)
 class Services:
-    """Settings and the bodies that they choose. `s3_client`: what makes a client of S3 in place of the object store."""
+    """The settings, and the resources that they choose. `s3_client` makes the object store's client, if given."""
 
     settings: Settings
     s3_client: Callable[[], Any] | None = None
 
     @cached_property
     def database(self) -> Database:
-        """The database, with the ledger's schema at its newest migration (D14)."""
+        """The database, with the ledger's schema at its newest migration."""
         url, direct = database_url(self.settings), direct_url(self.settings)
         branches, setting = branches_of(self.settings), direct_setting(self.settings)
         if not schema_is_current(url, branches):
@@ -101,7 +101,7 @@ class Services:
 
     @cached_property
     def bucket_inbox(self) -> BucketInbox | None:
-        """None where the objects lie in a folder: then that has no inbox, and ROWLINE_HOME's is the only one."""
+        """None if objects are stored in a folder: that has no inbox, and ROWLINE_HOME's is the only one."""
         return BucketInbox(self.objects.bucket) if isinstance(self.objects, S3ObjectStore) else None
 
     @property

@@ -1,4 +1,4 @@
-"""What the daemon and the switches of this deployment's Dagster are like: looked at, never changed."""
+"""State of this deployment's Dagster: daemon heartbeats, sensors and schedules; read, never changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def last_heartbeats(dagster: dg.DagsterInstance) -> dict[str, datetime | None]:
     """When each daemon that this instance needs was last heard; None for never."""
-    heard = dagster.get_daemon_heartbeats()
+    heartbeats = dagster.get_daemon_heartbeats()
     return {
-        name: datetime.fromtimestamp(heard[name].timestamp, UTC) if name in heard else None
+        name: datetime.fromtimestamp(heartbeats[name].timestamp, UTC) if name in heartbeats else None
         for name in dagster.get_required_daemon_types()
     }
 

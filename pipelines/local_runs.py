@@ -17,12 +17,12 @@ from resources.dagster_instance.loggers import STEP_LOGGER
 from resources.dagster_instance.run_processes import PROCESS_TAG, Process
 from settings.settings import PROJECT_ROOT, Settings
 
-QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the outcome is told once
+QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the outcome is printed once
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def dagster_home(settings: Settings) -> str:
-    """The instance's folder: `dagster.yaml` of the project, put where this deployment's data is."""
+    """The instance's folder: `dagster.yaml` of the project, copied to where this deployment's data is."""
     home = settings.rowline_home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
@@ -38,25 +38,25 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 def end_abandoned_runs(settings: Settings) -> int:
-    """End the runs whose process is gone, so that they hold no place in the queue; returns how many.
+    """End the runs whose process is gone, so that they take no place in the queue; returns how many.
 
     To be called while no daemon runs over this home: then only `rowline process`, or another machine, can be at
-    work, and their runs name their process. `failed_runs` then tells their documents.
+    work, and their runs name their process. `failed_runs` then fails their documents.
     """
-    gone = 0
+    count = 0
     with instance(settings) as dagster:
         for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
             process = Process.from_tags(run.tags, run.run_id, run.parent_run_id is not None)
             if process is None or process.is_alive() is False:
                 dagster.report_run_failed(run, "The process that ran it is gone")
-                gone += 1
-    return gone
+                count += 1
+    return count
 
 
 def run_operation(job: str, op: str, config: dict[str, Any], services: Services) -> Any:
-    """One of the jobs on documents that exist, here and now; what its op returned.
+    """Run one of the maintenance jobs in this process; returns what its op returned.
 
-    Raises the failure that the op told, as it was before Dagster had it.
+    Raises the error that failed the op, as it was before it became a `dg.Failure`.
     """
     from pipelines.definitions import defs
 
@@ -79,7 +79,7 @@ def run_document_graph(document_id: str, services: Services) -> dg.ExecuteInProc
     """Run all steps and checks of one document. The outcome is in the ledger; the result is Dagster's own."""
     from pipelines.definitions import defs
 
-    # of a document that waits for an order, it warns of each check whose asset was not made, as if that were amiss
+    # of a document that waits for an embedding job, it warns of each check whose asset was not materialized
     logging.getLogger(STEP_LOGGER).setLevel(logging.ERROR)
     version = services.ledger.documents.latest(document_id)
     # a daemon over the same ledger need not run it too

@@ -41,18 +41,17 @@ def s3_resource() -> "BucketResource":
     return BucketResource(endpoint_url=load_settings().s3_endpoint_url)
 
 
-def _opened(name: str) -> dg.ResourceDefinition:
-    def opened(context: dg.InitResourceContext) -> Any:
-        if (
-            name in ("ledger", "document_stores") and context.run and context.instance
-        ):  # every run asks for it; a sensor has no run
+def _resource(name: str) -> dg.ResourceDefinition:
+    def open_resource(context: dg.InitResourceContext) -> Any:
+        # every run uses one of these; a sensor has no run
+        if name in ("ledger", "document_stores") and context.run and context.instance:
             context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: Process.current(context.run.run_id).tag})
         return getattr(services(), name)
 
-    return dg.ResourceDefinition(opened, description=f"The {name} that the settings choose.")
+    return dg.ResourceDefinition(open_resource, description=f"The {name} that the settings choose.")
 
 
 RESOURCES = {
-    **{name: _opened(name) for name in NAMES},
+    **{name: _resource(name) for name in NAMES},
     "s3": dg.ResourceDefinition(lambda _: s3_resource(), description="dagster-aws's S3 resource, for assets of yours."),
 }

@@ -10,7 +10,7 @@ nightly_vector_sync = dg.ScheduleDefinition(
     cron_schedule="30 3 * * *",
     run_config={"ops": {"synced_vectors": {"config": {"repair": True}}}},
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Ledger and store compared every night, and repaired; turn it on where a store may lose vectors.",
+    description="Ledger and store compared every night, and repaired; turn it on if a store may lose vectors.",
 )
 
 daily_events_cleanup = dg.ScheduleDefinition(
@@ -19,5 +19,5 @@ daily_events_cleanup = dg.ScheduleDefinition(
     cron_schedule="10 4 * * *",
     run_config={"ops": {"forgotten_events": {"config": {"dry_run": False}}}},
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Events older than EVENT_DAYS forgotten every night.",
+    description="Events older than EVENT_DAYS removed every night.",
 )

@@ -20,7 +20,7 @@ def load_rows(document_id: str, version: int | None = None, *, settings: Setting
     `version`: the live one if None, or the newest one if none is live. `settings`: read from the environment and
     `.env` if None. Columns: docs/dataframes.md.
     Raises NotFound for an unknown document or version, Conflict if the version failed before its rows were read,
-    TransientFailure if it is not processed yet.
+    TransientError if it is not processed yet.
     """
     with _services(settings) as services:
         return rows_frame(services.objects, find_version(services.ledger, document_id, version))

@@ -1,4 +1,4 @@
-"""Runs that Dagster starts again by itself: their next run decides, so nothing is told of their end."""
+"""Runs that Dagster starts again by itself: their next run decides, so their end is not reported."""
 
 import time
 from collections.abc import Callable

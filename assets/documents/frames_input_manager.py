@@ -60,6 +60,6 @@ def load(context: dg.InputContext, document_id: str, number: int | None) -> "pd.
         return lineage_frame(ledger, version)
     if key != "parsed_rows":
         raise InvalidRequest(f"rowline_frames loads parsed_rows and lineage, and {key} is neither")
-    if number is None:  # a version is read before it is live: what follows `parsed_rows` is not to get the one before
+    if number is None:  # a version is read before it is live: an asset after `parsed_rows` must not get the one before
         version = ledger.documents.current_for_run(document_id, context.step_context.run_id)
     return rows_frame(context.resources.objects, version)

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.documents.metadata import step_metadata, version_metadata, waiting_metadata
+from assets.documents.metadata import waiting_metadata
 from assets.documents.partitions import documents
-from assets.documents.step_context import RETRIES, version_in_work
+from assets.documents.step_context import RETRIES, run_step
 from domain.documents.batching import PLAN_VERSION
 from domain.documents.rows import ROWS_VERSION
 from domain.documents.vector_metadata import METADATA_VERSION
-from operations.documents import processing
+from operations.documents.processing import StepResources, WaitsForEmbeddingJob
+from operations.documents.steps import BATCHES, EMBEDDINGS, LINEAGE, NAMESPACE_VECTORS, PARSED_ROWS
 from resources.embedders.protocol import Embedder
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
@@ -37,9 +38,7 @@ def parsed_rows(
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """Every row of the uploaded workbook, in reading order, with its text, address, owner or error."""
-    with version_in_work(context, ledger, begins=True) as version:
-        facts = processing.read(ledger, objects, settings, version)
-    return dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
+    return run_step(context, PARSED_ROWS, StepResources(ledger, objects, settings))
 
 
 @dg.asset(
@@ -58,9 +57,7 @@ def batches(
     embedder: dg.ResourceParam[Embedder],
 ) -> dg.MaterializeResult[None]:
     """The plan: each row kept, unchanged, duplicate or error, cut into batches, and what embedding it will cost."""
-    with version_in_work(context, ledger) as version:
-        facts = processing.plan(ledger, objects, embedder, version, context.run.run_id)
-    return dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
+    return run_step(context, BATCHES, StepResources(ledger, objects, embedder=embedder))
 
 
 @dg.asset(
@@ -81,19 +78,18 @@ def embeddings(
     vectors: dg.ResourceParam[VectorStore],
     settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetObservation]:
-    """A vector for every text that has none yet, batch by batch, each kept before anything else can fail.
+    """A vector for every text that has none yet, batch by batch, each stored before anything else can fail.
 
-    A document that waits for an order of embeddings ends its run here, with an observation in place of a
+    A document that waits for an embedding job ends its run here, with an observation in place of a
     materialization.
     """
-    with version_in_work(context, ledger) as version:
-        try:
-            facts = processing.embed(ledger, embedder, vectors, settings, version, context.run.run_id)
-        except processing.WaitsForEmbeddingJob as wait:
-            metadata = waiting_metadata(wait)
-            yield dg.AssetObservation("embeddings", partition=version.document_id, metadata=metadata)
-            return
-    yield dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
+    resources = StepResources(ledger, embedder=embedder, vectors=vectors, settings=settings)
+    try:
+        result = run_step(context, EMBEDDINGS, resources)
+    except WaitsForEmbeddingJob as wait:
+        yield dg.AssetObservation("embeddings", partition=context.partition_key, metadata=waiting_metadata(wait))
+        return
+    yield result
 
 
 @dg.asset(
@@ -111,9 +107,7 @@ def namespace_vectors(
     vectors: dg.ResourceParam[VectorStore],
 ) -> dg.MaterializeResult[None]:
     """The version's vectors in the store, in the namespaces of their owners: what is missing is upserted."""
-    with version_in_work(context, ledger) as version:
-        facts = processing.store(ledger, vectors, version)
-    return dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
+    return run_step(context, NAMESPACE_VECTORS, StepResources(ledger, vectors=vectors))
 
 
 @dg.asset(
@@ -132,6 +126,4 @@ def lineage(
     embedder: dg.ResourceParam[Embedder],
 ) -> dg.MaterializeResult[None]:
     """The live version: flipped in one transaction, what only older versions pointed at swept from the store."""
-    with version_in_work(context, ledger) as version:
-        facts = processing.make_live(ledger, vectors, embedder, version)
-    return dg.MaterializeResult(metadata={**step_metadata(facts), **version_metadata(version)})
+    return run_step(context, LINEAGE, StepResources(ledger, vectors=vectors, embedder=embedder))

@@ -1,12 +1,12 @@
 """A group: many small documents in one run, because most of a small document's time is its run.
 
-Step by step, some documents at a time, by the same functions as the assets; what is told of a document is told under
-its partition. A document that fails, fails alone: what is wrong with it is written to it, what may pass has it tried
-again by a run of its own.
+Step by step, some documents at a time, by the same steps as the assets; materializations and checks are recorded under
+each document's partition. A document that fails, fails alone: a permanent error is written to it, a transient one has
+it tried again by a run of its own.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -14,12 +14,13 @@ import dagster as dg
 from pydantic import Field
 
 from assets.documents import checks, graph
+from assets.documents.checks import check_result
 from assets.documents.metadata import Metadata, step_metadata, version_metadata, waiting_metadata
 from domain.documents.run_requests import GROUP_OP, RunRequestPlan
 from domain.documents.statuses import unexplained_end
 from domain.errors import PermanentError, TransientError
-from operations.documents import processing
-from operations.documents.processing import Facts, WaitsForEmbeddingJob
+from operations.documents.processing import StepResources, WaitsForEmbeddingJob
+from operations.documents.steps import STEPS, Step
 from resources.dagster_instance.event_batches import (
     TargetMaterialization,
     latest_materializations,
@@ -34,132 +35,156 @@ from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore
 from settings.settings import Settings
 
-TOGETHER = 10  # documents that take each step together: their materializations are one write to Dagster's event log
-EVENTS_AT_ONCE = 200  # more than ten documents have checks of one step
-TOLD = 10  # failed documents that the run names
+WAVE_SIZE = 10  # documents that take each step together: their materializations are one write to Dagster's event log
+EVENT_BATCH_SIZE = 200  # a wave has more check evaluations than documents
+MAX_NAMED = 10  # failed documents that the run's failure names
+
+ASSETS = (graph.parsed_rows, graph.batches, graph.embeddings, graph.namespace_vectors, graph.lineage)
+CHECKS = (
+    checks.parsed_rows_checks,
+    checks.batches_checks,
+    checks.embeddings_checks,
+    checks.namespace_vectors_checks,
+    checks.lineage_checks,
+)
 
 
 class GroupConfig(dg.Config):
     """Which documents a run works on."""
 
-    runs: list[str] = Field(description="document:version:attempt of each, as `new_uploads` asks for it.")
+    runs: list[str] = Field(description="document:version:attempt of each, as `new_uploads` requests it.")
 
 
 @dataclass(frozen=True, slots=True)
-class StepResources:
-    ledger: Ledger
-    objects: ObjectStore
-    settings: Settings
-    embedder: Embedder
-    vectors: VectorStore
-    explained: checks.Explained = field(default_factory=dict)  # by the documents that are checked together
+class StepDefinitions:
+    """A step with the asset and the checks that show it in Dagster."""
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of the document graph and its checks."""
-
+    step: Step
     asset: dg.AssetsDefinition
-    checked_by: dg.AssetChecksDefinition
-    work: Callable[[StepResources, Version, str], Facts]
-    claims: Callable[[StepResources, Version], Iterator[dg.AssetCheckResult]]
-    looks_last: bool = False  # at each version just before its turn: what was cancelled meanwhile is not begun, or paid
+    checks: dg.AssetChecksDefinition
 
     @property
-    def name(self) -> str:
-        return self.asset.key.to_user_string()
+    def checks_name(self) -> str:
+        return f"{self.step.name}_checks"
+
+    @property
+    def blocking(self) -> set[str]:
+        return {spec.name for spec in self.checks.check_specs if spec.blocking}
+
+    def materialization(self, document_id: str, metadata: Metadata) -> dg.AssetMaterialization:
+        tags = {CODE_VERSION_TAG: self.asset.code_versions_by_key[self.asset.key] or ""}
+        return dg.AssetMaterialization(self.asset.key, metadata=metadata, partition=document_id, tags=tags)
+
+    def evaluation(
+        self, result: dg.AssetCheckResult, document_id: str, target: TargetMaterialization | None
+    ) -> dg.AssetCheckEvaluation:
+        assert result.check_name
+        return dg.AssetCheckEvaluation(
+            asset_key=self.asset.key,
+            check_name=result.check_name,
+            passed=result.passed,
+            metadata=result.metadata,
+            target_materialization_data=target,
+            severity=result.severity,
+            description=result.description,
+            partition=document_id,
+        )
 
 
-STEPS = (
-    Step(
-        graph.parsed_rows,
-        checks.parsed_rows_checks,
-        lambda t, version, _: processing.read(t.ledger, t.objects, t.settings, version),
-        lambda t, version: checks.of_rows(t.objects, version),
-        looks_last=True,
-    ),
-    Step(
-        graph.batches,
-        checks.batches_checks,
-        lambda t, version, run_id: processing.plan(t.ledger, t.objects, t.embedder, version, run_id),
-        lambda t, version: checks.of_plan(t.ledger, t.objects, version),
-    ),
-    Step(
-        graph.embeddings,
-        checks.embeddings_checks,
-        lambda t, version, run_id: processing.embed(t.ledger, t.embedder, t.vectors, t.settings, version, run_id),
-        lambda t, version: checks.of_embeddings(t.ledger, version),
-        looks_last=True,
-    ),
-    Step(
-        graph.namespace_vectors,
-        checks.namespace_vectors_checks,
-        lambda t, version, _: processing.store(t.ledger, t.vectors, version),
-        lambda t, version: checks.of_vectors(t.ledger, t.vectors, version),
-    ),
-    Step(
-        graph.lineage,
-        checks.lineage_checks,
-        lambda t, version, _: processing.make_live(t.ledger, t.vectors, t.embedder, version),
-        lambda t, version: checks.of_lineage(t.ledger, t.vectors, version, t.explained),
-    ),
-)
+GRAPH = tuple(StepDefinitions(*parts) for parts in zip(STEPS, ASSETS, CHECKS, strict=True))
 
 
 @dataclass(slots=True)
 class Group:
-    """The documents of one run, and what became of them."""
+    """The documents of one run, and how many ended how."""
 
     context: dg.OpExecutionContext
-    tools: StepResources
+    resources: StepResources
     completed: int = 0
     waiting: int = 0
-    again: int = 0
-    left: int = 0
+    requeued: int = 0
+    skipped: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
     def process(self, runs: Sequence[RunRequestPlan]) -> None:
-        busy: list[RunRequestPlan] = []
-        for first in range(0, len(runs), TOGETHER):
-            wave = runs[first : first + TOGETHER]
-            with self.tools.ledger.run_groups.claimed([run.document_id for run in wave]) as claimed:
-                self._take([run for run in wave if run.document_id in claimed])
-            busy += [run for run in wave if run.document_id not in claimed]
-        for run in busy:  # somebody else was at work on it
-            with self.tools.ledger.documents.claim(run.document_id):
-                self._take([run])
+        """Process all documents; those that another run is at work on come last, when it has ended."""
+        ledger = self.resources.ledger
+        locked: list[RunRequestPlan] = []
+        for first in range(0, len(runs), WAVE_SIZE):
+            wave = runs[first : first + WAVE_SIZE]
+            with ledger.run_groups.claimed([run.document_id for run in wave]) as claimed:
+                self._process_claimed([run for run in wave if run.document_id in claimed])
+            locked += [run for run in wave if run.document_id not in claimed]
+        for run in locked:
+            with ledger.documents.claim(run.document_id):
+                self._process_claimed([run])
 
-    def _take(self, runs: Sequence[RunRequestPlan]) -> None:
-        """Bring documents, which are claimed, through all steps."""
-        documents, run_id = self.tools.ledger.documents, self.context.run_id
-        waiting = self.tools.ledger.run_groups.still_waiting([_wanted(run) for run in runs])
-        self.left += len(runs) - len(waiting)
-        going = [run for run in runs if run.document_id in waiting]
-        for stage in STEPS:
-            done: dict[RunRequestPlan, Metadata] = {}
-            bound = {} if stage.looks_last else self._bound(going)
-            for run in going:
-                with self._alone(run, stage.name):
-                    version = bound.get(run.document_id)
-                    if version is None or version.status == "failed":  # taken from this run meanwhile: that is told
-                        find = documents.start if stage is STEPS[0] else documents.resume
-                        version = find(run.document_id, run_id)
-                    facts = stage.work(self.tools, version, run_id)
-                    done[run] = {**step_metadata(facts), **version_metadata(version)}
-            self._materialized(stage, done)
-            going = self._checked(stage, list(done))
-        self.completed += len(going)
+    def _process_claimed(self, runs: Sequence[RunRequestPlan]) -> None:
+        """Bring documents through all steps."""
+        waiting = self.resources.ledger.run_groups.still_waiting([_identity(run) for run in runs])
+        self.skipped += len(runs) - len(waiting)
+        remaining = [run for run in runs if run.document_id in waiting]
+        for definitions in GRAPH:
+            remaining = self._run_checks(definitions, self._run_step(definitions, remaining))
+        self.completed += len(remaining)
 
-    def _bound(self, runs: Sequence[RunRequestPlan]) -> dict[str, Version]:
-        """Their versions as they are now. Who is not among them asks for itself, so that a failure is its own."""
+    def _run_step(self, definitions: StepDefinitions, runs: Sequence[RunRequestPlan]) -> list[RunRequestPlan]:
+        """Those of the documents that the step succeeded for; each has a materialization, all in one write."""
+        step, run_id, documents = definitions.step, self.context.run_id, self.resources.ledger.documents
+        materialized: dict[RunRequestPlan, dg.AssetMaterialization] = {}
+        # a costly step reads each version just before its turn: one that was cancelled meanwhile is not begun, or paid
+        versions = {} if step.costly else self._current_versions(runs)
+        for run in runs:
+            with self._isolate(run, step.name):
+                version = versions.get(run.document_id)
+                if version is None or version.status == "failed":  # taken from this run meanwhile: reading it says why
+                    find = documents.start if step is STEPS[0] else documents.resume
+                    version = find(run.document_id, run_id)
+                metadata = {**step_metadata(step.run(self.resources, version, run_id)), **version_metadata(version)}
+                materialized[run] = definitions.materialization(run.document_id, metadata)
+        log_materializations(self.context, list(materialized.values()))
+        return list(materialized)
+
+    def _run_checks(self, definitions: StepDefinitions, runs: Sequence[RunRequestPlan]) -> list[RunRequestPlan]:
+        """Those of the documents that no blocking check stops."""
+        partitions = [run.document_id for run in runs]
+        targets = latest_materializations(self.context.instance, definitions.asset.key, partitions)
+        resources, versions = replace(self.resources, namespace_verdicts={}), self._current_versions(runs)
+        passed: list[RunRequestPlan] = []
+        evaluations: list[dg.AssetCheckEvaluation] = []
+        for run in runs:
+            with self._isolate(run, definitions.checks_name):
+                stopped = False
+                for result in self._check(definitions.step, resources, run, versions):
+                    evaluations.append(definitions.evaluation(result, run.document_id, targets.get(run.document_id)))
+                    stopped |= not result.passed and result.check_name in definitions.blocking
+                if stopped:
+                    self._fail(run, unexplained_end("failed", [definitions.checks_name], self.context.run_id))
+                else:
+                    passed.append(run)
+        log_check_evaluations(self.context, evaluations)
+        return passed
+
+    def _check(
+        self, step: Step, resources: StepResources, run: RunRequestPlan, versions: Mapping[str, Version]
+    ) -> Iterator[dg.AssetCheckResult]:
+        version = versions.get(run.document_id) or resources.ledger.documents.current_for_run(
+            run.document_id, self.context.run_id
+        )
+        for name, verdict in step.checks(resources, version):
+            yield check_result(name, verdict)
+
+    def _current_versions(self, runs: Sequence[RunRequestPlan]) -> Mapping[str, Version]:
+        """Their versions as they are now. One that is missing is read by itself, so that an error is its own."""
         with suppress(TransientError):
             if runs:
-                return self.tools.ledger.run_groups.bound([run.document_id for run in runs], self.context.run_id)
+                document_ids = [run.document_id for run in runs]
+                return self.resources.ledger.run_groups.bound(document_ids, self.context.run_id)
         return {}
 
     @contextmanager
-    def _alone(self, run: RunRequestPlan, step: str) -> Iterator[None]:
-        """What goes wrong with one document is told of it, and stops no other."""
+    def _isolate(self, run: RunRequestPlan, step: str) -> Iterator[None]:
+        """What goes wrong with one document is recorded for it, and stops no other."""
         run_id, reason = self.context.run_id, None
         try:
             yield
@@ -168,92 +193,41 @@ class Group:
             observation = dg.AssetObservation(step, partition=run.document_id, metadata=waiting_metadata(wait))
             self.context.log_event(observation)
         except TransientError as error:
-            self.again += self.tools.ledger.run_groups.requeue([_wanted(run)], run_id)
+            self.requeued += self.resources.ledger.run_groups.requeue([_identity(run)], run_id)
             self.context.log.warning(f"{run.document_id} is tried again by a run of its own: {error}")
         except PermanentError as error:
             reason = str(error)
         except Exception:  # of one document, whatever it is; the others go on
-            self.context.log.exception(f"{run.document_id} broke in {step}")
+            self.context.log.exception(f"{run.document_id} failed unexpectedly in {step}")
             reason = unexplained_end("failed", [step], run_id)
         if reason:
             self._fail(run, reason)
 
     def _fail(self, run: RunRequestPlan, reason: str) -> None:
-        self.tools.ledger.documents.fail(run.document_id, None, reason, self.context.run_id)
+        self.resources.ledger.documents.fail(run.document_id, None, reason, self.context.run_id)
         self.failed[run.document_id] = reason
         self.context.log.error(f"{run.document_id}: {reason}")
-
-    def _materialized(self, stage: Step, done: dict[RunRequestPlan, Metadata]) -> None:
-        """One materialization for each document, under its partition, in one write."""
-        tags = {CODE_VERSION_TAG: stage.asset.code_versions_by_key[stage.asset.key] or ""}
-        materializations = [
-            dg.AssetMaterialization(stage.asset.key, metadata=metadata, partition=run.document_id, tags=tags)
-            for run, metadata in done.items()
-        ]
-        log_materializations(self.context, materializations)
-
-    def _checked(self, stage: Step, runs: Sequence[RunRequestPlan]) -> list[RunRequestPlan]:
-        """Those of the documents that no blocking check stops."""
-        blocking = {spec.name for spec in stage.checked_by.check_specs if spec.blocking}
-        partitions = [run.document_id for run in runs]
-        targets = latest_materializations(self.context.instance, stage.asset.key, partitions)
-        tools, documents, bound = replace(self.tools, explained={}), self.tools.ledger.documents, self._bound(runs)
-        going: list[RunRequestPlan] = []
-        told: list[dg.AssetCheckEvaluation] = []
-        for run in runs:
-            with self._alone(run, f"{stage.name}_checks"):
-                version = bound.get(run.document_id) or documents.current_for_run(run.document_id, self.context.run_id)
-                stopped = False
-                for found in stage.claims(tools, version):
-                    told.append(_evaluation(stage, found, run.document_id, targets.get(run.document_id)))
-                    stopped |= not found.passed and found.check_name in blocking
-                if stopped:
-                    reason = unexplained_end("failed", [f"{stage.name}_checks"], self.context.run_id)
-                    self._fail(run, reason)
-                else:
-                    going.append(run)
-        log_check_evaluations(self.context, told)
-        return going
 
     def summary(self) -> dict[str, int]:
         return {
             "completed": self.completed,
             "failed": len(self.failed),
-            "tried_again_alone": self.again,
+            "tried_again_alone": self.requeued,
             "waiting_for_a_service": self.waiting,
-            "left_to_other_runs": self.left,
+            "left_to_other_runs": self.skipped,
         }
 
 
-def _wanted(run: RunRequestPlan) -> tuple[str, int, int]:
+def _identity(run: RunRequestPlan) -> tuple[str, int, int]:
     return run.document_id, run.version, run.attempt
 
 
-def _evaluation(
-    stage: Step,
-    found: dg.AssetCheckResult,
-    document_id: str,
-    target: TargetMaterialization | None,
-) -> dg.AssetCheckEvaluation:
-    assert found.check_name
-    return dg.AssetCheckEvaluation(
-        asset_key=stage.asset.key,
-        check_name=found.check_name,
-        passed=found.passed,
-        metadata=found.metadata,
-        target_materialization_data=target,
-        severity=found.severity,
-        description=found.description,
-        partition=document_id,
-    )
-
-
 @contextmanager
-def _written_together() -> Iterator[None]:
-    """Dagster writes events at once that are given to it as a batch, where this variable is not 0."""
+def _batched_events() -> Iterator[None]:
+    """Dagster writes events that it receives as a batch at once if this variable is not 0."""
     name = "DAGSTER_EVENT_BATCH_SIZE"
     before = os.environ.get(name)
-    os.environ[name] = str(EVENTS_AT_ONCE)
+    os.environ[name] = str(EVENT_BATCH_SIZE)
     try:
         yield
     finally:
@@ -273,13 +247,13 @@ def processed_documents(
     embedder: dg.ResourceParam[Embedder],
     vectors: dg.ResourceParam[VectorStore],
 ) -> None:
-    """Each document of the group: all steps and checks of the document graph. Fails where one of them failed."""
+    """Each document of the group: all steps and checks of the document graph. Fails if one of them failed."""
     group = Group(context, StepResources(ledger, objects, settings, embedder, vectors))
-    with _written_together():
+    with _batched_events():
         group.process([RunRequestPlan.from_key(key) for key in config.runs])
     context.add_output_metadata(group.summary())
     if group.failed:
-        named = [f"{document_id}: {reason}" for document_id, reason in list(group.failed.items())[:TOLD]]
+        named = [f"{document_id}: {reason}" for document_id, reason in list(group.failed.items())[:MAX_NAMED]]
         raise dg.Failure(
             f"{len(group.failed)} of {len(config.runs)} documents failed, each for itself",
             metadata={**group.summary(), "reasons": dg.MetadataValue.md("\n".join(f"- {line}" for line in named))},

@@ -1,6 +1,5 @@
-"""Operations on documents that exist: Dagster's side of rollback, clean-up, vector-sync. Defaults are harmless."""
+"""Maintenance of documents: the ops of rollback, removal, erasure, vector-sync. Defaults change nothing."""
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,40 +11,43 @@ from assets.documents.event_jobs import for_event
 from assets.documents.partitions import vector_store
 from assets.documents.step_context import RETRIES, retried
 from domain.documents import check_verdicts
-from domain.errors import NotFound
-from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.erasure import erase_employee, erase_organization
-from operations.documents.removal import CleanedUp, DocumentStores, would_go
+from operations.documents.removal import (
+    DocumentStores,
+    RemovalReport,
+    plan_removal,
+    remove_documents,
+    remove_old_versions_of_all,
+)
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import left_over, sync_vectors
-from operations.partial_failures import PartialFailures
 from resources.dagster_instance.history import delete_history
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 
 
 class RollbackConfig(dg.Config):
-    """Which document goes back, and to which version."""
+    """Which document is rolled back, and to which version."""
 
     document_id: str = Field(description="The document (its partition key).")
     to_version: int = Field(description="The completed version that is to be live again.")
 
 
 class CleanupConfig(dg.Config):
-    """Which documents go. Nothing is deleted while `dry_run` is set."""
+    """Which documents are removed. Nothing is deleted while `dry_run` is set."""
 
     document_ids: list[str] = Field(description="The documents (partition keys).")
-    dry_run: bool = Field(True, description="Tell what would go; remove nothing.")
+    dry_run: bool = Field(True, description="Report what would be removed; remove nothing.")
     at_most: int = Field(500, gt=0, description="Refuse to remove more documents than this in one run.")
 
 
 class OldVersionsConfig(dg.Config):
-    """Which versions go. Nothing is deleted while `dry_run` is set."""
+    """Which versions are removed. Nothing is deleted while `dry_run` is set."""
 
     organization_id: str | None = Field(None, description="Only documents of this organization.")
     keep: int = Field(5, ge=1, description="Completed versions of a document that are kept.")
-    dry_run: bool = Field(True, description="Tell what would go; remove nothing.")
-    at_most: int = Field(1000, gt=0, description="Documents with old versions that are done in one run, oldest first.")
+    dry_run: bool = Field(True, description="Report what would be removed; remove nothing.")
+    at_most: int = Field(1000, gt=0, description="Documents with old versions that one run handles, oldest first.")
 
 
 class ErasureConfig(dg.Config):
@@ -53,17 +55,17 @@ class ErasureConfig(dg.Config):
 
     organization_id: str = Field(description="The organization.")
     employee_number: str | None = Field(None, description="Only this employee; unset: the whole organization.")
-    dry_run: bool = Field(True, description="Tell whose data would go; remove nothing.")
+    dry_run: bool = Field(True, description="Report whose data would be erased; erase nothing.")
 
 
 class SyncConfig(dg.Config):
     """Whether the store is only compared, or repaired as well."""
 
     repair: bool = Field(False, description="Restore what is missing, delete what nobody needs; nothing is embedded.")
-    rewrite: bool = Field(False, description="With `repair`: send every promised vector again, whatever is there.")
+    rewrite: bool = Field(False, description="With `repair`: send every expected vector again, whatever is there.")
 
 
-@dg.op(retry_policy=RETRIES, description="One document back to an older version, from kept embeddings.")
+@dg.op(retry_policy=RETRIES, description="One document back to an older version, from stored embeddings.")
 def rolled_back_document(
     context: dg.OpExecutionContext,
     config: RollbackConfig,
@@ -71,10 +73,10 @@ def rolled_back_document(
     vectors: dg.ResourceParam[VectorStore],
 ) -> dict[str, Any]:
     with for_event(context, ledger) as event, retried():
-        told = event.output = roll_back(ledger, vectors, config.document_id, config.to_version).as_json()
+        output = event.output = roll_back(ledger, vectors, config.document_id, config.to_version).as_json()
     # beside the materializations of the graph: the partition's history is the document's
-    context.log_event(dg.AssetMaterialization("lineage", partition=config.document_id, metadata=told))
-    return told
+    context.log_event(dg.AssetMaterialization("lineage", partition=config.document_id, metadata=output))
+    return output
 
 
 @dg.op(retry_policy=RETRIES, description="Documents out of the store, the object storage and the ledger.")
@@ -86,42 +88,33 @@ def removed_documents(
             f"{len(config.document_ids)} documents are more than at_most={config.at_most}; raise it, or name fewer",
             allow_retries=False,
         )
-    told, troubles = [], PartialFailures()
-    chosen = [*dict.fromkeys(config.document_ids)]
-    with for_event(context, document_stores.ledger) as event:
-        if config.dry_run:  # all at once: what two of them share goes with the later one
-            with retried():
-                told = [one.as_json() for one in would_go(document_stores, *chosen)]
-            chosen = []
-        for document_id in chosen:
-            with retried(), troubles.collect(document_id):
-                try:
-                    one = clean_up(document_stores, document_id, dry_run=False)
-                except NotFound:  # gone already: a try before this one came as far as here
-                    one = CleanedUp(document_id, dry_run=False)
-                context.instance.delete_dynamic_partition("documents", document_id)  # so that their list stays short
-                told.append(one.as_json())
-                context.log.info(str(told[-1]))
-        event.output = told[0] if len(told) == 1 else {"documents": told}
-        with retried():
-            troubles.raise_if_any()
-    return told
+    document_ids = [*dict.fromkeys(config.document_ids)]
+
+    def on_removed(report: RemovalReport) -> None:
+        context.instance.delete_dynamic_partition("documents", report.document_id)  # so that their list stays short
+        context.log.info(str(report.as_json()))
+
+    with for_event(context, document_stores.ledger) as event, retried():
+        if config.dry_run:
+            reports = plan_removal(document_stores, *document_ids)
+        else:
+            reports = remove_documents(document_stores, document_ids, on_removed)
+        output = [report.as_json() for report in reports]
+        event.output = output[0] if len(output) == 1 else {"documents": output}
+    return output
 
 
 @dg.op(retry_policy=RETRIES, description="Versions beyond those that are kept, out of the ledger and object storage.")
 def removed_versions(
     context: dg.OpExecutionContext, config: OldVersionsConfig, document_stores: dg.ResourceParam[DocumentStores]
 ) -> dict[str, Any]:
-    told, troubles = [], PartialFailures()
+    def on_removed(report: RemovalReport) -> None:
+        context.log.info(str(report.as_json()))
+
+    which = config.organization_id, config.keep, config.at_most
     with retried():
-        chosen, number = document_stores.ledger.removals.with_old(config.organization_id, config.keep, config.at_most)
-        for document_id in chosen:
-            with troubles.collect(document_id), suppress(NotFound):  # whoever removed it meanwhile removed them too
-                one = clean_up_old_versions(document_stores, document_id, config.keep, config.dry_run)
-                told.append(one.as_json())
-                context.log.info(str(told[-1]))
-        troubles.raise_if_any()
-    return {"documents": told, "remaining": number - len(chosen)}
+        reports, remaining = remove_old_versions_of_all(document_stores, *which, config.dry_run, on_removed)
+    return {"documents": [report.as_json() for report in reports], "remaining": remaining}
 
 
 @dg.op(retry_policy=RETRIES, description="An organization, or one employee, out of everything, with a receipt.")
@@ -150,13 +143,13 @@ def synced_vectors(
     ledger: dg.ResourceParam[Ledger],
     vectors: dg.ResourceParam[VectorStore],
 ) -> dict[str, Any]:
-    with for_event(context, ledger), retried():  # an event is told no counts: they are of all organizations
-        found = sync_vectors(ledger, vectors, config.repair, config.rewrite)
-        left = left_over(ledger, vectors, found)
+    with for_event(context, ledger), retried():  # no counts for the event: they are of all organizations
+        report = sync_vectors(ledger, vectors, config.repair, config.rewrite)
+        left = left_over(ledger, vectors, report)
     context.log_event(
         dg.AssetObservation(
             asset_key=vector_store.key,
-            metadata={**found.as_json(), "samples": dg.MetadataValue.json(found.samples)},
+            metadata={**report.as_json(), "samples": dg.MetadataValue.json(report.samples)},
         )
     )
     verdict = check_verdicts.store_matches_ledger(left.as_json(), left.samples)
@@ -170,5 +163,5 @@ def synced_vectors(
         )
     )
     with retried():
-        found.troubles.raise_if_any()
-    return found.as_json()
+        report.failures.raise_if_any()
+    return report.as_json()

@@ -109,7 +109,7 @@ def waiting_metadata(wait: WaitsForEmbeddingJob) -> Metadata:
 
 
 def money(usd: float | None) -> dg.MetadataValue:
-    """US dollars, which the UI plots; in words where the model's price is not known."""
+    """US dollars, which the UI plots; in words if the model's price is not known."""
     return dg.MetadataValue.text("the price of the model is not known") if usd is None else dg.MetadataValue.float(usd)
 
 
@@ -122,7 +122,7 @@ def rows_preview(rows: Sequence[Row]) -> dg.MetadataValue:
 
 
 def reading_metadata(reading: Reading) -> dict[str, dg.MetadataValue]:
-    """Which sheets and headers were found, and what the reader has to say about the file."""
+    """Which sheets and headers were found, and the reader's warnings about the file."""
     sheets = [
         f"- {_cell(header.sheet)}: header in row {'–'.join(map(str, header.header_rows))}: "
         + _cell(", ".join(header.columns))
@@ -130,14 +130,14 @@ def reading_metadata(reading: Reading) -> dict[str, dg.MetadataValue]:
     ]
     facts: dict[str, dg.MetadataValue] = {"sheets": dg.MetadataValue.md("\n".join(sheets) or "none")}
     if reading.notices:
-        told = [
+        lines = [
             f"- {_cell(notice.sheet or 'file')}{f', row {notice.row_number}' if notice.row_number else ''}: "
             + _cell(notice.message)
             for notice in reading.notices
         ]
         if reading.notices_left_out:
-            told.append(f"- and {reading.notices_left_out} more")
-        facts["notices"] = dg.MetadataValue.md("\n".join(told))
+            lines.append(f"- and {reading.notices_left_out} more")
+        facts["notices"] = dg.MetadataValue.md("\n".join(lines))
     return facts
 
 

@@ -1,4 +1,4 @@
-"""What the assets of the documents domain are about: one partition per document, and the store that they all fill."""
+"""Partitions and stores of the documents domain: one partition per document, and the store that they all fill."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Forgetting old events. The default is harmless."""
+"""Removal of old events. The default changes nothing."""
 
 import dagster as dg
 from pydantic import Field
@@ -11,12 +11,12 @@ from settings.settings import Settings
 class ForgetConfig(dg.Config):
     """Nothing is deleted while `dry_run` is set."""
 
-    dry_run: bool = Field(True, description="Count what would go; remove nothing.")
+    dry_run: bool = Field(True, description="Count what would be removed; remove nothing.")
 
 
 @dg.op(
     retry_policy=RETRIES,
-    description="Events and notices older than EVENT_DAYS of which nothing is under way, forgotten.",
+    description="Events and notices older than EVENT_DAYS of which nothing is in progress, removed.",
 )
 def forgotten_events(
     context: dg.OpExecutionContext,
@@ -25,7 +25,7 @@ def forgotten_events(
     settings: dg.ResourceParam[Settings],
 ) -> int:
     with retried():
-        gone = ledger.function_runs.forget(settings.event_days, config.dry_run)
-        said = ledger.outbox.forget(settings.event_days, config.dry_run)
-    context.log.info(f"{gone} events and {said} notices {'would be' if config.dry_run else 'are'} forgotten")
-    return gone
+        events = ledger.function_runs.forget(settings.event_days, config.dry_run)
+        messages = ledger.outbox.forget(settings.event_days, config.dry_run)
+    context.log.info(f"{events} events and {messages} messages {'would be' if config.dry_run else 'are'} removed")
+    return events

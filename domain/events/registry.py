@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -21,24 +21,21 @@ from domain.events.payloads import (
 )
 from domain.validation_messages import describe_error
 
-Effect = Literal["file", "queue", "job", "notice"]
-
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What an event starts, and how; the terms are those of the event engine that the apps know.
+    """What starts at an event, and when (contracts of the event engine that the apps know).
 
-    `effect`: upload a file, queue a document, request a Dagster job, or put a notification into the outbox. `retries`:
-    attempts after the first one, if that failed transiently. `concurrency`: the most runs at a time in the deployment;
-    the others wait. `batch`: how many are processed together. `cancel_on`: events about the same subject that cancel
-    runs which still wait.
+    `starts`: the Dagster job, or `outbox`. `retries`: how often more it is tried after a transient failure.
+    `concurrency`: how many may be in progress in the deployment; the rest waits. `batch`: how many are handled
+    together. `cancel_on`: an event about the same subject that cancels what still waits.
+    How it is done, its handler in `operations.functions.handlers` says.
     """
 
     name: str
     app: str
     event: str
     payload: type[Payload]
-    effect: Effect
     starts: str
     retries: int = 3
     concurrency: int | None = None
@@ -46,42 +43,33 @@ class Function:
     cancel_on: tuple[str, ...] = ()
 
 
-FUNCTIONS = (
-    Function(
-        "document-uploaded",
-        "documents",
-        "document/uploaded",
-        DocumentUploaded,
-        "file",
-        "document_graph",
-        batch=100,
-        cancel_on=("document/cleanup",),
-    ),
-    Function(
-        "document-process",
-        "documents",
-        "document/process",
-        DocumentProcess,
-        "queue",
-        "document_graph",
-        cancel_on=("document/cleanup",),
-    ),
-    Function(
-        "document-cleanup", "documents", "document/cleanup", DocumentCleanup, "job", "document_cleanup", concurrency=50
-    ),
-    Function(
-        "document-rollback",
-        "documents",
-        "document/rollback",
-        DocumentRollback,
-        "job",
-        "document_rollback",
-        concurrency=50,
-        cancel_on=("document/cleanup",),
-    ),
-    Function("vector-sync", "vectors", "vectors/sync.requested", SyncRequested, "job", "vector_sync", concurrency=1),
-    Function("send-notification", "notifications", "notification/send", NotificationSend, "notice", "outbox"),
+CLEANUP = "document/cleanup"
+UPLOADED = Function(
+    "document-uploaded",
+    "documents",
+    "document/uploaded",
+    DocumentUploaded,
+    "document_graph",
+    batch=100,
+    cancel_on=(CLEANUP,),
 )
+PROCESS = Function(
+    "document-process", "documents", "document/process", DocumentProcess, "document_graph", cancel_on=(CLEANUP,)
+)
+REMOVE = Function("document-cleanup", "documents", CLEANUP, DocumentCleanup, "document_cleanup", concurrency=50)
+ROLL_BACK = Function(
+    "document-rollback",
+    "documents",
+    "document/rollback",
+    DocumentRollback,
+    "document_rollback",
+    concurrency=50,
+    cancel_on=(CLEANUP,),
+)
+SYNC = Function("vector-sync", "vectors", "vectors/sync.requested", SyncRequested, "vector_sync", concurrency=1)
+NOTIFY = Function("send-notification", "notifications", "notification/send", NotificationSend, "outbox")
+
+FUNCTIONS = (UPLOADED, PROCESS, REMOVE, ROLL_BACK, SYNC, NOTIFY)
 
 
 def functions_of(event: str) -> list[Function]:

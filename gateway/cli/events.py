@@ -31,7 +31,7 @@ def send(
     fields = {"name": event, "data": parse_json(sys.stdin.read() if data == "-" else data), "id": identity}
     with use_services() as services:
         organization = checked_name("Organization", org or services.settings.default_organization)
-        (event_id,) = ingest_events(services, organization, json.dumps(fields).encode())
+        (event_id,) = ingest_events(services.ledger, organization, json.dumps(fields).encode())
         runs = services.ledger.events.runs(organization, event_id)
     if as_json:
         shown = [{"runId": run.run_id, "function": run.function} for run in runs]

@@ -5,10 +5,10 @@ from starlette.responses import RedirectResponse, Response
 
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.document_access import CurrentVersion, DocumentReader, VersionNumber
-from gateway.http.routes.versions import Target, delete_document, roll_back_document
 from gateway.pages.localization import language_of
 from gateway.pages.rendering import page
-from operations.documents.removal import would_go
+from operations.documents.removal import plan_removal, request_removal
+from operations.documents.rollback import request_rollback
 from resources.ledger.documents.documents import Version
 
 router = APIRouter(include_in_schema=False)
@@ -44,14 +44,14 @@ def ask_rollback(
 @router.post("/d/{documentId}/rollback/{number}")
 def rollback(current: CurrentVersion, number: VersionNumber, services: OurServices) -> Response:
     """Kept as an event; the card watches what becomes of it."""
-    accepted = roll_back_document(current, Target(targetVersion=number), services, Response())
-    return RedirectResponse(f"{address_of(current)}?aim={number}&event={accepted.event_id}", 303)
+    event_id = request_rollback(services.ledger, current, number)
+    return RedirectResponse(f"{address_of(current)}?aim={number}&event={event_id}", 303)
 
 
 @router.get("/d/{documentId}/delete")
 def ask_delete(request: Request, caller: DocumentReader, current: CurrentVersion, services: OurServices) -> Response:
     """With the numbers of a dry run."""
-    (told,) = would_go(services.document_stores, current.document_id)
+    (plan,) = plan_removal(services.document_stores, current.document_id)
     say = language_of(request).say
     return page(
         request,
@@ -60,10 +60,10 @@ def ask_delete(request: Request, caller: DocumentReader, current: CurrentVersion
         title=say("delete.title"),
         what=say("delete.what", filename=current.filename),
         figures=[
-            (say("delete.versions"), len(told.versions)),
-            (say("delete.vectors"), told.vectors_deleted),
-            (say("delete.namespaces"), len(told.namespaces_affected)),
-            (say("delete.files"), told.objects_deleted),
+            (say("delete.versions"), len(plan.versions)),
+            (say("delete.vectors"), plan.vectors_deleted),
+            (say("delete.namespaces"), len(plan.namespaces_affected)),
+            (say("delete.files"), plan.objects_deleted),
         ],
         action=f"{address_of(current)}/delete",
         act=say("delete.act"),
@@ -74,7 +74,7 @@ def ask_delete(request: Request, caller: DocumentReader, current: CurrentVersion
 
 @router.post("/d/{documentId}/delete")
 def delete(current: CurrentVersion, services: OurServices) -> Response:
-    delete_document(current, services, Response())
+    request_removal(services.document_stores, current)
     return RedirectResponse("/", 303)
 
 

@@ -123,7 +123,7 @@ def send_event(
     """As an app would have sent it. What is wrong is said beside the form, which keeps what was written."""
     try:
         body = json.dumps({"name": name.strip(), "data": json.loads(data)})
-        [event_id] = ingest_events(services, caller.organization_id, body.encode())
+        [event_id] = ingest_events(services.ledger, caller.organization_id, body.encode())
     except (json.JSONDecodeError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         return log(request, caller, services, Draft(name, data, line=line), code=422)

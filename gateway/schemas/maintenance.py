@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import AliasChoices, Field
 
 from gateway.schemas.base import Schema
-from operations.documents.removal import CleanedUp
+from operations.documents.removal import RemovalReport
 
 
 class Rollback(Schema):
@@ -49,7 +49,7 @@ class Removal(Schema):
     orders_cancelled: int = Field(description="Batch jobs at OpenAI, with the files it keeps of them.")
 
     @classmethod
-    def from_plan(cls, plan: CleanedUp) -> Self:
+    def from_plan(cls, plan: RemovalReport) -> Self:
         return cls.model_validate(plan.as_json())
 
 

@@ -1,4 +1,4 @@
-"""Embedding the batches of a version: some requests in flight, every finished one kept at once."""
+"""Embedding the batches of a version: some requests in flight, every finished one stored at once."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,9 @@ def embed_groups(
 ) -> int:
     """Embed the batches of each group and commit them together; returns the number of requests made.
 
-    A group is read, embedded and kept by one thread, so whatever was paid for is kept, also when another group
-    fails. A group is one request as a rule; where it takes more, each answer is committed before the next one is
-    asked for: so a crash costs at most `in_flight` requests (law 5).
+    A group is read, embedded and stored by one thread, so whatever was paid for is stored, also when another group
+    fails. A group is one request as a rule; if it takes more, each response is committed before the next request: so
+    a crash costs at most `in_flight` requests.
     """
 
     def embed(batch_numbers: list[int]) -> int:
@@ -24,10 +24,10 @@ def embed_groups(
         if not group.texts:
             ledger.embeddings.finish(version, batch_numbers)
         left, requests = len(group.texts), 0
-        for answer in embedder.embed_batches(group.texts):
-            left -= len(answer.positions)
-            ledger.embeddings.save_response(version, group, answer, run_id, last=not left)
-            requests += answer.requests
+        for response in embedder.embed_batches(group.texts):
+            left -= len(response.positions)
+            ledger.embeddings.save_response(version, group, response, run_id, last=not left)
+            requests += response.requests
         return requests
 
     requests = sum(map_in_parallel(embed, groups, in_flight))

@@ -1,4 +1,4 @@
-"""Orders of a document: placed by the run that ends waiting, collected by the run that the sensor wakes."""
+"""Embedding jobs of a document: submitted by the run that then waits, collected by the run that the sensor starts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,35 +11,35 @@ from resources.ledger.documents.documents import Version
 from resources.ledger.indexing.embedding_jobs import AtService, EmbeddingJob
 from resources.ledger.ledger import Ledger
 
-KEPT_TOGETHER = 500  # vectors of one transaction
+STORE_BATCH_SIZE = 500  # vectors of one transaction
 
 
-def awaited_orders(ledger: Ledger, embedder: Embedder, version: Version, run_id: str) -> str | None:
-    """Place what the version may have done later, collect what is done; gives what it waits for, if anything.
+def run_embedding_jobs(ledger: Ledger, embedder: Embedder, version: Version, run_id: str) -> str | None:
+    """Submit what the version may have done later, collect what is done; returns what it waits for, or None.
 
-    Orders for older versions of the document are collected too: what they paid for, this version may need; but a
-    version that is not to wait goes on without those that cannot be read now. Raises PermanentError where the
-    service refused an order of this version; a retry embeds the rest by usual requests.
+    Jobs of older versions of the document are collected too: this version may need what they paid for; but a version
+    that is not to wait goes on without those that cannot be read now. Raises PermanentError if the service refused a
+    job of this version; a retry embeds the rest by usual requests.
     """
     service = embedder.jobs
     if service is None:
         return None
-    waiting = _under_way(ledger, service, version, run_id)
+    waiting = _unfinished(ledger, service, version, run_id)
     if version.economy and not waiting:
         ledger.embedding_jobs.create(version)
-        waiting = _under_way(ledger, service, version, run_id)
+        waiting = _unfinished(ledger, service, version, run_id)
     if not version.economy or not waiting:
         return None
     return waiting_sentence(len(waiting), sum(order.inputs for order in waiting))
 
 
-def _under_way(ledger: Ledger, service: EmbeddingJobService, version: Version, run_id: str) -> list[EmbeddingJob]:
+def _unfinished(ledger: Ledger, service: EmbeddingJobService, version: Version, run_id: str) -> list[EmbeddingJob]:
     return [
-        order for order in ledger.embedding_jobs.open(version) if not _settled(ledger, service, version, order, run_id)
+        order for order in ledger.embedding_jobs.open(version) if not _finish(ledger, service, version, order, run_id)
     ]
 
 
-def _settled(ledger: Ledger, service: EmbeddingJobService, version: Version, order: EmbeddingJob, run_id: str) -> bool:
+def _finish(ledger: Ledger, service: EmbeddingJobService, version: Version, order: EmbeddingJob, run_id: str) -> bool:
     service_id = order.service_id
     if service_id is None:
         service_id = service.submit(order.order_key, order.created_at, lambda: ledger.embedding_jobs.texts(order))
@@ -48,16 +48,16 @@ def _settled(ledger: Ledger, service: EmbeddingJobService, version: Version, ord
             return True
         ledger.embedding_jobs.mark_submitted(order, service_id)
     try:
-        state, done = _looked_at(service, service_id)
+        state, done = _inspect(service, service_id)
     except RowlineError:
         if version.economy or order.version == version.version:
             raise
         return True  # for this version; the order stays open
     if not state.ended:
-        if order.state == "ready":  # the sensor could not tell
+        if order.state == "ready":  # the sensor could not find out
             ledger.embedding_jobs.mark_submitted(order, service_id)
         return False
-    while part := list(islice(done, KEPT_TOGETHER)):
+    while part := list(islice(done, STORE_BATCH_SIZE)):
         ledger.embeddings.save_job_results(ledger.documents.get(order.document_id, order.version), part, run_id)
     ledger.embedding_jobs.finish(order, "refused" if state.refused else "collected")
     if state.refused and order.version == version.version:
@@ -68,16 +68,16 @@ def _settled(ledger: Ledger, service: EmbeddingJobService, version: Version, ord
     return True
 
 
-def cancelled_orders(
+def cancel_embedding_jobs(
     ledger: Ledger,
     service: EmbeddingJobService | None,
     document_ids: Sequence[str],
     versions: Sequence[int] | None = None,
 ) -> int:
-    """Orders of documents (of these versions) end at the service, and what it keeps of them is deleted; how many.
+    """Cancel jobs of documents (of these versions) at the service, and delete what it holds of them; returns how many.
 
-    What it needs minutes to end, the sensor `embedding_orders` deletes. Raises PermanentError where the settings
-    name no such service any more, and what its methods raise; doing it again ends it.
+    What it needs minutes to end, the sensor `embedding_orders` deletes. Raises PermanentError if the settings
+    name no such service any more, and what its methods raise; repeating it finishes.
     """
     orders = ledger.embedding_jobs.at_service(document_ids, versions)
     for order in orders:
@@ -92,14 +92,14 @@ def cancelled_orders(
 
 
 def cancel(ledger: Ledger, service: EmbeddingJobService, order: AtService) -> bool:
-    """One order; gives whether nothing of it is left at the service."""
-    gone = service.cancel(order.order_key, order.created_at, order.service_id)
-    ledger.embedding_jobs.mark_cancelled(order, gone)
-    return gone
+    """Cancel one job; returns whether nothing of it is left at the service."""
+    deleted = service.cancel(order.order_key, order.created_at, order.service_id)
+    ledger.embedding_jobs.mark_cancelled(order, deleted)
+    return deleted
 
 
-def _looked_at(service: EmbeddingJobService, service_id: str) -> tuple[JobState, Iterator[JobResult]]:
-    """Where an order stands, and what it brought if it has ended. An outcome that is gone was refused."""
+def _inspect(service: EmbeddingJobService, service_id: str) -> tuple[JobState, Iterator[JobResult]]:
+    """The state of a job, and its results if it has ended. A job whose results expired counts as refused."""
     state = service.state(service_id)
     try:
         return state, service.results(state) if state.ended else iter(())

@@ -1,4 +1,4 @@
-"""Employee lists: a table with the columns employeeNumber, name and, if wanted, namespace."""
+"""Employee lists: a table with the columns employeeNumber, name and, optionally, namespace."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ COLUMNS = ("employeeNumber", "name")
 def read_employees(file: Path) -> list[Employee]:
     """Employees of a csv or workbook.
 
-    Raises UnreadableFile where it is no table, InvalidRequest where a column or a number is missing or a number is
-    there twice.
+    Raises UnreadableFile if it is no table, InvalidRequest if a column or a number is missing or a number is there
+    twice.
     """
     if not file.is_file():
         raise InvalidRequest(f"{file} is not a file")

@@ -12,12 +12,18 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from domain.errors import Conflict, NotFound
-from operations.documents.cleanup import clean_up
-from operations.documents.embedding_jobs import cancelled_orders
-from operations.documents.removal import CleanedUp, DocumentStores, objects_of, taken
+from operations.documents.embedding_jobs import cancel_embedding_jobs
+from operations.documents.removal import (
+    DocumentStores,
+    RemovalReport,
+    count_inbox_files,
+    delete_inbox_files,
+    delete_objects,
+    object_keys,
+    remove_document,
+)
 from operations.documents.uploads import begun_before, uploads_folder
 from resources.ledger.ledger import Ledger
-from resources.objects.protocol import ObjectStore
 from resources.vectors.protocol import VectorStore
 
 UPLOAD_TAKES = timedelta(hours=1)  # a file without a version that is younger may be one that is just being uploaded
@@ -49,14 +55,14 @@ class Receipt:
     templates_deleted: int = 0
     arrived_meanwhile: list[str] = field(default_factory=list)
 
-    def add(self, gone: CleanedUp) -> None:
+    def add(self, report: RemovalReport) -> None:
         """What went with one document of an organization."""
-        self.vectors_deleted += gone.vectors_deleted
-        self.embeddings_deleted = (self.embeddings_deleted or 0) + gone.embeddings_deleted
-        self.objects_deleted = (self.objects_deleted or 0) + gone.objects_deleted
-        self.inbox_files_deleted += gone.inbox_files_deleted
-        self.orders_cancelled += gone.orders_cancelled
-        self.namespaces_affected = sorted({*self.namespaces_affected, *gone.namespaces_affected})
+        self.vectors_deleted += report.vectors_deleted
+        self.embeddings_deleted = (self.embeddings_deleted or 0) + report.embeddings_deleted
+        self.objects_deleted = (self.objects_deleted or 0) + report.objects_deleted
+        self.inbox_files_deleted += report.inbox_files_deleted
+        self.orders_cancelled += report.orders_cancelled
+        self.namespaces_affected = sorted({*self.namespaces_affected, *report.namespaces_affected})
 
     def as_json(self) -> dict[str, Any]:
         return {to_camel(name): value for name, value in asdict(self).items()}
@@ -75,7 +81,7 @@ def erase_organization(stores: DocumentStores, organization_id: str, now: dateti
         counts = [going.vectors for going in ledger.removals.going(receipt.documents)]
         receipt.vectors_deleted = sum(sum(count.values()) for count in counts)
         receipt.namespaces_affected = sorted({namespace for count in counts for namespace in count})
-        receipt.inbox_files_deleted = taken(stores, organization_id, dry_run=True)
+        receipt.inbox_files_deleted = count_inbox_files(stores, organization_id)
         receipt.orders_cancelled = len(ledger.embedding_jobs.at_service(receipt.documents))
         return receipt
     refuse_while_in_work(ledger, organization_id)
@@ -85,12 +91,12 @@ def erase_organization(stores: DocumentStores, organization_id: str, now: dateti
     receipt.embeddings_deleted = receipt.objects_deleted = 0
     for document_id in receipt.documents:
         stores.forget(document_id)
-        receipt.add(clean_up(stores, document_id, dry_run=False))
+        receipt.add(remove_document(stores, document_id))
         stores.forget(document_id)
     # files whose upload was never recorded
     unnamed = [key for key in objects.keys(uploads_folder(organization_id)) if begun_before(key, now - UPLOAD_TAKES)]
-    receipt.objects_deleted += deleted(objects, set(unnamed) - ledger.erasures.named(unnamed))
-    receipt.inbox_files_deleted += taken(stores, organization_id)
+    receipt.objects_deleted += delete_objects(objects, set(unnamed) - ledger.erasures.named(unnamed))
+    receipt.inbox_files_deleted += delete_inbox_files(stores, organization_id)
     left = ledger.erasures.erase_organization(organization_id)
     receipt.employees_deleted, receipt.templates_deleted = left["employees"], left["templates"]
     receipt.embeddings_deleted += left["embeddings"]
@@ -120,7 +126,7 @@ def erase_employee(stores: DocumentStores, organization_id: str, employee_number
     if dry_run:
         receipt.vectors_deleted = sum(len(held(stores.vectors, name, among)) for name, among in namespaces.items())
         for document_id, numbers in touched.items():
-            receipt.inbox_files_deleted += taken(stores, organization_id, document_id, dry_run=True)
+            receipt.inbox_files_deleted += count_inbox_files(stores, organization_id, document_id)
             receipt.orders_cancelled += len(ledger.embedding_jobs.at_service([document_id], numbers))
         return receipt
     refuse_while_in_work(ledger, organization_id)
@@ -130,11 +136,11 @@ def erase_employee(stores: DocumentStores, organization_id: str, employee_number
         stores.forget(document_id)
         with ledger.documents.claim(document_id):
             versions = [ledger.documents.get(document_id, number) for number in numbers]
-            receipt.objects_deleted += deleted(
-                stores.objects, [key for v in versions for key in objects_of(stores.objects, v)]
+            receipt.objects_deleted += delete_objects(
+                stores.objects, [key for v in versions for key in object_keys(stores.objects, v)]
             )
-            receipt.inbox_files_deleted += taken(stores, organization_id, document_id)
-            receipt.orders_cancelled += cancelled_orders(ledger, stores.embedding_jobs, [document_id], numbers)
+            receipt.inbox_files_deleted += delete_inbox_files(stores, organization_id, document_id)
+            receipt.orders_cancelled += cancel_embedding_jobs(ledger, stores.embedding_jobs, [document_id], numbers)
             erased = ledger.erasures.erase_rows(
                 organization_id, document_id, numbers, employee_number, list(namespaces)
             )
@@ -182,12 +188,4 @@ def drop(stores: DocumentStores, organization_id: str, namespaces: dict[str, lis
             else:
                 for model in {model for model, _ in gone}:
                     stores.vectors.delete(model, namespace, sorted(key for m, key in gone if m == model))
-    return number
-
-
-def deleted(objects: ObjectStore, keys: Iterable[str]) -> int:
-    number = 0
-    for key in keys:
-        objects.delete(key)
-        number += 1
     return number

@@ -1,4 +1,4 @@
-"""Error workbooks: the uploaded file with what the ledger knows is wrong with its rows.
+"""Error workbooks: the uploaded file with the errors of its rows.
 
 An xlsx comes back as it was, with one more column; of any other format its rows are read once more into an xlsx.
 """
@@ -20,14 +20,14 @@ from resources.objects.protocol import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class ErrorWorkbooks:
-    """What the command and HTTP hand out."""
+    """Error workbooks of versions, for the command and HTTP."""
 
     ledger: Ledger
     objects: ObjectStore
     limits: Limits
 
     def write(self, version: Version, target: Path) -> int:
-        """Write the version's error workbook to `target`; returns how many rows are wrong. None: nothing is written.
+        """Write the version's error workbook to `target`; returns how many rows are wrong. If none, nothing is written.
 
         Raises Conflict for a version whose rows are not known yet.
         """

@@ -77,13 +77,13 @@ def rows_frame(objects: ObjectStore, version: Version) -> pd.DataFrame:
 
     if version.rows_file not in objects.keys(version.rows_file):
         raise explain_absence(version, "rows")
-    kept: list[pa.Table] = []
+    facts_parts: list[pa.Table] = []
     cells: list[pa.Table] = []
     with objects.local(version.rows_file) as path, pq.ParquetFile(path) as file:
         for part in file.iter_batches(batch_size=PART_ROWS, columns=[*PLACE, *FACTS, "source_row"]):
-            kept.append(pa.table({name: _readable(name, part.column(name)) for name in (*PLACE, *FACTS)}))
+            facts_parts.append(pa.table({name: _readable(name, part.column(name)) for name in (*PLACE, *FACTS)}))
             cells.append(_cells(part.column("source_row").to_pylist()))
-    facts, file_columns = pa.concat_tables(kept), pa.concat_tables(cells, promote_options="default")
+    facts, file_columns = pa.concat_tables(facts_parts), pa.concat_tables(cells, promote_options="default")
     columns = {name: facts[name] for name in PLACE}
     columns |= dict(zip(free_names(file_columns.column_names), file_columns.columns, strict=True))
     columns |= {name: facts[name] for name in FACTS}
@@ -116,12 +116,12 @@ def explain_absence(version: Version, what: str) -> RowlineError:
 
 def free_names(names: Iterable[str]) -> list[str]:
     """The file's column names, each changed until it is none of ours and none of another column."""
-    taken = {*PLACE, *FACTS}
+    used = {*PLACE, *FACTS}
     free: list[str] = []
     for name in names:
         suffixes = accumulate(repeat(" (file)"), initial="")
-        free.append(next(name + suffix for suffix in suffixes if name + suffix not in taken))
-        taken.add(free[-1])
+        free.append(next(name + suffix for suffix in suffixes if name + suffix not in used))
+        used.add(free[-1])
     return free
 
 

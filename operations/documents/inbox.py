@@ -66,10 +66,10 @@ def upload_or_refuse(inbox: Inbox, uploads: Uploads, file: InboxFile) -> str | N
 
 
 def upload_file(inbox: Inbox, uploads: Uploads, file: InboxFile) -> Version:
-    """Upload a file with its folder's template, split by employee where that names an employee column.
+    """Upload a file with its folder's template, split by employee if that names an employee column.
 
     It is archived after the upload was recorded; after a crash in between, the upload key makes it the same upload.
-    Raises Misuse for a file that no later attempt would take.
+    Raises InvalidRequest for a file that no later attempt would accept.
     """
     name = template_folder(file.path)
     template = WorkbookTemplate() if name is None else uploads.ledger.organizations.template(file.organization_id, name)

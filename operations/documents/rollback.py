@@ -1,4 +1,7 @@
-"""Going back to an older version: a move of the ref, and what the older tree needs, from kept embeddings."""
+"""Rollback to an older version: requested, carried out.
+
+The live version moves, and what the older one needs is restored from stored embeddings: nothing is embedded.
+"""
 
 import time
 from collections.abc import Callable
@@ -8,13 +11,15 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from operations.documents.indexing import sweep, upsert_missing
+from operations.events.intake import ingest_document_event
+from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 
 
 @dataclass(frozen=True, slots=True)
-class RolledBack:
-    """What going back took: no text is embedded."""
+class RollbackReport:
+    """What a rollback did."""
 
     document_id: str
     version: int
@@ -28,28 +33,38 @@ class RolledBack:
         return {to_camel(name): value for name, value in asdict(self).items()}
 
 
+def request_rollback(ledger: Ledger, version: Version, to_version: int) -> str:
+    """Have a run roll the document back; returns the id of the event that starts the run.
+
+    The request is stored as the event that an app would send, so that it survives a crash.
+    Raises InvalidRequest or Conflict for a version that cannot be gone back to (`LiveVersions.check_rollback`).
+    """
+    ledger.live_versions.check_rollback(version.document_id, to_version)
+    return ingest_document_event(ledger, version, "document/rollback", targetVersion=to_version)
+
+
 def roll_back(
     ledger: Ledger,
     vectors: VectorStore,
     document_id: str,
     to_version: int,
     clock: Callable[[], float] = time.monotonic,
-) -> RolledBack:
-    """Make an older version live again (or a newer one that was rolled back). Doing it again after a crash ends it.
+) -> RollbackReport:
+    """Make an older version live again (or a newer one that was rolled back). Repeated after a crash, it finishes.
 
-    The order is that of the graph: what the version needs is in the store before the flip, what it does not need is
-    swept after it. Raises Misuse for a version that cannot be gone back to (`Live.aim`).
+    The order is that of the graph: what the version needs is in the store before it goes live, what it does not need is
+    swept after that. Raises InvalidRequest for a version that cannot be gone back to
+    (`LiveVersions.set_rollback_target`).
     """
-    begun = clock()
-    ledger.live_versions.check_rollback(
-        document_id, to_version
-    )  # the claim is held by a run as long as a document takes
+    started_at = clock()
+    # refused before the claim is waited for, which a run holds as long as the document takes
+    ledger.live_versions.check_rollback(document_id, to_version)
     with ledger.documents.claim(document_id):
         version = ledger.live_versions.set_rollback_target(document_id, to_version)
         vectors.prepare(version.model, version.dimension)
         ledger.garbage.wait(version.organization_id)
         restored = upsert_missing(ledger, vectors, version)
         ledger.live_versions.switch(version)
-        live_after_ms = round((clock() - begun) * 1000)
+        live_after_ms = round((clock() - started_at) * 1000)
         swept = sweep(ledger, vectors, version.organization_id, document_id)
-    return RolledBack(document_id, to_version, version.live_version, restored, swept.vectors, live_after_ms)
+    return RollbackReport(document_id, to_version, version.live_version, restored, swept.vectors, live_after_ms)

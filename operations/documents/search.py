@@ -11,9 +11,9 @@ from resources.vectors.protocol import Match, VectorStore
 if TYPE_CHECKING:
     import numpy as np
 
-MOST_CANDIDATES = 10_000
-DISTURBED_AT_MOST = 3  # times, before the next versions that would go live have to wait for the search
-MOST_SOURCES = 50  # rows named per hit; equal rows share a vector
+MAX_CANDIDATES = 10_000
+MAX_DISTURBED = 3  # attempts, before versions that would go live have to wait for the search
+MAX_SOURCES = 50  # rows named per hit; equal rows share a vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Search over what is live; it never trusts the store about who owns a row or whether it lives (law 2)."""
+    """Search over what is live; it never trusts the store about who owns a row or whether it is live."""
 
     ledger: Ledger
     vectors: VectorStore
@@ -44,10 +44,9 @@ class Search:
     def find(self, question: str, scope: Scope, top_k: int = 10) -> list[Hit]:
         """The best `top_k` hits, best first.
 
-        The store may hold vectors of versions that are on their way in or out; asking is widened until enough
-        live ones are found or the store has no more. Where a version went live or away meanwhile, it asks again: what
-        the store was asked for and what then lives would be a mixture. Raises InvalidRequest for a question without a
-        word.
+        The store may hold vectors of versions that are not live yet or any more; the query is widened until it has
+        enough live ones or the store has no more. If the live version of a document changed meanwhile, the search is
+        repeated: its hits would be a mixture. Raises InvalidRequest for a question without a word.
         """
         if not question.strip():
             raise InvalidRequest("The question is empty; say what to look for")
@@ -57,7 +56,7 @@ class Search:
         if embedded.refused:
             raise InvalidRequest(f"The question cannot be searched: {embedded.refused[0]}")
         live, organization = self.ledger.live_versions, scope.organization_id
-        for _ in range(DISTURBED_AT_MOST):
+        for _ in range(MAX_DISTURBED):
             before = live.fingerprint(organization, scope.document_id)
             hits = self._nearest(embedded.vectors[0], scope, top_k)
             if live.fingerprint(organization, scope.document_id) == before:
@@ -66,27 +65,27 @@ class Search:
             return self._nearest(embedded.vectors[0], scope, top_k)
 
     def _nearest(self, vector: "np.ndarray", scope: Scope, top_k: int) -> list[Hit]:
-        """The best live rows, as whole as the versions that are live from beginning to end."""
+        """The best live rows, whole if no live version changes meanwhile."""
         namespaces = self._namespaces(scope)
         if not namespaces:
             return []
         among = self.ledger.organizations.document_vectors(scope.document_id) if scope.document_id else None
-        asked = top_k * 2
+        limit = top_k * 2
         while True:
-            matches = self.vectors.query(self.embedder.model.key, namespaces, vector, asked, among)
+            matches = self.vectors.query(self.embedder.model.key, namespaces, vector, limit, among)
             hits = self._live(matches, scope)
-            if len(hits) >= top_k or len(matches) < asked or asked >= MOST_CANDIDATES:
+            if len(hits) >= top_k or len(matches) < limit or limit >= MAX_CANDIDATES:
                 return hits[:top_k]
-            asked = min(asked * 4, MOST_CANDIDATES)
+            limit = min(limit * 4, MAX_CANDIDATES)
 
     def _namespaces(self, scope: Scope) -> list[str]:
         return self.ledger.organizations.namespaces(scope.organization_id, scope.employee_id, scope.document_id)
 
     def _live(self, matches: list[Match], scope: Scope) -> list[Hit]:
-        found = self.ledger.lineage.sources(
+        sources = self.ledger.lineage.sources(
             scope.organization_id, [match.vector_id for match in matches], scope.employee_id, scope.document_id
         )
-        return [Hit(match, found[match.vector_id][:MOST_SOURCES]) for match in matches if match.vector_id in found]
+        return [Hit(match, sources[match.vector_id][:MAX_SOURCES]) for match in matches if match.vector_id in sources]
 
     def unsearchable(self, scope: Scope) -> list[str]:
         """Live documents that this search cannot reach: another model embedded them, or they are in another store."""

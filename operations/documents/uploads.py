@@ -1,4 +1,4 @@
-"""Taking a file in: bytes into object storage, a version into the ledger, in that order (law 6)."""
+"""Uploads: bytes into object storage, then a version into the ledger, so that an accepted upload is never lost."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,14 +18,14 @@ from resources.objects.protocol import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """The one way in, for the command, the inbox and (later) HTTP."""
+    """The one way in, for the command, inboxes, events and HTTP."""
 
     ledger: Ledger
     objects: ObjectStore
     model: Model
     upload_bytes: int
-    can_wait: bool = False  # whether the embedder takes orders, which are done later at a lower price
-    economy: bool = False  # what an upload is that does not say it
+    can_wait: bool = False  # whether the embedder has jobs, which are done later at a lower price
+    economy: bool = False  # of an upload that does not say
     inbox_versions: bool = False  # whether a file of an inbox may be the next version of a document of its name
 
     def upload(
@@ -39,10 +39,10 @@ class Uploads:
         upload_key: str | None = None,
         economy: bool | None = None,
     ) -> Version:
-        """Store the bytes and record a version that waits for its run, or give the one that is `known` already.
+        """Store the bytes and record a version that waits for its run; returns it, or the one recorded before.
 
         Raises InvalidRequest for a wrong organization id, document, or a mode that the template cannot serve, or for
-        `economy` where the embedder takes no orders. Raises Conflict if the event's run that the
+        `economy` if the embedder has no jobs at a lower price. Raises Conflict if the event's run that the
         upload is for waits no more. An object whose version was not recorded (a crash in between)
         is unknown to the ledger and harms nobody.
         """
@@ -84,11 +84,11 @@ class Uploads:
             self.objects.delete(stored.key)
             raise
         if version.object_key != stored.key:
-            self.objects.delete(stored.key)  # known already: the first copy serves
+            self.objects.delete(stored.key)  # recorded before: the first copy serves
         return version
 
     def _check_owner(self, document_id: str, organization_id: str) -> None:
-        # one sentence for both: an id of another organization must not be told from one that does not exist
+        # one sentence for both: an id of another organization must not be distinguishable from one that does not exist
         refusal = NotFound(f"Organization {organization_id} has no document {document_id}")
         try:
             owner = self.ledger.documents.latest(document_id).organization_id
@@ -111,5 +111,5 @@ def begun_before(key: str, moment: datetime) -> bool:
 
 
 def uploads_folder(organization_id: str) -> str:
-    """Where an organization's uploaded files lie; another one's may, by a rare chance, lie there too."""
+    """Where an organization's uploaded files lie; another one's may, by a rare chance, be there too."""
     return f"uploads/{content_hash(organization_id).hex()[:8]}/"

@@ -1,4 +1,4 @@
-"""Vector-sync: the store compared with the ledger both ways, and repaired from kept embeddings."""
+"""Vector-sync: the store compared with the ledger both ways, and repaired from stored embeddings."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -15,13 +15,14 @@ from resources.ledger.ledger import Ledger
 from resources.vectors.protocol import VectorStore
 
 PAGE = 500  # ids looked up and repaired together
+MAX_SAMPLES = 20  # of each kind
 
 
 @dataclass(slots=True)
 class SyncReport:
     """What a comparison found: `missing` promised ones, `stale` ones of the past, `orphaned` ones of nobody.
 
-    `troubles`: documents that could not be repaired.
+    `failures`: documents that could not be repaired.
     """
 
     checked: int = 0
@@ -32,97 +33,97 @@ class SyncReport:
     removed: int = 0
     rewritten: int = 0
     samples: dict[str, list[str]] = field(default_factory=dict)
-    troubles: PartialFailures = field(default_factory=PartialFailures)
+    failures: PartialFailures = field(default_factory=PartialFailures)
 
     @property
     def repaired(self) -> int:
         return self.restored + self.removed
 
     def as_json(self) -> dict[str, int]:
-        told = {
+        counts = {
             "missing": self.missing,
             "orphaned": self.orphaned,
             "stale": self.stale,
             "repaired": self.repaired,
             "checked": self.checked,
         }
-        return told | ({"rewritten": self.rewritten} if self.rewritten else {})
+        return counts | ({"rewritten": self.rewritten} if self.rewritten else {})
 
     def note(self, kind: str, namespace: str, ids: list[str]) -> None:
-        told = self.samples.setdefault(kind, [])
-        told += [f"{namespace}/{vector_id}" for vector_id in ids[: 20 - len(told)]]
+        sample = self.samples.setdefault(kind, [])
+        sample += [f"{namespace}/{vector_id}" for vector_id in ids[: MAX_SAMPLES - len(sample)]]
 
 
 def sync_vectors(ledger: Ledger, vectors: VectorStore, repair: bool, rewrite: bool = False) -> SyncReport:
-    """Compare every namespace, in pages; with `repair`, put back what is missing and delete what nobody needs.
+    """Compare every namespace, in pages; with `repair`, restore what is missing and delete what nobody needs.
 
-    Nothing is embedded and nothing paid. A read that fails ends it there: nothing is repaired on the strength of one
-    (law 8). What changes while it runs is looked at again, under the organization's lock, before it is told or changed.
-    Only ids are compared: with `rewrite` as well, what is there is sent again, for a store that holds wrong numbers.
+    Nothing is embedded and nothing paid. It ends at a read that fails: nothing is deleted because of one. What changed
+    while it ran is read again, under the organization's lock, before it is counted or repaired.
+    Only ids are compared: with `rewrite`, what is there is upserted again too, for a store that holds wrong numbers.
     """
-    drifted, models = SyncReport(), vectors.models()
-    known = set(ledger.reconciliation.namespaces())
-    # in a store that other programs use too, a namespace of which the ledger has no word is theirs
-    for namespace in sorted(known if vectors.shared else known.union(vectors.namespaces())):
-        found = compared(ledger.reconciliation.promised(namespace), held(vectors, models, namespace))
-        while page := list(islice(found, PAGE)):
-            drifted.checked += len(page)
+    report, models = SyncReport(), vectors.models()
+    expected = set(ledger.reconciliation.namespaces())
+    # in a store that other programs use too, a namespace that the ledger does not know is theirs
+    for namespace in sorted(expected if vectors.shared else expected.union(vectors.namespaces())):
+        pairs = compared(ledger.reconciliation.promised(namespace), stored_ids(vectors, models, namespace))
+        while page := list(islice(pairs, PAGE)):
+            report.checked += len(page)
             ids: dict[Side, list[str]] = {"missing": [], "agreed": [], "extra": []}
-            for one in page:
-                ids[one.side].append(one.vector_id)
-            restore(ledger, vectors, namespace, ids["missing"], drifted, repair)
+            for compared_id in page:
+                ids[compared_id.side].append(compared_id.vector_id)
+            restore(ledger, vectors, namespace, ids["missing"], report, repair)
             if repair and rewrite:
-                send_again(ledger, vectors, namespace, ids["agreed"], drifted)
-            remove(ledger, vectors, models, namespace, ids["extra"], drifted, repair)
-    return drifted
+                send_again(ledger, vectors, namespace, ids["agreed"], report)
+            remove(ledger, vectors, models, namespace, ids["extra"], report, repair)
+    return report
 
 
-def left_over(ledger: Ledger, vectors: VectorStore, found: SyncReport) -> SyncReport:
-    """What is still amiss after a repair: looked at again, or, in a store that lags, judged by what it acknowledged."""
-    if not found.repaired:
-        return found
+def left_over(ledger: Ledger, vectors: VectorStore, report: SyncReport) -> SyncReport:
+    """What still differs after a repair: compared again, or, in a store that lags, judged by what it acknowledged."""
+    if not report.repaired:
+        return report
     if vectors.strongly_consistent:
         return sync_vectors(ledger, vectors, repair=False)
-    missing = found.missing - found.restored
-    return SyncReport(found.checked, missing, samples=found.samples if missing else {})
+    missing = report.missing - report.restored
+    return SyncReport(report.checked, missing, samples=report.samples if missing else {})
 
 
-def held(vectors: VectorStore, models: Iterable[str], namespace: str) -> Iterator[str]:
+def stored_ids(vectors: VectorStore, models: Iterable[str], namespace: str) -> Iterator[str]:
     """Ids of the namespace in the store, over all models, ascending."""
     return merge(*(chain.from_iterable(vectors.id_pages(model, namespace)) for model in models))
 
 
 def restore(
-    ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], drifted: SyncReport, repair: bool
+    ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], report: SyncReport, repair: bool
 ) -> None:
-    """Count promised vectors that are not in the store; with `repair`, upsert them from kept embeddings."""
+    """Count promised vectors that are not in the store; with `repair`, upsert them from stored embeddings."""
     if not ids:
         return
-    with owners_lock(ledger, namespace):  # what was compared may be a while ago: from here on nothing is deleted
+    with owners_lock(ledger, namespace):  # compared a while ago, maybe: from here on nothing is deleted
         for version, owned in owners(ledger, ids):
             missing = vectors.missing(version.model, namespace, owned) if vectors.strongly_consistent else owned
-            drifted.missing += len(missing)
-            drifted.note("missing", namespace, missing)
+            report.missing += len(missing)
+            report.note("missing", namespace, missing)
             if repair:
-                with drifted.troubles.collect(version.document_id):
+                with report.failures.collect(version.document_id):
                     upsert_vectors(ledger, vectors, version, namespace, missing)
-                    drifted.restored += len(missing)
+                    report.restored += len(missing)
 
 
-def send_again(ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], drifted: SyncReport) -> None:
+def send_again(ledger: Ledger, vectors: VectorStore, namespace: str, ids: list[str], report: SyncReport) -> None:
     if not ids:
         return
     with owners_lock(ledger, namespace):
         for version, owned in owners(ledger, ids):
-            with drifted.troubles.collect(version.document_id):
+            with report.failures.collect(version.document_id):
                 upsert_vectors(ledger, vectors, version, namespace, owned)
-                drifted.rewritten += len(owned)
+                report.rewritten += len(owned)
 
 
 def owners(ledger: Ledger, ids: list[str]) -> Iterator[tuple[Version, list[str]]]:
     """Those of the ids that a live version promises now, by version."""
-    for (document_id, number), owned in ledger.reconciliation.owners(ids).items():
-        yield ledger.reconciliation.version(document_id, number), owned
+    for (document_id, version), owned in ledger.reconciliation.owners(ids).items():
+        yield ledger.reconciliation.version(document_id, version), owned
 
 
 def remove(
@@ -131,24 +132,23 @@ def remove(
     models: Iterable[str],
     namespace: str,
     ids: list[str],
-    drifted: SyncReport,
+    report: SyncReport,
     repair: bool,
 ) -> None:
     """Count vectors that nobody needs; with `repair`, delete them."""
     if not ids or not any(ledger.reconciliation.find_unreferenced(namespace, ids)):
         return
     with owners_lock(ledger, namespace):
-        unowed: Unreferenced = ledger.reconciliation.find_unreferenced(
-            namespace, ids
-        )  # again: nobody can come to rely on them from here on
-        drifted.stale += len(unowed.stale)
-        drifted.orphaned += len(unowed.orphaned)
-        drifted.note("stale", namespace, unowed.stale)
-        drifted.note("orphaned", namespace, unowed.orphaned)
+        # again: nobody can come to rely on them from here on
+        unreferenced: Unreferenced = ledger.reconciliation.find_unreferenced(namespace, ids)
+        report.stale += len(unreferenced.stale)
+        report.orphaned += len(unreferenced.orphaned)
+        report.note("stale", namespace, unreferenced.stale)
+        report.note("orphaned", namespace, unreferenced.orphaned)
         if repair:
             for model in models:
-                vectors.delete(model, namespace, [*unowed.stale, *unowed.orphaned])
-            drifted.removed += len(unowed.stale) + len(unowed.orphaned)
+                vectors.delete(model, namespace, [*unreferenced.stale, *unreferenced.orphaned])
+            report.removed += len(unreferenced.stale) + len(unreferenced.orphaned)
 
 
 def owners_lock(ledger: Ledger, namespace: str) -> AbstractContextManager[None]:

@@ -1,1 +1,1 @@
-"""Events in and out: what an app sent is stored, and the functions that it starts are carried out."""
+"""Events in: what an app, a person or a page of ours sent is stored, and starts its functions from there."""

@@ -1,4 +1,4 @@
-"""Many small documents in one run: what `new_uploads` asks for when many wait (ADR 0016)."""
+"""Many small documents in one run: what `new_uploads` requests when many wait (ADR 0016)."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Jobs on documents that exist: going back, clean-up, and the comparison of ledger and store."""
+"""Maintenance jobs: rollback, removal, erasure, and the comparison of ledger and store."""
 
 import dagster as dg
 
@@ -39,7 +39,7 @@ def document_cleanup() -> None:
 @dg.job(
     executor_def=dg.in_process_executor,
     tags=TAGS,
-    description="Forget versions beyond those that are kept; a dry run by default.",
+    description="Remove versions beyond the newest completed ones; a dry run by default.",
 )
 def old_versions_cleanup() -> None:
     removed_versions()
@@ -48,7 +48,7 @@ def old_versions_cleanup() -> None:
 @dg.job(
     executor_def=dg.in_process_executor,
     tags=TAGS,
-    description="Forget an organization or an employee, with a receipt; a dry run by default.",
+    description="Erase an organization or an employee, with a receipt; a dry run by default.",
 )
 def erasure() -> None:
     erased_owner()
@@ -58,7 +58,7 @@ def erasure() -> None:
     executor_def=dg.in_process_executor,
     resource_defs=RESOURCES,
     tags=TAGS,
-    description="Compare ledger and store; repair if asked to.",
+    description="Compare ledger and store; repair if configured to.",
 )
 def vector_sync() -> None:
     synced_vectors()
@@ -67,7 +67,7 @@ def vector_sync() -> None:
 @dg.job(
     executor_def=dg.in_process_executor,
     tags={"domain": "events"},
-    description="Forget events older than EVENT_DAYS; a dry run by default.",
+    description="Remove events older than EVENT_DAYS; a dry run by default.",
 )
 def old_events_cleanup() -> None:
     forgotten_events()

@@ -10,7 +10,7 @@ from operations.documents.uploads import Uploads
 from resources.inbox.bucket import BucketInbox
 from resources.inbox.folder import FolderInbox
 
-TICK_SECONDS = 30.0  # a tick may take 60 s; files that are left are taken by the next one
+TICK_SECONDS = 30.0  # a tick may take 60 s; files that are left are uploaded by the next one
 
 
 @dg.sensor(
@@ -21,7 +21,7 @@ TICK_SECONDS = 30.0  # a tick may take 60 s; files that are left are taken by th
 def inbox_files(
     context: dg.SensorEvaluationContext, inbox: dg.ResourceParam[FolderInbox], uploads: dg.ResourceParam[Uploads]
 ) -> dg.SkipReason:
-    """Files dropped into the inbox; each is taken once, when it has stopped growing."""
+    """Files dropped into the inbox; each is uploaded once, when it has stopped growing."""
     seen = inbox.files()
     complete = complete_files(seen, json.loads(context.cursor or "{}"))
     counts = empty_inbox(inbox, uploads, complete, context.log.warning, TICK_SECONDS)
@@ -39,7 +39,7 @@ def bucket_files(
     bucket_inbox: dg.ResourceParam[BucketInbox | None],
     uploads: dg.ResourceParam[Uploads],
 ) -> dg.SkipReason:
-    """Files dropped into the bucket; each is taken once, as soon as it is seen: S3 shows whole objects only."""
+    """Files dropped into the bucket; each is uploaded once, as soon as it is seen: S3 shows whole objects only."""
     if bucket_inbox is None:
         return dg.SkipReason("OBJECT_STORE is no bucket")
     files = bucket_inbox.files()

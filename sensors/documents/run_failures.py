@@ -38,12 +38,12 @@ def canceled_runs(context: dg.RunStatusSensorContext, ledger: dg.ResourceParam[L
     _end(context, ledger, unexplained_end("was stopped", [], context.dagster_run.run_id), stopped=True)
 
 
-def group_of(run: dg.DagsterRun) -> list[tuple[str, int, int]]:
+def group_of(dagster_run: dg.DagsterRun) -> list[tuple[str, int, int]]:
     """(document, version, attempt) of each document of a run for many; nothing for any other run."""
-    config: Any = run.run_config
+    config: Any = dagster_run.run_config
     op = config.get("ops", {}).get(GROUP_OP, {})
     runs = [RunRequestPlan.from_key(key) for key in op.get("config", {}).get("runs", ())]
-    return [(wanted.document_id, wanted.version, wanted.attempt) for wanted in runs]
+    return [(run.document_id, run.version, run.attempt) for run in runs]
 
 
 def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str, stopped: bool = False) -> None:
@@ -53,9 +53,9 @@ def _end(context: dg.RunStatusSensorContext, ledger: Ledger, reason: str, stoppe
     group = group_of(context.dagster_run)
     if group and stopped:
         ledger.run_groups.fail(group, context.dagster_run.run_id, reason)
-    elif group:  # those it did not come to; one of them may be what killed it, so each is tried alone
+    elif group:  # those it did not reach; one of them may be what killed it, so each is tried alone
         ledger.run_groups.requeue(group, context.dagster_run.run_id)
     run_key = context.dagster_run.tags.get(RUN_KEY_TAG)
     if run_key and not group:
-        wanted = RunRequestPlan.from_key(run_key)
-        ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)
+        request = RunRequestPlan.from_key(run_key)
+        ledger.documents.fail_unstarted(request.document_id, request.version, request.attempt, reason)

@@ -1,4 +1,4 @@
-"""Stuck runs: a run whose process died is ended, so that its document can be tried again and the queue goes on."""
+"""Stalled runs: a run whose process died is ended, so that its document can be tried again and the queue goes on."""
 
 import json
 import time
@@ -19,12 +19,12 @@ from sensors.run_retries import goes_on
 # a run that is starting has no process yet, and Dagster's own run monitoring watches it
 UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 ENDED_BADLY = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-AT_MOST = 1000  # runs of one look
+MAX_RUNS = 1000  # of one tick
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A run that shows no sign of life; `run` is None where Dagster has none, or one that ended."""
+    """A run that shows no sign of life; `run` is None if Dagster has none, or one that ended."""
 
     run_id: str
     document_id: str | None
@@ -52,31 +52,31 @@ def inspect_runs(
     now: float,
     warn: Callable[[str], None],
 ) -> tuple[dict[str, Observation], int]:
-    """One look at all runs: (what to remember, how many were ended)."""
-    found = {suspect.run_id: suspect for suspect in (*_of_dagster(dagster, ledger), *_of_ledger(dagster, ledger))}
-    ended, after = confirm_dead(found, before, now)
+    """Inspect all runs once; returns (what to remember, how many were ended)."""
+    suspects = {suspect.run_id: suspect for suspect in (*_of_dagster(dagster, ledger), *_of_ledger(dagster, ledger))}
+    ended, after = confirm_dead(suspects, before, now)
     for run_id in ended:
-        warn(_end(dagster, ledger, found[run_id]))
+        warn(_end(dagster, ledger, suspects[run_id]))
     return after, len(ended)
 
 
 def _of_dagster(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
     """Runs that are under way as far as Dagster knows."""
     suspects = []
-    for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=AT_MOST):
+    for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=MAX_RUNS):
         process = Process.from_tags(run.tags, run.run_id, run.parent_run_id is not None)
         document_id = run.tags.get(PARTITION_NAME_TAG)
-        documents = [document_id] if document_id else [one for one, *_ in group_of(run)]
+        documents = [document_id] if document_id else [document for document, *_ in group_of(run)]
         lives = process.is_alive() if process else None
-        held = any(map(ledger.documents.is_claimed, documents)) if documents else None
-        if is_suspect(LivenessSigns(lives, held)):
+        claimed = any(map(ledger.documents.is_claimed, documents)) if documents else None
+        if is_suspect(LivenessSigns(lives, claimed)):
             suspects.append(Suspect(run.run_id, document_id, process, run))
     return suspects
 
 
 def _of_ledger(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
-    """Versions in work whose run ended badly, or is not known any more, without anybody telling the ledger."""
-    in_work = ledger.documents.running(AT_MOST)
+    """Versions in progress whose run ended badly, or is unknown by now, and of which the ledger does not know."""
+    in_work = ledger.documents.running(MAX_RUNS)
     if not in_work:
         return []
     records = dagster.get_run_records(dg.RunsFilter(run_ids=list(in_work)))
@@ -93,14 +93,14 @@ def _of_ledger(dagster: dg.DagsterInstance, ledger: Ledger) -> list[Suspect]:
 
 
 def _end(dagster: dg.DagsterInstance, ledger: Ledger, suspect: Suspect) -> str:
-    """Fail the run, and the version unless Dagster runs it again, each only if it is still under way; what was told.
+    """Fail the run, and the version unless Dagster runs it again, each only if it is still in progress; returns why.
 
-    Where we die between the two, the sensor `failed_runs` does the second.
+    If we die between the two, the sensor `failed_runs` does the second.
     """
-    where = f" on {suspect.process.host} (process {suspect.process.pid})" if suspect.process else ""
-    reason = process_gone_message(suspect.run_id, where)
+    host = f" on {suspect.process.host} (process {suspect.process.pid})" if suspect.process else ""
+    reason = process_gone_message(suspect.run_id, host)
     now = dagster.get_run_by_id(suspect.run_id)
-    told = f"{suspect.document_id or suspect.run_id}: {reason}"
+    message = f"{suspect.document_id or suspect.run_id}: {reason}"
     group = group_of(now) if now else []
     if group:
         ledger.run_groups.requeue(group, suspect.run_id)
@@ -108,10 +108,10 @@ def _end(dagster: dg.DagsterInstance, ledger: Ledger, suspect: Suspect) -> str:
         dagster.report_run_failed(now, reason)
     record = dagster.get_run_record_by_id(suspect.run_id)
     if group or (record and goes_on(dagster, record)):
-        return told
+        return message
     if suspect.document_id:
         ledger.documents.fail(suspect.document_id, None, reason, suspect.run_id)
     if suspect.run and (run_key := suspect.run.tags.get(RUN_KEY_TAG)):
-        wanted = RunRequestPlan.from_key(run_key)
-        ledger.documents.fail_unstarted(wanted.document_id, wanted.version, wanted.attempt, reason)
-    return told
+        request = RunRequestPlan.from_key(run_key)
+        ledger.documents.fail_unstarted(request.document_id, request.version, request.attempt, reason)
+    return message

@@ -11,45 +11,49 @@ from domain.documents.run_requests import GROUP_OP, GroupRequestPlan, RunRequest
 from resources.ledger.ledger import Ledger
 from settings.settings import Settings
 
-LOOK_SECONDS = 25.0  # a tick may take 60 s; the daemon looks again at once
+MAX_WAIT_SECONDS = 25.0  # a tick may take 60 s; the daemon evaluates again at once
 
 
 def new_uploads(jobs: Sequence[Any]) -> dg.SensorDefinition:
-    """The sensor that asks for runs of these jobs: `document_graph`, and `document_group` for many at once."""
-    watching = dg.sensor(
+    """The sensor that requests runs of these jobs: `document_graph`, and `document_group` for many at once."""
+    sensor = dg.sensor(
         name="new_uploads",
         jobs=jobs,
         description="Uploads recorded in the ledger that wait for their run.",
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    return watching(requests)
+    return sensor(evaluate)
 
 
-def requests(
+def evaluate(
     context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger], settings: dg.ResourceParam[Settings]
 ) -> dg.SensorResult | dg.SkipReason:
     """Waits on the ledger, so that a run is requested within a second."""
-    # the cursor holds what the tick before requested: it is stored only after the daemon has taken the requests
-    asked = [RunRequestPlan.from_key(key) for key in json.loads(context.cursor or "[]")]
-    if asked:
-        ledger.documents.mark_requested([(run.document_id, run.version, run.attempt) for run in asked])
-    wanted = plan_runs(ledger.documents.pending(), settings.runs_at_once)
-    if not wanted:
-        ledger.documents.wait_for_upload(LOOK_SECONDS)
-        wanted = plan_runs(ledger.documents.pending(), settings.runs_at_once)
-    if not wanted:
+    # the cursor holds what the tick before requested: it is stored only after the daemon has accepted the requests
+    requested = [RunRequestPlan.from_key(key) for key in json.loads(context.cursor or "[]")]
+    if requested:
+        ledger.documents.mark_requested([(run.document_id, run.version, run.attempt) for run in requested])
+    plans = plan_runs(ledger.documents.pending(), settings.runs_at_once)
+    if not plans:
+        ledger.documents.wait_for_upload(MAX_WAIT_SECONDS)
+        plans = plan_runs(ledger.documents.pending(), settings.runs_at_once)
+    if not plans:
         context.update_cursor("[]")
         return dg.SkipReason("no upload is waiting")
-    runs = [run for one in wanted for run in (one.runs if isinstance(one, GroupRequestPlan) else (one,))]
+    runs = [run for plan in plans for run in (plan.runs if isinstance(plan, GroupRequestPlan) else (plan,))]
     return dg.SensorResult(
         dynamic_partitions_requests=[documents.build_add_request([run.document_id for run in runs])],
-        run_requests=[_of_group(one) if isinstance(one, GroupRequestPlan) else _of_document(one) for one in wanted],
+        run_requests=[_run_request(plan) for plan in plans],
         cursor=json.dumps([run.run_key for run in runs]),
     )
 
 
-def _of_document(run: RunRequestPlan) -> dg.RunRequest:
+def _run_request(plan: RunRequestPlan | GroupRequestPlan) -> dg.RunRequest:
+    return _group_run(plan) if isinstance(plan, GroupRequestPlan) else _document_run(plan)
+
+
+def _document_run(run: RunRequestPlan) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=run.run_key,
         job_name="document_graph",
@@ -58,8 +62,8 @@ def _of_document(run: RunRequestPlan) -> dg.RunRequest:
     )
 
 
-def _of_group(group: GroupRequestPlan) -> dg.RunRequest:
-    """What a group that died did not come to is asked for again one by one, not as the same group."""
+def _group_run(group: GroupRequestPlan) -> dg.RunRequest:
+    """What a group that died did not reach is requested again one by one, not as the same group."""
     config = {"runs": [run.run_key for run in group.runs]}
     return dg.RunRequest(
         run_key=group.run_key,

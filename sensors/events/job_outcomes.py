@@ -1,4 +1,4 @@
-"""How runs of events end that Dagster works on: failed jobs are told, and what somebody cancelled is stopped."""
+"""How runs of events end whose job is Dagster's: failed jobs are recorded, and what somebody cancelled is stopped."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -13,28 +13,28 @@ from sensors.run_retries import goes_on
 
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 CANCELLED = "Cancelled on request"
-GONE_AFTER = timedelta(minutes=5)
-GONE = "Dagster has no run of this job any more: it was deleted; send the event again"
+MISSING_AFTER = timedelta(minutes=5)
+MISSING = "Dagster has no run of this job any more: it was deleted; send the event again"
 
 
 def end_jobs(dagster: dg.DagsterInstance, ledger: Ledger, clock: Callable[[], float] = time.time) -> int:
-    """End the runs whose job has ended without saying so: it failed, was stopped, or its run was deleted. How many.
+    """End the runs whose job has ended without saying so: it failed, was stopped, or deleted; returns how many.
 
-    A job whose process died goes on where Dagster starts it again: what waits for it must not begin before that.
+    A job whose process died goes on if Dagster starts it again: what waits for it must not start before that.
     """
-    asked = ledger.function_runs.requested()
-    if not asked:
+    requested = ledger.function_runs.requested()
+    if not requested:
         return 0
     newest: dict[str, dg.RunRecord] = {}
-    for known in dagster.get_run_records(dg.RunsFilter(tags={EVENT_RUN_TAG: list(asked)})):  # newest first
-        newest.setdefault(known.dagster_run.tags[EVENT_RUN_TAG], known)
+    for record in dagster.get_run_records(dg.RunsFilter(tags={EVENT_RUN_TAG: list(requested)})):  # newest first
+        newest.setdefault(record.dagster_run.tags[EVENT_RUN_TAG], record)
     ended = 0
-    for run_id, ago in asked.items():
-        record = newest.get(run_id)
-        if record is None and ago > GONE_AFTER:
-            ledger.function_runs.end(run_id, "failed", GONE)
-        elif record is not None and record.dagster_run.status in ENDED and not goes_on(dagster, record, clock):
-            _end(dagster, ledger, run_id, record.dagster_run)
+    for run_id, ago in requested.items():
+        latest = newest.get(run_id)
+        if latest is None and ago > MISSING_AFTER:
+            ledger.function_runs.end(run_id, "failed", MISSING)
+        elif latest is not None and latest.dagster_run.status in ENDED and not goes_on(dagster, latest, clock):
+            _end(dagster, ledger, run_id, latest.dagster_run)
         else:
             continue
         ended += 1
@@ -48,8 +48,8 @@ def _end(dagster: dg.DagsterInstance, ledger: Ledger, run_id: str, run: dg.Dagst
         ledger.function_runs.end(run_id, "cancelled", "The job was stopped", dagster_run_id=run.run_id)
     else:
         reasons = list(_reasons(dagster, run.run_id))
-        told = reasons[-1] if reasons else f"The job failed; run {run.run_id[:8]} in Dagster has the details"
-        ledger.function_runs.end(run_id, "failed", told, dagster_run_id=run.run_id)
+        reason = reasons[-1] if reasons else f"The job failed; run {run.run_id[:8]} in Dagster has the details"
+        ledger.function_runs.end(run_id, "failed", reason, dagster_run_id=run.run_id)
 
 
 def _reasons(dagster: dg.DagsterInstance, run_id: str) -> Iterable[str]:
@@ -62,7 +62,7 @@ def _reasons(dagster: dg.DagsterInstance, run_id: str) -> Iterable[str]:
 
 
 def carry_out_cancellations(dagster: dg.DagsterInstance, ledger: Ledger) -> int:
-    """Stop what somebody wants to be ended; how many were."""
+    """Stop what somebody cancelled; returns how many."""
     return sum(_cancel(dagster, ledger, run) for run in ledger.function_runs.to_cancel())
 
 
@@ -70,11 +70,11 @@ def _cancel(dagster: dg.DagsterInstance, ledger: Ledger, run: CancelledRun) -> b
     if run.only_follows:  # somebody else's upload, or an earlier event's, goes on
         ledger.function_runs.end(run.run_id, "cancelled", CANCELLED)
         return True
-    under_way = [found for found in _runs_of(dagster, run) if found.status not in ENDED]
-    if not under_way and run.requested and run.dagster_run_id is None:
-        return False  # asked for, and not seen yet: the next tick finds it
-    for found in under_way:
-        dagster.run_coordinator.cancel_run(found.run_id)
+    unfinished = [job for job in _runs_of(dagster, run) if job.status not in ENDED]
+    if not unfinished and run.requested and run.dagster_run_id is None:
+        return False  # requested, and not there yet: the next tick finds it
+    for job in unfinished:
+        dagster.run_coordinator.cancel_run(job.run_id)
     if run.document_id and run.version:
         ledger.documents.fail(run.document_id, run.version, CANCELLED)
     ledger.function_runs.end(run.run_id, "cancelled", CANCELLED)

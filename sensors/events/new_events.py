@@ -1,26 +1,24 @@
-"""New events: waits on the ledger, has their functions' effects, and asks for the jobs among them."""
+"""New events: waits on the ledger, runs their functions, and requests the jobs among them."""
 
 import json
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
 
 from assets.documents.event_jobs import EVENT_RUN_TAG
 from domain.errors import PermanentError
-from domain.events.payloads import DocumentRollback, SyncRequested
-from domain.events.registry import function_named, read_payload
 from domain.events.scheduling import free_slots
 from operations.documents.uploads import Uploads
-from operations.events.functions import UNEXPECTED, Effects
+from operations.functions.handlers import FunctionResources, job_request
+from operations.functions.runner import UNEXPECTED, FunctionRunner
 from resources.ledger.events.function_runs import JobRun
 from resources.ledger.ledger import Ledger
 from resources.objects.event_files import EventFiles
 from sensors.events.job_outcomes import carry_out_cancellations, end_jobs
 
 log = logging.getLogger(__name__)
-LOOK_SECONDS = 20.0  # a tick may take 60 s; the daemon looks again at once
+MAX_WAIT_SECONDS = 20.0  # a tick may take 60 s; the daemon evaluates again at once
 WORK_SECONDS = 20.0
 
 
@@ -42,62 +40,48 @@ def evaluate(
     uploads: dg.ResourceParam[Uploads],
     event_files: dg.ResourceParam[EventFiles],
 ) -> dg.SensorResult | dg.SkipReason:
-    """Events recorded in the ledger; waits there, so that an effect comes within a second."""
-    # the cursor holds what the tick before asked for: it is stored only after the daemon has taken the requests
+    """Handle events recorded in the ledger; waits there, so that a function starts within a second."""
+    # the cursor holds what the tick before requested: it is stored only after the daemon has accepted the requests
     ledger.function_runs.mark_requested(json.loads(context.cursor or "[]"))
-    effects = Effects(ledger, uploads, event_files)
+    runner = FunctionRunner(FunctionResources(ledger, uploads, event_files))
     ended = end_jobs(context.instance, ledger) + ledger.function_runs.finish_from_versions()
     ended += carry_out_cancellations(context.instance, ledger)
-    settled = effects.work(WORK_SECONDS)
-    requests = requests_for(ledger)
-    if not (settled or requests or ended):
-        ledger.function_runs.wait(free_slots(ledger.function_runs.under_way()), LOOK_SECONDS)
-        settled = effects.work(WORK_SECONDS)
-        requests = requests_for(ledger)
+    handled = runner.work(WORK_SECONDS)
+    requests = run_requests(ledger)
+    if not (handled or requests or ended):
+        ledger.function_runs.wait(free_slots(ledger.function_runs.under_way()), MAX_WAIT_SECONDS)
+        handled = runner.work(WORK_SECONDS)
+        requests = run_requests(ledger)
     if not requests:
         context.update_cursor("[]")
-        return dg.SkipReason(f"{settled} runs of events were settled, {ended} have ended")
+        return dg.SkipReason(f"{handled} runs of events were handled, {ended} have ended")
     return dg.SensorResult(
         run_requests=requests, cursor=json.dumps([request.tags[EVENT_RUN_TAG] for request in requests])
     )
 
 
-def requests_for(ledger: Ledger) -> list[dg.RunRequest]:
-    """The jobs that are to be asked for. A run whose job cannot be told fails, and holds up no other."""
+def run_requests(ledger: Ledger) -> list[dg.RunRequest]:
+    """The jobs that are to run. A run whose job cannot be requested fails, and holds up no other."""
     requests = []
     for run in ledger.function_runs.requesting():
         try:
-            requests.append(request_of(run))
+            requests.append(run_request(run))
         except PermanentError as error:
             ledger.function_runs.end(run.run_id, "failed", str(error))
         except Exception:
-            log.exception("The job of run %s of %s cannot be told", run.run_id, run.function)
+            log.exception("The job of run %s of %s cannot be requested", run.run_id, run.function)
             ledger.function_runs.end(run.run_id, "failed", UNEXPECTED)
     return requests
 
 
-def request_of(run: JobRun) -> dg.RunRequest:
-    """The job of a run. Its key makes asking twice asking once."""
-    job, op, config = job_of(run)
+def run_request(run: JobRun) -> dg.RunRequest:
+    """The job of a run. By its key, a second request of the same job is ignored."""
+    request = job_request(run)
     tags = {EVENT_RUN_TAG: run.run_id, **({"document": run.document_id} if run.document_id else {})}
     return dg.RunRequest(
-        # three parts, as `RunWanted` reads every run key: of a run that failed, to tell which version did
+        # three parts, as `RunRequestPlan` reads every run key: of a run that failed, to tell which version did
         run_key=f"{run.run_id}:0:0",
-        job_name=job,
-        run_config={"ops": {op: {"config": config}}},
+        job_name=request.job,
+        run_config={"ops": {request.op: {"config": dict(request.config)}}},
         tags=tags,
     )
-
-
-def job_of(run: JobRun) -> tuple[str, str, dict[str, Any]]:
-    """(job, op, the op's configuration)."""
-    function = function_named(run.function)
-    assert function is not None  # of this release: only known functions are settled
-    payload = read_payload(function, run.data)
-    match payload:
-        case DocumentRollback():
-            config = {"document_id": run.document_id, "to_version": payload.target_version}
-            return "document_rollback", "rolled_back_document", config
-        case SyncRequested():
-            return "vector_sync", "synced_vectors", {"repair": payload.repair}
-    return "document_cleanup", "removed_documents", {"document_ids": [run.document_id], "dry_run": False}

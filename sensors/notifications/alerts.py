@@ -1,4 +1,4 @@
-"""Alerts: causes that came, stayed or went are told, each as one."""
+"""Alerts: failures are grouped by cause; one when it appears, reminders while it lasts, one when it is resolved."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,28 +20,28 @@ STORE = dg.AssetCheckKey(dg.AssetKey("vector_store"), "store_matches_ledger")
 
 
 @dg.sensor(
-    description="Causes of failures that are worth an alert, and those that are gone.",
+    description="Causes of failures that are worth an alert, and those that are resolved.",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def alerts(
     context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger], settings: dg.ResourceParam[Settings]
 ) -> dg.SkipReason:
-    """Causes of failures; each is told once, told again while it lasts, and told when it is gone."""
+    """Causes of failures; one alert for each when it appears, reminders while it lasts, and one when it is resolved."""
     if not settings.alert_targets:
         return dg.SkipReason("ALERT_CHANNELS names nobody")
-    looked_at = [kind for kind in KINDS if kind in settings.alert_kinds]
-    troubles = [
+    kinds = [kind for kind in KINDS if kind in settings.alert_kinds]
+    failures = [
         *ledger.alerts.troubles(watch_of(settings)),
-        *(drifts(context.instance) if "store_drift" in looked_at else ()),
+        *(store_drift(context.instance) if "store_drift" in kinds else ()),
     ]
-    told = ledger.alerts.decide(
-        partial(decided, troubles, looked_at, settings),
-        partial(telling, settings),
+    alert_steps = ledger.alerts.decide(
+        partial(decide, failures, kinds, settings),
+        partial(write_notifications, settings),
         mint_notification_id,
     )
-    deeds = Counter(step.deed for step in told)
-    return dg.SkipReason(", ".join(f"{count} {deed}" for deed, count in sorted(deeds.items())) or "nothing new")
+    counts = Counter(step.deed for step in alert_steps)
+    return dg.SkipReason(", ".join(f"{count} {deed}" for deed, count in sorted(counts.items())) or "nothing new")
 
 
 def watch_of(settings: Settings) -> Watch:
@@ -52,20 +52,20 @@ def watch_of(settings: Settings) -> Watch:
     )
 
 
-def decided(
-    troubles: Sequence[Incident], looked_at: Sequence[Kind], settings: Settings, alerts: Sequence[Open], now: datetime
+def decide(
+    failures: Sequence[Incident], kinds: Sequence[Kind], settings: Settings, alerts: Sequence[Open], now: datetime
 ) -> Sequence[Step]:
     reminder = timedelta(hours=settings.alert_reminder_hours)
-    facts = group_by_cause(trouble for trouble in troubles if trouble.kind in looked_at)
-    return steps(alerts, facts, looked_at, settings.alert_threshold, reminder, now)
+    facts = group_by_cause(failure for failure in failures if failure.kind in kinds)
+    return steps(alerts, facts, kinds, settings.alert_threshold, reminder, now)
 
 
-def telling(settings: Settings, step: Step, alert_id: str, told: int) -> Sequence[NewNotification]:
+def write_notifications(settings: Settings, step: Step, alert_id: str, count: int) -> Sequence[NewNotification]:
     places = AlertLinks(settings.public_url, settings.dagster_url)
     return build_notifications(
         step,
         alert_id,
-        told,
+        count,
         settings.default_organization,
         settings.alert_targets,
         places,
@@ -73,13 +73,13 @@ def telling(settings: Settings, step: Step, alert_id: str, told: int) -> Sequenc
     )
 
 
-def drifts(instance: dg.DagsterInstance) -> list[Incident]:
-    """What the newest comparison of ledger and store found; nothing before the first one."""
+def store_drift(instance: dg.DagsterInstance) -> list[Incident]:
+    """What the latest comparison of ledger and store found; nothing before the first one."""
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key([STORE]).get(STORE)
     event = newest.event.dagster_event if newest and newest.event else None
     if event is None:
         return []
-    found = event.asset_check_evaluation_data
-    if found.passed:
+    evaluation = event.asset_check_evaluation_data
+    if evaluation.passed:
         return []
-    return [Incident("store_drift", "", "vector_store", "", found.description or "ledger and store differ")]
+    return [Incident("store_drift", "", "vector_store", "", evaluation.description or "ledger and store differ")]

@@ -12,9 +12,9 @@ from resources.ledger.ledger import Ledger
 from resources.notifications.channels import NotificationChannel
 
 # a tick may take 60 s
-LOOK_SECONDS = 20.0
-CLAIM_SECONDS = 10.0  # no message is taken in hand after them
-LEAVE_SECONDS = 35.0  # what is still under way goes on by itself, and is settled all the same
+MAX_WAIT_SECONDS = 20.0
+CLAIM_SECONDS = 10.0  # no message is claimed after them
+LEAVE_SECONDS = 35.0  # what is still being sent is finished in the background, and recorded all the same
 
 
 @dg.sensor(
@@ -27,29 +27,29 @@ def outbox(
     ledger: dg.ResourceParam[Ledger],
     channels: dg.ResourceParam[Mapping[Channel, NotificationChannel]],
 ) -> dg.SkipReason:
-    """Messages in the ledger's outbox; each is sent once, or it is known why not."""
-    Delivery(ledger.outbox, channels, 0).settle_forsaken()
+    """Messages in the ledger's outbox; each is sent once, or the reason is recorded."""
+    Delivery(ledger.outbox, channels, 0).fail_orphaned()
     if not ledger.outbox.is_due():
-        ledger.outbox.wait_for_notice(LOOK_SECONDS)
+        ledger.outbox.wait_for_notice(MAX_WAIT_SECONDS)
     if not ledger.outbox.is_due():
         return dg.SkipReason("no message is due")
     delivery = Delivery(ledger.outbox, channels, CLAIM_SECONDS)
     if not in_background(delivery, LEAVE_SECONDS):
-        delivery.troubles.append("a channel is slow; what is under way is finished in the background")
-    for trouble in delivery.troubles:
-        context.log.warning(trouble)
-    told = ", ".join(f"{count} {state}" for state, count in sorted(delivery.ended.items()))
-    return dg.SkipReason(f"messages: {told or 'none ended yet'}")
+        delivery.errors.append("a channel is slow; what is being sent is finished in the background")
+    for error in delivery.errors:
+        context.log.warning(error)
+    summary = ", ".join(f"{count} {state}" for state, count in sorted(delivery.ended.items()))
+    return dg.SkipReason(f"messages: {summary or 'none ended yet'}")
 
 
 def in_background(delivery: Delivery, seconds: float) -> bool:
-    """Run a round in a thread of its own; whether it ended in time."""
+    """Run a round in a thread of its own; returns whether it ended in time."""
 
     def run() -> None:
         try:
             delivery.run()
         except RowlineError as error:
-            delivery.troubles.append(str(error))
+            delivery.errors.append(str(error))
 
     thread = threading.Thread(target=run, name="outbox", daemon=True)
     thread.start()

@@ -83,8 +83,8 @@ def test_every_check_is_told_of_every_document_and_of_the_materialization_it_jud
     versions = uploaded(rowline, "anvil", "bellows")
     assert process(rowline, versions).success
     documents = sorted(one.document_id for one in versions)
-    for stage in group.STEPS:
-        for spec in stage.checked_by.check_specs:
+    for definitions in group.GRAPH:
+        for spec in definitions.checks.check_specs:
             records = rowline.dagster.event_log_storage.get_asset_check_execution_history(spec.key, limit=10)
             told = {record.partition: record for record in records}
             assert sorted(map(str, told)) == documents, spec.name
@@ -94,7 +94,7 @@ def test_every_check_is_told_of_every_document_and_of_the_materialization_it_jud
                 evaluation = record.event.asset_check_evaluation
                 assert evaluation
                 assert evaluation.target_materialization_data
-                target = rowline.dagster.get_latest_materialization_event(stage.asset.key)
+                target = rowline.dagster.get_latest_materialization_event(definitions.asset.key)
                 assert target is not None
                 assert evaluation.partition == document
 
@@ -195,7 +195,7 @@ def test_what_comes_into_a_namespace_later_is_told_by_those_that_are_checked_lat
     rowline: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
     """Documents that are checked together look at it once, the next ones anew."""
-    monkeypatch.setattr(group, "TOGETHER", 1)
+    monkeypatch.setattr(group, "WAVE_SIZE", 1)
     versions, asked = uploaded(rowline, "anvil", "bellows"), []
 
     def act() -> None:
@@ -221,7 +221,7 @@ def test_a_question_about_all_of_them_that_fails_fails_nobody(rowline: Deploymen
     monkeypatch.setattr(RunGroups, "bound", away)
     assert process(rowline, versions).success
     assert statuses(rowline, versions) == ["completed"] * 2
-    assert len(asked) == len(group.STEPS) + 3
+    assert len(asked) == len(group.GRAPH) + 3
 
 
 def test_a_bug_that_one_document_meets_is_not_the_others_trouble(rowline: Deployment):
@@ -266,8 +266,11 @@ def test_a_document_that_somebody_works_on_is_waited_for_last(rowline: Deploymen
     held.__enter__()
     monkeypatch.setattr(
         group.Group,
-        "_take",
-        lambda self, runs, take=group.Group._take: (take(self, runs), order and held.__exit__(None, None, None)),
+        "_process_claimed",
+        lambda self, runs, take=group.Group._process_claimed: (
+            take(self, runs),
+            order and held.__exit__(None, None, None),
+        ),
     )
     assert claimed
     assert process(rowline, versions).success

@@ -8,25 +8,27 @@ from __future__ import annotations
 import sys
 
 from domain.errors import TransientError
-from operations.events.functions import Effects
+from operations.functions.handlers import FunctionResources
+from operations.functions.runner import FunctionRunner
 from operations.services import open_services
 
-MOST = {"document-process": 7}  # small groups, so that a kill falls between two of them
+LIMITS = {"document-process": 7}  # small groups, so that a kill falls between two of them
 
 
 def main() -> None:
     services = open_services()
-    effects = Effects(services.ledger, None, services.event_files, most=lambda _: MOST)  # type: ignore[arg-type]
+    resources = FunctionResources(services.ledger, None, services.event_files)  # type: ignore[arg-type]
+    runner = FunctionRunner(resources, limits=lambda _: LIMITS)
     runs = services.ledger.function_runs
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:
         try:
-            effects.work(10)
+            runner.work(10)
             runs.finish_from_versions()
-            if not runs.list_due(MOST) and "--once" in sys.argv:
+            if not runs.list_due(LIMITS) and "--once" in sys.argv:
                 break
-            runs.wait(MOST, 1, look_every=0.1)
+            runs.wait(LIMITS, 1, look_every=0.1)
         except TransientError:
             if "--once" in sys.argv:
                 raise

@@ -9,8 +9,13 @@ import dagster as dg
 import pytest
 
 from domain.errors import InvalidRequest, NotFound, TransientError
-from operations.documents.cleanup import clean_up, clean_up_old_versions
-from operations.documents.removal import CleanedUp
+from operations.documents.removal import (
+    RemovalReport,
+    plan_old_versions_removal,
+    plan_removal,
+    remove_document,
+    remove_old_versions,
+)
 from operations.documents.rollback import roll_back
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items
@@ -19,8 +24,9 @@ from tests.laws.doubles import FailsAt, Watched, WordEmbedder, watched_ledger
 TABLES = ("documents", "versions", "batches", "lineage", "document_namespaces", "embeddings", "vectors")
 
 
-def clean(rowline: Deployment, document_id: str, dry_run: bool = False, **doubles: Any) -> CleanedUp:
-    return clean_up(replace(rowline.services.document_stores, **doubles), document_id, dry_run)
+def clean(rowline: Deployment, document_id: str, dry_run: bool = False, **doubles: Any) -> RemovalReport:
+    stores = replace(rowline.services.document_stores, **doubles)
+    return plan_removal(stores, document_id)[0] if dry_run else remove_document(stores, document_id)
 
 
 def counts(rowline: Deployment) -> dict[str, int]:
@@ -117,9 +123,9 @@ def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deploymen
     for n in (2, 3, 4):
         rowline.index(items(f"v{n}", "always"), document)
     services = rowline.services
-    dry = clean_up_old_versions(services.document_stores, document, keep=2)
+    dry = plan_old_versions_removal(services.document_stores, document, keep=2)
     assert (dry.versions, counts(rowline)["versions"]) == ([1, 2], 4)
-    told = clean_up_old_versions(services.document_stores, document, keep=2, dry_run=False)
+    told = remove_old_versions(services.document_stores, document, keep=2)
     assert (told.versions, told.embeddings_deleted) == ([1, 2], 2)
     assert counts(rowline) | {"batches": 0} == {
         "documents": 1,
@@ -134,7 +140,7 @@ def test_old_versions_go_and_what_is_kept_can_be_gone_back_to(rowline: Deploymen
         roll_back(services.ledger, services.vectors, document, 1)
     roll_back(services.ledger, services.vectors, document, 3)
     assert rowline.stored().keys() == rowline.promised()
-    assert clean_up_old_versions(services.document_stores, document, keep=1, dry_run=False).versions == []
+    assert remove_old_versions(services.document_stores, document, keep=1).versions == []
 
 
 def test_a_document_on_its_way_out_does_not_come_back(rowline: Deployment):
@@ -166,10 +172,10 @@ def test_a_version_that_is_half_forgotten_cannot_be_gone_back_to_and_doing_it_ag
     failing = FailsAt(1, TransientError("the ledger is away"), ["forget"])
     ledger = watched_ledger(services.ledger, failing, "removals")
     with pytest.raises(TransientError):
-        clean_up_old_versions(replace(services.document_stores, ledger=ledger), document, keep=2, dry_run=False)
+        remove_old_versions(replace(services.document_stores, ledger=ledger), document, keep=2)
     with pytest.raises(InvalidRequest, match="completed and kept: 2, 3"):
         roll_back(services.ledger, services.vectors, document, 1)
-    told = clean_up_old_versions(services.document_stores, document, 9, dry_run=False)
+    told = remove_old_versions(services.document_stores, document, 9)
     assert told.versions == [1], "whatever is to be kept now"
 
 

@@ -9,8 +9,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import NotFound
-from operations.documents.cleanup import clean_up, clean_up_old_versions
-from operations.documents.removal import CleanedUp, would_go
+from operations.documents.removal import (
+    RemovalReport,
+    plan_old_versions_removal,
+    plan_removal,
+    remove_document,
+    remove_old_versions,
+)
 from operations.documents.rollback import roll_back
 from tests.laws.deployment import STEPS, Deployment, items
 from tests.laws.test_operations import work
@@ -39,7 +44,7 @@ def lived(rowline: Deployment, organization: str, versions: list[set[str]], goes
 
 def remove_all(rowline: Deployment) -> None:
     for row in rowline.sql("SELECT document_id FROM documents"):
-        clean_up(rowline.services.document_stores, row["document_id"], dry_run=False)
+        remove_document(rowline.services.document_stores, row["document_id"])
 
 
 @pytest.mark.slow
@@ -49,8 +54,8 @@ def test_documents_that_share_rows_go_as_the_dry_run_said(rowline: Deployment, l
     remove_all(rowline)
     documents = [lived(rowline, *life) for life in lives]
     chosen = data.draw(st.permutations(documents))[: data.draw(st.integers(2, len(documents)))]
-    dry = would_go(rowline.services.document_stores, *chosen)
-    wet = [clean_up(rowline.services.document_stores, document, dry_run=False) for document in chosen]
+    dry = plan_removal(rowline.services.document_stores, *chosen)
+    wet = [remove_document(rowline.services.document_stores, document) for document in chosen]
     assert [replace(one, dry_run=False) for one in dry] == wet
 
 
@@ -62,8 +67,8 @@ def test_old_versions_go_as_the_dry_run_said(rowline: Deployment, life, other, g
     remove_all(rowline)
     document = lived(rowline, "acme", life, goes_back)
     lived(rowline, "acme", [other], False)
-    dry = clean_up_old_versions(rowline.services.document_stores, document, keep)
-    wet = clean_up_old_versions(rowline.services.document_stores, document, keep, dry_run=False)
+    dry = plan_old_versions_removal(rowline.services.document_stores, document, keep)
+    wet = remove_old_versions(rowline.services.document_stores, document, keep)
     assert replace(dry, dry_run=False) == wet
 
 
@@ -79,8 +84,8 @@ def test_a_version_that_failed_takes_away_what_it_had_stored_and_no_more(rowline
     services.ledger.documents.fail(document, None, "died", "run that died")
     held = len(rowline.stored())
     assert held == newer + (steps == 4)
-    dry = clean_up(services.document_stores, document)
-    wet = clean_up(services.document_stores, document, dry_run=False)
+    dry = plan_removal(services.document_stores, document)[0]
+    wet = remove_document(services.document_stores, document)
     assert (replace(dry, dry_run=False), wet.vectors_deleted) == (wet, held)
 
 
@@ -98,7 +103,9 @@ def test_the_job_tells_what_goes_with_all_of_its_documents(rowline: Deployment):
 
 
 def test_of_an_unknown_document_nothing_would_go(rowline: Deployment):
-    assert would_go(rowline.services.document_stores, "doc_unknown") == [CleanedUp("doc_unknown", True)]
-    for dry_run in (True, False):
-        with pytest.raises(NotFound, match="There is no document doc_unknown"):
-            clean_up(rowline.services.document_stores, "doc_unknown", dry_run)
+    assert plan_removal(rowline.services.document_stores, "doc_unknown") == [RemovalReport("doc_unknown", True)]
+    with pytest.raises(NotFound, match="There is no document doc_unknown"):
+        remove_document(rowline.services.document_stores, "doc_unknown")
+    for remove in (plan_old_versions_removal, remove_old_versions):
+        with pytest.raises(NotFound, match="doc_unknown"):
+            remove(rowline.services.document_stores, "doc_unknown", 1)

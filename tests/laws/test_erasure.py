@@ -18,8 +18,9 @@ from domain.notifications.messages import NewNotification
 from operations.documents.erasure import Receipt, erase_employee, erase_organization
 from operations.documents.removal import DocumentStores
 from operations.documents.vector_sync import sync_vectors
-from operations.events.functions import Effects
 from operations.events.intake import ingest_events
+from operations.functions.handlers import FunctionResources
+from operations.functions.runner import FunctionRunner
 from operations.services import Services
 from resources.ledger.removal.erasures import ERASED, HOLDERS
 from tests.domain.events.sender import Events
@@ -227,7 +228,7 @@ def test_an_event_that_waits_brings_no_file_into_an_organization_that_goes(rowli
 
     def tick(name: str, _: tuple[Any, ...]) -> None:
         if name == "withdraw":
-            Effects(services.ledger, services.uploads, services.event_files).work(9.0)
+            FunctionRunner(FunctionResources(services.ledger, services.uploads, services.event_files)).work(9.0)
 
     ticking = replace(services.document_stores, ledger=watched_ledger(services.ledger, tick, "removals"))
     receipt = erase_organization(ticking, "acme", NOW, dry_run=False)
@@ -270,7 +271,7 @@ def sign_in(services: Services, organization: str, employee: str | None = None) 
 
 def send(services: Services, organization: str, **data: Any) -> None:
     ingest_events(
-        services, organization, json.dumps({"name": "invoice/paid", "id": organization, "data": data}).encode()
+        services.ledger, organization, json.dumps({"name": "invoice/paid", "id": organization, "data": data}).encode()
     )
 
 
@@ -308,7 +309,7 @@ def test_of_what_apps_sent_that_goes_which_names_the_employee(rowline: Deploymen
     kept = [("E2", "Name of E2"), ("E11", "E1 and others"), ("weld", "nobody")]
     for number, (who, note) in enumerate([("E1", "sick"), ("x", "Name of E1"), *kept]):
         event = {"name": "leave/asked", "id": f"{number}", "data": {"who": who, "deep": [{"note": note}]}}
-        ingest_events(services, "acme", json.dumps(event).encode())
+        ingest_events(services.ledger, "acme", json.dumps(event).encode())
     send(services, "rival", who="E1")
     for number, text in enumerate(("Name of E1 is ill", "nothing to tell", "E1")):
         services.ledger.outbox.enqueue(NewNotification("acme", f"{number}", "slack", None, "", text, {"who": text}))
@@ -342,13 +343,13 @@ def test_a_number_of_json_that_is_the_employees_number_goes_too(rowline: Deploym
         '{"n":1001e2}',
     ]
     for data in theirs + kept:
-        ingest_events(services, "acme", f'{{"name":"hr/changed","data":{{"given":{data}}}}}'.encode())
+        ingest_events(services.ledger, "acme", f'{{"name":"hr/changed","data":{{"given":{data}}}}}'.encode())
         notice = services.ledger.outbox.enqueue(
             NewNotification("acme", data, "slack", None, "", "m", json.loads(f'{{"v":{data}}}'))
         )
         rowline.sql("UPDATE notices SET state = 'sent', settled_at = now() WHERE notice_id = %(id)s", id=notice)
     waiting = {"documentId": "d", "targetVersion": 1001}
-    ingest_events(services, "acme", json.dumps({"name": "document/rollback", "data": waiting}).encode())
+    ingest_events(services.ledger, "acme", json.dumps({"name": "document/rollback", "data": waiting}).encode())
     services.ledger.outbox.enqueue(NewNotification("acme", "waits", "slack", None, "", "m", {"version": 1001}))
 
     receipt = forget_employee(rowline, "1001")

@@ -212,7 +212,7 @@ CREATE CONSTRAINT TRIGGER told AFTER INSERT ON notices DEFERRABLE INITIALLY DEFE
 
 def test_what_is_acknowledged_is_on_disk_by_then(rowline: laws.Deployment):
     rowline.sql(HOW_COMMITTED)
-    ingest_events(rowline.services, "acme", b'{"name": "app/x"}')
+    ingest_events(rowline.services.ledger, "acme", b'{"name": "app/x"}')
     rowline.upload(laws.items("anvil"))
     rowline.services.ledger.outbox.enqueue(NewNotification("acme", "k", "slack", None, "", "hello"))
     told = rowline.sql("SELECT * FROM committed")

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from domain.errors import TransientError
-from operations.documents.cleanup import clean_up
+from operations.documents.removal import remove_document
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import sync_vectors
 from tests.laws.deployment import STEPS, Deployment, items
@@ -71,7 +71,7 @@ def test_vectors_that_sync_restores_go_with_a_document_that_is_being_removed(row
     services = rowline.services
     document = rowline.index(items("anvil", "bellows")).document_id
     rowline.sql("DELETE FROM vectors")
-    removal = threading.Thread(target=clean_up, args=(services.document_stores, document, False))
+    removal = threading.Thread(target=remove_document, args=(services.document_stores, document))
 
     def remove() -> None:
         removal.start()
@@ -111,7 +111,7 @@ def test_a_file_that_comes_while_its_document_is_being_removed_goes_with_it(rowl
     services = rowline.services
     document = rowline.index(items("anvil")).document_id
     ledger = watched_ledger(services.ledger, at_first("withdraw", lambda: rowline.upload(items("bellows"), document)))
-    clean_up(replace(services.document_stores, ledger=ledger), document, dry_run=False)
+    remove_document(replace(services.document_stores, ledger=ledger), document)
     assert [*services.objects.keys("")] == []
 
 
@@ -147,7 +147,7 @@ def test_an_embedding_that_a_plan_counts_on_is_not_forgotten_before_the_plan_say
     rowline.step("parsed_rows", ours, "run")
     rowline.sql(HOLD)
     planning = threading.Thread(target=rowline.step, args=("batches", ours, "run"))
-    removal = threading.Thread(target=clean_up, args=(services.document_stores, last, False))
+    removal = threading.Thread(target=remove_document, args=(services.document_stores, last))
     with services.database.transaction() as held:
         held.execute("SELECT pg_advisory_xact_lock(77)")
         planning.start()
@@ -179,7 +179,7 @@ def test_a_document_is_not_taken_away_under_the_run_that_is_about_to_make_it_liv
 DEEDS: dict[str, Callable[[Deployment, str], Any]] = {
     "going live": lambda rowline, document: rowline.step("lineage", document, "run of three"),
     "going back": lambda rowline, document: roll_back(rowline.services.ledger, rowline.services.vectors, document, 1),
-    "removal": lambda rowline, document: clean_up(rowline.services.document_stores, document, dry_run=False),
+    "removal": lambda rowline, document: remove_document(rowline.services.document_stores, document),
     "removal at rest": lambda rowline, document: rowline.services.ledger.removals.withdraw_at_rest(document),
 }
 

@@ -9,8 +9,7 @@ import dagster as dg
 import pytest
 
 from domain.errors import PermanentError, TransientError
-from operations.documents.cleanup import clean_up
-from operations.documents.removal import DocumentStores
+from operations.documents.removal import DocumentStores, remove_document
 from pipelines.jobs import maintenance
 from pipelines.resources import NAMES
 from tests.laws.deployment import Deployment, items
@@ -104,7 +103,7 @@ def test_a_document_that_is_removed_meanwhile_does_not_end_retention(rowline: De
 
     def before(name: str, _: tuple[Any, ...]) -> None:
         if name == "claim" and left:
-            clean_up(services.document_stores, left.pop(), dry_run=False)
+            remove_document(services.document_stores, left.pop())
 
     ledger = watched_ledger(services.ledger, before, "documents")
     assert forgotten(rowline, at_most=9, ledger=ledger) == ([documents[1]], 0)

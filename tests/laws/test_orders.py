@@ -128,7 +128,7 @@ def test_dying_anywhere_while_ordering_orders_once(patient: Deployment, openai: 
 def test_dying_anywhere_while_collecting_keeps_and_counts_each_answer_once(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch, at: int
 ):
-    monkeypatch.setattr(embedding_jobs, "KEPT_TOGETHER", 4)
+    monkeypatch.setattr(embedding_jobs, "STORE_BATCH_SIZE", 4)
     document = order(patient).document_id
     openai.batches.complete()
     for step in ("parsed_rows", "batches"):
@@ -145,7 +145,7 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
     """The second part of an order cannot be kept; the run after it takes up the whole order again."""
-    monkeypatch.setattr(embedding_jobs, "KEPT_TOGETHER", 4)
+    monkeypatch.setattr(embedding_jobs, "STORE_BATCH_SIZE", 4)
     version = order(patient)
     openai.batches.complete()
     ledger = patient.services.ledger

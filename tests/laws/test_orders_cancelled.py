@@ -8,9 +8,14 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.errors import PermanentError, TransientError
-from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.erasure import Receipt, erase_employee, erase_organization
-from operations.documents.removal import CleanedUp
+from operations.documents.removal import (
+    RemovalReport,
+    plan_old_versions_removal,
+    plan_removal,
+    remove_document,
+    remove_old_versions,
+)
 from resources.ledger.documents.documents import Version
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, watched_ledger
@@ -21,8 +26,9 @@ from tests.stand_ins.openai_server import OpenAIServer
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def clean(patient: Deployment, version: Version, dry_run: bool = False) -> CleanedUp:
-    return clean_up(patient.services.document_stores, version.document_id, dry_run)
+def clean(patient: Deployment, version: Version, dry_run: bool = False) -> RemovalReport:
+    stores, document_id = patient.services.document_stores, version.document_id
+    return plan_removal(stores, document_id)[0] if dry_run else remove_document(stores, document_id)
 
 
 def statuses(openai: OpenAIServer) -> list[str]:
@@ -97,8 +103,8 @@ def test_old_versions_take_their_orders_along(patient: Deployment, openai: OpenA
     patient.process(version.document_id)
     patient.process(patient.upload(items("new"), version.document_id, economy=False).document_id)
     stores = patient.services.document_stores
-    dry = clean_up_old_versions(stores, version.document_id, keep=1)
-    wet = clean_up_old_versions(stores, version.document_id, keep=1, dry_run=False)
+    dry = plan_old_versions_removal(stores, version.document_id, keep=1)
+    wet = remove_old_versions(stores, version.document_id, keep=1)
     assert (dry.orders_cancelled, wet.orders_cancelled, openai.batches.files) == (1, 1, {})
 
 
@@ -122,7 +128,7 @@ def test_stopped_after_the_service_was_told_it_is_told_again(patient: Deployment
         patient.services.ledger, FailsAt(1, TransientError("away"), ["mark_cancelled"]), "embedding_jobs"
     )
     with pytest.raises(TransientError):
-        clean_up(replace(patient.services.document_stores, ledger=ledger), version.document_id, dry_run=False)
+        remove_document(replace(patient.services.document_stores, ledger=ledger), version.document_id)
     assert clean(patient, version).orders_cancelled == 1
     assert to_be_cleared(patient) == 1
 
@@ -142,9 +148,9 @@ def test_where_the_settings_name_another_embedder_it_is_not_passed_over(patient:
     version = order(patient)
     elsewhere = replace(patient.services.document_stores, orders=None)
     with pytest.raises(PermanentError, match=r"may still keep texts of the order .*EMBEDDING_PROVIDER=openai"):
-        clean_up(elsewhere, version.document_id, dry_run=False)
+        remove_document(elsewhere, version.document_id)
     patient.sql("UPDATE embedding_orders SET placed_at = now() - interval '40 days'")
-    assert clean_up(elsewhere, version.document_id, dry_run=False).orders_cancelled == 0
+    assert remove_document(elsewhere, version.document_id).orders_cancelled == 0
 
 
 def test_a_sensor_that_cannot_delete_now_comes_back_later(patient: Deployment, openai: OpenAIServer):

@@ -11,9 +11,9 @@ from itertools import cycle
 import pytest
 from pydantic import SecretStr
 
-from operations.documents.cleanup import clean_up
+from operations.documents.removal import remove_document
 from operations.documents.rollback import roll_back
-from operations.documents.search import DISTURBED_AT_MOST, Scope, Search
+from operations.documents.search import MAX_DISTURBED, Scope, Search
 from operations.services import Services
 from resources.ledger.ledger import Ledger
 from resources.vectors.pinecone.store import PineconeVectorStore
@@ -125,7 +125,7 @@ def test_a_search_that_is_disturbed_again_and_again_makes_the_next_version_wait(
         if name != "sources":
             return
         asked += 1
-        if asked <= DISTURBED_AT_MOST:
+        if asked <= MAX_DISTURBED:
             switch(rowline, document, next(turns))
         else:
             last.start()
@@ -135,7 +135,7 @@ def test_a_search_that_is_disturbed_again_and_again_makes_the_next_version_wait(
 
     found = find(rowline, Scope("acme"), watched_ledger(rowline.services.ledger, before, "lineage"))
     last.join()
-    assert found == set(NEW if DISTURBED_AT_MOST % 2 else OLD)
+    assert found == set(NEW if MAX_DISTURBED % 2 else OLD)
     assert find(rowline, Scope("acme")) == {*NEW, *OLD}
 
 
@@ -176,7 +176,7 @@ def live_through(rowline: Deployment, versions: list[list[str]]) -> tuple[list[R
             for number in (1, len(versions), 2):
                 roll_back(services.ledger, services.vectors, document, number)
                 lived.append(frozenset(versions[number - 1]))
-            clean_up(services.document_stores, document, dry_run=False)
+            remove_document(services.document_stores, document)
             lived.append(frozenset())
         finally:
             stop.set()

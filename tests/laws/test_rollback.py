@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.errors import InvalidRequest, TransientError
-from operations.documents.cleanup import clean_up, clean_up_old_versions
+from operations.documents.removal import plan_old_versions_removal, plan_removal
 from operations.documents.rollback import RolledBack, roll_back
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items, template
@@ -224,8 +224,8 @@ def test_while_a_version_is_in_work_nobody_waits_to_be_told_no(rowline: Deployme
     with services.ledger.documents.claim(document):
         with pytest.raises(InvalidRequest, match=r"Version 4 of .* is being processed"):
             go_back(rowline, document, 1)
-        assert clean_up(services.document_stores, document).vectors_deleted == 2
-        old = clean_up_old_versions(services.document_stores, document, keep=1)
+        assert plan_removal(services.document_stores, document)[0].vectors_deleted == 2
+        old = plan_old_versions_removal(services.document_stores, document, keep=1)
         assert old.versions == [1, 2]
 
 

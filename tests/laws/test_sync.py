@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from domain.errors import PermanentError, TransientError
-from operations.documents.cleanup import clean_up
+from operations.documents.removal import remove_document
 from operations.documents.vector_sync import SyncReport, sync_vectors
 from tests.laws.deployment import Deployment, items
 from tests.laws.doubles import Watched, failing_store, watched_ledger
@@ -115,7 +115,7 @@ def test_what_lies_in_the_store_is_seen_also_when_no_document_is_left(rowline: D
     rowline.sql("INSERT INTO vectors SELECT 'test/gone/64', namespace, %(i)s, embedding, '{}' FROM vectors", i=uuid4())
     rowline.sql(STRANGER, id=uuid4())
     services = rowline.services
-    clean_up(services.document_stores, document, dry_run=False)
+    remove_document(services.document_stores, document)
     rowline.sql(
         "INSERT INTO vectors SELECT 'test/gone/64', 'org_gone', %(i)s, array_fill(1, ARRAY[64])::halfvec, '{}'",
         i=uuid4(),
@@ -148,8 +148,8 @@ def test_a_document_that_cannot_be_repaired_stops_no_other(rowline: Deployment):
     assert counts(found) == (3, 0, 0, 2)
     assert len(rowline.stored()) == 2
     with pytest.raises(PermanentError, match=f"{first.document_id}: 1 embeddings of version 1"):
-        found.troubles.raise_if_any()
-    assert second.document_id not in found.troubles.reasons
+        found.failures.raise_if_any()
+    assert second.document_id not in found.failures.reasons
 
 
 def test_wrong_numbers_under_right_ids_are_put_right_by_sending_all_again(rowline: Deployment):

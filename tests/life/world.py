@@ -11,8 +11,11 @@ import dagster as dg
 import numpy as np
 
 from domain.errors import TransientError
-from operations.documents.cleanup import clean_up, clean_up_old_versions
-from operations.documents.removal import DocumentStores
+from operations.documents.removal import (
+    DocumentStores,
+    remove_document,
+    remove_old_versions,
+)
 from operations.documents.rollback import roll_back
 from operations.documents.search import Scope, Search
 from operations.documents.vector_sync import SyncReport, sync_vectors
@@ -171,16 +174,16 @@ class World:
     def clean_up(self, document_id: str, crash: Crash | None = None) -> bool:
         return self._attempt(
             crash,
-            lambda ledger, vectors, objects, **_: clean_up(
-                DocumentStores(ledger, vectors, objects), document_id, False
+            lambda ledger, vectors, objects, **_: remove_document(
+                DocumentStores(ledger, vectors, objects), document_id
             ),
         )
 
     def clean_up_old(self, document_id: str, keep: int, crash: Crash | None = None) -> bool:
         return self._attempt(
             crash,
-            lambda ledger, vectors, objects, **_: clean_up_old_versions(
-                DocumentStores(ledger, vectors, objects), document_id, keep, dry_run=False
+            lambda ledger, vectors, objects, **_: remove_old_versions(
+                DocumentStores(ledger, vectors, objects), document_id, keep
             ),
         )
 

@@ -14,9 +14,9 @@ import pytest
 
 from domain.documents.inbox_files import InboxFile
 from domain.errors import ConfigurationError, RowlineError, TransientError
-from operations.documents.cleanup import clean_up
 from operations.documents.erasure import erase_organization
 from operations.documents.inbox import InboxCounts, empty_inbox, upload_file
+from operations.documents.removal import plan_removal, remove_document
 from operations.documents.uploads import Uploads
 from resources.inbox.bucket import BucketInbox
 from sensors.documents.inbox import TICK_SECONDS, bucket_files
@@ -374,9 +374,9 @@ def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deploym
     kept = f"acme/{documents['other.csv']}/1/other.csv"
     assert len(under(s3, ".refused")) == 2
     stores = rowline.services.document_stores
-    dry = clean_up(stores, documents["items.csv"])
+    dry = plan_removal(stores, documents["items.csv"])[0]
     assert (dry.inbox_files_deleted, len(under(s3, ".taken"))) == (1, 2)
-    assert clean_up(stores, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
+    assert remove_document(stores, documents["items.csv"]).inbox_files_deleted == 1
     assert under(s3, ".taken") == [kept]
     rowline.process(documents["other.csv"])  # nobody is erased from under a document that waits
     dry_receipt = erase_organization(stores, "acme", NOON)
@@ -393,7 +393,7 @@ def test_where_a_bucket_cannot_be_asked_the_document_stays_known_and_clean_up_is
     (document,) = rowline.services.ledger.documents.list_all()
     bucket = Watched(rowline.services.bucket_inbox, FailsAt(1, TransientError("the bucket is away"), ["forget"]))
     with pytest.raises(TransientError):
-        clean_up(replace(rowline.services.document_stores, inboxes=[bucket]), document.document_id, dry_run=False)
+        remove_document(replace(rowline.services.document_stores, inboxes=[bucket]), document.document_id)
     assert len(under(s3, ".taken")) == 1
-    assert clean_up(rowline.services.document_stores, document.document_id, dry_run=False).inbox_files_deleted == 1
+    assert remove_document(rowline.services.document_stores, document.document_id).inbox_files_deleted == 1
     assert s3.stored() == []

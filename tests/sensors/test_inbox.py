@@ -14,9 +14,9 @@ import dagster as dg
 import pytest
 
 from domain.errors import TransientError
-from operations.documents.cleanup import clean_up, clean_up_old_versions
 from operations.documents.erasure import erase_organization
 from operations.documents.inbox import upload_file
+from operations.documents.removal import plan_old_versions_removal, plan_removal, remove_document, remove_old_versions
 from operations.documents.uploads import Uploads
 from resources.inbox.folder import FolderInbox
 from sensors.documents.inbox import inbox_files
@@ -326,7 +326,8 @@ def test_retention_takes_along_what_the_inbox_kept_of_old_versions(rowline: Depl
         (document,) = rowline.services.ledger.documents.list_all()
         rowline.process(document.document_id)
     dry, wet = (
-        clean_up_old_versions(rowline.services.document_stores, document.document_id, 1, dry) for dry in (True, False)
+        remove(rowline.services.document_stores, document.document_id, 1)
+        for remove in (plan_old_versions_removal, remove_old_versions)
     )
     assert (dry.versions, dry.inbox_files_deleted, wet.inbox_files_deleted) == ([1, 2], 2, 2)
     kept = folder / "acme" / ".taken" / document.document_id
@@ -344,9 +345,9 @@ def test_clean_up_takes_along_what_the_inbox_kept_of_a_document(rowline: Deploym
     refused = [path.name for path in (folder / "acme" / ".refused").rglob("*") if path.is_file()]
     assert sorted(refused) == ["items.csv", "reason.txt"]
     stores = rowline.services.document_stores
-    dry = clean_up(stores, documents["items.csv"])
+    dry = plan_removal(stores, documents["items.csv"])[0]
     assert (dry.inbox_files_deleted, (folder / "acme/.taken" / documents["items.csv"]).exists()) == (1, True)
-    assert clean_up(stores, documents["items.csv"], dry_run=False).inbox_files_deleted == 1
+    assert remove_document(stores, documents["items.csv"]).inbox_files_deleted == 1
     left = {path for path in (folder / "acme/.taken").rglob("*") if path.is_file()}
     assert left == {kept}
     rowline.process(documents["other.csv"])  # nobody is erased from under a document that waits

@@ -22,7 +22,7 @@ RETRIES = {"run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or
 @pytest.fixture
 def events(rowline: Deployment, services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Events]:
     """By a Dagster that starts a run again whose process died, as ours does."""
-    monkeypatch.setattr(new_events, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(new_events, "MAX_WAIT_SECONDS", 0.0)
     with dg.DagsterInstance.ephemeral(settings=RETRIES) as dagster:
         yield Events(Deployment(services, dagster))
 

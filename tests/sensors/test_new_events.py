@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from domain.errors import TransientError
-from operations.events.functions import Effects
+from operations.functions.handlers import UploadHandler
 from resources.objects.event_files import EventFiles
 from sensors.events import new_events
 from tests.domain.events.sender import Events
@@ -18,7 +18,7 @@ from tests.laws.deployment import Deployment, items
 
 @pytest.fixture
 def events(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Events:
-    monkeypatch.setattr(new_events, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(new_events, "MAX_WAIT_SECONDS", 0.0)
     return Events(rowline)
 
 
@@ -142,14 +142,14 @@ def test_later_events_of_a_document_wait_for_the_one_that_is_tried_again(
 
 def test_a_poisonous_event_harms_no_other(events: Events, monkeypatch: pytest.MonkeyPatch):
     runs = [events.upload(f"d{number}", "anvil") for number in range(5)]
-    real = Effects._take_file
+    real = UploadHandler._upload
 
-    def poison(self: Effects, function: Any, run: Any) -> None:
+    def poison(self: UploadHandler, run: Any, payload: Any) -> None:
         if run.run_id == runs[2]:
             raise ZeroDivisionError("secret")
-        real(self, function, run)
+        real(self, run, payload)
 
-    monkeypatch.setattr(Effects, "_take_file", poison)
+    monkeypatch.setattr(UploadHandler, "_upload", poison)
     events.tick()
     assert events.states() == ["following", "following", "waiting", "following", "following"]
     assert "secret" not in events.run(runs[2])["error"]

@@ -17,7 +17,7 @@ from tests.laws.doubles import WordEmbedder
 
 @pytest.fixture
 def events(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Events:
-    monkeypatch.setattr(new_events, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(new_events, "MAX_WAIT_SECONDS", 0.0)
     return Events(rowline)
 
 

@@ -16,7 +16,7 @@ from tests.laws.deployment import Deployment, items
 
 @pytest.fixture
 def events(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Events:
-    monkeypatch.setattr(new_events, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(new_events, "MAX_WAIT_SECONDS", 0.0)
     return Events(rowline)
 
 
@@ -54,14 +54,14 @@ def test_a_request_that_breaks_fails_alone(events: Events, monkeypatch: pytest.M
         events.send("vectors/sync.requested", repair=True),
         events.send("document/cleanup", documentId=version.document_id),
     ]
-    real = new_events.job_of
+    real = new_events.job_request
 
     def broken(run: function_runs.JobRun) -> object:
         if run.run_id == runs[0]:
             raise RecursionError("secret")
         return real(run)
 
-    monkeypatch.setattr(new_events, "job_of", broken)
+    monkeypatch.setattr(new_events, "job_request", broken)
     (request,) = events.requests()
     assert request.tags["rowline/event_run"] == runs[1]
     assert "secret" not in events.run(runs[0])["error"]

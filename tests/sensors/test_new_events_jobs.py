@@ -13,7 +13,8 @@ import pytest
 
 from assets.events.maintenance import ForgetConfig, forgotten_events
 from operations.documents.erasure import erase_organization
-from operations.events.functions import Effects
+from operations.functions.handlers import FunctionResources
+from operations.functions.runner import FunctionRunner
 from sensors.events import new_events
 from tests.domain.events.sender import Events
 from tests.laws.deployment import Deployment, items
@@ -21,7 +22,7 @@ from tests.laws.deployment import Deployment, items
 
 @pytest.fixture
 def events(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Events:
-    monkeypatch.setattr(new_events, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(new_events, "MAX_WAIT_SECONDS", 0.0)
     return Events(rowline)
 
 
@@ -175,10 +176,9 @@ def test_a_waiting_tick_wakes_up_at_the_event(events: Events):
 def test_a_tick_takes_as_many_files_as_its_time_allows(events: Events):
     runs = [events.upload(f"d{number}", "anvil") for number in range(10)]
     times = iter([0.0, 0.0, 0.0, 0.0, 99.0, 99.0, 99.0])
-    effects = Effects(
-        events.services.ledger, events.services.uploads, events.services.event_files, clock=lambda: next(times)
-    )
-    assert effects.work(10) == 8
+    services = events.services
+    resources = FunctionResources(services.ledger, services.uploads, services.event_files)
+    assert FunctionRunner(resources, clock=lambda: next(times)).work(10) == 8
     assert events.states() == ["following"] * 8 + ["waiting"] * 2
     assert [events.run(run)["attempts"] for run in runs] == [1] * 8 + [0] * 2
 

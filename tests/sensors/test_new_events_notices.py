@@ -17,7 +17,7 @@ MAIL: dict[str, Any] = {"channel": "email", "to": "anna@corp.example", "subject"
 
 @pytest.fixture
 def events(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Events:
-    monkeypatch.setattr(new_events, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(new_events, "MAX_WAIT_SECONDS", 0.0)
     return Events(rowline)
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.http.routes.versions import send
+from operations.events.intake import ingest_document_event
 from resources.database.schema import migrating, upgrade
 from resources.ledger.events.function_runs import WAITING
 from sensors.events import new_events
@@ -18,7 +18,7 @@ FUTURE = 4_000_000_000_000
 
 @pytest.fixture
 def events(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Events:
-    monkeypatch.setattr(new_events, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(new_events, "MAX_WAIT_SECONDS", 0.0)
     return Events(rowline)
 
 
@@ -34,7 +34,7 @@ def searchable(events: Events, name: str = "d") -> str:
 
 def delete(events: Events, document: str) -> None:
     """As `DELETE /documents/{id}` does."""
-    send(events.services, events.services.ledger.documents.latest(document), "document/cleanup")
+    ingest_document_event(events.services.ledger, events.services.ledger.documents.latest(document), "document/cleanup")
     events.services.ledger.removals.withdraw_at_rest(document)
 
 

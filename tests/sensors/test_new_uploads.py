@@ -19,11 +19,11 @@ from tests.laws.deployment import Deployment, items
 @pytest.fixture
 def tick(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], Any]:
     """One tick of the sensor with a cursor; where nothing waits it looks once and does not wait."""
-    monkeypatch.setattr(uploads, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(uploads, "MAX_WAIT_SECONDS", 0.0)
 
     def ticked(cursor: str | None) -> Any:
         with dg.build_sensor_context(instance=rowline.dagster, cursor=cursor) as context:
-            return uploads.requests(context, ledger=rowline.services.ledger, settings=rowline.services.settings)
+            return uploads.evaluate(context, ledger=rowline.services.ledger, settings=rowline.services.settings)
 
     return ticked
 

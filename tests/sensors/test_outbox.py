@@ -240,7 +240,7 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
 
     with services.database.lock(SENDING, str(notices.get(notice).sender)):  # free a moment after the sender's death
         pass
-    Delivery(notices, channels, 0, jitter=lambda: 0).settle_forsaken()
+    Delivery(notices, channels, 0, jitter=lambda: 0).fail_orphaned()
     state = {"slack": "unknown", "webhook": "waiting"}[channel]
     assert (notices.get(notice).state, notices.get(notice).error) == (
         state,

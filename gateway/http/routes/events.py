@@ -118,7 +118,7 @@ async def send_events(request: Request, event_key: str) -> Response:
                 )
             body = await read_body(request, services.settings.event_request_bytes)
             ids = await run_in_threadpool(
-                ingest_events, services, caller.organization_id, body, request.headers.get(SEED_HEADER)
+                ingest_events, services.ledger, caller.organization_id, body, request.headers.get(SEED_HEADER)
             )
         finally:
             state.open_sends -= 1

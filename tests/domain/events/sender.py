@@ -35,7 +35,7 @@ class Events:
         return self.send_all([{"name": name, "data": data}], organization)[0]
 
     def send_all(self, events: Sequence[Mapping[str, Any]], organization: str = "acme") -> list[str]:
-        ids = ingest_events(self.services, organization, json.dumps(events).encode(), clock=self._later)
+        ids = ingest_events(self.services.ledger, organization, json.dumps(events).encode(), clock=self._later)
         rows = self.rowline.sql("SELECT run_id, event_id FROM event_runs WHERE event_id = ANY(%(ids)s)", ids=ids)
         found = {row["event_id"]: row["run_id"] for row in rows}
         return [found[one] for one in ids if one in found]

@@ -95,9 +95,9 @@ def things_of_acme(services: Services) -> dict[str, str]:
     deployment.quick(document)
     deployment.employees("E1")
     [vector] = deployment.sql("SELECT vector_id::text FROM lineage WHERE position('gold' in content) > 0 LIMIT 1")
-    [event] = ingest_events(services, "acme", json.dumps({"name": "app/x", "data": {"x": SECRET}}).encode())
+    [event] = ingest_events(services.ledger, "acme", json.dumps({"name": "app/x", "data": {"x": SECRET}}).encode())
     [started] = ingest_events(
-        services, "acme", json.dumps({"name": "document/process", "data": {"documentId": document}}).encode()
+        services.ledger, "acme", json.dumps({"name": "document/process", "data": {"documentId": document}}).encode()
     )
     [run] = services.ledger.events.runs("acme", started)
     key = services.ledger.api_keys.put(mint_key("preview"), "acme", SECRET, frozenset({"search"}))

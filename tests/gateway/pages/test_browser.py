@@ -194,11 +194,11 @@ def test_what_failed_is_tried_again(
 def test_lists_where_nothing_is_in_work_show_what_comes(visitor: Visitor, rowline: "Deployment") -> None:
     """The log of events is left open to see them come. Nobody asks for a page that nobody looks at."""
     rowline.quick(rowline.upload(items("one", "two"), filename="a.csv").document_id)
-    ingest_events(rowline.services, "acme", b'{"name": "app/first"}')
+    ingest_events(rowline.services.ledger, "acme", b'{"name": "app/first"}')
     visit, page, _ = watched(visitor, "en-US")
     for path, table, come in (
         ("/", "table.documents", lambda: rowline.upload(items("three"), filename="b.csv")),
-        ("/events", "table.events", lambda: ingest_events(rowline.services, "acme", b'{"name": "app/second"}')),
+        ("/events", "table.events", lambda: ingest_events(rowline.services.ledger, "acme", b'{"name": "app/second"}')),
     ):
         visit.open(path)
         rows, asked = page.locator(f"{table} tbody tr"), []
@@ -212,8 +212,8 @@ def test_lists_where_nothing_is_in_work_show_what_comes(visitor: Visitor, rowlin
         look_again(page)
         expect(rows).to_have_count(2)
         expect(rows.nth(1).locator("a.title")).to_be_focused()
-    ingest_events(rowline.services, "acme", json.dumps([{"name": "app/third"}] * PER_PAGE).encode())
-    older = ingest_events(rowline.services, "acme", b'{"name": "app/last"}')[0]
+    ingest_events(rowline.services.ledger, "acme", json.dumps([{"name": "app/third"}] * PER_PAGE).encode())
+    older = ingest_events(rowline.services.ledger, "acme", b'{"name": "app/last"}')[0]
     visit.open(f"/events?cursor={older}")
     expect(page.locator("#live")).to_have_attribute("data-live", "off")  # what is older has come already
 

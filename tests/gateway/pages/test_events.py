@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def sent(rowline: "Deployment", name: str = "app/x", organization: str = "acme", **data: Any) -> str:
     body = json.dumps({"name": name, "data": data}).encode()
-    [event_id] = ingest_events(rowline.services, organization, body)
+    [event_id] = ingest_events(rowline.services.ledger, organization, body)
     return event_id
 
 

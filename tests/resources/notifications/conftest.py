@@ -70,9 +70,9 @@ class Rounds:
 
     def round(self) -> Counter[str]:
         delivery = Delivery(self.notices, self.channels, 30, jitter=lambda: 0.5)  # type: ignore[arg-type]
-        delivery.settle_forsaken()
+        delivery.fail_orphaned()
         delivery.run()
-        assert delivery.troubles == []
+        assert delivery.errors == []
         return delivery.ended
 
     def again(self) -> Counter[str]:

@@ -26,7 +26,7 @@ MISSING = "01M7Y1BYAWCM74RYSJ606BDNG5"
 
 @pytest.fixture
 def events(rowline: Deployment, monkeypatch: pytest.MonkeyPatch) -> Events:
-    monkeypatch.setattr(new_events, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(new_events, "MAX_WAIT_SECONDS", 0.0)
     return Events(rowline)
 
 
@@ -146,7 +146,8 @@ def test_an_id_that_two_organizations_have_tells_each_its_own_runs(events: Event
     """The ids of events come of the sender's seed, which another sender may choose too."""
     body = json.dumps({"name": "document/process", "data": {"documentId": "d"}}).encode()
     ids = {
-        tuple(ingest_events(events.services, whose, body, "1743130137367,eii2YKXRVTJPuA==")) for whose in ("acme", "b")
+        tuple(ingest_events(events.services.ledger, whose, body, "1743130137367,eii2YKXRVTJPuA=="))
+        for whose in ("acme", "b")
     }
     ((event,),) = ids
     assert [run["environment_id"] for run in ask(f"/events/{event}/runs")] == ["acme"]

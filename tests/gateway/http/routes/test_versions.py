@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from operations.documents.cleanup import clean_up
+from operations.documents.removal import remove_document
 from tests.gateway.http.acting import indexed
 from tests.gateway.http.conftest import MakeKey
 from tests.laws.deployment import Deployment, items
@@ -104,7 +104,7 @@ def test_a_deleted_document_is_gone_for_everybody_at_once(ask: Ask, rowline: Dep
         assert again.status_code == 404
     assert runs(rowline) == [{"function": "document-cleanup", "subject": document, "state": "waiting"}]
     services = rowline.services
-    done = clean_up(services.document_stores, document, dry_run=False).as_json()
+    done = remove_document(services.document_stores, document).as_json()
     same = ("versions", "vectorsDeleted", "namespacesAffected", "objectsDeleted")
     assert {name: shown[name] for name in same} == {name: done[name] for name in same}
     assert (rowline.stored(), list(services.objects.keys(""))) == ({}, [])
