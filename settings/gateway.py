@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from settings.errors import SettingError, is_placeholder
+from settings.renamed import renamed
 
 SHORTEST = 32  # characters of a key of the gateway; Inngest's have 64 and more
 ANY = "*"
@@ -66,21 +67,36 @@ class GatewaySettings(BaseModel):
     requests_per_minute: int = Field(
         6_000, gt=0, description="Most requests of one key, in each process of the gateway; then 429."
     )
-    sends_per_minute: int = Field(
-        120_000, gt=0, description="Most sends of one key to `/e`, in each process; then 503, which SDKs repeat."
+    event_requests_per_minute: int = Field(
+        120_000,
+        gt=0,
+        description="Most sends of one key to `/e`, in each process; then 503, which SDKs repeat.",
+        validation_alias=renamed("sends_per_minute"),
     )
-    guesses_per_minute: int = Field(
-        30, gt=0, description="Most wrong keys from one address, in each process; then 429 to wrong ones."
+    failed_logins_per_minute: int = Field(
+        30,
+        gt=0,
+        description="Most wrong keys from one address, in each process; then 429 to wrong ones.",
+        validation_alias=renamed("guesses_per_minute"),
     )
-    event_request_bytes: int = Field(
-        16 * 2**20, ge=2**20, description="Largest request of events that is accepted; an event may have 3 MiB."
+    max_event_request_bytes: int = Field(
+        16 * 2**20,
+        ge=2**20,
+        description="Largest request of events that is accepted; an event may have 3 MiB.",
+        validation_alias=renamed("event_request_bytes"),
     )
 
-    request_bytes: int = Field(
-        2**20, gt=0, description="Largest body of a request; uploads and events have limits of their own."
+    max_request_bytes: int = Field(
+        2**20,
+        gt=0,
+        description="Largest body of a request; uploads and events have limits of their own.",
+        validation_alias=renamed("request_bytes"),
     )
-    request_seconds: float = Field(
-        60, gt=0, description="Longest wait of the gateway: for the next part of a request, and for its answer."
+    request_timeout_seconds: float = Field(
+        60,
+        gt=0,
+        description="Longest wait of the gateway: for the next part of a request, and for its answer.",
+        validation_alias=renamed("request_seconds"),
     )
 
     @field_validator("trusted_proxies")

@@ -10,6 +10,7 @@ from domain.notifications.alerts import KINDS
 from domain.notifications.recipients import Target, checked_email, checked_webhook, is_named, target_of
 from settings.errors import SettingError
 from settings.gateway import listed
+from settings.renamed import renamed
 from settings.values import is_loopback
 
 MAIL_SCHEMES = ("smtp", "smtps", "smtp+starttls")
@@ -29,13 +30,16 @@ class NotificationSettings(BaseModel):
     email_from: str | None = Field(
         None, description="Whom mail is from: `rowline@example.com`, or `Rowline <rowline@example.com>`."
     )
-    webhook_addresses: str = Field(
+    webhook_allowed_urls: str = Field(
         "",
         description="Opens the channel webhook: addresses that notices may be posted to, with all below them, with "
         "commas (`https://app.example.com/hooks`). Needs INNGEST_SIGNING_KEY, which signs them.",
+        validation_alias=renamed("webhook_addresses"),
     )
-    webhook_private: bool = Field(
-        False, description="Whether webhooks may lead to this computer or into a private network."
+    webhook_allow_private_networks: bool = Field(
+        False,
+        description="Whether webhooks may lead to this computer or into a private network.",
+        validation_alias=renamed("webhook_private"),
     )
     public_url: str | None = Field(None, description="Where people reach the gateway, for links in alerts.")
     alert_channels: str = Field(
@@ -43,7 +47,9 @@ class NotificationSettings(BaseModel):
         description="Whom alerts go to, with commas: `slack`, `email:ops@example.com`, `webhook:https://…`. Unset: "
         "there are no alerts.",
     )
-    alert_on: str = Field(",".join(KINDS), description="What is worth an alert, with commas.")
+    alert_kinds: str = Field(
+        ",".join(KINDS), description="What is worth an alert, with commas.", validation_alias=renamed("alert_on")
+    )
     alert_threshold: int = Field(
         1, ge=1, description="How many failures of one cause within ALERT_WINDOW_MINUTES make an alert."
     )
@@ -97,7 +103,7 @@ class NotificationSettings(BaseModel):
                 raise ValueError("must be one e-mail address, such as Rowline <rowline@example.com>") from None
         return value
 
-    @field_validator("webhook_addresses")
+    @field_validator("webhook_allowed_urls")
     @classmethod
     def addresses_of_webhooks(cls, value: str) -> str:
         for part in listed(value):
@@ -109,7 +115,7 @@ class NotificationSettings(BaseModel):
     def of_the_web(cls, value: str | None) -> str | None:
         return checked_address(value).rstrip("/") if value else value
 
-    @field_validator("alert_on")
+    @field_validator("alert_kinds")
     @classmethod
     def known_kinds(cls, value: str) -> str:
         for part in listed(value):
@@ -129,9 +135,9 @@ class NotificationSettings(BaseModel):
         if bool(self.smtp_url) != bool(self.email_from):
             reason = "SMTP_URL and EMAIL_FROM go together; set both or none"
             yield SettingError("EMAIL_FROM", reason, ("smtp_url", "email_from"))
-        if self.webhook_addresses and not signing_key:
-            reason = "WEBHOOK_ADDRESSES needs INNGEST_SIGNING_KEY, with which notices are signed"
-            yield SettingError("WEBHOOK_ADDRESSES", reason, ("webhook_addresses",))
+        if self.webhook_allowed_urls and not signing_key:
+            reason = "WEBHOOK_ALLOWED_URLS needs INNGEST_SIGNING_KEY, with which notices are signed"
+            yield SettingError("WEBHOOK_ALLOWED_URLS", reason, ("webhook_allowed_urls",))
         for target in self.alert_targets:
             if closed := self._closed(target):
                 reason = f"ALERT_CHANNELS names {target.channel}: {closed}"
@@ -144,19 +150,19 @@ class NotificationSettings(BaseModel):
         if target.channel == "email":
             return None if self.smtp_url and self.email_from else "set SMTP_URL and EMAIL_FROM"
         named = is_named(target.recipient or "", self.webhooks)
-        return None if named else "its address is not one of WEBHOOK_ADDRESSES"
+        return None if named else "its address is not one of WEBHOOK_ALLOWED_URLS"
 
     @property
     def webhooks(self) -> list[str]:
-        return listed(self.webhook_addresses)
+        return listed(self.webhook_allowed_urls)
 
     @property
     def alert_targets(self) -> list[Target]:
         return [target_of(part) for part in listed(self.alert_channels)]
 
     @property
-    def alert_kinds(self) -> list[str]:
-        return listed(self.alert_on)
+    def enabled_alert_kinds(self) -> list[str]:
+        return listed(self.alert_kinds)
 
 
 def checked_address(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +19,7 @@ from settings.errors import SettingError, SettingsConflict, is_real
 from settings.gateway import GatewaySettings
 from settings.notifications import NotificationSettings
 from settings.postgres_urls import check_spelling
+from settings.renamed import RENAMED, conflicts, current_name, old_names_in_use, renamed
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 EMBEDDER = (
@@ -29,7 +30,8 @@ EMBEDDER = (
     "openai_api_key",
     "openai_base_url",
 )
-RESEMBLES, RESEMBLES_MUCH = 0.8, 0.9  # of difflib; much, for a name that does not begin as one of ours does
+MIN_SIMILARITY = 0.8  # of difflib
+MIN_SIMILARITY_OF_OTHERS = 0.9  # of a name that does not begin as one of ours does
 VECTORS = ("vector_store", "pinecone_api_key", "pinecone_index", "pinecone_controller_host", "pinecone_index_host")
 
 
@@ -102,24 +104,39 @@ class Settings(GatewaySettings, NotificationSettings, BaseSettings):
         False,
         description="Whether a file of an inbox is a new version of the newest document of its name and template.",
     )
-    upload_bytes: int = Field(200 * 2**20, gt=0, description="Largest file that is accepted.")
+    max_upload_bytes: int = Field(
+        200 * 2**20, gt=0, description="Largest file that is accepted.", validation_alias=renamed("upload_bytes")
+    )
     reader_memory_bytes: int = Field(2**30, ge=2**27, description="Memory of the child process that reads a file.")
-    reader_seconds: int = Field(240, gt=0, description="CPU seconds of the child process that reads a file.")
+    reader_cpu_seconds: int = Field(
+        240,
+        gt=0,
+        description="CPU seconds of the child process that reads a file.",
+        validation_alias=renamed("reader_seconds"),
+    )
 
     run_launcher: Literal["warm", "dagster"] = Field(
         "warm",
         description="How runs are started: forked from a warm process, or by Dagster's own launcher (2 s later each).",
     )
-    runs_at_once: int = Field(4, ge=1, le=64, description="Most runs of this deployment at once; others wait.")
-    event_days: int = Field(
+    max_concurrent_runs: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Most runs of this deployment at once; others wait.",
+        validation_alias=renamed("runs_at_once"),
+    )
+    event_retention_days: int = Field(
         30,
         ge=2,
         description="Days for which events are kept, with what is told of their runs, and messages that were settled.",
+        validation_alias=renamed("event_days"),
     )
-    event_files: str = Field(
+    event_files_prefix: str = Field(
         "{organization}/",
         description="Folder of the object storage with the files that `document/uploaded` may name; `{organization}` "
         "is a whole part of it.",
+        validation_alias=renamed("event_files"),
     )
     dagster_port: int = Field(3000, ge=1, le=65_535, description="Port of the Dagster UI on 127.0.0.1.")
 
@@ -152,7 +169,7 @@ class Settings(GatewaySettings, NotificationSettings, BaseSettings):
             raise ValueError("must be the name of an index: lower-case letters, digits and hyphens, 45 at most")
         return value
 
-    @field_validator("event_files")
+    @field_validator("event_files_prefix")
     @classmethod
     def folder_for_each(cls, value: str) -> str:
         try:
@@ -162,10 +179,10 @@ class Settings(GatewaySettings, NotificationSettings, BaseSettings):
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:
-        misfits = [*self._of_the_embedder(), *self._of_the_vector_store()]
-        misfits += [*self.of_the_gateway(self.environment), *self.of_notices(self.inngest_signing_key)]
-        if misfits:
-            raise SettingsConflict(misfits)
+        errors = [*self._of_the_embedder(), *self._of_the_vector_store()]
+        errors += [*self.of_the_gateway(self.environment), *self.of_notices(self.inngest_signing_key)]
+        if errors:
+            raise SettingsConflict(errors)
         return self
 
     def _of_the_embedder(self) -> Iterator[SettingError]:
@@ -199,7 +216,7 @@ class Settings(GatewaySettings, NotificationSettings, BaseSettings):
     def reading_limits(self) -> Limits:
         """What reading one file may cost."""
         return Limits(
-            file_bytes=self.upload_bytes, memory_bytes=self.reader_memory_bytes, cpu_seconds=self.reader_seconds
+            file_bytes=self.max_upload_bytes, memory_bytes=self.reader_memory_bytes, cpu_seconds=self.reader_cpu_seconds
         )
 
     @property
@@ -212,66 +229,80 @@ def load_settings() -> Settings:
 
     Raises ConfigurationError, naming each setting that is wrong but never its value.
     """
-    settings, complaints = load_what_is_right()
-    if complaints:
-        raise ConfigurationError(f"Settings are wrong: {'; '.join(map(str, complaints))}") from None
+    settings, errors = load_valid_settings()
+    if errors:
+        raise ConfigurationError(f"Settings are wrong: {'; '.join(map(str, errors))}") from None
     return settings
 
 
-def load_what_is_right() -> tuple[Settings, list[SettingError]]:
-    """The settings with what is wrong left at its default, and what is wrong: for looking on in spite of it."""
-    complaints: list[SettingError] = []
+def load_valid_settings() -> tuple[Settings, list[SettingError]]:
+    """The settings, with the default for each that is wrong, and the errors: so that the doctor can go on."""
+    errors = list(conflicts(_values_given()))
     overruled: dict[str, Any] = {}
-    while True:  # each round overrules at least one more setting, and the defaults are right
+    _use_defaults(overruled, errors)
+    while True:  # each round overrules at least one more setting, and the defaults are valid
         try:
-            return Settings(**overruled), complaints
+            return Settings(**overruled), errors
         except UnicodeDecodeError:
-            found = [SettingError(".env", "the file is not UTF-8 text; save it as UTF-8", ())]
+            new = [SettingError(".env", "the file is not UTF-8 text; save it as UTF-8", ())]
             overruled["_env_file"] = None
         except ValidationError as error:
-            found = _complaints(error)
-        told = {complaint.name for complaint in complaints}
-        complaints += [complaint for complaint in found if complaint.name not in told]  # wrong, not also missing
-        for name in (name for complaint in found for name in complaint.fields):
-            overruled[name] = Settings.model_fields[name].default
+            new = _setting_errors(error)
+        reported = {error.name for error in errors}
+        errors += [error for error in new if error.name not in reported]  # wrong, not also missing
+        _use_defaults(overruled, new)
+
+
+def old_names() -> dict[str, str]:
+    """Old names in the environment or `.env` that are still accepted, each with the setting's new name."""
+    return old_names_in_use(_values_given())
 
 
 def misspelt() -> dict[str, str]:
-    """Names in the environment or `.env` that nobody reads, each with the unset setting that it resembles.
+    """Names in the environment or `.env` that nothing reads, each with the unset setting that it resembles.
 
-    Other programs have variables too, so a name that resembles none of ours is nobody's mistake.
+    Other programs have variables too, so a name that resembles none of ours is not reported.
     """
-    known = {name.upper() for name in Settings.model_fields}
-    begins = {name.partition("_")[0] for name in known}
-    given = {name.upper() for name in _names_given()}
-    found: dict[str, str] = {}
-    for name in sorted(given - known):
-        alike = RESEMBLES if name.partition("_")[0] in begins else RESEMBLES_MUCH
-        close = get_close_matches(name, known, 1, alike)
+    settings = {name.upper() for name in Settings.model_fields}
+    prefixes = {name.partition("_")[0] for name in settings}
+    given = set(_values_given())
+    resembling: dict[str, str] = {}
+    for name in sorted(given - settings - {old.upper() for old in RENAMED}):
+        threshold = MIN_SIMILARITY if name.partition("_")[0] in prefixes else MIN_SIMILARITY_OF_OTHERS
+        close = get_close_matches(name, settings, 1, threshold)
         if close and close[0] not in given:
-            found[name] = close[0]
-    return found
+            resembling[name] = close[0]
+    return resembling
 
 
-def _names_given() -> Iterator[str]:
+def _values_given() -> dict[str, str | None]:
+    """Every variable of the environment and the `.env` files by its name in capitals, strongest source last."""
     from dotenv import dotenv_values
 
-    yield from os.environ
     files = Settings.model_config.get("env_file")
     assert isinstance(files, tuple)
+    values: dict[str, str | None] = {}
     for file in files:
-        with suppress(UnicodeDecodeError):  # which reading the settings tells
-            yield from dotenv_values(file, encoding="utf-8")
+        with suppress(UnicodeDecodeError):  # reported when the settings are read
+            values |= {name.upper(): value for name, value in dotenv_values(file, encoding="utf-8").items()}
+    return values | {name.upper(): value for name, value in os.environ.items()}
 
 
-def _complaints(error: ValidationError) -> list[SettingError]:
-    """One for each wrong setting. Input values may be secrets: only names and reasons are told."""
-    found: list[SettingError] = []
+def _use_defaults(overruled: dict[str, Any], errors: Sequence[SettingError]) -> None:
+    for name in (name for error in errors for name in error.fields):
+        overruled[name] = Settings.model_fields[name].default
+
+
+def _setting_errors(error: ValidationError) -> list[SettingError]:
+    """One for each wrong setting, with its name and the reason: the values may be secrets."""
+    errors: list[SettingError] = []
+    old = {new: old for old, new in old_names().items()}
     for wrong in error.errors(include_input=False, include_url=False):
         cause = wrong.get("ctx", {}).get("error")
         if isinstance(cause, SettingsConflict):
-            found += cause.misfits
+            errors += cause.errors
         else:
             name = str(wrong["loc"][0])
-            found.append(SettingError(name.upper(), reason_of_field(wrong), (name,)))
-    return found
+            name = old.get(name.upper(), name.upper())
+            errors.append(SettingError(name, reason_of_field(wrong), (current_name(name.lower()),)))
+    return errors

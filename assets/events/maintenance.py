@@ -16,7 +16,7 @@ class ForgetConfig(dg.Config):
 
 @dg.op(
     retry_policy=RETRIES,
-    description="Events and notices older than EVENT_DAYS of which nothing is under way, forgotten.",
+    description="Events and notices older than EVENT_RETENTION_DAYS of which nothing is under way, forgotten.",
 )
 def forgotten_events(
     context: dg.OpExecutionContext,
@@ -25,7 +25,7 @@ def forgotten_events(
     settings: dg.ResourceParam[Settings],
 ) -> int:
     with retried():
-        gone = ledger.function_runs.forget(settings.event_days, config.dry_run)
-        said = ledger.outbox.forget(settings.event_days, config.dry_run)
+        gone = ledger.function_runs.forget(settings.event_retention_days, config.dry_run)
+        said = ledger.outbox.forget(settings.event_retention_days, config.dry_run)
     context.log.info(f"{gone} events and {said} notices {'would be' if config.dry_run else 'are'} forgotten")
     return gone

@@ -37,6 +37,7 @@ def _of_settings(context: Context) -> list[Check]:
         Check("settings", look.all_settings, remedy),
         Check("placeholders", look.placeholders, remedy),
         Check("names", look.names, remedy),
+        Check("old names", look.renamed_settings, remedy),
         Check("environment", look.environment, remedy, settings=("environment",)),
         Check("rights of .env", look.dotenv_rights, remedy),
         Check("home", look.home, remedy, settings=HOME),
@@ -111,7 +112,7 @@ def _of_notifications() -> list[Check]:
     return [
         Check("slack", look.slack, "See SLACK_WEBHOOK_URL", settings=("slack_webhook_url",), seconds=25),
         Check("mail", look.mail, "See SMTP_URL and EMAIL_FROM", settings=("smtp_url", "email_from"), seconds=20),
-        Check("webhooks", look.webhooks, "See WEBHOOK_ADDRESSES", settings=("webhook_addresses",)),
+        Check("webhooks", look.webhooks, "See WEBHOOK_ALLOWED_URLS", settings=("webhook_addresses",)),
         Check("alerts", look.alerts, "See ALERT_CHANNELS", settings=("alert_channels",)),
     ]
 

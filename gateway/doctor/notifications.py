@@ -47,15 +47,15 @@ def webhooks(context: Context) -> Verdict:
     """Their names have addresses where notices may go; none is asked."""
     settings = context.settings
     if not settings.webhooks:
-        return skipped("WEBHOOK_ADDRESSES is not set")
+        return skipped("WEBHOOK_ALLOWED_URLS is not set")
     plain = [address for address in settings.webhooks if is_plain_http(address)]
     if plain:
-        return context.grave(f"{len(plain)} of WEBHOOK_ADDRESSES are plain http: notices can be read", "Use https")
+        return context.grave(f"{len(plain)} of WEBHOOK_ALLOWED_URLS are plain http: notices can be read", "Use https")
     for address in settings.webhooks:
         try:
-            place_of(address, settings.webhook_private)
+            place_of(address, settings.webhook_allow_private_networks)
         except RowlineError as error:
-            return failed(f"{urlsplit(address).hostname}: {error}", "Correct WEBHOOK_ADDRESSES, or the name")
+            return failed(f"{urlsplit(address).hostname}: {error}", "Correct WEBHOOK_ALLOWED_URLS, or the name")
     return fine(f"{len(settings.webhooks)} named, all where notices may go")
 
 

@@ -13,7 +13,8 @@ from gateway.doctor.context import Context, password_of
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
 from settings.errors import SettingError, is_placeholder
 from settings.gateway import SHORTEST
-from settings.settings import Settings, misspelt
+from settings.renamed import rename_warning
+from settings.settings import Settings, misspelt, old_names
 from settings.values import is_loopback
 
 KEYS = tuple(name for name in Settings.model_fields if re.search(r"_key(_fallback)?$", name))
@@ -54,6 +55,14 @@ def names(_: Context) -> Verdict:
     if found:
         return warned(f"nothing reads {', '.join(found)}", "Rename or unset it")
     return fine("no name resembles that of a setting")
+
+
+def renamed_settings(_: Context) -> Verdict:
+    """Names that the next release does not read any more."""
+    old = old_names()
+    if old:
+        return warned("; ".join(rename_warning(*names) for names in old.items()), "Rename them")
+    return fine("every setting has its current name")
 
 
 def environment(context: Context) -> Verdict:

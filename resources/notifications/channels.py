@@ -16,7 +16,7 @@ from settings.values import usable_key
 SWITCHES: Mapping[Channel, str] = {
     "slack": "SLACK_WEBHOOK_URL",
     "email": "SMTP_URL and EMAIL_FROM",
-    "webhook": "WEBHOOK_ADDRESSES and INNGEST_SIGNING_KEY",
+    "webhook": "WEBHOOK_ALLOWED_URLS and INNGEST_SIGNING_KEY",
 }
 
 
@@ -75,4 +75,6 @@ def email_of(settings: Settings) -> Email | None:
 def webhook_of(settings: Settings) -> Webhook | None:
     if not settings.webhooks or settings.inngest_signing_key is None:
         return None
-    return Webhook(settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_private)
+    return Webhook(
+        settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_allow_private_networks
+    )

@@ -35,7 +35,7 @@ class Webhook:
     def send(self, notice: Notification) -> Outcome:
         assert notice.recipient is not None  # checked when it was put
         if not is_named(notice.recipient, self.allowed):
-            return Outcome("refused", "Its address is not one of WEBHOOK_ADDRESSES; add it there, then send it anew")
+            return Outcome("refused", "Its address is not one of WEBHOOK_ALLOWED_URLS; add it there, then send it anew")
         try:
             address, host = place_of(notice.recipient, self.private, self.resolve)
         except TransientError as error:
@@ -65,7 +65,9 @@ def place_of(address: str, private: bool, resolve: Callable[[str, int], Sequence
     except OSError:
         raise TransientError("The name in the webhook's address has no IP address now") from None
     if not found or not all(is_allowed(one, private) for one in found):
-        raise PermanentError("The webhook's address leads into a private network; WEBHOOK_PRIVATE=true allows that")
+        raise PermanentError(
+            "The webhook's address leads into a private network; WEBHOOK_ALLOW_PRIVATE_NETWORKS=true allows that"
+        )
     ip = f"[{found[0]}]" if ":" in found[0] else found[0]
     return parts._replace(netloc=f"{ip}:{port}").geturl(), parts.netloc
 

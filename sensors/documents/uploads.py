@@ -34,10 +34,10 @@ def requests(
     asked = [RunRequestPlan.from_key(key) for key in json.loads(context.cursor or "[]")]
     if asked:
         ledger.documents.mark_requested([(run.document_id, run.version, run.attempt) for run in asked])
-    wanted = plan_runs(ledger.documents.pending(), settings.runs_at_once)
+    wanted = plan_runs(ledger.documents.pending(), settings.max_concurrent_runs)
     if not wanted:
         ledger.documents.wait_for_upload(LOOK_SECONDS)
-        wanted = plan_runs(ledger.documents.pending(), settings.runs_at_once)
+        wanted = plan_runs(ledger.documents.pending(), settings.max_concurrent_runs)
     if not wanted:
         context.update_cursor("[]")
         return dg.SkipReason("no upload is waiting")

@@ -30,7 +30,7 @@ def alerts(
     """Causes of failures; each is told once, told again while it lasts, and told when it is gone."""
     if not settings.alert_targets:
         return dg.SkipReason("ALERT_CHANNELS names nobody")
-    looked_at = [kind for kind in KINDS if kind in settings.alert_kinds]
+    looked_at = [kind for kind in KINDS if kind in settings.enabled_alert_kinds]
     troubles = [
         *ledger.alerts.troubles(watch_of(settings)),
         *(drifts(context.instance) if "store_drift" in looked_at else ()),

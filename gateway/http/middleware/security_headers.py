@@ -55,7 +55,7 @@ class SecuredApp(FastAPI):
 def guard(app: SecuredApp, settings: Settings) -> None:
     """Put up what stands before the routes. What others add later (logs) stands before it and sees its refusals."""
     app.guarded_by = settings
-    app.add_middleware(RequestLimits, body_bytes=settings.request_bytes, seconds=settings.request_seconds)
+    app.add_middleware(RequestLimits, body_bytes=settings.max_request_bytes, seconds=settings.request_timeout_seconds)
     app.add_middleware(Origins, named=settings.origins_allowed)
     if settings.hosts_allowed:
         app.add_middleware(Hosts, allowed=settings.hosts_allowed)

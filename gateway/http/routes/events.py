@@ -116,7 +116,7 @@ async def send_events(request: Request, event_key: str) -> Response:
                 raise Refused(
                     HTTPStatus.SERVICE_UNAVAILABLE, "Too many events are being taken at once; send them again"
                 )
-            body = await read_body(request, services.settings.event_request_bytes)
+            body = await read_body(request, services.settings.max_event_request_bytes)
             ids = await run_in_threadpool(
                 ingest_events, services, caller.organization_id, body, request.headers.get(SEED_HEADER)
             )

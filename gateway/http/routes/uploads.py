@@ -75,7 +75,7 @@ async def received(request: Request, _: DocumentReader, services: OurServices) -
     content_type = request.headers.get("Content-Type", "")
     if not content_type.lower().startswith("multipart/form-data"):
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the file as multipart/form-data, in a field file")
-    stream = bounded(request, services.settings.upload_bytes)
+    stream = bounded(request, services.settings.max_upload_bytes)
     parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES)
     try:
         form = await parser.parse()
