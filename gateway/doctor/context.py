@@ -5,9 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from urllib.parse import unquote
-
-from pydantic import SecretStr
 
 from gateway.doctor.results import Verdict, failed, warned
 from operations.services import Services
@@ -15,6 +12,7 @@ from resources.database.connections import Database
 from resources.database.inspection import Inspection
 from resources.database.urls import database_url, direct_setting, direct_url
 from settings.errors import SettingError
+from settings.redaction import Redactor, secrets_of_settings
 from settings.settings import Settings
 
 CLOSING_SECONDS = 3.0
@@ -70,23 +68,9 @@ class Context:
             closing.join(seconds)
 
     def without_secrets(self, text: str) -> str:
-        """The text with every secret of the settings taken out (law 10), whoever put it in."""
-        for secret in self._secrets:
-            text = text.replace(secret, "…")
-        return text
+        """The text without any secret of the settings, whoever put it in: a service may repeat a key in its error."""
+        return self._redactor(text)
 
     @cached_property
-    def _secrets(self) -> list[str]:
-        values = (getattr(self.settings, name) for name in Settings.model_fields)
-        found = {value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)}
-        passwords = {password for value in found if (password := password_of(value))}
-        spelled = found | passwords | {unquote(password) for password in passwords}
-        return sorted((secret for secret in spelled if len(secret) >= 4), key=len, reverse=True)
-
-
-def password_of(url: str) -> str | None:
-    """The password in an address, as it is written there."""
-    _, found, rest = url.partition("://")
-    user, at, _ = rest.rpartition("@")
-    _, colon, password = user.partition(":")
-    return password if found and at and colon else None
+    def _redactor(self) -> Redactor:
+        return Redactor(secrets_of_settings(self.settings))

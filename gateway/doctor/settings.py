@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from gateway.doctor.context import Context, password_of
+from gateway.doctor.context import Context
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
 from settings.errors import SettingError, is_placeholder
 from settings.gateway import SHORTEST
+from settings.redaction import password_of_url
 from settings.renamed import rename_warning
 from settings.settings import Settings, misspelt, old_names
 from settings.values import is_loopback
@@ -123,7 +124,7 @@ def _secret(settings: Settings, name: str) -> str:
 
 def database_password(context: Context) -> Verdict:
     url = context.settings.database_url
-    password = password_of(url.get_secret_value()) if url else None
+    password = password_of_url(url.get_secret_value()) if url else None
     if not password:
         return skipped("DATABASE_URL holds no password")
     if is_placeholder(password) or password in ("postgres", "rowline", "admin"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from domain.backoff import parse_retry_after
 from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
+from settings.redaction import Redactor
 
 if TYPE_CHECKING:
     import openai
@@ -78,8 +79,7 @@ def explain(error: openai.OpenAIError, secret: str, model: str) -> RowlineError:
 
 def without_secrets(text: str, secret: str) -> str:
     """The text with the key, anything that looks like one, and half-hidden keys (`abc***xyz`) taken out."""
-    text = text.replace(secret, "…")
-    text = re.sub(r"\bsk-[\w*.\-]{3,}|\S*\*{3,}\S*|(?i:bearer\s+)\S+", "…", text)
+    text = Redactor([secret])(text)
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.errors import ConfigurationError, PermanentError, RowlineError, TransientError
+from settings.redaction import Redactor
 
 if TYPE_CHECKING:
     from pinecone.errors import ApiError, PineconeError
@@ -85,5 +86,5 @@ def _forbidden(status: int, tried: str, said: str) -> RowlineError:
 
 def _reason(said: str, secret: str) -> str:
     """One line of what the service said, without the key."""
-    line = " ".join(said.replace(secret, "…").split()) or "no reason given"
+    line = " ".join(Redactor([secret])(said).split()) or "no reason given"
     return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}…"
