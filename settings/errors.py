@@ -1,4 +1,4 @@
-"""What is wrong with settings: told by name and reason, never by value."""
+"""Errors of settings: name and reason, never the value."""
 
 import re
 from collections.abc import Sequence

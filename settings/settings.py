@@ -47,95 +47,111 @@ class Settings(GatewaySettings, NotificationSettings, BaseSettings):
     )
 
     environment: Literal["development", "preview", "production"] = Field(
-        "development", description="What this deployment is for: `rowline doctor` is strict with production."
+        "development", description="Kind of deployment. In production `rowline doctor` reports more as failures."
     )
     rowline_home: Path = Field(
-        PROJECT_ROOT / ".rowline", description="Data of the embedded default: database, objects, inbox."
+        PROJECT_ROOT / ".rowline", description="Folder of the embedded database, the objects and the inbox."
     )
     database_url: SecretStr | None = Field(
         None,
-        description="A PostgreSQL 14 or newer; with pgvector, unless VECTOR_STORE is another. TLS as libpq has it "
+        description="PostgreSQL 14 or newer, with pgvector unless VECTOR_STORE is another. TLS by the parameters "
+        "of libpq "
         "(`?sslmode=verify-full&sslrootcert=…`). Unset: an embedded server in ROWLINE_HOME.",
     )
     database_direct_url: SecretStr | None = Field(
         None,
-        description="The same database past PgBouncer, where DATABASE_URL goes through it: for migrations, LISTEN and "
+        description="The same database without PgBouncer, if DATABASE_URL goes through it: for migrations, LISTEN and "
         "Dagster's storage.",
     )
-    database_pool_size: int = Field(8, ge=2, le=64, description="Most connections of a process to the ledger.")
+    database_pool_size: int = Field(
+        8, ge=2, le=64, description="Maximum number of connections of a process to the ledger."
+    )
     object_store: str | None = Field(
         None,
-        description="Where uploaded files are kept: a folder, or `s3://bucket/prefix`; unset: ROWLINE_HOME/objects.",
+        description="Storage of uploaded files: a folder, or `s3://bucket/prefix`; unset: ROWLINE_HOME/objects.",
     )
     s3_endpoint_url: str | None = Field(
         None,
-        description="Any server that speaks S3; unset: AWS. Keys and region as boto3 finds them (AWS_ACCESS_KEY_ID, "
+        description="URL of an S3-compatible server; unset: AWS. Keys and region are those of boto3 "
+        "(AWS_ACCESS_KEY_ID, "
         "a profile, a role).",
     )
 
-    embedding_provider: Literal["local", "openai"] = Field("local", description="Who turns text into vectors.")
+    embedding_provider: Literal["local", "openai"] = Field("local", description="Service that computes embeddings.")
     embedding_model: str | None = Field(
         None, description="Model of the provider; unset: use-m3 (local) or text-embedding-3-small (openai)."
     )
     embedding_dimensions: int | None = Field(
-        None, gt=0, le=16_000, description="Length of a vector, where the model lets you choose."
+        None, gt=0, le=16_000, description="Dimensions of a vector, if the model supports several."
     )
     openai_api_key: SecretStr | None = Field(None, description="Key for EMBEDDING_PROVIDER=openai.")
-    openai_base_url: str | None = Field(None, description="Any server that speaks OpenAI's embeddings API.")
+    openai_base_url: str | None = Field(
+        None, description="URL of a server with OpenAI's embeddings API; unset: OpenAI."
+    )
     embedding_economy: bool = Field(
         False,
-        description="Whether an upload that does not say it (`--economy`) waits up to a day for OpenAI's Batch API, at "
-        "half the price.",
+        description="Whether uploads use OpenAI's Batch API by default, as with `--economy`: half the price, up to "
+        "a day "
+        "later.",
     )
-    vector_store: Literal["pgvector", "pinecone"] = Field("pgvector", description="Where vectors are searched.")
+    vector_store: Literal["pgvector", "pinecone"] = Field(
+        "pgvector", description="Store in which vectors are searched."
+    )
     pinecone_api_key: SecretStr | None = Field(None, description="Key for VECTOR_STORE=pinecone.")
-    pinecone_index: str | None = Field(None, description="The index that holds our vectors, by name.")
+    pinecone_index: str | None = Field(None, description="Name of the Pinecone index.")
     pinecone_controller_host: str | None = Field(
-        None, description="Address of Pinecone's control plane; unset: Pinecone's own. Plain http only on loopback."
+        None, description="URL of Pinecone's control plane; unset: Pinecone's own. Plain http on loopback only."
     )
     pinecone_index_host: str | None = Field(
-        None, description="Address of the index itself, which saves looking it up by name."
+        None, description="Host of the index; unset: it is looked up by PINECONE_INDEX."
     )
 
-    batch_rows: int = Field(100, ge=1, le=10_000, description="Rows of one batch: the unit of progress.")
-    batches_in_flight: int = Field(5, ge=1, le=64, description="Embedding requests of one document at a time.")
-    embed_request_inputs: int = Field(256, ge=1, le=2048, description="Most texts of one embedding request.")
+    batch_rows: int = Field(100, ge=1, le=10_000, description="Rows of a batch, the unit of progress.")
+    batches_in_flight: int = Field(
+        5, ge=1, le=64, description="Maximum number of concurrent embedding requests of a document."
+    )
+    embed_request_inputs: int = Field(
+        256, ge=1, le=2048, description="Maximum number of texts in an embedding request."
+    )
     inbox_versions: bool = Field(
         False,
-        description="Whether a file of an inbox is a new version of the newest document of its name and template.",
+        description="Whether an inbox file becomes a new version of the newest document of the same name and template.",
     )
     max_upload_bytes: int = Field(
-        200 * 2**20, gt=0, description="Largest file that is accepted.", validation_alias=renamed("upload_bytes")
+        200 * 2**20, gt=0, description="Maximum size of a file in bytes.", validation_alias=renamed("upload_bytes")
     )
-    reader_memory_bytes: int = Field(2**30, ge=2**27, description="Memory of the child process that reads a file.")
+    reader_memory_bytes: int = Field(
+        2**30, ge=2**27, description="Memory limit of the process that reads a file, in bytes."
+    )
     reader_cpu_seconds: int = Field(
         240,
         gt=0,
-        description="CPU seconds of the child process that reads a file.",
+        description="CPU time limit of the process that reads a file, in seconds.",
         validation_alias=renamed("reader_seconds"),
     )
 
     run_launcher: Literal["warm", "dagster"] = Field(
         "warm",
-        description="How runs are started: forked from a warm process, or by Dagster's own launcher (2 s later each).",
+        description="How runs start: forked from a process that has imported the code, or by Dagster's own "
+        "launcher (2 s slower).",
     )
     max_concurrent_runs: int = Field(
         4,
         ge=1,
         le=64,
-        description="Most runs of this deployment at once; others wait.",
+        description="Maximum number of runs of this deployment at a time; further ones are queued.",
         validation_alias=renamed("runs_at_once"),
     )
     event_retention_days: int = Field(
         30,
         ge=2,
-        description="Days for which events are kept, with what is told of their runs, and messages that were settled.",
+        description="Days until events, their function runs and finished notifications are deleted.",
         validation_alias=renamed("event_days"),
     )
     event_files_prefix: str = Field(
         "{organization}/",
-        description="Folder of the object storage with the files that `document/uploaded` may name; `{organization}` "
-        "is a whole part of it.",
+        description="Prefix of the objects that `document/uploaded` may name; `{organization}` is a whole segment "
+        "of it.",
         validation_alias=renamed("event_files"),
     )
     dagster_port: int = Field(3000, ge=1, le=65_535, description="Port of the Dagster UI on 127.0.0.1.")
@@ -179,13 +195,13 @@ class Settings(GatewaySettings, NotificationSettings, BaseSettings):
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:
-        errors = [*self._of_the_embedder(), *self._of_the_vector_store()]
-        errors += [*self.of_the_gateway(self.environment), *self.of_notices(self.inngest_signing_key)]
+        errors = [*self._embedder_errors(), *self._vector_store_errors()]
+        errors += [*self.gateway_errors(self.environment), *self.notification_errors(self.inngest_signing_key)]
         if errors:
             raise SettingsConflict(errors)
         return self
 
-    def _of_the_embedder(self) -> Iterator[SettingError]:
+    def _embedder_errors(self) -> Iterator[SettingError]:
         if self.embedding_provider == "openai":
             if not is_real(self.openai_api_key):
                 yield SettingError("OPENAI_API_KEY", "EMBEDDING_PROVIDER=openai needs a real OPENAI_API_KEY", EMBEDDER)
@@ -194,13 +210,13 @@ class Settings(GatewaySettings, NotificationSettings, BaseSettings):
             reason = f"EMBEDDING_PROVIDER=local has the model use-m3, not {self.embedding_model}"
             yield SettingError("EMBEDDING_MODEL", reason, EMBEDDER)
         if self.embedding_dimensions not in (None, 512):
-            reason = "EMBEDDING_PROVIDER=local gives 512 EMBEDDING_DIMENSIONS; leave it unset"
+            reason = "EMBEDDING_PROVIDER=local has 512 EMBEDDING_DIMENSIONS; leave it unset"
             yield SettingError("EMBEDDING_DIMENSIONS", reason, EMBEDDER)
         if self.embedding_economy:
             reason = "EMBEDDING_ECONOMY needs EMBEDDING_PROVIDER=openai; the local model costs nothing"
             yield SettingError("EMBEDDING_ECONOMY", reason, EMBEDDER)
 
-    def _of_the_vector_store(self) -> Iterator[SettingError]:
+    def _vector_store_errors(self) -> Iterator[SettingError]:
         if self.vector_store == "pinecone":
             if not is_real(self.pinecone_api_key):
                 yield SettingError("PINECONE_API_KEY", "VECTOR_STORE=pinecone needs a real PINECONE_API_KEY", VECTORS)

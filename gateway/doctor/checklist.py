@@ -29,8 +29,8 @@ def checklist(context: Context) -> list[Check]:
 def _of_settings(context: Context) -> list[Check]:
     look = setting_checks
     remedy = "Correct the settings"
-    wrong = [Check(complaint.name, partial(look.wrong_setting, complaint), remedy) for complaint in context.complaints]
-    named = {complaint.name for complaint in context.complaints}
+    wrong = [Check(error.name, partial(look.wrong_setting, error), remedy) for error in context.setting_errors]
+    named = {error.name for error in context.setting_errors}
     keys = [Check(name.upper(), partial(look.key, name), remedy) for name in look.KEYS if name.upper() not in named]
     return [
         *wrong,
@@ -121,7 +121,7 @@ def _of_dagster() -> list[Check]:
     look = dagster
     remedy = "See that Dagster's storage answers"
     return [
-        Check("code location", look.code_location, "Run `dg check defs`", seconds=look.LOADING_SECONDS + 5),
+        Check("code location", look.code_location, "Run `dg check defs`", seconds=look.LOAD_TIMEOUT_SECONDS + 5),
         Check("daemon", look.daemon, remedy, ("settings", "Dagster storage", "code location")),
         Check("sensors", look.switches, remedy, ("settings", "Dagster storage", "code location")),
     ]

@@ -1,4 +1,4 @@
-"""What the checks are given: the settings, how strict to be, and services that change nothing."""
+"""What checks get: the settings, how strict to be, and services that change nothing."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from settings.errors import SettingError
 from settings.redaction import Redactor, secrets_of_settings
 from settings.settings import Settings
 
-CLOSING_SECONDS = 3.0
+CLOSE_TIMEOUT_SECONDS = 3.0
 
 
 def utc_now() -> datetime:
@@ -47,7 +47,7 @@ class Context:
     """One examination: what is set, what of it is wrong, and whether production is meant."""
 
     settings: Settings
-    complaints: Sequence[SettingError] = ()
+    setting_errors: Sequence[SettingError] = ()
     production: bool = False
     clock: Callable[[], datetime] = field(default=utc_now)
 
@@ -55,17 +55,17 @@ class Context:
     def services(self) -> ReadOnlyServices:
         return ReadOnlyServices(self.settings)
 
-    def grave(self, message: str, remedy: str) -> Verdict:
+    def error_in_production(self, message: str, remedy: str) -> Verdict:
         """A failure in production, a warning anywhere else."""
         return failed(message, remedy) if self.production else warned(message, remedy)
 
-    def close(self, seconds: float = CLOSING_SECONDS) -> None:
-        """Give back what was opened, as far as that goes in time: a check that hangs may hold a client's lock."""
-        opened = self.__dict__.get("services")
-        if opened is not None:
-            closing = threading.Thread(target=opened.close, daemon=True)
-            closing.start()
-            closing.join(seconds)
+    def close(self, seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
+        """Close the services within `seconds`: a check that hangs may hold a client's lock."""
+        services = self.__dict__.get("services")
+        if services is not None:
+            thread = threading.Thread(target=services.close, daemon=True)
+            thread.start()
+            thread.join(seconds)
 
     def without_secrets(self, text: str) -> str:
         """The text without any secret of the settings, whoever put it in: a service may repeat a key in its error."""

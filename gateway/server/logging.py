@@ -55,12 +55,12 @@ def _rendering(settings: Settings, stream: TextIO) -> list[Any]:
     ]
 
 
-def escaped(_logger: Any, _method: str, told: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Control letters that came in from outside, as text: one NUL makes a log a binary file, others move the cursor."""
-    for name, value in told.items():
+def escaped(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Escape control characters: one NUL makes a log a binary file, others move the cursor."""
+    for name, value in event.items():
         if isinstance(value, str):
-            told[name] = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
-    return told
+            event[name] = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+    return event
 
 
 def redacted(redact: Redactor) -> Callable[[Any, str, str], str]:

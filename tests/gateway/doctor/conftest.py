@@ -59,8 +59,8 @@ def examined(sound: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Examined
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-        settings, complaints = load_valid_settings()
-        context = Context(settings, complaints, production)
+        settings, errors = load_valid_settings()
+        context = Context(settings, errors, production)
         try:
             findings = examine([check for check in checklist(context) if check.name not in DAGSTER], context)
         finally:

@@ -45,8 +45,8 @@ def test_weak_keys_stop_all_but_development(
         with pytest.raises(ConfigurationError) as told:
             load_settings()
         assert str(told.value) == (f"Settings are wrong: {name}: {reason}; ENVIRONMENT={environment} needs a real key")
-        settings, complaints = load_valid_settings()
-        assert (settings.environment, [complaint.name for complaint in complaints]) == (environment, [name])
+        settings, errors = load_valid_settings()
+        assert (settings.environment, [error.name for error in errors]) == (environment, [name])
 
 
 def test_good_keys_start_everywhere(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:

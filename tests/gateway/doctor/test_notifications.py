@@ -68,4 +68,4 @@ def test_alerts_name_their_channels_not_their_recipients(context: MakeContext):
             alert_channels="slack, email:ops@example.com",
         )
     )
-    assert told.message == "told by email, slack"
+    assert told.message == "sent by email, slack"

@@ -77,8 +77,8 @@ def test_what_rests_on_a_premise_is_not_looked_at_without_it(context: Context, p
 
 
 def test_what_rests_on_a_wrong_setting_is_not_looked_at(clean_environment: object):
-    complaint = SettingError("EMBEDDING_DIMENSIONS", "is no whole number", ("embedding_dimensions",))
-    context = Context(Settings(), [complaint])
+    error = SettingError("EMBEDDING_DIMENSIONS", "is no whole number", ("embedding_dimensions",))
+    context = Context(Settings(), [error])
     checks = [
         Check("embedder", says(fine("never asked")), "", settings=("embedding_dimensions",)),
         Check("disk", says(fine("asked")), "", settings=("rowline_home",)),
