@@ -34,8 +34,8 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check the deployment: settings, keys, database, stores, embedder, Dagster. Changes nothing; embeds one word."""
-    settings, complaints = load_valid_settings()
-    context = Context(settings, complaints, production or settings.environment == "production")
+    settings, errors = load_valid_settings()
+    context = Context(settings, errors, production or settings.environment == "production")
     try:
         with console.status("Looking…"):
             findings = examine(checklist(context), context)
