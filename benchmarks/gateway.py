@@ -36,7 +36,7 @@ def measure(events: int, say: Any) -> list[dict[str, Any]]:
             INNGEST_EVENT_KEY=KEY,
             LOG_LEVEL="warning",
         )
-        settings["SENDS_PER_MINUTE"] = "100000000"
+        settings["EVENT_REQUESTS_PER_MINUTE"] = "100000000"
         servers = {
             "Rowline": ([sys.executable, "-m", "gateway.cli.main", "gateway"], int(settings["GATEWAY_PORT"])),
             "limit": ([sys.executable, "-m", "benchmarks.limit_gateway", str(limit := free_port()), ""], limit),

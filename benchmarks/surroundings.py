@@ -31,7 +31,7 @@ OURS = (
     "INNGEST",
     "AWS",
     "RUN_LAUNCHER",
-    "RUNS_AT_ONCE",
+    "MAX_CONCURRENT_RUNS",
 )
 READY_SECONDS = 30
 

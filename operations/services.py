@@ -81,7 +81,7 @@ class Services:
             self.ledger,
             self.objects,
             self.embedder.model,
-            self.settings.upload_bytes,
+            self.settings.max_upload_bytes,
             can_wait=self.embedder.jobs is not None,
             economy=self.settings.embedding_economy,
             inbox_versions=self.settings.inbox_versions,
@@ -89,7 +89,7 @@ class Services:
 
     @cached_property
     def event_files(self) -> EventFiles:
-        return EventFiles(self.objects, self.settings.event_files, self.settings.upload_bytes)
+        return EventFiles(self.objects, self.settings.event_files_prefix, self.settings.max_upload_bytes)
 
     @cached_property
     def error_workbooks(self) -> ErrorWorkbooks:

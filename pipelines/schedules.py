@@ -19,5 +19,5 @@ daily_events_cleanup = dg.ScheduleDefinition(
     cron_schedule="10 4 * * *",
     run_config={"ops": {"forgotten_events": {"config": {"dry_run": False}}}},
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Events older than EVENT_DAYS removed every night.",
+    description="Events older than EVENT_RETENTION_DAYS removed every night.",
 )

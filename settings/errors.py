@@ -1,4 +1,4 @@
-"""What is wrong with settings: told by name and reason, never by value."""
+"""Errors of settings: name and reason, never the value."""
 
 import re
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ class SettingError:
 class SettingsConflict(ValueError):
     """Settings that are right one by one, but not together."""
 
-    def __init__(self, misfits: Sequence[SettingError]) -> None:
-        super().__init__("; ".join(misfit.reason if len(misfit.fields) > 1 else str(misfit) for misfit in misfits))
-        self.misfits = misfits
+    def __init__(self, errors: Sequence[SettingError]) -> None:
+        super().__init__("; ".join(error.reason if len(error.fields) > 1 else str(error) for error in errors))
+        self.errors = errors
 
 
 def is_real(secret: SecretStr | None) -> bool:

@@ -1,4 +1,4 @@
-"""Settings of the gateway: where it listens, whom it believes, how much it takes."""
+"""Settings of the gateway: its address, trusted proxies and keys, and limits of requests."""
 
 import re
 from collections.abc import Iterator
@@ -9,78 +9,95 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from settings.errors import SettingError, is_placeholder
+from settings.renamed import renamed
 
-SHORTEST = 32  # characters of a key of the gateway; Inngest's have 64 and more
+MIN_KEY_LENGTH = 32  # of a key of the gateway; Inngest's have 64 and more
 ANY = "*"
 
 
 class GatewaySettings(BaseModel):
-    """What the gateway is told. Lists are written with commas."""
+    """The gateway's section. Lists are separated by commas."""
 
     gateway_port: int = Field(8300, ge=1, le=65_535, description="Port of the gateway: event API, documents, pages.")
     gateway_host: str = Field(
-        "127.0.0.1", description="Address that the gateway listens on; 0.0.0.0 in a container, behind a TLS proxy."
+        "127.0.0.1", description="Address that the gateway binds; 0.0.0.0 in a container behind a TLS proxy."
     )
     gateway_workers: int = Field(
-        2, ge=1, le=64, description="Server processes of the gateway. With two, one serves while the other starts."
+        2, ge=1, le=64, description="Worker processes of the gateway. With two, one serves while the other is replaced."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="How much the gateway writes down; as JSON, in development readable."
+        "info", description="Log level of the gateway. Log lines are JSON, in development plain text."
     )
     trusted_proxies: str = Field(
         "",
-        description="Addresses or networks of the TLS proxies in front of the gateway, with commas: their "
-        "X-Forwarded-For and X-Forwarded-Proto are believed, nobody else's.",
+        description="Addresses or networks of the TLS proxies in front of the gateway, comma-separated: "
+        "X-Forwarded-For and X-Forwarded-Proto are read from these only.",
     )
     allowed_hosts: str = Field(
-        "", description="Names under which the gateway answers, with commas (`*.example.com` too); unset: any."
+        "", description="Host names that the gateway serves, comma-separated (`*.example.com` too); unset: any."
     )
     cors_origins: str = Field(
         "",
-        description="Origins whose pages may call the API from a browser, with commas (`https://app.example.com`). "
-        "`*` is for development only; `/e` is open to all.",
+        description="Origins that may call the API from a browser, comma-separated (`https://app.example.com`). "
+        "`*` in development only; `/e` allows every origin.",
     )
     default_organization: str = Field(
-        "default", description="The organization of INNGEST_EVENT_KEY, and of the development login."
+        "default", description="Organization of INNGEST_EVENT_KEY and of the development login."
     )
     inngest_event_key: SecretStr | None = Field(
-        None, description="The event key that a team's apps send today; it goes on working for DEFAULT_ORGANIZATION."
+        None, description="Existing event key of a team's apps; it sends events of DEFAULT_ORGANIZATION."
     )
     inngest_signing_key: SecretStr | None = Field(
         None,
-        description="The key of machine-to-machine requests: apps that poll `/v1` show it, requests may be signed with "
-        "it, and our callbacks are.",
+        description="Key of machine-to-machine requests: apps that poll `/v1` authenticate with it, and it signs "
+        "requests and "
+        "our webhooks.",
     )
     inngest_signing_key_fallback: SecretStr | None = Field(
-        None, description="A signing key on its way out: still believed, no longer used to sign."
+        None, description="Previous signing key during a rotation: accepted, but not used to sign."
     )
     dagster_url: str | None = Field(
-        None, description="Where people reach the Dagster UI, for links to runs; unset: DAGSTER_PORT of this computer."
+        None, description="URL of the Dagster UI, for links to runs; unset: DAGSTER_PORT of this computer."
     )
     metrics_token: SecretStr | None = Field(
         None,
-        description="What Prometheus shows at `/metrics`, as `Authorization: Bearer …`; unset: an admin key of "
+        description="Token of Prometheus for `/metrics`, as `Authorization: Bearer …`; unset: an admin key of "
         "DEFAULT_ORGANIZATION.",
     )
-    session_hours: float = Field(12, gt=0, le=24 * 30, description="How long a browser stays signed in.")
+    session_hours: float = Field(12, gt=0, le=24 * 30, description="Hours until a browser session ends.")
     requests_per_minute: int = Field(
-        6_000, gt=0, description="Most requests of one key, in each process of the gateway; then 429."
+        6_000, gt=0, description="Maximum number of requests of a key, per worker; then 429."
     )
-    sends_per_minute: int = Field(
-        120_000, gt=0, description="Most sends of one key to `/e`, in each process; then 503, which SDKs repeat."
+    event_requests_per_minute: int = Field(
+        120_000,
+        gt=0,
+        description="Maximum number of requests of a key to `/e`, per worker; then 503, which SDKs repeat.",
+        validation_alias=renamed("sends_per_minute"),
     )
-    guesses_per_minute: int = Field(
-        30, gt=0, description="Most wrong keys from one address, in each process; then 429 to wrong ones."
+    failed_logins_per_minute: int = Field(
+        30,
+        gt=0,
+        description="Maximum number of wrong keys from an address, per worker; then wrong ones get 429.",
+        validation_alias=renamed("guesses_per_minute"),
     )
-    event_request_bytes: int = Field(
-        16 * 2**20, ge=2**20, description="Largest request of events that is accepted; an event may have 3 MiB."
+    max_event_request_bytes: int = Field(
+        16 * 2**20,
+        ge=2**20,
+        description="Maximum size of a request to `/e` in bytes; an event may have 3 MiB.",
+        validation_alias=renamed("event_request_bytes"),
     )
 
-    request_bytes: int = Field(
-        2**20, gt=0, description="Largest body of a request; uploads and events have limits of their own."
+    max_request_bytes: int = Field(
+        2**20,
+        gt=0,
+        description="Maximum size of other request bodies in bytes, without uploads and events.",
+        validation_alias=renamed("request_bytes"),
     )
-    request_seconds: float = Field(
-        60, gt=0, description="Longest wait of the gateway: for the next part of a request, and for its answer."
+    request_timeout_seconds: float = Field(
+        60,
+        gt=0,
+        description="Timeout in seconds for the next part of a request, and for its response.",
+        validation_alias=renamed("request_seconds"),
     )
 
     @field_validator("trusted_proxies")
@@ -109,8 +126,8 @@ class GatewaySettings(BaseModel):
                 raise ValueError("must be names like rowline.example.com or *.example.com, without a port, with commas")
         return value
 
-    def of_the_gateway(self, environment: str) -> Iterator[SettingError]:
-        """What is not fit for others than the developer; in development the doctor tells it, and nothing stops."""
+    def gateway_errors(self, environment: str) -> Iterator[SettingError]:
+        """Errors of every environment but development, where the doctor reports them and nothing stops."""
         if environment == "development":
             return
         keys = {
@@ -122,7 +139,7 @@ class GatewaySettings(BaseModel):
             if reason := weakness(key):
                 yield SettingError(name.upper(), f"{reason}; ENVIRONMENT={environment} needs a real key", (name,))
         if ANY in listed(self.cors_origins):
-            reason = f"must name each origin where ENVIRONMENT={environment}, not *"
+            reason = f"must name each origin if ENVIRONMENT={environment}, not *"
             yield SettingError("CORS_ORIGINS", reason, ("cors_origins",))
 
     @property
@@ -143,14 +160,14 @@ def listed(text: str) -> list[str]:
 
 
 def weakness(key: SecretStr | None) -> str | None:
-    """What is wrong with a key of the gateway that is set; None for a good one, and where there is none."""
+    """What is wrong with a key of the gateway; None if it is good or not set."""
     value = key.get_secret_value().strip() if key else ""
     if not value:
         return None
     if is_placeholder(value):
         return "still holds the text of an example"
-    if len(value) < SHORTEST:
-        return f"has {len(value)} characters, and needs {SHORTEST}"
+    if len(value) < MIN_KEY_LENGTH:
+        return f"has {len(value)} characters, and needs {MIN_KEY_LENGTH}"
     return None
 
 

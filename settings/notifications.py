@@ -1,4 +1,4 @@
-"""Settings of notices and alerts: which channels are open, what is worth an alert, and whom it goes to."""
+"""Settings of notifications and alerts: channels, kinds of alerts, and their recipients."""
 
 from collections.abc import Iterator
 from email.utils import parseaddr
@@ -10,62 +10,70 @@ from domain.notifications.alerts import KINDS
 from domain.notifications.recipients import Target, checked_email, checked_webhook, is_named, target_of
 from settings.errors import SettingError
 from settings.gateway import listed
+from settings.renamed import renamed
 from settings.values import is_loopback
 
 MAIL_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 
 
 class NotificationSettings(BaseModel):
-    """What notices and alerts are told. Lists are written with commas."""
+    """The section of notifications and alerts. Lists are separated by commas."""
 
     slack_webhook_url: SecretStr | None = Field(
-        None, description="Opens the channel slack: the address of an incoming webhook of Slack."
+        None, description="URL of an incoming webhook of Slack; it enables the channel slack."
     )
     smtp_url: SecretStr | None = Field(
         None,
-        description="Opens the channel email: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or "
-        "`smtp://…:25` where nobody listens in. Special characters of the password %-encoded.",
+        description="Mail server; it enables the channel email: `smtp+starttls://user:password@host:587`, "
+        "`smtps://…:465`, or "
+        "`smtp://…:25` in a trusted network. Special characters of the password are %-encoded.",
     )
     email_from: str | None = Field(
-        None, description="Whom mail is from: `rowline@example.com`, or `Rowline <rowline@example.com>`."
+        None, description="Sender of mail: `rowline@example.com`, or `Rowline <rowline@example.com>`."
     )
-    webhook_addresses: str = Field(
+    webhook_allowed_urls: str = Field(
         "",
-        description="Opens the channel webhook: addresses that notices may be posted to, with all below them, with "
-        "commas (`https://app.example.com/hooks`). Needs INNGEST_SIGNING_KEY, which signs them.",
+        description="URLs that notifications may be posted to, with all paths below them, comma-separated "
+        "(`https://app.example.com/hooks`); they enable the channel webhook. Needs INNGEST_SIGNING_KEY, which signs.",
+        validation_alias=renamed("webhook_addresses"),
     )
-    webhook_private: bool = Field(
-        False, description="Whether webhooks may lead to this computer or into a private network."
+    webhook_allow_private_networks: bool = Field(
+        False,
+        description="Whether webhooks may be on this computer or in a private network.",
+        validation_alias=renamed("webhook_private"),
     )
-    public_url: str | None = Field(None, description="Where people reach the gateway, for links in alerts.")
+    public_url: str | None = Field(None, description="URL of the gateway, for links in alerts.")
     alert_channels: str = Field(
         "",
-        description="Whom alerts go to, with commas: `slack`, `email:ops@example.com`, `webhook:https://…`. Unset: "
-        "there are no alerts.",
+        description="Recipients of alerts, comma-separated: `slack`, `email:ops@example.com`, `webhook:https://…`. "
+        "Unset: "
+        "no alerts.",
     )
-    alert_on: str = Field(",".join(KINDS), description="What is worth an alert, with commas.")
+    alert_kinds: str = Field(
+        ",".join(KINDS),
+        description="Kinds of failures that raise an alert, comma-separated.",
+        validation_alias=renamed("alert_on"),
+    )
     alert_threshold: int = Field(
-        1, ge=1, description="How many failures of one cause within ALERT_WINDOW_MINUTES make an alert."
+        1, ge=1, description="Number of failures of the same cause within ALERT_WINDOW_MINUTES that raises an alert."
     )
     alert_window_minutes: float = Field(
         60,
         gt=0,
         le=7 * 24 * 60,
-        description="How long a failure counts; after it without a new one, all is well again.",
+        description="Minutes for which a failure counts; without a new one, the alert is then resolved.",
     )
     alert_error_share: float = Field(
-        0.1, ge=0, lt=1, description="A completed document with a larger share of error rows is worth an alert."
+        0.1, ge=0, lt=1, description="Share of error rows above which a completed document raises an alert."
     )
     alert_queue_minutes: float = Field(
-        15, gt=0, description="An upload, an event or a message that waits longer is worth an alert."
+        15, gt=0, description="Minutes after which a waiting upload, event or notification raises an alert."
     )
-    alert_reminder_hours: float = Field(
-        24, gt=0, description="How long an alert is open before it is said again, and again."
-    )
+    alert_reminder_hours: float = Field(24, gt=0, description="Hours between reminders of an open alert.")
 
     @field_validator("slack_webhook_url")
     @classmethod
-    def address_of_slack(cls, value: SecretStr | None) -> SecretStr | None:
+    def slack_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
             parts = urlsplit(checked_address(value.get_secret_value()))
             if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
@@ -87,7 +95,7 @@ class NotificationSettings(BaseModel):
 
     @field_validator("email_from")
     @classmethod
-    def one_sender(cls, value: str | None) -> str | None:
+    def single_sender(cls, value: str | None) -> str | None:
         if value:
             if "\n" in value or "\r" in value:
                 raise ValueError("must be one line")
@@ -97,19 +105,19 @@ class NotificationSettings(BaseModel):
                 raise ValueError("must be one e-mail address, such as Rowline <rowline@example.com>") from None
         return value
 
-    @field_validator("webhook_addresses")
+    @field_validator("webhook_allowed_urls")
     @classmethod
-    def addresses_of_webhooks(cls, value: str) -> str:
+    def webhook_urls(cls, value: str) -> str:
         for part in listed(value):
             checked_address(part)
         return value
 
     @field_validator("public_url")
     @classmethod
-    def of_the_web(cls, value: str | None) -> str | None:
+    def web_url(cls, value: str | None) -> str | None:
         return checked_address(value).rstrip("/") if value else value
 
-    @field_validator("alert_on")
+    @field_validator("alert_kinds")
     @classmethod
     def known_kinds(cls, value: str) -> str:
         for part in listed(value):
@@ -124,14 +132,14 @@ class NotificationSettings(BaseModel):
             target_of(part)
         return value
 
-    def of_notices(self, signing_key: SecretStr | None) -> Iterator[SettingError]:
+    def notification_errors(self, signing_key: SecretStr | None) -> Iterator[SettingError]:
         """Settings that do not fit together."""
         if bool(self.smtp_url) != bool(self.email_from):
             reason = "SMTP_URL and EMAIL_FROM go together; set both or none"
             yield SettingError("EMAIL_FROM", reason, ("smtp_url", "email_from"))
-        if self.webhook_addresses and not signing_key:
-            reason = "WEBHOOK_ADDRESSES needs INNGEST_SIGNING_KEY, with which notices are signed"
-            yield SettingError("WEBHOOK_ADDRESSES", reason, ("webhook_addresses",))
+        if self.webhook_allowed_urls and not signing_key:
+            reason = "WEBHOOK_ALLOWED_URLS needs INNGEST_SIGNING_KEY, which signs notifications"
+            yield SettingError("WEBHOOK_ALLOWED_URLS", reason, ("webhook_allowed_urls",))
         for target in self.alert_targets:
             if closed := self._closed(target):
                 reason = f"ALERT_CHANNELS names {target.channel}: {closed}"
@@ -144,19 +152,19 @@ class NotificationSettings(BaseModel):
         if target.channel == "email":
             return None if self.smtp_url and self.email_from else "set SMTP_URL and EMAIL_FROM"
         named = is_named(target.recipient or "", self.webhooks)
-        return None if named else "its address is not one of WEBHOOK_ADDRESSES"
+        return None if named else "its address is not one of WEBHOOK_ALLOWED_URLS"
 
     @property
     def webhooks(self) -> list[str]:
-        return listed(self.webhook_addresses)
+        return listed(self.webhook_allowed_urls)
 
     @property
     def alert_targets(self) -> list[Target]:
         return [target_of(part) for part in listed(self.alert_channels)]
 
     @property
-    def alert_kinds(self) -> list[str]:
-        return listed(self.alert_on)
+    def enabled_alert_kinds(self) -> list[str]:
+        return listed(self.alert_kinds)
 
 
 def checked_address(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What every service outside is given and checked for: a key without the slips of a paste, a host that is ours."""
+"""Checks of values that several services share: a key without stray whitespace, a host that is this computer."""
 
 from ipaddress import ip_address
 

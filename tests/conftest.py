@@ -142,9 +142,10 @@ def drop_database(server_url: str, url: str) -> None:
 @pytest.fixture
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No setting of the caller's environment or `.env` reaches the test; the current folder is the test's own."""
+    from settings.renamed import RENAMED
     from settings.settings import Settings
 
-    known = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME"}
+    known = {name.upper() for name in [*Settings.model_fields, *RENAMED]} | {"DAGSTER_HOME"}
     for name in list(os.environ):
         if name.upper() in known:
             monkeypatch.delenv(name)

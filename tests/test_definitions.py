@@ -192,7 +192,7 @@ def test_two_versions_of_one_document_never_run_at_once(instance_settings: dict[
         "value": {"applyLimitPerUniqueValue": True},
         "limit": 1,
     }
-    assert "max_concurrent_runs" not in runs, "RUNS_AT_ONCE says it"
+    assert "max_concurrent_runs" not in runs, "MAX_CONCURRENT_RUNS says it"
 
 
 def test_a_dead_run_gives_its_slots_back(instance_settings: dict[str, Any]) -> None:

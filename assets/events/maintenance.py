@@ -16,7 +16,7 @@ class ForgetConfig(dg.Config):
 
 @dg.op(
     retry_policy=RETRIES,
-    description="Events and notices older than EVENT_DAYS of which nothing is in progress, removed.",
+    description="Events and notices older than EVENT_RETENTION_DAYS of which nothing is in progress, removed.",
 )
 def forgotten_events(
     context: dg.OpExecutionContext,
@@ -25,7 +25,7 @@ def forgotten_events(
     settings: dg.ResourceParam[Settings],
 ) -> int:
     with retried():
-        events = ledger.function_runs.forget(settings.event_days, config.dry_run)
-        messages = ledger.outbox.forget(settings.event_days, config.dry_run)
+        events = ledger.function_runs.forget(settings.event_retention_days, config.dry_run)
+        messages = ledger.outbox.forget(settings.event_retention_days, config.dry_run)
     context.log.info(f"{events} events and {messages} messages {'would be' if config.dry_run else 'are'} removed")
     return events

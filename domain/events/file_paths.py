@@ -17,7 +17,7 @@ class InStore(NamedTuple):
 
 
 def folder_of_each(setting: str) -> str:
-    """EVENT_FILES as it is used: with a slash at its end.
+    """EVENT_FILES_PREFIX as it is used: with a slash at its end.
 
     Raises InvalidRequest if two organizations could share a folder. The organization is a whole part of the path: else
     the folder of `acme` would be the beginning of that of `acme2`.
@@ -52,6 +52,6 @@ def in_store(file_path: str, organization_id: str, folder: str, bucket: tuple[st
     theirs = folder.replace("{organization}", organization_id).removesuffix("/") + "/"
     if not path.startswith(theirs) or (not whole and parts[0] in OURS):
         raise InvalidRequest(
-            f"{file_path} does not lie under {theirs}, where EVENT_FILES has the files of {organization_id}"
+            f"{file_path} does not lie under {theirs}, where EVENT_FILES_PREFIX has the files of {organization_id}"
         )
     return InStore(path, whole)

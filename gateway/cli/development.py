@@ -4,7 +4,8 @@ import typer
 
 from gateway.cli.output import console, out
 from gateway.server.dev_stack import Development
-from settings.settings import load_settings
+from settings.renamed import rename_warning
+from settings.settings import load_settings, old_names
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +15,8 @@ def register(app: typer.Typer) -> None:
 def dev() -> None:
     """Start the database, the gateway, Dagster's UI and daemon; Ctrl-C stops all of it."""
     settings = load_settings()
+    for old, new in old_names().items():
+        console.print(f"! {rename_warning(old, new)}", markup=False, soft_wrap=True)
     with Development.started(settings) as running:
         with console.status("Starting…"):
             running.wait_until_ready()

@@ -11,7 +11,7 @@ from gateway.doctor.checklist import checklist
 from gateway.doctor.context import Context
 from gateway.doctor.results import Finding, State
 from gateway.doctor.runner import examine
-from settings.settings import load_what_is_right
+from settings.settings import load_valid_settings
 
 SUMMARY: dict[State, str] = {"ok": "fine", "warning": "to look at", "failed": "failed", "skipped": "skipped"}
 MARKS: dict[State, str] = {
@@ -36,7 +36,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check the deployment: settings, keys, database, stores, embedder, Dagster. Changes nothing; embeds one word."""
-    settings, errors = load_what_is_right()
+    settings, errors = load_valid_settings()
     context = Context(settings, errors, production or settings.environment == "production")
     try:
         with console.status("Checking…"):

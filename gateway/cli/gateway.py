@@ -1,11 +1,13 @@
 """gateway: the HTTP server of events, documents and pages."""
 
+import logging
 from typing import Annotated
 
 import typer
 
 from gateway.cli.output import out
-from settings.settings import load_settings
+from settings.renamed import rename_warning
+from settings.settings import load_settings, old_names
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +25,8 @@ def gateway(
 
     settings = load_settings()
     configure(settings)
+    for old, new in old_names().items():
+        logging.getLogger("rowline.gateway").warning(rename_warning(old, new))
     listener = listening(settings, fd)
     host, port = listener.getsockname()[:2]
     out.print(f"The gateway listens on http://{host}:{port}", markup=False)

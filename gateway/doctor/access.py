@@ -12,7 +12,7 @@ def development_login(context: Context) -> Verdict:
     if settings.environment != "development":
         return fine(f"off, as always where ENVIRONMENT is {settings.environment}")
     if context.production:
-        return context.grave(
+        return context.error_in_production(
             f"a browser on this computer is an admin of {settings.default_organization} without a key",
             "Set ENVIRONMENT=production where production runs",
         )
@@ -22,10 +22,14 @@ def development_login(context: Context) -> Verdict:
 def origins(context: Context) -> Verdict:
     named = context.settings.origins_allowed
     if ANY in named:
-        return context.grave("pages of any site may call the API from a browser", "Name the origins in CORS_ORIGINS")
+        return context.error_in_production(
+            "pages of any site may call the API from a browser", "Name the origins in CORS_ORIGINS"
+        )
     plain = [origin for origin in named if origin.startswith("http://") and not is_loopback(_host(origin))]
     if plain:
-        return context.grave(f"{', '.join(plain)} can be changed on the way to a browser", "Name https origins only")
+        return context.error_in_production(
+            f"{', '.join(plain)} can be changed on the way to a browser", "Name https origins only"
+        )
     return fine(
         f"pages of {', '.join(named)} may call the API" if named else "no page of another site may call the API"
     )
@@ -37,7 +41,7 @@ def gateway_address(context: Context) -> Verdict:
     if is_loopback(settings.gateway_host):
         return fine(f"the gateway listens on {settings.gateway_host}: what is on this computer reaches it")
     if not settings.proxies:
-        return context.grave(
+        return context.error_in_production(
             f"GATEWAY_HOST is {settings.gateway_host} and TRUSTED_PROXIES is not set: keys are readable on the way, "
             "and all who come through a proxy share its address",
             "Put a TLS proxy in front and name its address in TRUSTED_PROXIES, or set GATEWAY_HOST=127.0.0.1",

@@ -29,14 +29,15 @@ def checklist(context: Context) -> list[Check]:
 def _of_settings(context: Context) -> list[Check]:
     look = setting_checks
     remedy = "Correct the settings"
-    wrong = [Check(complaint.name, partial(look.wrong_setting, complaint), remedy) for complaint in context.complaints]
-    named = {complaint.name for complaint in context.complaints}
+    wrong = [Check(error.name, partial(look.wrong_setting, error), remedy) for error in context.setting_errors]
+    named = {error.name for error in context.setting_errors}
     keys = [Check(name.upper(), partial(look.key, name), remedy) for name in look.KEYS if name.upper() not in named]
     return [
         *wrong,
         Check("settings", look.all_settings, remedy),
         Check("placeholders", look.placeholders, remedy),
         Check("names", look.names, remedy),
+        Check("old names", look.renamed_settings, remedy),
         Check("environment", look.environment, remedy, settings=("environment",)),
         Check("rights of .env", look.dotenv_rights, remedy),
         Check("home", look.home, remedy, settings=HOME),
@@ -111,7 +112,7 @@ def _of_notifications() -> list[Check]:
     return [
         Check("slack", look.slack, "See SLACK_WEBHOOK_URL", settings=("slack_webhook_url",), seconds=25),
         Check("mail", look.mail, "See SMTP_URL and EMAIL_FROM", settings=("smtp_url", "email_from"), seconds=20),
-        Check("webhooks", look.webhooks, "See WEBHOOK_ADDRESSES", settings=("webhook_addresses",)),
+        Check("webhooks", look.webhooks, "See WEBHOOK_ALLOWED_URLS", settings=("webhook_allowed_urls",)),
         Check("alerts", look.alerts, "See ALERT_CHANNELS", settings=("alert_channels",)),
     ]
 
@@ -120,7 +121,7 @@ def _of_dagster() -> list[Check]:
     look = dagster
     remedy = "See that Dagster's storage answers"
     return [
-        Check("code location", look.code_location, "Run `dg check defs`", seconds=look.LOADING_SECONDS + 5),
+        Check("code location", look.code_location, "Run `dg check defs`", seconds=look.LOAD_TIMEOUT_SECONDS + 5),
         Check("daemon", look.daemon, remedy, ("settings", "Dagster storage", "code location")),
         Check("sensors", look.switches, remedy, ("settings", "Dagster storage", "code location")),
     ]

@@ -7,18 +7,18 @@ from gateway.doctor.context import Context
 from gateway.doctor.http_date import web_time
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
 
-NOTED, TOO_MUCH = timedelta(seconds=5), timedelta(seconds=60)
+WARNING_SKEW, MAX_SKEW = timedelta(seconds=5), timedelta(seconds=60)
 REMEDY = "Let this computer follow a time server (chrony, systemd-timesyncd)"
 
 
 def clock_verdict(ahead: Mapping[str, timedelta]) -> Verdict:
     """The verdict over how far each clock is ahead of ours."""
     worst, skew = max(ahead.items(), key=lambda entry: abs(entry[1]))
-    if abs(skew) <= NOTED:
+    if abs(skew) <= WARNING_SKEW:
         return fine(f"{', '.join(ahead)} agree{'s' if len(ahead) == 1 else ''} with this computer")
     way = "ahead of" if skew > timedelta() else "behind"
     said = f"the clock of {worst} is {abs(skew).total_seconds():,.0f} s {way} that of this computer"
-    return failed(said, REMEDY) if abs(skew) > TOO_MUCH else warned(said, REMEDY)
+    return failed(said, REMEDY) if abs(skew) > MAX_SKEW else warned(said, REMEDY)
 
 
 def service_clocks(context: Context) -> Verdict:
@@ -28,17 +28,17 @@ def service_clocks(context: Context) -> Verdict:
         there = web_time(address)
         if there is not None:
             ahead[name] = there - (before + (context.clock() - before) / 2)
-    return clock_verdict(ahead) if ahead else skipped("no service outside this computer tells its time")
+    return clock_verdict(ahead) if ahead else skipped("no service outside this computer sends its time")
 
 
 def service_addresses(context: Context) -> dict[str, str]:
     """Where the services are that the settings choose; each says what time it is without being asked for more."""
     settings = context.settings
-    found = {}
+    addresses = {}
     if settings.embedding_provider == "openai":
-        found["the embedding service"] = settings.openai_base_url or "https://api.openai.com"
+        addresses["the embedding service"] = settings.openai_base_url or "https://api.openai.com"
     if settings.vector_store == "pinecone":
-        found["Pinecone"] = settings.pinecone_controller_host or "https://api.pinecone.io"
+        addresses["Pinecone"] = settings.pinecone_controller_host or "https://api.pinecone.io"
     if settings.object_store and settings.object_store.startswith("s3://"):
-        found["the object store"] = settings.s3_endpoint_url or "https://s3.amazonaws.com"
-    return found
+        addresses["the object store"] = settings.s3_endpoint_url or "https://s3.amazonaws.com"
+    return addresses

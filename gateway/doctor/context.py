@@ -1,13 +1,10 @@
-"""What the checks are given: the settings, how strict to be, and services that change nothing."""
+"""What checks get: the settings, how strict to be, and services that change nothing."""
 
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from urllib.parse import unquote
-
-from pydantic import SecretStr
 
 from gateway.doctor.results import Verdict, failed, warned
 from operations.services import Services
@@ -15,9 +12,10 @@ from resources.database.connections import Database
 from resources.database.inspection import Inspection
 from resources.database.urls import database_url, direct_setting, direct_url
 from settings.errors import SettingError
+from settings.redaction import Redactor, secrets_of_settings
 from settings.settings import Settings
 
-CLOSING_SECONDS = 3.0
+CLOSE_TIMEOUT_SECONDS = 3.0
 
 
 def utc_now() -> datetime:
@@ -49,7 +47,7 @@ class Context:
     """One examination: what is set, what of it is wrong, and whether production is meant."""
 
     settings: Settings
-    complaints: Sequence[SettingError] = ()
+    setting_errors: Sequence[SettingError] = ()
     production: bool = False
     clock: Callable[[], datetime] = field(default=utc_now)
 
@@ -57,36 +55,22 @@ class Context:
     def services(self) -> ReadOnlyServices:
         return ReadOnlyServices(self.settings)
 
-    def grave(self, message: str, remedy: str) -> Verdict:
+    def error_in_production(self, message: str, remedy: str) -> Verdict:
         """A failure in production, a warning anywhere else."""
         return failed(message, remedy) if self.production else warned(message, remedy)
 
-    def close(self, seconds: float = CLOSING_SECONDS) -> None:
-        """Give back what was opened, as far as that goes in time: a check that hangs may hold a client's lock."""
-        opened = self.__dict__.get("services")
-        if opened is not None:
-            closing = threading.Thread(target=opened.close, daemon=True)
-            closing.start()
-            closing.join(seconds)
+    def close(self, seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
+        """Close the services within `seconds`: a check that hangs may hold a client's lock."""
+        services = self.__dict__.get("services")
+        if services is not None:
+            thread = threading.Thread(target=services.close, daemon=True)
+            thread.start()
+            thread.join(seconds)
 
     def without_secrets(self, text: str) -> str:
-        """The text with every secret of the settings taken out (law 10), whoever put it in."""
-        for secret in self._secrets:
-            text = text.replace(secret, "…")
-        return text
+        """The text without any secret of the settings, whoever put it in: a service may repeat a key in its error."""
+        return self._redactor(text)
 
     @cached_property
-    def _secrets(self) -> list[str]:
-        values = (getattr(self.settings, name) for name in Settings.model_fields)
-        found = {value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)}
-        passwords = {password for value in found if (password := password_of(value))}
-        spelled = found | passwords | {unquote(password) for password in passwords}
-        return sorted((secret for secret in spelled if len(secret) >= 4), key=len, reverse=True)
-
-
-def password_of(url: str) -> str | None:
-    """The password in an address, as it is written there."""
-    _, found, rest = url.partition("://")
-    user, at, _ = rest.rpartition("@")
-    _, colon, password = user.partition(":")
-    return password if found and at and colon else None
+    def _redactor(self) -> Redactor:
+        return Redactor(secrets_of_settings(self.settings))

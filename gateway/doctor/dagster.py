@@ -8,8 +8,8 @@ from gateway.doctor.context import Context
 from gateway.doctor.results import Verdict, failed, fine, warned
 from settings.settings import PROJECT_ROOT
 
-LOADING_SECONDS = 40.0  # Dagster's own import alone takes ten on a cold and busy computer
-SILENCE = timedelta(seconds=120)  # a daemon is heard every 30 s
+LOAD_TIMEOUT_SECONDS = 40.0  # Dagster's own import alone takes ten on a cold and busy computer
+HEARTBEAT_TIMEOUT = timedelta(seconds=120)  # a daemon is heard every 30 s
 LOAD = "import dagster; from pipelines.definitions import defs; dagster.Definitions.validate_loadable(defs)"
 
 
@@ -23,11 +23,11 @@ def code_location(_: Context) -> Verdict:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=LOADING_SECONDS,
+            timeout=LOAD_TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return failed(f"pipelines.definitions did not load within {LOADING_SECONDS:g} s", "Run `dg check defs`")
+        return failed(f"pipelines.definitions did not load within {LOAD_TIMEOUT_SECONDS:g} s", "Run `dg check defs`")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         return failed(f"pipelines.definitions does not load: {last}", "Run `dg check defs` to see where")
@@ -39,13 +39,15 @@ def daemon(context: Context) -> Verdict:
 
     with instance() as dagster:
         heard = last_heartbeats(dagster)
-    silent = sorted(name for name, at in heard.items() if at is None or context.clock() - at > SILENCE)
+    silent = sorted(name for name, at in heard.items() if at is None or context.clock() - at > HEARTBEAT_TIMEOUT)
     if not silent:
         return fine(f"alive: {', '.join(sorted(heard)).lower()}")
     remedy = "Start it: `rowline dev`, or `dagster-daemon run` beside the web server"
     if len(silent) == len(heard):
-        return context.grave("not running: uploads wait until it is", remedy)
-    return context.grave(f"not heard for {SILENCE.seconds} s: {', '.join(silent).lower()}", remedy)
+        return context.error_in_production("not running: uploads wait until it is", remedy)
+    return context.error_in_production(
+        f"not heard for {HEARTBEAT_TIMEOUT.seconds} s: {', '.join(silent).lower()}", remedy
+    )
 
 
 def switches(_: Context) -> Verdict:

@@ -39,7 +39,7 @@ def tls(context: Context) -> Verdict:
     if inspection.is_local:
         return fine("the database is on this computer")
     if not inspection.server().tls:
-        return context.grave(
+        return context.error_in_production(
             f"the connection to {inspection.place} is not encrypted",
             "Add ?sslmode=verify-full&sslrootcert=… to DATABASE_URL",
         )
@@ -62,7 +62,7 @@ def pgvector(context: Context) -> Verdict:
     if installed:
         return fine(f"pgvector {installed}")
     if offered:
-        return context.grave(
+        return context.error_in_production(
             f"pgvector {offered} is on the server, but not in this database",
             "Run CREATE EXTENSION vector there as a superuser, then `rowline db upgrade`",
         )
@@ -81,7 +81,7 @@ def migrations(context: Context) -> Verdict:
             "Start the newer Rowline that made them, or another database",
         )
     if found.waiting:
-        return context.grave(f"migrations wait to be applied: {', '.join(found.waiting)}", UPGRADE)
+        return context.error_in_production(f"migrations wait to be applied: {', '.join(found.waiting)}", UPGRADE)
     return fine("the schema is at its newest migration")
 
 
@@ -104,7 +104,7 @@ def rights(context: Context) -> Verdict:
 def dagster_tables(context: Context) -> Verdict:
     missing = context.services.inspection.missing_dagster_tables()
     if missing:
-        return context.grave(
+        return context.error_in_production(
             f"Dagster's storage is not in this database yet ({', '.join(missing)})", "Start Dagster once: `rowline dev`"
         )
     return fine("Dagster's runs, events and schedules are in this database")

@@ -9,19 +9,19 @@ from domain.timestamps import parse_http_date
 
 
 def web_time(address: str, timeout: float = 4.0) -> datetime | None:
-    """The time by the Date header of whatever a web server answers, to the second; None where it tells none.
+    """The time by the Date header of whatever a web server answers, to the second; None if it sends none.
 
     No key is sent. That a server cannot be reached is for others to say: it has no time to compare then.
     """
     try:
         request = urllib.request.Request(with_scheme(address), method="HEAD")
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            told = answer.headers.get("Date")
+            date = answer.headers.get("Date")
     except urllib.error.HTTPError as refusal:
-        told = refusal.headers.get("Date")
+        date = refusal.headers.get("Date")
     except (OSError, HTTPException, ValueError):
         return None
-    return parse_http_date(told or "")
+    return parse_http_date(date or "")
 
 
 def with_scheme(address: str) -> str:

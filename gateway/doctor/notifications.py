@@ -34,7 +34,9 @@ def mail(context: Context) -> Verdict:
     except MailServerUnusable as error:
         return failed(str(error), "See SMTP_URL")
     if _is_read_on_the_way(context.settings):
-        return context.grave("SMTP_URL is smtp:// to another computer: mail can be read on the way", "Use smtps://")
+        return context.error_in_production(
+            "SMTP_URL is smtp:// to another computer: mail can be read on the way", "Use smtps://"
+        )
     return fine("the mail server lets us in; nothing was sent")
 
 
@@ -47,22 +49,24 @@ def webhooks(context: Context) -> Verdict:
     """Their names have addresses where notices may go; none is asked."""
     settings = context.settings
     if not settings.webhooks:
-        return skipped("WEBHOOK_ADDRESSES is not set")
+        return skipped("WEBHOOK_ALLOWED_URLS is not set")
     plain = [address for address in settings.webhooks if is_plain_http(address)]
     if plain:
-        return context.grave(f"{len(plain)} of WEBHOOK_ADDRESSES are plain http: notices can be read", "Use https")
+        return context.error_in_production(
+            f"{len(plain)} of WEBHOOK_ALLOWED_URLS are plain http: notices can be read", "Use https"
+        )
     for address in settings.webhooks:
         try:
-            resolve_target(address, settings.webhook_private)
+            resolve_target(address, settings.webhook_allow_private_networks)
         except RowlineError as error:
-            return failed(f"{urlsplit(address).hostname}: {error}", "Correct WEBHOOK_ADDRESSES, or the name")
+            return failed(f"{urlsplit(address).hostname}: {error}", "Correct WEBHOOK_ALLOWED_URLS, or the name")
     return fine(f"{len(settings.webhooks)} named, all where notices may go")
 
 
 def alerts(context: Context) -> Verdict:
-    """Whether anybody is told."""
+    """Whether alerts have a recipient."""
     targets = context.settings.alert_targets
     if targets:
-        return fine(f"told by {', '.join(sorted({target.channel for target in targets}))}")
-    told = "ALERT_CHANNELS is not set: nobody is told when documents fail"
-    return warned(told, "Set ALERT_CHANNELS (docs/notifications.md)") if context.production else skipped(told)
+        return fine(f"sent by {', '.join(sorted({target.channel for target in targets}))}")
+    message = "ALERT_CHANNELS is not set: nobody gets an alert when documents fail"
+    return warned(message, "Set ALERT_CHANNELS (docs/notifications.md)") if context.production else skipped(message)

@@ -14,7 +14,7 @@ def probe_key() -> str:
 
 @contextmanager
 def left_clean(clean: Callable[[], None]) -> Iterator[None]:
-    """Clean up after the block: a call without an answer may have been applied. The block's own failure is told."""
+    """Clean up after the block: a call without an answer may have been applied. The block's own failure is raised."""
     try:
         yield
     except BaseException:

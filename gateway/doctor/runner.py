@@ -11,7 +11,7 @@ from domain.errors import RowlineError
 from gateway.doctor.context import Context
 from gateway.doctor.results import Finding, Verdict, failed, skipped
 
-NOT_LOOKED_AT = "not looked at"
+NOT_CHECKED = "not looked at"
 SECONDS = 10.0
 
 
@@ -45,9 +45,9 @@ def examine(checks: Sequence[Check], context: Context) -> list[Finding]:
 
 def _decide(check: Check, context: Context, premises: dict[str, Future[Verdict]], verdict: Future[Verdict]) -> None:
     """Fill in the verdict: of the premises, of the check, or that it took too long."""
-    wrong = [complaint for complaint in context.complaints if set(complaint.fields) & set(check.settings)]
+    wrong = [error for error in context.setting_errors if set(error.fields) & set(check.settings)]
     if wrong:
-        verdict.set_result(skipped(f"{NOT_LOOKED_AT}: {wrong[0].name} is wrong"))
+        verdict.set_result(skipped(f"{NOT_CHECKED}: {wrong[0].name} is wrong"))
         return
     for name, premise in premises.items():
         if premise.result().state != "ok":
@@ -63,7 +63,7 @@ def _decide(check: Check, context: Context, premises: dict[str, Future[Verdict]]
 
 def _without(name: str, premise: Verdict) -> Verdict:
     """Names the first thing that is missing, not the last one that could not be looked at because of it."""
-    return premise if premise.message.startswith(NOT_LOOKED_AT) else skipped(f"{NOT_LOOKED_AT}: see {name}")
+    return premise if premise.message.startswith(NOT_CHECKED) else skipped(f"{NOT_CHECKED}: see {name}")
 
 
 def _look(check: Check, context: Context, verdict: Future[Verdict]) -> None:

@@ -9,24 +9,26 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from gateway.doctor.context import Context, password_of
+from gateway.doctor.context import Context
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
 from settings.errors import SettingError, is_placeholder
-from settings.gateway import SHORTEST
-from settings.settings import Settings, misspelt
+from settings.gateway import MIN_KEY_LENGTH
+from settings.redaction import password_of_url
+from settings.renamed import rename_warning
+from settings.settings import Settings, misspelt, old_names
 from settings.values import is_loopback
 
 KEYS = tuple(name for name in Settings.model_fields if re.search(r"_key(_fallback)?$", name))
 ADDRESSES = ("openai_base_url", "pinecone_controller_host", "pinecone_index_host", "s3_endpoint_url")
-SHORTEST_KEY = 20  # characters; those of the services have 40 and more
+MIN_SERVICE_KEY_LENGTH = 20  # characters; those of the services have 40 and more
 TRIAL = re.compile(r"(^|[-_])(test|demo|dummy|fake|example|sample|stand[-_]?in|dev|local)([-_]|$)", re.IGNORECASE)
 GIB = 2**30
-TIGHT, FULL = 5 * GIB, GIB // 4
+LOW_DISK_BYTES, MIN_DISK_BYTES = 5 * GIB, GIB // 4
 
 
 def all_settings(context: Context) -> Verdict:
-    if context.complaints:
-        count = len(context.complaints)
+    if context.setting_errors:
+        count = len(context.setting_errors)
         return failed(
             f"{count} {'setting is' if count == 1 else 'settings are'} wrong; Rowline does not start like this",
             "Put right what is named above, then run the doctor again",
@@ -35,8 +37,8 @@ def all_settings(context: Context) -> Verdict:
     return fine(f"{len(given)} set: {', '.join(given)}" if given else "nothing is set: the embedded default")
 
 
-def wrong_setting(complaint: SettingError, _: Context) -> Verdict:
-    return failed(complaint.reason, "Correct it in the environment or in .env")
+def wrong_setting(error: SettingError, _: Context) -> Verdict:
+    return failed(error.reason, "Correct it in the environment or in .env")
 
 
 def placeholders(context: Context) -> Verdict:
@@ -49,11 +51,19 @@ def placeholders(context: Context) -> Verdict:
 
 
 def names(_: Context) -> Verdict:
-    """A misspelt name is the mistake that nothing else tells: its setting stays at the default."""
+    """A misspelt name is a mistake that nothing else reports: its setting stays at the default."""
     found = [f"{name} (is {setting} meant?)" for name, setting in misspelt().items()]
     if found:
         return warned(f"nothing reads {', '.join(found)}", "Rename or unset it")
     return fine("no name resembles that of a setting")
+
+
+def renamed_settings(_: Context) -> Verdict:
+    """Names that the next release does not read any more."""
+    old = old_names()
+    if old:
+        return warned("; ".join(rename_warning(*names) for names in old.items()), "Rename them")
+    return fine("every setting has its current name")
 
 
 def environment(context: Context) -> Verdict:
@@ -87,14 +97,20 @@ def key(name: str, context: Context) -> Verdict:
     if not value:
         return skipped("not set, and not needed")
     if is_placeholder(value):
-        told, remedy = "still holds the text of an example", f"Set {name.upper()} to the real key"
-        return failed(told, remedy) if used else warned(f"{told}, though nothing uses it", f"Unset {name.upper()}")
+        message, remedy = "still holds the text of an example", f"Set {name.upper()} to the real key"
+        return (
+            failed(message, remedy) if used else warned(f"{message}, though nothing uses it", f"Unset {name.upper()}")
+        )
     twins = [other.upper() for other in KEYS if other != name and _secret(context.settings, other) == value]
     if twins:
-        return context.grave(f"is the same as {' and '.join(twins)}", "Use a key of its own for each purpose")
-    shortest = SHORTEST if name.startswith("inngest_") else SHORTEST_KEY
+        return context.error_in_production(
+            f"is the same as {' and '.join(twins)}", "Use a key of its own for each purpose"
+        )
+    shortest = MIN_KEY_LENGTH if name.startswith("inngest_") else MIN_SERVICE_KEY_LENGTH
     if len(value) < shortest:
-        return context.grave(f"has {_characters(value)}; keys have {shortest} and more", "See that it was pasted whole")
+        return context.error_in_production(
+            f"has {_characters(value)}; keys have {shortest} and more", "See that it was pasted whole"
+        )
     if context.production and TRIAL.search(value):
         return failed("looks like a key for trials", f"Set {name.upper()} to the key of production")
     return fine(f"{_characters(value)}, no placeholder")
@@ -114,13 +130,17 @@ def _secret(settings: Settings, name: str) -> str:
 
 def database_password(context: Context) -> Verdict:
     url = context.settings.database_url
-    password = password_of(url.get_secret_value()) if url else None
+    password = password_of_url(url.get_secret_value()) if url else None
     if not password:
         return skipped("DATABASE_URL holds no password")
     if is_placeholder(password) or password in ("postgres", "rowline", "admin"):
-        return context.grave("DATABASE_URL holds a password that anybody would try", "Set another password")
+        return context.error_in_production(
+            "DATABASE_URL holds a password that anybody would try", "Set another password"
+        )
     if len(password) < 12:
-        return context.grave(f"the password in DATABASE_URL has {_characters(password)}", "Use 12 or more")
+        return context.error_in_production(
+            f"the password in DATABASE_URL has {_characters(password)}", "Use 12 or more"
+        )
     return fine(f"{_characters(password)}, no placeholder")
 
 
@@ -129,7 +149,7 @@ def addresses(context: Context) -> Verdict:
     given = {name: value for name in ADDRESSES if (value := getattr(context.settings, name))}
     plain = [name.upper() for name, value in given.items() if is_plain_http(value)]
     if plain:
-        return context.grave(
+        return context.error_in_production(
             f"{', '.join(plain)} {_is(plain)} plain http to another computer: keys and texts can be read on the way",
             "Use https",
         )
@@ -140,7 +160,7 @@ def is_plain_http(address: str) -> bool:
     """Whether it is readable on a way that leaves this computer; without a scheme https is meant."""
     try:
         parts = urlsplit(address)
-    except ValueError:  # no address at all, which its service tells
+    except ValueError:  # no URL; the check of its service reports it
         return False
     return parts.scheme == "http" and bool(parts.hostname) and not is_loopback(parts.hostname or "")
 
@@ -158,9 +178,9 @@ def disk_space(context: Context) -> Verdict:
     path = context.settings.rowline_home
     free = shutil.disk_usage(nearest(path)).free
     said = f"{free / GIB:.1f} GiB are free for {path}"
-    if free < TIGHT:
+    if free < LOW_DISK_BYTES:
         remedy = "Free some, or move ROWLINE_HOME to a larger disk"
-        return failed(said, remedy) if free < FULL else warned(said, remedy)
+        return failed(said, remedy) if free < MIN_DISK_BYTES else warned(said, remedy)
     return fine(said)
 
 

@@ -170,7 +170,7 @@ def lines_of(services: Services, caller: Caller, events: Sequence[KeptEvent]) ->
 def example_for(services: Services, caller: Caller, function: Function) -> str:
     """About the newest document, so that it can be sent as it stands."""
     newest = services.ledger.listing.page(caller.organization_id, 1)
-    folder = services.settings.event_files.replace("{organization}", caller.organization_id)
+    folder = services.settings.event_files_prefix.replace("{organization}", caller.organization_id)
     return example_of(function, newest[0].document_id if newest else NO_DOCUMENT, folder)
 
 

@@ -23,12 +23,12 @@ from operations.services import Services
 from resources.database.embedded import EmbeddedServer
 from settings.settings import PROJECT_ROOT, Settings
 
-START_SECONDS = 120.0
-STOP_SECONDS = 20.0
-LOOK_SECONDS = 0.2
-PORTS_TRIED = 50
+START_TIMEOUT_SECONDS = 120.0
+STOP_TIMEOUT_SECONDS = 20.0
+POLL_INTERVAL_SECONDS = 0.2
+MAX_PORTS_TRIED = 50
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-QUICK_DEATHS, QUICK_SECONDS = 5, 60.0  # so many within so long: something is wrong that a start does not heal
+MAX_RESTARTS, RESTART_WINDOW_SECONDS = 5, 60.0  # so many within so long: something is wrong that a start does not heal
 
 log = logging.getLogger("rowline.development")
 
@@ -59,7 +59,7 @@ class Program:
 
     def start(self) -> None:
         """Start it, after what a dead one may have left."""
-        self.tell(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -81,7 +81,7 @@ class Program:
             return True
         return False
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Signal it and all its children, also those that outlived it."""
         if self.process is not None:
             with suppress(ProcessLookupError):
@@ -103,19 +103,19 @@ class Development:
         services = Services(settings)
         settings.inbox.mkdir(parents=True, exist_ok=True)
         assert services.database  # the server is up and migrated before anything else asks for it
-        with alone(settings.rowline_home) as lock, free_listener(settings) as listener, ended_by_signals():
+        with alone(settings.rowline_home) as lock, free_listener(settings) as listener, interrupt_on_signals():
             # Dagster is imported by this command only
             from pipelines.local_runs import dagster_home, end_abandoned_runs
 
             end_abandoned_runs(settings)
             environment = {"DAGSTER_HOME": dagster_home(settings), "ROWLINE_HOME": str(settings.rowline_home)}
-            dagster = the_dagster(settings, lock, environment)
+            dagster = dagster_program(settings, lock, environment)
             links = {"DAGSTER_URL": settings.dagster_url or dagster.url}
-            gateway = the_gateway(settings, listener, lock, environment | links)
+            gateway = gateway_program(settings, listener, lock, environment | links)
             database = () if settings.database_url else (EmbeddedServer.of(settings),)
             programs = (dagster, gateway)
             for program in programs:
-                keep_one_older(program.log)
+                rotate_log(program.log)
             try:
                 for program in programs:
                     program.start()
@@ -130,15 +130,15 @@ class Development:
     def wait_until_ready(
         self, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Return when all answer. Raises TransientError where one does not, with the end of its log."""
-        deadline = clock() + START_SECONDS
+        """Return when all answer. Raises TransientError if one does not, with the end of its log."""
+        deadline = clock() + START_TIMEOUT_SECONDS
         for program in (self.gateway, self.dagster):
             while not program.answers():
                 if clock() > deadline or not program.lives():
                     raise TransientError(
                         f"{program.name} did not come up. The end of its log {program.log}:\n{log_tail(program.log)}"
                     )
-                sleep(LOOK_SECONDS)
+                sleep(POLL_INTERVAL_SECONDS)
 
     def keep(
         self,
@@ -146,39 +146,39 @@ class Development:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Until we are told to end: a part that dies is started again.
+        """Restart each part that dies, until a signal ends us.
 
-        Raises PermanentError where one keeps dying, with the end of its log.
+        Raises PermanentError if one keeps dying, with the end of its log.
         """
-        deaths: dict[str, deque[float]] = {part.name: deque(maxlen=QUICK_DEATHS) for part in self.parts}
+        deaths: dict[str, deque[float]] = {part.name: deque(maxlen=MAX_RESTARTS) for part in self.parts}
         with suppress(KeyboardInterrupt):
             while True:
                 for part in self.parts:
                     if not part.lives():
                         revive(part, deaths[part.name], clock(), say)
-                sleep(LOOK_SECONDS)
+                sleep(POLL_INTERVAL_SECONDS)
 
 
-def keep_one_older(log: Path) -> None:
+def rotate_log(log: Path) -> None:
     """A log is of this time only; the one before it, which may tell of a crash, becomes `.log.1`."""
     with suppress(FileNotFoundError):
         log.replace(log.with_name(f"{log.name}.1"))
 
 
 def revive(part: Part, deaths: deque[float], now: float, say: Callable[[str], None]) -> None:
-    """Start a part again. Raises PermanentError where it has died too often of late."""
+    """Start a part again. Raises PermanentError if it has died too often of late."""
     deaths.append(now)
-    if len(deaths) == QUICK_DEATHS and now - deaths[0] < QUICK_SECONDS:
+    if len(deaths) == MAX_RESTARTS and now - deaths[0] < RESTART_WINDOW_SECONDS:
         raise PermanentError(
-            f"{part.name} ended {QUICK_DEATHS} times within {QUICK_SECONDS:.0f} s. The end of its log {part.log}:\n"
-            f"{log_tail(part.log)}"
+            f"{part.name} ended {MAX_RESTARTS} times within {RESTART_WINDOW_SECONDS:.0f} s. "
+            f"The end of its log {part.log}:\n{log_tail(part.log)}"
         )
     say(f"{part.name} ended by itself and is started again; its log is {part.log}")
     with suppress(PermanentError):  # that is one more death
         part.start()
 
 
-def the_dagster(settings: Settings, lock: int, environment: dict[str, str]) -> Program:
+def dagster_program(settings: Settings, lock: int, environment: dict[str, str]) -> Program:
     """UI, daemon and code server, which end together."""
     port = free_port(settings.dagster_port)
     workspace = str(PROJECT_ROOT / "workspace.yaml")
@@ -193,7 +193,7 @@ def the_dagster(settings: Settings, lock: int, environment: dict[str, str]) -> P
     )
 
 
-def the_gateway(settings: Settings, listener: socket.socket, lock: int, environment: dict[str, str]) -> Program:
+def gateway_program(settings: Settings, listener: socket.socket, lock: int, environment: dict[str, str]) -> Program:
     """`rowline gateway` over a socket of ours, so that connections wait while it is started again."""
     port = listener.getsockname()[1]
     return Program(
@@ -209,9 +209,9 @@ def the_gateway(settings: Settings, listener: socket.socket, lock: int, environm
 
 @contextmanager
 def alone(home: Path) -> Iterator[int]:
-    """Hold the home's lock, and give its descriptor.
+    """Hold the home's lock; yields its descriptor.
 
-    Raises InvalidRequest where another `rowline dev` runs over the home.
+    Raises InvalidRequest if another `rowline dev` runs over the home.
     """
     with (home / "dev.lock").open("w") as lock:
         try:
@@ -224,7 +224,7 @@ def alone(home: Path) -> Iterator[int]:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def interrupt_on_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP end us as Ctrl-C does; SIGINT too where the shell that started us ignores it."""
 
     def interrupt(*_: object) -> None:
@@ -244,22 +244,22 @@ def stop(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """End them all, with all their children: asked first, then told, then killed; sooner by another Ctrl-C.
+    """End them all, with all their children: SIGINT first, then SIGTERM, then SIGKILL; sooner by another Ctrl-C.
 
     The daemon ends when its sensors do, and each of them may be waiting for an upload, now or in a moment: `wake` ends
     that wait.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         for program in programs:
-            program.tell(number)
-        deadline = clock() + STOP_SECONDS
+            program.send_signal(number)
+        deadline = clock() + STOP_TIMEOUT_SECONDS
         with suppress(KeyboardInterrupt):
             while any(program.lives() for program in programs) and clock() < deadline:
                 with suppress(RowlineError):  # a database that is away has nobody waiting
                     wake()
-                sleep(LOOK_SECONDS)
+                sleep(POLL_INTERVAL_SECONDS)
     for program in programs:
-        program.tell(signal.SIGKILL)  # a grandchild that outlived its parent
+        program.send_signal(signal.SIGKILL)  # a grandchild that outlived its parent
 
 
 @contextmanager
@@ -270,28 +270,28 @@ def free_listener(settings: Settings) -> Iterator[socket.socket]:
             listener = bound(settings.gateway_host, port)
             break
     else:
-        raise none_is_free(settings.gateway_port, "GATEWAY_PORT")
+        raise no_free_port(settings.gateway_port, "GATEWAY_PORT")
     with listener:
         yield listener
 
 
-def free_port(wanted: int) -> int:
+def free_port(first: int) -> int:
     """The wanted port, or the next one that nobody listens on, so that two homes run side by side."""
-    for port in ports_from(wanted):
+    for port in ports_from(first):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
-    raise none_is_free(wanted, "DAGSTER_PORT")
+    raise no_free_port(first, "DAGSTER_PORT")
 
 
-def ports_from(wanted: int) -> range:
-    return range(wanted, min(wanted + PORTS_TRIED, 2**16))
+def ports_from(first: int) -> range:
+    return range(first, min(first + MAX_PORTS_TRIED, 2**16))
 
 
-def none_is_free(wanted: int, setting: str) -> TransientError:
-    return TransientError(f"No port from {wanted} to {ports_from(wanted)[-1]} is free; set {setting}")
+def no_free_port(first: int, setting: str) -> TransientError:
+    return TransientError(f"No port from {first} to {ports_from(first)[-1]} is free; set {setting}")
 
 
 def log_tail(path: Path, lines: int = 20) -> str:

@@ -7,9 +7,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.http.middleware.request_limits import HEADER_BYTES, TARGET_BYTES
 
-MOST = 2 * (HEADER_BYTES + TARGET_BYTES)  # `bounds` refuses politely what is just too much; this, what does not end
+MAX_HEAD_BYTES = 2 * (
+    HEADER_BYTES + TARGET_BYTES
+)  # `bounds` refuses politely what is just too much; this, what does not end
 SECONDS = 20.0  # from the first byte, or from the connection, to the end of the head
-REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+RESPONSE_431 = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class BoundedHead(HttpToolsProtocol):
@@ -17,43 +19,43 @@ class BoundedHead(HttpToolsProtocol):
 
     seconds = SECONDS
     _in_head = True
-    _taken = 0
-    _patience: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _timeout: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._wait_for_head()
+        self._begin_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._wait_for_head()
+        self._begin_head()
 
     def on_headers_complete(self) -> None:
-        self._has_head()
+        self._end_head()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._taken += len(data) if self._in_head else 0
-        if self._taken > MOST and not self.transport.is_closing():
-            self._leave(REFUSAL)
+        self._head_bytes += len(data) if self._in_head else 0
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._close(RESPONSE_431)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._has_head()
+        self._end_head()
         super().connection_lost(exc)
 
-    def _wait_for_head(self) -> None:
-        self._has_head()
-        self._in_head, self._taken = True, 0
-        self._patience = asyncio.get_running_loop().call_later(self.seconds, self._leave, b"")
+    def _begin_head(self) -> None:
+        self._end_head()
+        self._in_head, self._head_bytes = True, 0
+        self._timeout = asyncio.get_running_loop().call_later(self.seconds, self._close, b"")
 
-    def _has_head(self) -> None:
+    def _end_head(self) -> None:
         self._in_head = False
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
 
-    def _leave(self, word: bytes) -> None:
-        if word:
-            self.transport.write(word)
+    def _close(self, response: bytes) -> None:
+        if response:
+            self.transport.write(response)
         self.transport.close()

@@ -21,13 +21,13 @@ from domain.errors import ConfigurationError, PermanentError
 from settings.settings import PROJECT_ROOT, Settings
 
 BACKLOG = 2048  # connections that wait while workers come and go
-LOOK_SECONDS = 0.2  # between looks at signals; a death is seen at once
-START_SECONDS = 60.0  # for a worker to import, connect and listen, on a busy machine
-SILENT_SECONDS = 60.0  # of a worker whose event loop hangs
-FINISH_SECONDS = 10.0  # for requests under way when a worker stops
-KILL_SECONDS = FINISH_SECONDS + 5.0
-FRESH_DEATHS = 5  # of workers that never got ready, with none that is: something is wrong that time does not heal
-PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # before a worker is started after so many fresh deaths
+POLL_INTERVAL_SECONDS = 0.2  # between looks at signals; a death is seen at once
+START_TIMEOUT_SECONDS = 60.0  # for a worker to import, connect and listen, on a busy machine
+HEARTBEAT_TIMEOUT_SECONDS = 60.0  # of a worker whose event loop hangs
+SHUTDOWN_TIMEOUT_SECONDS = 10.0  # for requests under way when a worker stops
+KILL_TIMEOUT_SECONDS = SHUTDOWN_TIMEOUT_SECONDS + 5.0
+MAX_FAILED_STARTS = 5  # of workers that never got ready, with none that is: something is wrong that time does not heal
+BACKOFF_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0)  # before a worker is started after so many fresh deaths
 
 log = logging.getLogger("rowline.gateway")
 
@@ -45,7 +45,7 @@ def listening(settings: Settings, descriptor: int | None = None) -> socket.socke
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigurationError where the address is taken or not ours."""
+    """A listening socket. Raises ConfigurationError if the address is taken or not ours."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -93,11 +93,11 @@ class Worker:
     def is_stuck(self, now: float) -> bool:
         if self.kill_deadline is not None:
             return now > self.kill_deadline
-        return now - self.heard > (SILENT_SECONDS if self.ready else START_SECONDS)
+        return now - self.heard > (HEARTBEAT_TIMEOUT_SECONDS if self.ready else START_TIMEOUT_SECONDS)
 
     def terminate_gracefully(self, now: float) -> None:
         """Ask it to finish what is under way and end."""
-        self.kill_deadline = now + KILL_SECONDS
+        self.kill_deadline = now + KILL_TIMEOUT_SECONDS
         self.process.terminate()
 
     def kill(self) -> None:
@@ -107,7 +107,7 @@ class Worker:
 
 
 class Supervisor:
-    """Keeps `settings.gateway_workers` workers over one socket until it is told to end."""
+    """Keeps `settings.gateway_workers` workers over one socket until a signal ends it."""
 
     def __init__(
         self,
@@ -122,11 +122,11 @@ class Supervisor:
         self._to_replace: list[Worker] = []
         self._successor: Worker | None = None
         self._counts = tempfile.TemporaryDirectory(prefix="rowline-metrics-")
-        self._fresh_deaths = 0
+        self._failed_starts = 0
         self._ending = self._replacing = False
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM. Raises PermanentError where no worker gets ready."""
+        """Serve until SIGINT or SIGTERM. Raises PermanentError if no worker gets ready."""
         with self._signals():
             try:
                 while not self._ending:
@@ -146,12 +146,12 @@ class Supervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        wanted: dict[int, Callable[..., Any]] = {
+        handlers: dict[int, Callable[..., Any]] = {
             signal.SIGINT: self.end,
             signal.SIGTERM: self.end,
             signal.SIGHUP: self.replace,
         }
-        before = {number: signal.signal(number, action) for number, action in wanted.items()}
+        before = {number: signal.signal(number, action) for number, action in handlers.items()}
         try:
             yield
         finally:
@@ -165,16 +165,16 @@ class Supervisor:
 
     def _spawn_missing(self) -> None:
         while len(self._serving) < self._settings.gateway_workers:
-            self._sleep(PAUSES[min(self._fresh_deaths, len(PAUSES) - 1)])
+            self._sleep(BACKOFF_SECONDS[min(self._failed_starts, len(BACKOFF_SECONDS) - 1)])
             self._serving.append(self._new())
 
     def _wait(self) -> None:
         """Until a worker writes or dies, or it is time to look for signals."""
         everyone = [*self._serving, *self._retiring, *([self._successor] if self._successor else [])]
-        wait([worker.line for worker in everyone], LOOK_SECONDS)
+        wait([worker.line for worker in everyone], POLL_INTERVAL_SECONDS)
 
     def _reap(self) -> None:
-        """Bury the dead, and kill those that hang."""
+        """Remove dead workers, and kill those that hang."""
         now = self._clock()
         for worker in [*self._serving, *self._retiring]:
             lives = worker.look(now)
@@ -189,8 +189,8 @@ class Supervisor:
             self._count(worker)
 
     def _count(self, worker: Worker) -> None:
-        self._fresh_deaths = 0 if worker.ready else self._fresh_deaths + 1
-        if self._fresh_deaths >= FRESH_DEATHS and not any(other.ready for other in self._serving):
+        self._failed_starts = 0 if worker.ready else self._failed_starts + 1
+        if self._failed_starts >= MAX_FAILED_STARTS and not any(other.ready for other in self._serving):
             raise PermanentError(
                 f"The gateway's workers end before they can serve (exit code {worker.process.returncode}); "
                 "their last words are in the log above"

@@ -19,10 +19,10 @@ import uvicorn
 from gateway.app import app
 from gateway.server.logging import configure
 from gateway.server.request_heads import BoundedHead
-from gateway.server.supervisor import BACKLOG, FINISH_SECONDS
+from gateway.server.supervisor import BACKLOG, SHUTDOWN_TIMEOUT_SECONDS
 from settings.settings import Settings, load_settings
 
-LINGER_SECONDS = 0.1  # for the first request of a connection that was taken a moment ago
+ACCEPT_GRACE_SECONDS = 0.1  # for the first request of a connection that was taken a moment ago
 KEEP_ALIVE_SECONDS = 30
 log = logging.getLogger("rowline.gateway")
 
@@ -51,7 +51,7 @@ def main() -> None:
             server_header=False,
             proxy_headers=False,  # the app believes TRUSTED_PROXIES, whatever serves it
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=int(FINISH_SECONDS),
+            timeout_graceful_shutdown=int(SHUTDOWN_TIMEOUT_SECONDS),
             timeout_notify=1,
             callback_notify=heartbeat,  # uvicorn calls it once it listens, on the event loop
         )
@@ -73,7 +73,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        await asyncio.sleep(LINGER_SECONDS)
+        await asyncio.sleep(ACCEPT_GRACE_SECONDS)
         await super().shutdown(sockets)
 
 

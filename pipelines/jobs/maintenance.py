@@ -67,7 +67,7 @@ def vector_sync() -> None:
 @dg.job(
     executor_def=dg.in_process_executor,
     tags={"domain": "events"},
-    description="Remove events older than EVENT_DAYS; a dry run by default.",
+    description="Remove events older than EVENT_RETENTION_DAYS; a dry run by default.",
 )
 def old_events_cleanup() -> None:
     forgotten_events()

@@ -13,6 +13,7 @@ import psycopg
 
 from domain.errors import ConfigurationError, DatabaseUnavailable, ErrorCode, PermanentError, RowlineError
 from resources.database.urls import POOLED, shown, user_of
+from settings.redaction import Redactor, secrets_of_url
 
 OLDEST_SERVER = 14
 
@@ -187,7 +188,7 @@ def failure_of(error: DriverError, url: str, setting: str = POOLED) -> RowlineEr
     """The failure that says in one sentence what an error of a driver means, without a secret."""
     text = (error.diag.message_primary or str(error)).strip()
     trouble = BY_STATE.get(state_of(error), AWAY)
-    said = _without_secrets(_in_one_line(text), url) or type(error).__name__
+    said = Redactor(secrets_of_url(url))(_in_one_line(text)) or type(error).__name__
     sentence = trouble.sentence.format(where=shown(url), user=user_of(url), setting=setting, said=said)
     return trouble.kind(sentence, code=trouble.code)
 
@@ -214,8 +215,3 @@ def _in_one_line(text: str) -> str:
     """What the server said, without libpq's account of how it got there."""
     last = text.splitlines()[-1] if "Multiple connection attempts" in text else text.splitlines()[0] if text else ""
     return _PREFIX.sub("", last, count=1).strip().rstrip(".")
-
-
-def _without_secrets(text: str, url: str) -> str:
-    password = psycopg.conninfo.conninfo_to_dict(url).get("password")
-    return text.replace(str(password), "***") if password else text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from domain.backoff import parse_retry_after
 from domain.errors import ConfigurationError, ErrorCode, PermanentError, RowlineError, TransientError
+from settings.redaction import Redactor
 
 if TYPE_CHECKING:
     import openai
@@ -85,8 +86,7 @@ def translate_error(error: openai.OpenAIError, secret: str, model: str) -> Rowli
 
 def redact(text: str, secret: str) -> str:
     """The text with the key, anything that looks like one, and half-hidden keys (`abc***xyz`) taken out."""
-    text = text.replace(secret, "…")
-    text = re.sub(r"\bsk-[\w*.\-]{3,}|\S*\*{3,}\S*|(?i:bearer\s+)\S+", "…", text)
+    text = Redactor([secret])(text)
     return text if len(text) <= MAX_REASON_LENGTH else f"{text[:MAX_REASON_LENGTH]}…"
 
 

@@ -16,7 +16,7 @@ from settings.values import usable_key
 REQUIRED_SETTINGS: Mapping[Channel, str] = {
     "slack": "SLACK_WEBHOOK_URL",
     "email": "SMTP_URL and EMAIL_FROM",
-    "webhook": "WEBHOOK_ADDRESSES and INNGEST_SIGNING_KEY",
+    "webhook": "WEBHOOK_ALLOWED_URLS and INNGEST_SIGNING_KEY",
 }
 
 
@@ -77,4 +77,6 @@ def create_email(settings: Settings) -> Email | None:
 def create_webhook(settings: Settings) -> Webhook | None:
     if not settings.webhooks or settings.inngest_signing_key is None:
         return None
-    return Webhook(settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_private)
+    return Webhook(
+        settings.webhooks, settings.inngest_signing_key.get_secret_value(), settings.webhook_allow_private_networks
+    )

@@ -35,7 +35,7 @@ class Webhook:
     def send(self, notification: Notification) -> Outcome:
         assert notification.recipient is not None  # checked when it was enqueued
         if not is_named(notification.recipient, self.allowed):
-            return Outcome("refused", "Its address is not one of WEBHOOK_ADDRESSES; add it there, then send it anew")
+            return Outcome("refused", "Its address is not one of WEBHOOK_ALLOWED_URLS; add it there, then send it anew")
         try:
             address, host = resolve_target(notification.recipient, self.private, self.resolve)
         except TransientError as error:
@@ -67,7 +67,9 @@ def resolve_target(
     except OSError:
         raise TransientError("The name in the webhook's address has no IP address now") from None
     if not addresses or not all(is_allowed(address, private) for address in addresses):
-        raise PermanentError("The webhook's address leads into a private network; WEBHOOK_PRIVATE=true allows that")
+        raise PermanentError(
+            "The webhook's address leads into a private network; WEBHOOK_ALLOW_PRIVATE_NETWORKS=true allows that"
+        )
     ip = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
     return parts._replace(netloc=f"{ip}:{port}").geturl(), parts.netloc
 

@@ -16,7 +16,7 @@ from resources.objects.streams import check_size
 
 @dataclass(frozen=True, slots=True)
 class EventFiles:
-    """`folder` says where an organization's files lie, with `{organization}` in it (EVENT_FILES)."""
+    """`folder` says where an organization's files lie, with `{organization}` in it (EVENT_FILES_PREFIX)."""
 
     objects: ObjectStore
     folder: str

@@ -34,10 +34,10 @@ def evaluate(
     requested = [RunRequestPlan.from_key(key) for key in json.loads(context.cursor or "[]")]
     if requested:
         ledger.documents.mark_requested([(run.document_id, run.version, run.attempt) for run in requested])
-    plans = plan_runs(ledger.documents.pending(), settings.runs_at_once)
+    plans = plan_runs(ledger.documents.pending(), settings.max_concurrent_runs)
     if not plans:
         ledger.documents.wait_for_upload(MAX_WAIT_SECONDS)
-        plans = plan_runs(ledger.documents.pending(), settings.runs_at_once)
+        plans = plan_runs(ledger.documents.pending(), settings.max_concurrent_runs)
     if not plans:
         context.update_cursor("[]")
         return dg.SkipReason("no upload is waiting")

@@ -30,7 +30,7 @@ def alerts(
     """Causes of failures; one alert for each when it appears, reminders while it lasts, and one when it is resolved."""
     if not settings.alert_targets:
         return dg.SkipReason("ALERT_CHANNELS names nobody")
-    kinds = [kind for kind in KINDS if kind in settings.alert_kinds]
+    kinds = [kind for kind in KINDS if kind in settings.enabled_alert_kinds]
     failures = [
         *ledger.alerts.troubles(watch_of(settings)),
         *(store_drift(context.instance) if "store_drift" in kinds else ()),

@@ -80,7 +80,7 @@ def test_no_key_is_in_what_the_gateway_prints_or_answers(
         LOG_LEVEL="debug",
         INNGEST_EVENT_KEY=EVENT_KEY,
         INNGEST_SIGNING_KEY=SIGNING_KEY,
-        GUESSES_PER_MINUTE="100000",
+        FAILED_LOGINS_PER_MINUTE="100000",
         GATEWAY_WORKERS="1",
     )
     gateway.until(lambda: len(gateway.workers()) == 1)

@@ -105,10 +105,10 @@ def test_two_causes_are_two_alerts_and_a_died_run_is_of_its_own_kind(rowline: De
 
 def test_only_kinds_that_are_asked_for_are_told(rowline: Deployment, look: Look):
     failed(rowline, "a", "The service is away")
-    assert look(alert_on="queue_age,store_drift") == "nothing new"
+    assert look(alert_kinds="queue_age,store_drift") == "nothing new"
     assert look() == "1 opened"
     rowline.sql("UPDATE versions SET completed_at = now() - interval '2 hours'")
-    assert look(alert_on="queue_age") == "nothing new", "not looked at is not gone"
+    assert look(alert_kinds="queue_age") == "nothing new", "not looked at is not gone"
 
 
 def test_a_completed_document_with_many_error_rows(rowline: Deployment, look: Look):

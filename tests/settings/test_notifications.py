@@ -27,13 +27,13 @@ def nothing_set(clean_environment: object) -> None:
         ({"email_from": "rowline@example.com"}, "SMTP_URL and EMAIL_FROM go together"),
         ({**MAIL, "email_from": "nobody"}, "must be one e-mail address"),
         ({**MAIL, "email_from": "a@b.example\r\nBcc: c@d.example"}, "must be one line"),
-        ({**SIGNING, "webhook_addresses": "app.example.com"}, "must be a whole address"),
-        ({"webhook_addresses": "https://app.example.com"}, "needs INNGEST_SIGNING_KEY"),
+        ({**SIGNING, "webhook_allowed_urls": "app.example.com"}, "must be a whole address"),
+        ({"webhook_allowed_urls": "https://app.example.com"}, "needs INNGEST_SIGNING_KEY"),
         ({"alert_channels": "slack"}, "set SLACK_WEBHOOK_URL"),
         ({"alert_channels": "email:ops@example.com"}, "set SMTP_URL and EMAIL_FROM"),
-        ({"alert_channels": "webhook:https://a.example"}, "not one of WEBHOOK_ADDRESSES"),
+        ({"alert_channels": "webhook:https://a.example"}, "not one of WEBHOOK_ALLOWED_URLS"),
         ({"alert_channels": "sms"}, "must be of slack"),
-        ({"alert_on": "everything"}, "must be of document_failed"),
+        ({"alert_kinds": "everything"}, "must be of document_failed"),
         ({"public_url": "rowline"}, "must be a whole address"),
     ],
 )
@@ -49,14 +49,14 @@ def test_what_is_right_opens_channels_and_names_targets():
         **MAIL,
         **SIGNING,
         slack_webhook_url="https://hooks.slack.com/services/T/B/x",
-        webhook_addresses="https://app.example.com/hooks, https://b.example",
+        webhook_allowed_urls="https://app.example.com/hooks, https://b.example",
         alert_channels="slack, email:ops@example.com, webhook:https://app.example.com/hooks/rowline",
-        alert_on="document_failed, queue_age",
+        alert_kinds="document_failed, queue_age",
         public_url="https://rowline.example/",
     )
     assert settings.webhooks == ["https://app.example.com/hooks", "https://b.example"]
     assert [target.channel for target in settings.alert_targets] == ["slack", "email", "webhook"]
-    assert settings.alert_kinds == ["document_failed", "queue_age"]
+    assert settings.enabled_alert_kinds == ["document_failed", "queue_age"]
     assert settings.public_url == "https://rowline.example"
     from resources.notifications.channels import UnconfiguredChannel, create_channels
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from domain.errors import ConfigurationError
-from settings.settings import PROJECT_ROOT, Settings, load_settings, load_what_is_right, misspelt
+from settings.renamed import RENAMED
+from settings.settings import PROJECT_ROOT, Settings, load_settings, load_valid_settings, misspelt
 
 SECRET = "sk-live-7f3a9c-never-shown"
 PASSWORD = "postgresql://rowline:hunter2-never-shown@db/rowline"
@@ -17,7 +18,7 @@ PASSWORD = "postgresql://rowline:hunter2-never-shown@db/rowline"
 @pytest.fixture(autouse=True)
 def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the caller, neither from the environment nor from a `.env` of the project or the folder."""
-    for name in Settings.model_fields:
+    for name in [*Settings.model_fields, *RENAMED]:
         monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setitem(Settings.model_config, "env_file", (tmp_path / "project.env", ".env"))
@@ -131,7 +132,7 @@ def test_a_dotenv_file_in_another_encoding_is_told_in_a_sentence(tmp_path: Path)
         ("EMBED_REQUEST_INPUTS", "2049"),
         ("EMBEDDING_DIMENSIONS", "-987654"),
         ("DAGSTER_PORT", "65536"),
-        ("UPLOAD_BYTES", "200MB-x"),
+        ("MAX_UPLOAD_BYTES", "200MB-x"),
     ],
 )
 def test_a_wrong_setting_is_named_without_its_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +296,7 @@ def test_what_is_right_is_read_although_something_is_wrong(monkeypatch: pytest.M
         "VECTOR_STORE": "pinecone",
     }.items():
         monkeypatch.setenv(name, value)
-    settings, complaints = load_what_is_right()
+    settings, complaints = load_valid_settings()
     assert [complaint.name for complaint in complaints] == [
         "EMBEDDING_DIMENSIONS",
         "BATCH_ROWS",
@@ -312,7 +313,7 @@ def test_what_is_right_is_read_although_something_is_wrong(monkeypatch: pytest.M
 
 def test_right_settings_have_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCH_ROWS", "7")
-    assert load_what_is_right() == (load_settings(), [])
+    assert load_valid_settings() == (load_settings(), [])
 
 
 def test_a_file_that_cannot_be_read_hides_nothing_of_the_environment(
@@ -320,5 +321,5 @@ def test_a_file_that_cannot_be_read_hides_nothing_of_the_environment(
 ) -> None:
     (tmp_path / ".env").write_bytes("# 설정\nBATCH_ROWS=7\n".encode("cp949"))
     monkeypatch.setenv("BATCH_ROWS", "8")
-    settings, [complaint] = load_what_is_right()
+    settings, [complaint] = load_valid_settings()
     assert (settings.batch_rows, complaint.name) == (8, ".env")

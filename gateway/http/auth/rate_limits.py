@@ -21,8 +21,8 @@ class RateLimits:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._clock = clock
         self._requests = RateLimitItemPerMinute(settings.requests_per_minute, namespace="requests")
-        self._events = RateLimitItemPerMinute(settings.sends_per_minute, namespace="events")
-        self._wrong_keys = RateLimitItemPerMinute(settings.guesses_per_minute, namespace="wrong")
+        self._events = RateLimitItemPerMinute(settings.event_requests_per_minute, namespace="events")
+        self._wrong_keys = RateLimitItemPerMinute(settings.failed_logins_per_minute, namespace="wrong")
 
     def count_request(self, request: Request, caller: Caller) -> None:
         """Answers 429 to a key with too many requests. Headers of every answer say how many are left."""

@@ -83,7 +83,7 @@ class RequestScope:
 
 
 def has_own_limit(scope: Scope) -> bool:
-    """Whether the route counts bytes itself: events by their own rule, uploads by UPLOAD_BYTES."""
+    """Whether the route counts bytes itself: events by their own rule, uploads by MAX_UPLOAD_BYTES."""
     path = str(scope["path"])
     return str(scope["method"]) == "POST" and (path.startswith("/e/") or path in UPLOADS)
 

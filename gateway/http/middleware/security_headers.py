@@ -63,7 +63,7 @@ class SecuredApp(FastAPI):
 def guard(app: SecuredApp, settings: Settings) -> None:
     """Add the middleware before the routes. Middleware that is added later (the log) is outside and sees its errors."""
     app.guarded_by = settings
-    app.add_middleware(RequestLimits, body_bytes=settings.request_bytes, seconds=settings.request_seconds)
+    app.add_middleware(RequestLimits, body_bytes=settings.max_request_bytes, seconds=settings.request_timeout_seconds)
     app.add_middleware(Origins, origins=settings.origins_allowed)
     if settings.hosts_allowed:
         app.add_middleware(Hosts, allowed=settings.hosts_allowed)

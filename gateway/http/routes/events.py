@@ -116,7 +116,7 @@ async def send_events(request: Request, event_key: str) -> Response:
                 raise SendForbidden(
                     HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests send events at once; send them again"
                 )
-            body = await read_body(request, services.settings.event_request_bytes)
+            body = await read_body(request, services.settings.max_event_request_bytes)
             ids = await run_in_threadpool(
                 ingest_events, services.ledger, caller.organization_id, body, request.headers.get(SEED_HEADER)
             )

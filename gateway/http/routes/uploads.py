@@ -76,7 +76,7 @@ async def receive_form(request: Request, _: DocumentReader, services: OurService
     content_type = request.headers.get("Content-Type", "")
     if not content_type.lower().startswith("multipart/form-data"):
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the file as multipart/form-data, in a field file")
-    stream = limited_body(request, services.settings.upload_bytes)
+    stream = limited_body(request, services.settings.max_upload_bytes)
     parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=MAX_FIELDS, max_part_size=FIELD_BYTES)
     try:
         form = await parser.parse()

@@ -37,7 +37,7 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
     def __init__(self, definitions: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._definitions, self._inst_data = definitions, inst_data
         settings = load_settings()
-        self._warm, self._max_children = settings.run_launcher == "warm", settings.runs_at_once
+        self._warm, self._max_children = settings.run_launcher == "warm", settings.max_concurrent_runs
         self._plain: Any = dg.DefaultRunLauncher()
         self._forkserver: ForkserverClient | None = None
         self._lock, self._disposed = threading.Lock(), threading.Event()

@@ -11,7 +11,7 @@ from settings.settings import load_settings
 
 
 class RowlineRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
-    """As many runs at once as RUNS_AT_ONCE says."""
+    """As many runs at once as MAX_CONCURRENT_RUNS says."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -20,7 +20,9 @@ class RowlineRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         daemon_patches.patch_daemon()
-        return cls(max_concurrent_runs=load_settings().runs_at_once, dequeue_interval_seconds=1, inst_data=inst_data)
+        return cls(
+            max_concurrent_runs=load_settings().max_concurrent_runs, dequeue_interval_seconds=1, inst_data=inst_data
+        )
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         run = super().submit_run(context)

@@ -23,8 +23,8 @@ def test_the_folder_of_one_is_never_the_beginning_of_anothers(
     written: str, used: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found with `apps/{organization}`: an event of acme had files of acme2 read."""
-    monkeypatch.setenv("EVENT_FILES", written)
-    folder = load_settings().event_files
+    monkeypatch.setenv("EVENT_FILES_PREFIX", written)
+    folder = load_settings().event_files_prefix
     assert folder == used
     theirs = folder.replace("{organization}", "acme")
     assert in_store(theirs + "a.xlsx", "acme", folder) == InStore(theirs + "a.xlsx")
@@ -56,8 +56,8 @@ def test_the_folder_of_one_is_never_the_beginning_of_anothers(
 def test_a_folder_that_organizations_would_share_is_no_setting(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidRequest):
         folder_of_each(written)
-    monkeypatch.setenv("EVENT_FILES", written)
-    with pytest.raises(ConfigurationError, match="EVENT_FILES: must"):
+    monkeypatch.setenv("EVENT_FILES_PREFIX", written)
+    with pytest.raises(ConfigurationError, match="EVENT_FILES_PREFIX: must"):
         load_settings()
 
 

@@ -11,7 +11,7 @@ from gateway.doctor.checklist import checklist
 from gateway.doctor.context import Context
 from gateway.doctor.results import Verdict
 from gateway.doctor.runner import examine
-from settings.settings import load_what_is_right
+from settings.settings import load_valid_settings
 from tests.stand_ins.openai_server import KEY, OpenAIServer
 from tests.stand_ins.pinecone_server import KEY as PINECONE_KEY
 from tests.stand_ins.pinecone_server import NAME, PineconeServer
@@ -59,8 +59,8 @@ def examined(sound: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Examined
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-        settings, complaints = load_what_is_right()
-        context = Context(settings, complaints, production)
+        settings, errors = load_valid_settings()
+        context = Context(settings, errors, production)
         try:
             findings = examine([check for check in checklist(context) if check.name not in DAGSTER], context)
         finally:

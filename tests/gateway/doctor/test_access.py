@@ -11,7 +11,7 @@ from domain.errors import ConfigurationError
 from gateway.doctor import access, settings
 from gateway.doctor.context import Context
 from gateway.doctor.results import State, Verdict
-from settings.settings import Settings, load_settings, load_what_is_right
+from settings.settings import Settings, load_settings, load_valid_settings
 
 GOOD = "event-key-of-the-apps-0123456789abcdef"
 SIGNING = "signkey-prod-" + "0123456789abcdef" * 4
@@ -45,8 +45,8 @@ def test_weak_keys_stop_all_but_development(
         with pytest.raises(ConfigurationError) as told:
             load_settings()
         assert str(told.value) == (f"Settings are wrong: {name}: {reason}; ENVIRONMENT={environment} needs a real key")
-        settings, complaints = load_what_is_right()
-        assert (settings.environment, [complaint.name for complaint in complaints]) == (environment, [name])
+        settings, errors = load_valid_settings()
+        assert (settings.environment, [error.name for error in errors]) == (environment, [name])
 
 
 def test_good_keys_start_everywhere(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,5 +121,5 @@ def test_definitions_that_do_not_load_are_told_by_their_last_words(
 
 def test_definitions_that_never_load_are_given_up(context: Callable[..., Context], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dagster, "LOAD", "import threading; threading.Event().wait()")
-    monkeypatch.setattr(dagster, "LOADING_SECONDS", 0.2)
+    monkeypatch.setattr(dagster, "LOAD_TIMEOUT_SECONDS", 0.2)
     assert "did not load within 0.2 s" in dagster.code_location(context()).message

@@ -95,6 +95,15 @@ def test_a_misspelt_name_is_told_with_the_right_one(examined: Examined, clean_en
     )
 
 
+def test_an_old_name_of_a_setting_is_a_warning_and_two_values_an_error(examined: Examined):
+    assert examined()["old names"].state == "ok"
+    old = examined(RUNS_AT_ONCE="3")["old names"]
+    assert (old.state, old.remedy) == ("warning", "Rename them")
+    assert old.message.startswith("RUNS_AT_ONCE has a new name, MAX_CONCURRENT_RUNS;")
+    both = examined(RUNS_AT_ONCE="3", MAX_CONCURRENT_RUNS="4")["MAX_CONCURRENT_RUNS"]
+    assert (both.state, both.message.partition(",")[0]) == ("failed", "is also set as RUNS_AT_ONCE")
+
+
 # -- the database -----------------------------------------------------------------------------------------------
 
 

@@ -51,11 +51,11 @@ def test_the_mail_server_is_asked_and_sends_nothing(context: MakeContext):
 def test_webhooks_lead_where_they_may(context: MakeContext):
     key = {"inngest_signing_key": "signkey-prod-" + "0123456789abcdef" * 4}
     inside = "https://127.0.0.1/hooks"
-    assert look.webhooks(context(webhook_addresses=inside, **key)).state == "failed"
-    assert look.webhooks(context(webhook_addresses=inside, webhook_private=True, **key)).state == "ok"
-    plain = look.webhooks(context(webhook_addresses="http://8.8.8.8/x", production=True, **key))
+    assert look.webhooks(context(webhook_allowed_urls=inside, **key)).state == "failed"
+    assert look.webhooks(context(webhook_allowed_urls=inside, webhook_allow_private_networks=True, **key)).state == "ok"
+    plain = look.webhooks(context(webhook_allowed_urls="http://8.8.8.8/x", production=True, **key))
     assert (plain.state, "plain http" in plain.message) == ("failed", True)
-    missing = look.webhooks(context(webhook_addresses="https://no-such-name.invalid/x", **key))
+    missing = look.webhooks(context(webhook_allowed_urls="https://no-such-name.invalid/x", **key))
     assert (missing.state, missing.message.startswith("no-such-name.invalid: ")) == ("failed", True)
 
 
@@ -68,4 +68,4 @@ def test_alerts_name_their_channels_not_their_recipients(context: MakeContext):
             alert_channels="slack, email:ops@example.com",
         )
     )
-    assert told.message == "told by email, slack"
+    assert told.message == "sent by email, slack"

@@ -75,7 +75,7 @@ def made_world(url: str, folder: Path) -> Iterator[World]:
         environment="preview",  # no development login
         database_url=url,
         rowline_home=folder / "home",
-        guesses_per_minute=10**9,
+        failed_logins_per_minute=10**9,
         default_organization="acme",
     )
     services = Services(settings)

@@ -21,14 +21,14 @@ import pytest
 
 from domain.errors import PermanentError, TransientError
 from gateway.server.dev_stack import (
-    QUICK_DEATHS,
-    QUICK_SECONDS,
+    MAX_RESTARTS,
+    RESTART_WINDOW_SECONDS,
     Development,
     Program,
     free_listener,
-    keep_one_older,
     log_tail,
     revive,
+    rotate_log,
     stop,
 )
 from gateway.server.supervisor import bound
@@ -54,7 +54,7 @@ class Part:
 
 def test_a_part_that_died_is_started_again_and_that_is_said(tmp_path: Path) -> None:
     part, said = Part(tmp_path / "part.log"), list[str]()
-    revive(part, deque(maxlen=QUICK_DEATHS), 0.0, said.append)
+    revive(part, deque(maxlen=MAX_RESTARTS), 0.0, said.append)
     assert part.starts == 1
     assert said == [f"The part ended by itself and is started again; its log is {tmp_path / 'part.log'}"]
 
@@ -62,12 +62,12 @@ def test_a_part_that_died_is_started_again_and_that_is_said(tmp_path: Path) -> N
 def test_a_part_that_keeps_dying_ends_it_all_with_its_last_words(tmp_path: Path) -> None:
     part = Part(tmp_path / "part.log")
     part.log.write_text("one\nModuleNotFoundError: no module\n", "utf-8")
-    deaths = deque[float](maxlen=QUICK_DEATHS)
-    for second in range(QUICK_DEATHS - 1):
+    deaths = deque[float](maxlen=MAX_RESTARTS)
+    for second in range(MAX_RESTARTS - 1):
         revive(part, deaths, float(second), lambda _: None)
     with pytest.raises(PermanentError, match=r"ended 5 times within 60 s[\s\S]*ModuleNotFoundError: no module"):
-        revive(part, deaths, QUICK_DEATHS, lambda _: None)
-    assert part.starts == QUICK_DEATHS - 1
+        revive(part, deaths, MAX_RESTARTS, lambda _: None)
+    assert part.starts == MAX_RESTARTS - 1
 
 
 def test_a_part_that_does_not_start_at_once_is_tried_again_and_that_counts(tmp_path: Path) -> None:
@@ -78,18 +78,18 @@ def test_a_part_that_does_not_start_at_once_is_tried_again_and_that_counts(tmp_p
             super().start()
             raise PermanentError("it did not start")
 
-    part, deaths = Stuck(tmp_path / "part.log"), deque[float](maxlen=QUICK_DEATHS)
-    for second in range(QUICK_DEATHS - 1):
+    part, deaths = Stuck(tmp_path / "part.log"), deque[float](maxlen=MAX_RESTARTS)
+    for second in range(MAX_RESTARTS - 1):
         revive(part, deaths, float(second), lambda _: None)
-    assert part.starts == QUICK_DEATHS - 1
+    assert part.starts == MAX_RESTARTS - 1
     with pytest.raises(PermanentError, match="ended 5 times"):
-        revive(part, deaths, QUICK_DEATHS, lambda _: None)
+        revive(part, deaths, MAX_RESTARTS, lambda _: None)
 
 
 def test_deaths_far_apart_are_no_reason_to_give_up(tmp_path: Path) -> None:
-    part, deaths = Part(tmp_path / "part.log"), deque[float](maxlen=QUICK_DEATHS)
+    part, deaths = Part(tmp_path / "part.log"), deque[float](maxlen=MAX_RESTARTS)
     for death in range(20):
-        revive(part, deaths, death * QUICK_SECONDS, lambda _: None)
+        revive(part, deaths, death * RESTART_WINDOW_SECONDS, lambda _: None)
     assert part.starts == 20
 
 
@@ -97,9 +97,9 @@ def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
     """Who starts again after a crash still finds why."""
     log = tmp_path / "gateway.log"
     for said in ("first", "second", "third"):
-        keep_one_older(log)
+        rotate_log(log)
         log.write_text(said, "utf-8")
-    keep_one_older(log)
+    rotate_log(log)
     assert [path.name for path in tmp_path.iterdir()] == ["gateway.log.1"]
     assert (tmp_path / "gateway.log.1").read_text("utf-8") == "third"
 

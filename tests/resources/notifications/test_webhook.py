@@ -76,7 +76,7 @@ def test_an_address_that_is_not_named_is_not_asked(services: Services, put: Put,
     carrier = Webhook([f"{receiver.address}/other"], SIGNING_KEY, private=True)
     assert Rounds(services, webhook=carrier).round() == {"failed": 1}
     assert receiver.requests == 0
-    assert "WEBHOOK_ADDRESSES" in str(services.ledger.outbox.get(notice).error)
+    assert "WEBHOOK_ALLOWED_URLS" in str(services.ledger.outbox.get(notice).error)
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["93.184.215.14", "10.0.0.1"], ["::1"], ["169.254.169.254"]])

@@ -102,7 +102,7 @@ def test_a_session_counts_as_its_key(limited: Limited, key_of: Callable[..., str
 
 def test_events_get_a_status_that_sdks_repeat(limited: Limited, key_of: Callable[..., str]) -> None:
     """SDKs repeat a 503, and take a 429 for the last word: the Python one would lose the event."""
-    client, key = limited(sends_per_minute=2), key_of("acme", "events")
+    client, key = limited(event_requests_per_minute=2), key_of("acme", "events")
     answers = [client.post(f"/e/{key}", json=EVENT) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 503]
     shown = answers[-1].json()
@@ -112,7 +112,7 @@ def test_events_get_a_status_that_sdks_repeat(limited: Limited, key_of: Callable
 
 def test_guessing_slows_down_for_whoever_guesses(limited: Limited, key_of: Callable[..., str], clock: Clock) -> None:
     """Bearers, event keys, signatures and the sign-in page are one count."""
-    client = limited(guesses_per_minute=4)
+    client = limited(failed_logins_per_minute=4)
     key_of("acme", "events")  # without any, the answer is to make one
     guess = mint_key().text
     tries = [
@@ -137,7 +137,7 @@ def test_guessing_slows_down_for_whoever_guesses(limited: Limited, key_of: Calla
 def test_wrong_keys_of_others_shut_no_good_one_out(limited: Limited, key_of: Callable[..., str]) -> None:
     """An office, or a proxy that TRUSTED_PROXIES does not name, is one address; SDKs give up after 2 s of 503."""
     signing = "signkey-test-" + "ab12" * 16
-    client = limited(guesses_per_minute=4, inngest_signing_key=signing)
+    client = limited(failed_logins_per_minute=4, inngest_signing_key=signing)
     assert statuses(client, 9, {"Authorization": f"Bearer {mint_key().text}"}) == [401] * 4 + [429] * 5
 
     new = key_of("acme", "admin", "events")  # this process has never seen it
@@ -154,4 +154,4 @@ def test_the_defaults_are_far_from_normal_work() -> None:
     """A page that asks every 2 s, ten of them, and a burst of 500 uploads in a minute."""
     settings = Settings(_env_file=None)
     assert settings.requests_per_minute > 10 * 30 + 500
-    assert settings.sends_per_minute >= 2_000 * 60, "events a second that the gateway was measured to take"
+    assert settings.event_requests_per_minute >= 2_000 * 60, "events a second that the gateway was measured to take"

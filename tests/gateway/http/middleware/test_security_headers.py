@@ -200,7 +200,7 @@ def test_a_body_without_a_length_is_read_to_its_limit_and_no_further(client: Tes
 def test_a_request_that_stands_still_is_ended(services: Services) -> None:
     """408 where nothing more comes, 503 where no answer is made."""
     app = SecuredApp()
-    guard(app, services.settings.model_copy(update={"request_seconds": 0.1}))
+    guard(app, services.settings.model_copy(update={"request_timeout_seconds": 0.1}))
 
     @app.post("/thinks")
     async def thinks() -> None:

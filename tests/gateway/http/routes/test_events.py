@@ -257,7 +257,7 @@ def test_only_post_and_from_any_page(client: TestClient, key: str):
 
 
 def test_what_is_too_large_is_refused_without_reading_on(client: TestClient, key: str, services: Services):
-    limit = services.settings.event_request_bytes
+    limit = services.settings.max_event_request_bytes
     read = []
 
     def body() -> Any:

@@ -205,7 +205,7 @@ def test_forms_of_every_shape_are_answered(
 @pytest.fixture
 def small(settings: Settings, services: Services) -> Iterator[TestClient]:
     """A gateway that takes files of 1 MB."""
-    limited = Services(settings.model_copy(update={"upload_bytes": 10**6}))
+    limited = Services(settings.model_copy(update={"max_upload_bytes": 10**6}))
     limited.__dict__["embedder"] = services.embedder
     with TestClient(create_app(limited), raise_server_exceptions=False) as opened:
         yield opened

@@ -107,7 +107,7 @@ def instance(
             "DATABASE_URL": url,
             "ROWLINE_HOME": str(home),
             "DAGSTER_HOME": str(home),
-            "RUNS_AT_ONCE": str(AT_MOST),
+            "MAX_CONCURRENT_RUNS": str(AT_MOST),
             "EMBEDDING_PROVIDER": "openai",  # a model need not be loaded for these
             "OPENAI_API_KEY": "sk-of-a-test",
         }.items():
