@@ -14,7 +14,9 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from domain.errors import TransientError
+from resources.database import locks
 from resources.database.errors import told
+from resources.database.locks import LockKind
 from resources.database.urls import POOLED, shown, with_limits
 
 T = TypeVar("T")
@@ -177,35 +179,24 @@ class Database:
         return connect(self.direct_url, self._direct_setting, autocommit=True)
 
     @contextmanager
-    def lock(self, kind: int, name: str) -> Iterator[None]:
-        """Held by one at a time for the block, on a connection of its own; ends with the process at the latest.
-
-        It belongs to a transaction, not to a session, so PgBouncer may stand in between.
-        """
+    def lock(self, kind: LockKind, name: str) -> Iterator[None]:
+        """Held by one at a time for the block, on a connection of its own; ends with the process at the latest."""
         with connect(self.direct_url, self._direct_setting) as connection, connection.transaction():
             without_time_limit(connection)
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (name, kind))
+            locks.lock(connection, kind, name)
             yield
 
     @contextmanager
-    def locks(self, kind: int, names: Sequence[str]) -> Iterator[set[str]]:
+    def try_locks(self, kind: LockKind, names: Sequence[str]) -> Iterator[set[str]]:
         """Those of the locks that nobody holds now, held together for the block; nobody is waited for."""
         with connect(self.direct_url, self._direct_setting) as connection, connection.transaction():
             without_time_limit(connection)
-            rows = connection.execute(
-                "SELECT name FROM unnest(%s::text[]) AS name "
-                "WHERE pg_try_advisory_xact_lock(hashtextextended(name, %s))",
-                (list(names), kind),
-            ).fetchall()
-            yield {row["name"] for row in rows}
+            yield locks.try_locks(connection, kind, names)
 
-    def is_locked(self, kind: int, name: str) -> bool:
-        """Whether somebody holds that `lock` now. Looking holds it for no longer than a moment, shared."""
+    def is_locked(self, kind: LockKind, name: str) -> bool:
+        """Whether somebody holds that `lock` now. The check itself holds it, shared, for one statement."""
         with self.statement() as connection:
-            row = connection.execute(
-                "SELECT pg_try_advisory_xact_lock_shared(hashtextextended(%s, %s)) AS free", (name, kind)
-            ).fetchone()
-        return not (row and row["free"])
+            return not locks.try_lock_shared(connection, kind, name)
 
     def close(self) -> None:
         self._pool.close()

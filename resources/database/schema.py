@@ -8,13 +8,13 @@ import psycopg
 
 from resources.database.connections import connect, options
 from resources.database.errors import OLDEST_SERVER, failure_of, is_ours, old_server, told
+from resources.database.locks import lock_migrations
 from resources.database.urls import POOLED, sqlalchemy_url
 from settings.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-MIGRATION_LOCK = 0x526F776C696E65  # "Rowline": one migrator at a time
 BRANCHES = ("ledger", "pgvector")  # labels of the migrations
 
 
@@ -51,7 +51,9 @@ def migrating(url: str, setting: str = POOLED) -> Iterator["Config"]:
     config.set_main_option("script_location", str(PROJECT_ROOT / "migrations"))
     try:
         with told(url, setting), engine.begin() as connection:
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            driver_connection = connection.connection.driver_connection
+            assert isinstance(driver_connection, psycopg.Connection)
+            lock_migrations(driver_connection)
             config.attributes["connection"] = connection
             yield config
     except sqlalchemy.exc.DBAPIError as error:

@@ -19,7 +19,8 @@ from domain.notifications.messages import Channel, NewNotification
 from domain.notifications.retry_policy import Settlement
 from operations.notifications.delivery import Delivery
 from operations.services import Services
-from resources.ledger.notifications.outbox import SENDING, Outbox, enqueue
+from resources.database.locks import LockKind
+from resources.ledger.notifications.outbox import Outbox, enqueue
 from resources.notifications.channels import NotificationChannel, UnconfiguredChannel
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
@@ -189,7 +190,7 @@ def test_a_message_that_breaks_its_channel_holds_up_no_other(
 SENDER = """
 import os, signal, sys
 from resources.database.connections import Database
-from resources.ledger.notifications.outbox import SENDING, Outbox
+from resources.ledger.notifications.outbox import Outbox
 from resources.notifications.channels import UnconfiguredChannel
 from operations.notifications.delivery import Delivery
 from resources.notifications.slack import Slack
@@ -238,7 +239,9 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
     arrived = len(slack.shown) + len(receiver.taken)
     assert arrived == (moment == "after")
 
-    with services.database.lock(SENDING, str(notices.get(notice).sender)):  # free a moment after the sender's death
+    with services.database.lock(
+        LockKind.SENDER, str(notices.get(notice).sender)
+    ):  # free a moment after the sender's death
         pass
     Delivery(notices, channels, 0, jitter=lambda: 0).settle_forsaken()
     state = {"slack": "unknown", "webhook": "waiting"}[channel]

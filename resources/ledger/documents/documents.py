@@ -13,10 +13,10 @@ from domain.documents.rows import Mode
 from domain.documents.templates import WorkbookTemplate, template_of
 from domain.errors import Conflict, InvalidRequest, NotFound, PermanentError
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind
 
 UPLOADS_CHANNEL = "rowline_uploads"
 MOST_ERRORS = 100  # error rows of a document that are told one by one (B10)
-CLAIM = 1  # the kind of lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +157,12 @@ class Documents:
     @contextmanager
     def claim(self, document_id: str) -> Iterator[None]:
         """One worker at a time on a document; the lock ends with the process at the latest."""
-        with self._database.lock(CLAIM, document_id):
+        with self._database.lock(LockKind.DOCUMENT_WORK, document_id):
             yield
 
     def is_claimed(self, document_id: str) -> bool:
         """Whether a worker is on the document now: the heartbeat of its run, which dies with it."""
-        return self._database.is_locked(CLAIM, document_id)
+        return self._database.is_locked(LockKind.DOCUMENT_WORK, document_id)
 
     def running(self, limit: int) -> dict[str, str]:
         """Run → document of the versions in work that wait for no service, the longest under way first."""

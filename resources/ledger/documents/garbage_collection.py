@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind
 
 # A vector is owed to the store while one of these versions points at it: the live one, the one that is to be live, one
 # on its way; also one that failed, while it is the newest and can be tried again. A document on its way out is owed
@@ -64,9 +65,6 @@ SELECT 1 FROM documents d JOIN versions v USING (document_id)
 """  # noqa: S608 - constants of this module
 
 
-SWEEP = 2  # the kind of lock
-
-
 class GarbageCollector:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -74,12 +72,12 @@ class GarbageCollector:
     @contextmanager
     def collection_lock(self, organization_id: str) -> Iterator[None]:
         """Held while vectors are found unowned and deleted, so that nobody comes to rely on them in between."""
-        with self._database.lock(SWEEP, organization_id):
+        with self._database.lock(LockKind.COLLECTION, organization_id):
             yield
 
     def wait(self, organization_id: str) -> None:
         """Until sweeps that began before this call are over; later ones see the caller's lineage."""
-        if self._database.is_locked(SWEEP, organization_id):  # looking costs no connection of its own
+        if self._database.is_locked(LockKind.COLLECTION, organization_id):  # looking costs no connection of its own
             with self.collection_lock(organization_id):
                 return
 

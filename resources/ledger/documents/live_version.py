@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from domain.documents.costs import cost_usd
 from domain.errors import Conflict, InvalidRequest, NotFound
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind, lock_shared
 from resources.ledger.documents.documents import Version, read_version
 from resources.ledger.documents.garbage_collection import RETAINED, superseded_count
 from resources.ledger.documents.lineage import ERRORS
@@ -60,9 +61,6 @@ SELECT coalesce(sum(hashtextextended(document_id, xmin::text::bigint)), 0) AS st
    AND (%(document)s::text IS NULL OR document_id = %(document)s)
 """
 
-FLIPS = 6  # the kind of lock: shared by flips, held alone by a search that no flip may disturb
-FLIPPING = f"pg_advisory_xact_lock_shared(hashtextextended(organization_id, {FLIPS}))"
-
 
 class LiveVersions:
     def __init__(self, database: Database) -> None:
@@ -96,7 +94,7 @@ class LiveVersions:
             assert rows is not None  # an aggregate always answers
             assert paid is not None
             errors = connection.execute(ERRORS, at | {"beginning": ""}).fetchall() if rows["error_rows"] else []
-            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %(document)s", at)  # noqa: S608
+            lock_shared(connection, LockKind.LIVE_VERSIONS, version.organization_id)
             connection.execute(
                 "UPDATE documents SET live_version = %(version)s, target_version = NULL "
                 "WHERE document_id = %(document)s AND coalesce(live_version, 0) <= %(version)s",
@@ -153,7 +151,7 @@ class LiveVersions:
     @contextmanager
     def block_flips(self, organization_id: str) -> Iterator[None]:
         """Held by a search that was disturbed too often: no version goes live or away meanwhile."""
-        with self._database.lock(FLIPS, organization_id):
+        with self._database.lock(LockKind.LIVE_VERSIONS, organization_id):
             yield
 
     # -- going back -------------------------------------------------------------------------------------------
@@ -211,7 +209,7 @@ class LiveVersions:
         """Flip to the version that was aimed at; newer ones are `rolled_back` from now on (B12)."""
         at = {"document": version.document_id, "version": version.version}
         with self._database.transaction() as connection:
-            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %(document)s", at)  # noqa: S608
+            lock_shared(connection, LockKind.LIVE_VERSIONS, version.organization_id)
             flipped = connection.execute(
                 "UPDATE documents SET live_version = target_version, target_version = NULL "
                 "WHERE document_id = %(document)s AND target_version = %(version)s",

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from psycopg.rows import class_row
 
 from resources.database.connections import Database
-from resources.ledger.documents.documents import CLAIM, UPLOADS_CHANNEL, VERSION, Version
+from resources.database.locks import LockKind
+from resources.ledger.documents.documents import UPLOADS_CHANNEL, VERSION, Version
 
 Wanted = Sequence[tuple[str, int, int]]  # (document, version, attempt)
 
@@ -33,7 +34,7 @@ class RunGroups:
     @contextmanager
     def claimed(self, documents: Sequence[str]) -> Iterator[set[str]]:
         """Those of the documents that nobody works on now, claimed together; on one connection."""
-        with self._database.locks(CLAIM, documents) as claimed:
+        with self._database.try_locks(LockKind.DOCUMENT_WORK, documents) as claimed:
             yield claimed
 
     def still_waiting(self, wanted: Wanted) -> set[str]:

@@ -10,6 +10,7 @@ from domain.documents.rows import Mode
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import NotFound
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind, external_id_key, file_name_key, lock
 from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version, own_id, read_version
 
 
@@ -83,7 +84,7 @@ def record(connection: Connection, upload: Upload, document: Continued) -> Versi
     """As `Uploads.record`, in the caller's transaction."""
     if upload.upload_key:
         # the same file delivered twice at once: the second delivery waits here for the first
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
+        lock(connection, LockKind.UPLOAD_KEY, upload.upload_key)
         known = connection.execute(
             "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
         ).fetchone()
@@ -103,8 +104,7 @@ def _continued(connection: Connection, upload: Upload, document: Continued) -> s
     external_id = None
     if isinstance(document, ExternalId):
         # two files of a new name at once: the second waits here, and finds the document of the first
-        name = f"{upload.organization_id}\n{document.text}"
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 6))", (name,))
+        lock(connection, LockKind.EXTERNAL_ID, external_id_key(upload.organization_id, document.text))
         external_id, document = document.text, own_id(connection, upload.organization_id, document.text)
         if document is None and is_document_id(external_id):
             raise NotFound(f"Organization {upload.organization_id} has no document {external_id}")
@@ -127,11 +127,8 @@ def _of_name(connection: Connection, upload: Upload) -> str | None:
         "template": upload.template.name,
     }
     # two files of a new name at once: the second waits here, and finds the document of the first
-    connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array("
-        "%(organization)s::text, %(filename)s::text, %(template)s::text)::text, 5))",
-        at,
-    )
+    key = file_name_key(upload.organization_id, upload.filename, upload.template.name)
+    lock(connection, LockKind.FILE_NAME, key)
     row = connection.execute(OF_NAME, at).fetchone()
     return row["document_id"] if row else None
 

@@ -10,9 +10,8 @@ from domain.documents.costs import estimated_tokens
 from domain.documents.rows import Row
 from resources.database.binary_copy import HEAD, TAIL, copy_rows
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind, lock_shared
 from resources.ledger.documents.documents import Version
-
-PLANNING = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%(organization)s, 4))"
 
 STAGED = """
 CREATE TEMP TABLE staged (
@@ -150,7 +149,7 @@ class Plans:
         }
         with self._database.transaction() as connection:
             # what is found to be embedded already must not be forgotten before this plan says that it needs it
-            connection.execute(PLANNING, at)
+            lock_shared(connection, LockKind.EMBEDDINGS, version.organization_id)
             if planned:  # a plan is written whole or not at all
                 for table in ("batches", "lineage", "document_namespaces"):
                     connection.execute(

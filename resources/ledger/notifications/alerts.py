@@ -9,9 +9,9 @@ from domain.notifications.alerts import Cause, Fact, Kind, Open, Step
 from domain.notifications.fingerprints import Trouble, failed_kind
 from domain.notifications.messages import NewNotification
 from resources.database.connections import Connection, Database
+from resources.database.locks import lock_alerts
 from resources.ledger.notifications.outbox import Outbox, enqueue
 
-DECIDING = 9  # the kind of lock
 MOST = 5000  # troubles that are read at once
 
 # the version that a person means has ended badly, or well with many error rows, and nobody has tried it again
@@ -87,7 +87,7 @@ class Alerts:
     def decide(self, decide: Decide, tell: Tell, mint: Callable[[], str]) -> list[Step]:
         """Decide on what is open and write what is told, with its notices, or nothing of it; one at a time."""
         with self._database.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (DECIDING,))
+            lock_alerts(connection)
             row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
             assert row is not None
             found = list(decide(_open(connection), row["now"]))

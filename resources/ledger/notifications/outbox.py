@@ -15,9 +15,9 @@ from domain.errors import Conflict, NotFound
 from domain.notifications.messages import Channel, NewNotification
 from domain.notifications.retry_policy import Settlement, State
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind
 
 NOTIFICATIONS_CHANNEL = "rowline_notices"
-SENDING = 8  # the kind of lock
 
 NOTICE = """
 SELECT notice_id, organization_id, key, channel, recipient, subject, message, "values" AS values_json, state, attempts,
@@ -142,7 +142,7 @@ class Outbox:
     def sending(self) -> Iterator[str]:
         """A sender's name, locked for the block: whoever finds it free knows that the sender is dead."""
         sender = uuid4().hex
-        with self._database.lock(SENDING, sender):
+        with self._database.lock(LockKind.SENDER, sender):
             yield sender
 
     def claim(self, channel: Channel, sender: str) -> Notification | None:
@@ -199,7 +199,7 @@ class Outbox:
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
             in_hand = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
-        dead = {s for s in {n.sender for n in in_hand} if s and not self._database.is_locked(SENDING, s)}
+        dead = {s for s in {n.sender for n in in_hand} if s and not self._database.is_locked(LockKind.SENDER, s)}
         return [notice for notice in in_hand if notice.sender in dead]
 
     # -- being asked about ------------------------------------------------------------------------------------

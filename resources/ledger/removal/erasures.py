@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind, lock
 from resources.ledger.documents.documents import MOST_ERRORS
 from resources.ledger.indexing.embeddings import COUNTED
-from resources.ledger.removal.removals import FORGETTING, UNNEEDED
+from resources.ledger.removal.removals import UNNEEDED
 
 ERASED = "this row was erased on request"
 # Every table that names an organization; what hangs on one of these goes with it (tests/laws/test_erasure.py).
@@ -220,7 +221,7 @@ class Erasures:
             "most": MOST_ERRORS,
         }
         with self._database.transaction() as connection:
-            connection.execute(FORGETTING, at)
+            lock(connection, LockKind.EMBEDDINGS, organization_id)
             connection.execute(TEXTS, at)
             connection.execute("ANALYZE texts")
             rows = connection.execute(ROWS, at).rowcount
@@ -267,7 +268,7 @@ class Erasures:
         Nothing where documents have arrived meanwhile: they need it.
         """
         with self._database.transaction() as connection:
-            connection.execute(FORGETTING, {"organization": organization_id})
+            lock(connection, LockKind.EMBEDDINGS, organization_id)
             if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
                 return dict.fromkeys(HOLDERS, 0)
             about_it = _erase_alerts(connection, organization_id)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind, lock, lock_shared
 from resources.ledger.documents.documents import Version, read_version
 from resources.ledger.documents.garbage_collection import OF_ROW, RETAINED
-from resources.ledger.documents.live_version import FLIPPING
 
 # Who is asked about: documents, one after the other (of each all versions, or these).
 GIVEN = """
@@ -65,8 +65,6 @@ WITHDRAW = """
 UPDATE documents SET removed_at = coalesce(removed_at, now()), live_version = NULL, target_version = NULL
  WHERE document_id = %(document)s
 """
-
-FORGETTING = "SELECT pg_advisory_xact_lock(hashtextextended(%(organization)s, 4))"
 
 TEXTS = """
 CREATE TEMP TABLE texts ON COMMIT DROP AS
@@ -129,7 +127,7 @@ class Removals:
     def withdraw(self, document_id: str) -> None:
         """From now on no search shows the document, no upload continues it, and nothing of it is owed to the store."""
         with self._database.transaction() as connection:
-            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %s", (document_id,))  # noqa: S608
+            _join_flips(connection, document_id)
             connection.execute(WITHDRAW, {"document": document_id})
 
     def withdraw_at_rest(self, document_id: str) -> bool:
@@ -139,7 +137,7 @@ class Removals:
         """
         with self._database.transaction() as connection:
             connection.execute("SELECT 1 FROM documents WHERE document_id = %s FOR UPDATE", (document_id,))
-            connection.execute(f"SELECT {FLIPPING} FROM documents WHERE document_id = %s", (document_id,))  # noqa: S608
+            _join_flips(connection, document_id)
             busy = connection.execute(
                 "SELECT 1 FROM versions WHERE document_id = %s AND status = 'processing' LIMIT 1", (document_id,)
             ).fetchone()
@@ -178,11 +176,18 @@ class Removals:
             "versions": None if versions is None else list(versions),
         }
         with self._database.transaction() as connection:
-            connection.execute(FORGETTING, at)
+            lock(connection, LockKind.EMBEDDINGS, organization_id)
             connection.execute(TEXTS, at)
             connection.execute("ANALYZE texts")
             gone = _delete(connection, at)
             return Forgotten(gone, connection.execute(UNNEEDED, at).rowcount)
+
+
+def _join_flips(connection: Connection, document_id: str) -> None:
+    """Wait until no search needs its organization's live versions to stay as they are; from here on it waits."""
+    row = connection.execute("SELECT organization_id FROM documents WHERE document_id = %s", (document_id,)).fetchone()
+    if row:
+        lock_shared(connection, LockKind.LIVE_VERSIONS, row["organization_id"])
 
 
 def _delete(connection: Connection, at: Mapping[str, object]) -> int:
