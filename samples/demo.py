@@ -133,7 +133,9 @@ def uploaded(services: Services, sample: Sample) -> Version:
         v.filename: v.document_id for v in services.ledger.documents.list_all(ORGANIZATION) if v.status != "rolled_back"
     }
     template = template_named(services, ORGANIZATION, sample.template)
-    return take(services, HERE / sample.filename, ORGANIZATION, template, sample.mode, held.get(sample.filename))
+    return take(
+        services, HERE / sample.filename, ORGANIZATION, template, sample.mode, held.get(sample.filename)
+    ).version
 
 
 def asked(services: Services, question: Question) -> Hit | None:

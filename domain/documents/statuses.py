@@ -55,8 +55,6 @@ class VersionView(Protocol):
     @property
     def live_version(self) -> int | None: ...
     @property
-    def known(self) -> bool: ...
-    @property
     def result(self) -> Mapping[str, Any] | None: ...
 
 
@@ -103,14 +101,14 @@ def count_noun(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def upload_json(version: VersionView) -> dict[str, Any]:
-    """A version that was taken in; `known` only where it held the same bytes already."""
+def upload_json(version: VersionView, already_known: bool = False) -> dict[str, Any]:
+    """What an upload became; has `known` only if the version was there already."""
     return {
         "documentId": version.document_id,
         "version": version.version,
         "filename": version.filename,
         "status": version.status,
-        **({"known": True} if version.known else {}),
+        **({"known": True} if already_known else {}),
     }
 
 

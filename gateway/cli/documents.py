@@ -14,6 +14,7 @@ from gateway.cli.progress import watch
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME, SameName
+from resources.ledger.documents.versions import UploadResult
 
 STATUS_BADGES = {
     "pending": "⏳ pending (대기 중)",
@@ -54,15 +55,17 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     which = which_document(files, document, same_name)
     with opened() as services:
         chosen = template_named(services, org, template)
-        taken, failures = take_all(services, files, org, chosen, checked_mode(mode), which, economy)
+        results, failures = take_all(services, files, org, chosen, checked_mode(mode), which, economy)
+        taken = [result.version for result in results]
+        shapes = [upload_json(result.version, result.already_known) for result in results]
         if wait:
             taken = [watch(services, version.document_id, version.version, quiet=as_json) for version in taken]
-        shapes = [told(services, version) if wait else upload_json(version) for version in taken]
+            shapes = [told(services, version) for version in taken]
     if as_json and (taken or not failures):
         print_json({"documents": shapes})
     elif not as_json and not wait:
-        for version in taken:
-            out.print(uploaded(version), markup=False)
+        for result in results:
+            out.print(uploaded(result), markup=False)
     for version in taken:
         if version.status in {"failed", "rolled_back"}:
             reason = version.error or f"version {version.version} was rolled back"
@@ -83,8 +86,9 @@ def which_document(files: list[Path], document: str | None, same_name: bool) -> 
     return SAME_NAME if same_name else document
 
 
-def uploaded(version: Version) -> str:
-    known = f" · already known as version {version.version}, nothing to do" if version.known else ""
+def uploaded(result: UploadResult) -> str:
+    version = result.version
+    known = f" · already known as version {version.version}, nothing to do" if result.already_known else ""
     return f"{version.document_id}  version {version.version}  {version.filename}  {version.status}{known}"
 
 
@@ -96,9 +100,9 @@ def take_all(
     mode: Mode,
     document: str | SameName | None,
     economy: bool | None,
-) -> tuple[list[Version], list[RowlineError]]:
+) -> tuple[list[UploadResult], list[RowlineError]]:
     """Upload each file; a bad one does not stop the good ones beside it (law 7)."""
-    taken: list[Version] = []
+    taken: list[UploadResult] = []
     failures: list[RowlineError] = []
     for path in files:
         try:
@@ -116,7 +120,7 @@ def take(
     mode: Mode,
     document: str | SameName | None = None,
     economy: bool | None = None,
-) -> Version:
+) -> UploadResult:
     try:
         with path.open("rb") as body:
             return services.uploads.upload(body, path.name, org, template, mode, document, economy=economy)

@@ -53,7 +53,7 @@ def document_page(
         goes_back=goes_back(versions),
         template=template_name(shown),
         templates=templates_of(services, caller),
-        run_address=run_address(services.settings, shown.run_id),
+        run_address=run_address(services.settings, shown.state.run_id),
     )
 
 
@@ -89,10 +89,10 @@ def milliseconds(version: Version, now: datetime) -> float | None:
     """How long it took, or has taken so far; None where it has not begun."""
     if version.result:
         return float(version.result["processingTimeMs"])
-    if version.started_at is None:
+    if version.state.started_at is None:
         return None
-    until = now if version.status in UNFINISHED else version.completed_at or now
-    return (until - version.started_at).total_seconds() * 1000
+    until = now if version.status in UNFINISHED else version.state.completed_at or now
+    return (until - version.state.started_at).total_seconds() * 1000
 
 
 def said_of(language: Language, version: Version, facts: Mapping[str, Any]) -> str:

@@ -107,6 +107,6 @@ def upload(
     request: Request, form: Annotated[Form, Depends(received)], caller: DocumentReader, services: OurServices
 ) -> Response:
     """What upload.js sends to `/documents`, as a plain form; a refusal is a page that says why."""
-    version = taken(services, form, caller.organization_id)
+    version = taken(services, form, caller.organization_id).version
     request.state.document_id = version.document_id  # for the log
     return RedirectResponse(f"/d/{version.document_id}", 303)

@@ -91,7 +91,8 @@ def check_known(versions: Sequence[object], document_id: str) -> None:
 
 def objects_of(objects: ObjectStore, version: Version) -> list[str]:
     """The uploaded file and what was made of it."""
-    return [*filter(None, [version.object_key]), *objects.keys(f"{version.folder}/")]  # an erased file is gone already
+    uploaded = filter(None, [version.upload.object_key])  # an erased file is gone already
+    return [*uploaded, *objects.keys(f"{version.folder}/")]
 
 
 def taken(

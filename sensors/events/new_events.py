@@ -51,7 +51,7 @@ def evaluate(
     settled = effects.work(WORK_SECONDS)
     requests = requests_for(ledger)
     if not (settled or requests or ended):
-        ledger.function_runs.wait(most_of_each(ledger.function_runs.under_way()), LOOK_SECONDS)
+        ledger.function_runs.wait_for_work(most_of_each(ledger.function_runs.under_way()), LOOK_SECONDS)
         settled = effects.work(WORK_SECONDS)
         requests = requests_for(ledger)
     if not requests:

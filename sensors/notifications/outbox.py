@@ -30,7 +30,7 @@ def outbox(
     """Messages in the ledger's outbox; each is sent once, or it is known why not."""
     Delivery(ledger.outbox, channels, 0).settle_forsaken()
     if not ledger.outbox.is_due():
-        ledger.outbox.wait_for_notice(LOOK_SECONDS)
+        ledger.outbox.wait_for_notification(LOOK_SECONDS)
     if not ledger.outbox.is_due():
         return dg.SkipReason("no message is due")
     delivery = Delivery(ledger.outbox, channels, CLAIM_SECONDS)

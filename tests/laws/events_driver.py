@@ -26,7 +26,7 @@ def main() -> None:
             runs.finish_from_versions()
             if not runs.list_due(MOST) and "--once" in sys.argv:
                 break
-            runs.wait(MOST, 1, look_every=0.1)
+            runs.wait_for_work(MOST, 1, poll_interval=0.1)
         except TransientError:
             if "--once" in sys.argv:
                 raise

@@ -118,7 +118,7 @@ def test_a_waiting_tick_wakes_up_at_the_message(notices: Outbox):
     notices.is_due = is_due  # type: ignore[method-assign]
 
     def wait() -> None:
-        notices.wait_for_notice(60, look_every=60)
+        notices.wait_for_notification(60, poll_interval=60)
         done.set()
 
     threading.Thread(target=wait, daemon=True).start()
@@ -133,7 +133,7 @@ def test_what_time_makes_due_is_seen_without_being_announced(services: Services,
     with services.database.transaction() as connection:
         connection.execute("UPDATE notices SET next_attempt_at = now() + interval '0.2 s'")
     assert not notices.is_due()
-    notices.wait_for_notice(60, look_every=0.05)
+    notices.wait_for_notification(60, poll_interval=0.05)
     assert notices.is_due()
 
 
@@ -355,7 +355,7 @@ def test_a_wait_is_ended_from_outside_although_nothing_came(services: Services):
     notices.is_due = lambda: (looked(), listening.set())[0]  # type: ignore[method-assign,misc]
 
     def wait() -> None:
-        notices.wait_for_notice(60, look_every=60)
+        notices.wait_for_notification(60, poll_interval=60)
         done.set()
 
     threading.Thread(target=wait, daemon=True).start()

@@ -24,8 +24,8 @@ from gateway.http.auth.document_access import NO_NUL, DocumentReader
 from gateway.http.problems import told_as, wrong_field
 from gateway.schemas.documents import Uploads
 from operations.services import Services
-from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME
+from resources.ledger.documents.versions import UploadResult
 
 router = APIRouter(tags=["documents"])
 FORM_BYTES = 1 << 16  # what a form may hold beside the file
@@ -178,16 +178,17 @@ def upload_document(
 
     One request is one file: its key, its address and a refusal are the file's own.
     """
-    version = taken(services, form, caller.organization_id, key)
+    result = taken(services, form, caller.organization_id, key)
+    version = result.version
     request.state.document_id = version.document_id  # for the log
     response.headers["Location"] = f"/documents/{version.document_id}"
-    if version.known:
+    if result.already_known:
         response.status_code = HTTPStatus.OK
-    return {"documents": [upload_json(version)]}
+    return {"documents": [upload_json(version, result.already_known)]}
 
 
-def taken(services: Services, form: Form, organization_id: str, key: str | None = None) -> Version:
-    """The version that came of a form; `known` where nothing had to be recorded.
+def taken(services: Services, form: Form, organization_id: str, key: str | None = None) -> UploadResult:
+    """What the file of a form became.
 
     Raises UnreadableFile where a glance shows that it is no workbook, Conflict where the key was another file's.
     """
@@ -199,7 +200,7 @@ def taken(services: Services, form: Form, organization_id: str, key: str | None 
     except UnreadableFile as error:
         raise UnreadableFile(f"{form.filename}: {error}") from error
     template = services.ledger.organizations.template(organization_id, fields.template) if fields.template else None
-    version = services.uploads.upload(
+    result = services.uploads.upload(
         form.file,
         form.filename,
         organization_id,
@@ -209,9 +210,9 @@ def taken(services: Services, form: Form, organization_id: str, key: str | None 
         f"http:{organization_id}:{key}" if key else None,
         fields.economy,
     )
-    if key and version.known and version.sha256 != digest(form.file):
+    if key and result.already_known and result.version.upload.sha256 != digest(form.file):
         raise Conflict(f"The Idempotency-Key {key} was another file's; use a new key for each file")
-    return version
+    return result
 
 
 def digest(file: BinaryIO) -> bytes:

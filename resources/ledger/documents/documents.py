@@ -1,77 +1,18 @@
 """Documents and their versions: who works on them, how they end, and what is told of them."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from psycopg.rows import class_row
-
-from domain.documents.rows import Mode
-from domain.documents.templates import WorkbookTemplate, template_of
 from domain.errors import Conflict, InvalidRequest, NotFound, PermanentError
 from resources.database.connections import Connection, Database
+from resources.database.listen import NotifyChannel, notify, wait_for_notify
 from resources.database.locks import LockKind
+from resources.ledger.documents.versions import Version as Version  # noqa: PLC0414 - users of `Documents` take it from here
+from resources.ledger.documents.versions import version_row
 
-UPLOADS_CHANNEL = "rowline_uploads"
 MOST_ERRORS = 100  # error rows of a document that are told one by one (B10)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version as the graph works on it."""
-
-    document_id: str
-    version: int
-    organization_id: str
-    filename: str
-    object_key: str
-    byte_size: int
-    sha256: bytes
-    mode: Mode
-    template_json: Mapping[str, Any]
-    model: str
-    dimension: int
-    status: str
-    attempt: int
-    base_version: int | None
-    live_version: int | None
-    plan_key: str | None
-    error: str | None
-    result: dict[str, Any] | None
-    uploaded_at: datetime
-    economy: bool
-    waits_for: str | None
-    run_id: str | None
-    started_at: datetime | None
-    completed_at: datetime | None
-    removed: bool  # on its way out
-    known: bool = False  # the answer to an upload of what this version holds already
-
-    @property
-    def template(self) -> WorkbookTemplate:
-        return template_of(self.template_json)
-
-    @property
-    def file(self) -> str:
-        """Where the uploaded file lies. Raises NotFound where it was erased on request."""
-        if not self.object_key:
-            raise NotFound(
-                f"The file of version {self.version} of {self.document_id} was erased on request; upload the list anew"
-            )
-        return self.object_key
-
-    @property
-    def folder(self) -> str:
-        """Where the version's own objects lie."""
-        return f"documents/{self.document_id}/{self.version}"
-
-    @property
-    def rows_file(self) -> str:
-        """Where its rows lie, as Parquet, once they were read."""
-        return f"{self.folder}/rows.parquet"
 
 
 # The version that a person means: what was rolled back is history, unless nothing else is there.
@@ -117,7 +58,7 @@ class Documents:
 
     def pending(self, limit: int = 500) -> list[Version]:
         """Pending versions for which no run was requested yet, oldest first."""
-        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.statement() as connection, connection.cursor(row_factory=version_row) as cursor:
             return cursor.execute(
                 VERSION + "WHERE v.status = 'pending' AND v.requested_at IS NULL "
                 "AND v.version = d.latest_version ORDER BY v.uploaded_at LIMIT %s",
@@ -133,24 +74,12 @@ class Documents:
             )
 
     def wait_for_upload(
-        self, seconds: float, look_every: float = 2.0, clock: Callable[[], float] = time.monotonic
+        self, seconds: float, poll_interval: float = 2.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Return at the next announced upload, or after `seconds`; at once where one is waiting already.
-
-        Looks by itself every `look_every` seconds: a pooler may swallow what was announced.
-        """
-        deadline = clock() + seconds
-        with self._database.session() as connection:
-            connection.execute(f"LISTEN {UPLOADS_CHANNEL}")
-            # also looks first: an upload committed before LISTEN would not be announced again
-            while not self.pending(1) and (left := deadline - clock()) > 0:
-                for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
-                    return
-
-    def wake_waiting(self) -> None:
-        """Ends every `wait_for_upload` that listens now, as if an upload had come."""
-        with self._database.transaction() as connection:
-            connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
+        """Return when an upload may wait for its run, at the latest after `seconds` (`wait_for_notify`)."""
+        wait_for_notify(
+            self._database, NotifyChannel.UPLOADS, lambda: bool(self.pending(1)), seconds, poll_interval, clock
+        )
 
     # -- being worked on --------------------------------------------------------------------------------------
 
@@ -276,7 +205,7 @@ class Documents:
                 "attempt = attempt + 1 WHERE document_id = %s AND version = %s",
                 (document_id, version.version),
             )
-            connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
+            notify(connection, NotifyChannel.UPLOADS, document_id)
             return read_version(connection, document_id, version.version)
 
     # -- being asked about ------------------------------------------------------------------------------------
@@ -313,7 +242,7 @@ class Documents:
 
     def list_all(self, organization_id: str | None = None, limit: int = 1000) -> list[Version]:
         """The current version of each document, newest document first."""
-        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.statement() as connection, connection.cursor(row_factory=version_row) as cursor:
             return cursor.execute(
                 VERSION + f"WHERE v.version = {CURRENT} "
                 "AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s) "
@@ -357,7 +286,7 @@ def _fail(
 
 
 def read_version(connection: Connection, document_id: str, version: int) -> Version:
-    with connection.cursor(row_factory=class_row(Version)) as cursor:
+    with connection.cursor(row_factory=version_row) as cursor:
         found = cursor.execute(
             VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)
         ).fetchone()

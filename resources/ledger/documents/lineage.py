@@ -8,8 +8,9 @@ from typing import Any, LiteralString
 from psycopg.types.json import Jsonb
 
 from resources.database.connections import Database
-from resources.ledger.documents.documents import MOST_ERRORS, Version
+from resources.ledger.documents.documents import MOST_ERRORS
 from resources.ledger.documents.garbage_collection import RETAINED
+from resources.ledger.documents.versions import Version
 
 ERRORS = f"""
 SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from psycopg.rows import class_row
-
 from domain.documents.statuses import Status
 from domain.errors import NotFound
 from resources.database.connections import Connection, Database
-from resources.ledger.documents.documents import CURRENT, VERSION, Version, own_id, read_version
+from resources.ledger.documents.documents import CURRENT, VERSION, own_id, read_version
+from resources.ledger.documents.versions import Version, version_row
 
 # First the page, by look-ups that the planner cannot turn round, in the order of the index documents_of_organization:
 # it costs what it holds, however many documents there are. Then what is told of it.
@@ -72,7 +71,7 @@ class Listing:
 
         Documents that come in meanwhile are newer than any page that is still to come, so nothing is told twice.
         """
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.transaction() as connection, connection.cursor(row_factory=version_row) as cursor:
             return cursor.execute(
                 PAGE,
                 {
@@ -86,7 +85,7 @@ class Listing:
 
     def versions(self, version: Version) -> list[Version]:
         """All kept versions of a document, newest first."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.transaction() as connection, connection.cursor(row_factory=version_row) as cursor:
             return cursor.execute(
                 VERSION + "WHERE v.document_id = %s ORDER BY v.version DESC", (version.document_id,)
             ).fetchall()

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from psycopg.rows import class_row
-
 from resources.database.connections import Database
+from resources.database.listen import NotifyChannel, notify
 from resources.database.locks import LockKind
-from resources.ledger.documents.documents import UPLOADS_CHANNEL, VERSION, Version
+from resources.ledger.documents.documents import VERSION
+from resources.ledger.documents.versions import Version, version_row
 
 Wanted = Sequence[tuple[str, int, int]]  # (document, version, attempt)
 
@@ -45,7 +45,7 @@ class RunGroups:
 
     def bound(self, documents: Sequence[str], run_id: str) -> dict[str, Version]:
         """By document, the version that the run began with, in whatever state it is by now."""
-        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.statement() as connection, connection.cursor(row_factory=version_row) as cursor:
             found = cursor.execute(
                 VERSION + "WHERE v.run_id = %s AND v.document_id = ANY(%s)", (run_id, list(documents))
             ).fetchall()
@@ -60,7 +60,7 @@ class RunGroups:
                 _columns(wanted) | {"run": run_id},
             ).rowcount
             if put:
-                connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
+                notify(connection, NotifyChannel.UPLOADS)
         return put
 
     def fail(self, wanted: Wanted, run_id: str, reason: str) -> int:

@@ -1,6 +1,6 @@
 """Arrivals: an upload becomes a new document, a new version of one, or is recognised as what is there already."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from psycopg.types.json import Jsonb
@@ -10,8 +10,10 @@ from domain.documents.rows import Mode
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import NotFound
 from resources.database.connections import Connection, Database
+from resources.database.listen import NotifyChannel, notify
 from resources.database.locks import LockKind, external_id_key, file_name_key, lock
-from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version, own_id, read_version
+from resources.ledger.documents.documents import CURRENT, own_id, read_version
+from resources.ledger.documents.versions import UploadResult
 
 
 class SameName(Enum):
@@ -67,36 +69,36 @@ class Uploads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, upload: Upload, document: Continued = None) -> Version:
+    def record(self, upload: Upload, document: Continued = None) -> UploadResult:
         """A new document, or the next version of `document`; committed and announced before it returns.
 
         SAME_NAME is the organization's newest document whose current version has the file's name and its template's
-        name. The current version is returned as it stands, and `known`, where it holds the same bytes, template, mode
-        and model and no row of it failed: uploading twice is uploading once (law 4). A file with error rows is read
-        again, as the employee list may know more by now; one that still waits may be uploaded again not to wait.
+        name. The current version is returned as it stands, as already known, if it holds the same bytes, template, mode
+        and model and no row of it failed: uploading twice is uploading once. A file with error rows is read again, as
+        the employee list may know more by now; one that still waits may be uploaded again not to wait.
         Raises NotFound for a document of another organization.
         """
         with self._database.transaction() as connection:
             return record(connection, upload, document)
 
 
-def record(connection: Connection, upload: Upload, document: Continued) -> Version:
+def record(connection: Connection, upload: Upload, document: Continued) -> UploadResult:
     """As `Uploads.record`, in the caller's transaction."""
     if upload.upload_key:
         # the same file delivered twice at once: the second delivery waits here for the first
         lock(connection, LockKind.UPLOAD_KEY, upload.upload_key)
-        known = connection.execute(
+        existing = connection.execute(
             "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
         ).fetchone()
-        if known:
-            return replace(read_version(connection, known["document_id"], known["version"]), known=True)
+        if existing:
+            return UploadResult(read_version(connection, existing["document_id"], existing["version"]), True)
     document_id = _continued(connection, upload, document)
     latest = _lock(connection, document_id, upload.organization_id)
     if same := _same(connection, document_id, upload):
-        return replace(read_version(connection, document_id, same), known=True)
+        return UploadResult(read_version(connection, document_id, same), True)
     _insert(connection, document_id, latest + 1, upload)
-    connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
-    return read_version(connection, document_id, latest + 1)
+    notify(connection, NotifyChannel.UPLOADS, document_id)
+    return UploadResult(read_version(connection, document_id, latest + 1), False)
 
 
 def _continued(connection: Connection, upload: Upload, document: Continued) -> str:

@@ -10,8 +10,8 @@ from psycopg.rows import class_row
 from domain.events.acceptance import AcceptedEvent
 from domain.events.parsing import ascii_of, kept_fields, text_of
 from resources.database.connections import Connection, Database
+from resources.database.listen import NotifyChannel, notify
 
-EVENTS_CHANNEL = "rowline_events"
 HONOURED = timedelta(hours=24)  # how long an id of a sender's stands for its first event
 
 # Sorted, so that two requests with the same ids in another order wait for each other and never in a circle.
@@ -203,7 +203,7 @@ class Events:
                 "AND state IN ('waiting', 'requesting', 'requested', 'following')",
                 (organization_id, run_id),
             ).rowcount
-            connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))
+            notify(connection, NotifyChannel.EVENTS)
         return bool(cancelled)
 
     def states(self, organization_id: str, event_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -279,7 +279,7 @@ def _start(connection: Connection, organization_id: str, kept: Sequence[Accepted
             "times": [one.event.ts or 0 for one, _ in runs],
         },
     )
-    connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))
+    notify(connection, NotifyChannel.EVENTS)
 
 
 def _called(connection: Connection, organization_id: str, subjects: Sequence[str]) -> dict[str, str]:

@@ -13,9 +13,10 @@ from domain.errors import Conflict
 from domain.events.parsing import kept_data
 from domain.notifications.messages import NewNotification
 from resources.database.connections import Connection, Database
-from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version
+from resources.database.listen import NotifyChannel, notify, wait_for_notify
+from resources.ledger.documents.documents import CURRENT
 from resources.ledger.documents.uploads import Continued, Upload, record
-from resources.ledger.events.events import EVENTS_CHANNEL
+from resources.ledger.documents.versions import UploadResult
 from resources.ledger.notifications.outbox import enqueue
 
 TOGETHER_BYTES = 16 * 2**20  # of one function, contents that are read at once; what is over waits for the next look
@@ -172,25 +173,23 @@ class FunctionRuns:
             ).fetchall()
         return {row["function"]: row["runs"] for row in rows}
 
-    def wait(
+    def wait_for_work(
         self,
-        most: Mapping[str, int],
+        functions: Iterable[str],
         seconds: float,
-        look_every: float = 2.0,
+        poll_interval: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Return when there may be something to do, at the latest after `seconds`; at once where there is."""
-        deadline = clock() + seconds
-        with self._database.session() as connection:
-            connection.execute(f"LISTEN {EVENTS_CHANNEL}")
-            while not self.is_any_due(most) and not self.to_cancel() and (left := deadline - clock()) > 0:
-                for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
-                    return
-
-    def wake_waiting(self) -> None:
-        """Ends every `wait` that listens now, as if an event had come."""
-        with self._database.transaction() as connection:
-            connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))
+        """Return when a run of these functions may begin or be cancelled, at the latest after `seconds`."""
+        names = list(functions)
+        wait_for_notify(
+            self._database,
+            NotifyChannel.EVENTS,
+            lambda: self.is_any_due(names) or bool(self.to_cancel()),
+            seconds,
+            poll_interval,
+            clock,
+        )
 
     # -- being done -------------------------------------------------------------------------------------------
 
@@ -240,7 +239,7 @@ class FunctionRuns:
                 rows = [row for row in found if row["status"] == status]
                 _follow_all(connection, rows, "tried again" if status == "failed" else f"none: it is {status}")
             if failed:
-                connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
+                notify(connection, NotifyChannel.UPLOADS)
 
     def enqueue_notifications(self, notifications: Mapping[str, NewNotification]) -> None:
         """Put the notifications of runs that still wait into the outbox and end these runs, in one transaction.
@@ -253,16 +252,16 @@ class FunctionRuns:
             enqueue(connection, [notifications[run_id] for run_id in waiting])
             connection.execute(SAID, (waiting,))
 
-    def record_upload(self, run_id: str, upload: Upload, document: Continued) -> Version:
+    def record_upload(self, run_id: str, upload: Upload, document: Continued) -> UploadResult:
         """Record the upload that an event asked for; in the same transaction its run becomes the version's.
 
         Raises NotFound for a document of another organization, Conflict if the run waits no more.
         """
         with self._database.transaction() as connection:
-            version = record(connection, upload, document)
-            effect = "none: its bytes are known" if version.known else None
-            attach_to_version(connection, run_id, version.document_id, version.version, effect)
-            return version
+            result = record(connection, upload, document)
+            effect = "none: its bytes are known" if result.already_known else None
+            attach_to_version(connection, run_id, result.version.document_id, result.version.version, effect)
+            return result
 
     def bind_to_document(self, run_ids: Sequence[str], removed: bool = False) -> None:
         """Bind runs of jobs to their documents; from now on their jobs are asked for until one is taken.

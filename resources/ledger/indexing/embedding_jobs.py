@@ -9,7 +9,8 @@ from psycopg.rows import class_row, dict_row
 
 from domain.documents.embedding_jobs import FIRST_LOOK, LONGEST_LOOK, input_name, order_ranges, seconds_to_next_look
 from resources.database.connections import Database
-from resources.ledger.documents.documents import UPLOADS_CHANNEL, Version
+from resources.database.listen import NotifyChannel, notify
+from resources.ledger.documents.versions import Version
 
 ORDER = (
     "SELECT o.order_key, o.document_id, o.version, o.first_row, o.last_row, o.inputs, o.state, o.service_id, o.looks, "
@@ -248,5 +249,5 @@ class EmbeddingJobs:
         with self._database.transaction() as connection:
             woken = [row["document_id"] for row in connection.execute(WAKE).fetchall()]
             if woken:
-                connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, woken[0]))
+                notify(connection, NotifyChannel.UPLOADS, woken[0])
         return woken

@@ -13,7 +13,7 @@ from resources.database.binary_copy import copy_body, float_bytes, matrix_of
 from resources.database.connections import Connection, Database
 from resources.database.copy import copy_or_merge
 from resources.embedders.protocol import EmbeddingResult, JobResult, stacked
-from resources.ledger.documents.documents import Version
+from resources.ledger.documents.versions import Version
 
 if TYPE_CHECKING:
     import numpy as np

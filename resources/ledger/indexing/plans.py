@@ -11,7 +11,7 @@ from domain.documents.rows import Row
 from resources.database.binary_copy import HEAD, TAIL, copy_rows
 from resources.database.connections import Connection, Database
 from resources.database.locks import LockKind, lock_shared
-from resources.ledger.documents.documents import Version
+from resources.ledger.documents.versions import Version
 
 STAGED = """
 CREATE TEMP TABLE staged (
@@ -135,13 +135,13 @@ class Plans:
         A plan that was made from the same rows (`plan_key`) stays, with all its finished batches; so does one
         whose vectors may be in the store already: replaced, it could not explain them any more (law 1).
         """
-        planned = version.plan_key is not None
-        if planned and (version.plan_key == plan_key or self._reached_store(version)):
+        planned = version.state.plan_key is not None
+        if planned and (version.state.plan_key == plan_key or self._reached_store(version)):
             return
         at = {
             "document": version.document_id,
             "version": version.version,
-            "base": version.base_version,
+            "base": version.state.base_version,
             "organization": version.organization_id,
             "model": version.model,
             "skip": version.template.rag_config.skip_duplicates,
@@ -187,7 +187,7 @@ class Plans:
             connection.execute("SET LOCAL enable_nestloop = off")  # two versions just loaded, joined row by row
             row = connection.execute(
                 FACTS,
-                {"document": version.document_id, "version": version.version, "base": version.base_version},
+                {"document": version.document_id, "version": version.version, "base": version.state.base_version},
             ).fetchone()
         assert row is not None  # an aggregate always answers
         return PlanFacts(**row)

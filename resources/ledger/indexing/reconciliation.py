@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from resources.database.connections import Database
-from resources.ledger.documents.documents import Version, read_version
+from resources.ledger.documents.documents import read_version
 from resources.ledger.documents.garbage_collection import OF_ROW, RETAINED
+from resources.ledger.documents.versions import Version
 
 PROMISED = """
 SELECT DISTINCT l.vector_id

@@ -15,9 +15,8 @@ from domain.errors import Conflict, NotFound
 from domain.notifications.messages import Channel, NewNotification
 from domain.notifications.retry_policy import Settlement, State
 from resources.database.connections import Connection, Database
+from resources.database.listen import NotifyChannel, notify, wait_for_notify
 from resources.database.locks import LockKind
-
-NOTIFICATIONS_CHANNEL = "rowline_notices"
 
 NOTICE = """
 SELECT notice_id, organization_id, key, channel, recipient, subject, message, "values" AS values_json, state, attempts,
@@ -86,7 +85,7 @@ def enqueue(connection: Connection, notices: Sequence[NewNotification]) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.executemany(PUT, rows)
-    _wake(connection)
+    notify(connection, NotifyChannel.NOTIFICATIONS)
 
 
 def mint_notification_id() -> str:
@@ -122,21 +121,11 @@ class Outbox:
             ).fetchone()
         return row is not None
 
-    def wait_for_notice(
-        self, seconds: float, look_every: float = 2.0, clock: Callable[[], float] = time.monotonic
+    def wait_for_notification(
+        self, seconds: float, poll_interval: float = 2.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Return when a message may be due, or after `seconds`. Looks by itself too: time makes messages due."""
-        deadline = clock() + seconds
-        with self._database.session() as connection:
-            connection.execute(f"LISTEN {NOTIFICATIONS_CHANNEL}")
-            while not self.is_due() and (left := deadline - clock()) > 0:
-                for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
-                    return
-
-    def wake_waiting(self) -> None:
-        """Ends every `wait_for_notice` that listens now, as if a message had come."""
-        with self._database.transaction() as connection:
-            _wake(connection)
+        """Return when a notification may be due, at the latest after `seconds` (`wait_for_notify`)."""
+        wait_for_notify(self._database, NotifyChannel.NOTIFICATIONS, self.is_due, seconds, poll_interval, clock)
 
     @contextmanager
     def sending(self) -> Iterator[str]:
@@ -246,7 +235,7 @@ class Outbox:
                 "AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
                 {"id": notice_id, "org": organization_id},
             ).rowcount
-            _wake(connection)
+            notify(connection, NotifyChannel.NOTIFICATIONS)
         found = self.get(notice_id, organization_id)
         if not changed:
             raise Conflict(f"Notice {notice_id} is {found.state}; only one that failed or is unknown can be sent anew")
@@ -266,7 +255,3 @@ class Outbox:
         with self._database.transaction() as connection:
             rows = connection.execute("SELECT channel, state, count(*) AS n FROM notices GROUP BY 1, 2").fetchall()
         return {(row["channel"], row["state"]): row["n"] for row in rows}
-
-
-def _wake(connection: Connection) -> None:
-    connection.execute("SELECT pg_notify(%s, '')", (NOTIFICATIONS_CHANNEL,))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from resources.database.connections import Connection, Database
 from resources.database.locks import LockKind, lock, lock_shared
-from resources.ledger.documents.documents import Version, read_version
+from resources.ledger.documents.documents import read_version
 from resources.ledger.documents.garbage_collection import OF_ROW, RETAINED
+from resources.ledger.documents.versions import Version
 
 # Who is asked about: documents, one after the other (of each all versions, or these).
 GIVEN = """

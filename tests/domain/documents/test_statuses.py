@@ -18,7 +18,6 @@ class Version:
     result: Mapping[str, Any] | None = None
     waits_for: str | None = None
     live_version: int | None = None
-    known: bool = False
 
 
 def batch(number: int, status: str, rows: int) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def test_an_end_without_a_reason_says_where_to_look_and_what_to_do() -> None:
 
 
 def test_an_upload_of_what_is_known_says_so() -> None:
-    assert upload_json(Version(known=True))["known"] is True
+    assert upload_json(Version(), already_known=True)["known"] is True
 
 
 def test_a_failed_version_tells_which_one_is_searched_all_the_same() -> None:
