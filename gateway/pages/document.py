@@ -15,7 +15,7 @@ from gateway.pages.links import run_address
 from gateway.pages.localization import Language, language_of
 from gateway.pages.rendering import page
 from operations.services import Services
-from resources.ledger.documents.documents import MOST_ERRORS, Version
+from resources.ledger.documents.documents import MAX_LISTED_ERRORS, Version
 
 router = APIRouter(include_in_schema=False)
 ENDED = {"completed", "failed", "cancelled"}
@@ -71,7 +71,7 @@ def facts_of(version: Version, batches: Sequence[Mapping[str, Any]], now: dateti
     """The numbers of the card: of the result where there is one, else of the batches so far."""
     done = [batch for batch in batches if batch["status"] == "completed"]
     result = version.result
-    in_batches = [error for batch in batches for error in batch["errors"]][:MOST_ERRORS]
+    in_batches = [error for batch in batches for error in batch["errors"]][:MAX_LISTED_ERRORS]
     return {
         "busy": version.status in UNFINISHED,
         "batches_done": len(done),

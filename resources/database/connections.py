@@ -15,12 +15,12 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from domain.errors import TransientError
 from resources.database import locks
-from resources.database.errors import told
+from resources.database.errors import translate_errors
 from resources.database.locks import LockKind
 from resources.database.urls import POOLED, shown, with_limits
 
 T = TypeVar("T")
-ANSWER_SECONDS = 900.0  # longer than any statement of ours; a server that hangs is left after it
+RESPONSE_TIMEOUT_SECONDS = 900.0  # longer than any statement of ours; a server that hangs is left after it
 FRESH_SECONDS = 0.5  # who answered so lately is not asked whether it lives, which would be a quarter of all round trips
 TRANSACTION_TIMEOUT_SINCE = 170_000
 
@@ -66,7 +66,7 @@ def without_time_limit(connection: Connection) -> None:
 def connect(url: str, setting: str = POOLED, autocommit: bool = False) -> Iterator[Connection]:
     """A connection of its own, outside any pool; what goes wrong on it is told as our failures."""
     with (
-        told(url, setting),
+        translate_errors(url, setting),
         Connection.connect(**options(url), autocommit=autocommit, row_factory=dict_row) as connection,
     ):
         yield connection
@@ -90,7 +90,7 @@ class Database:
         direct_url: str | None = None,
         direct_setting: str = POOLED,
         pool_seconds: float = 30.0,
-        answer_seconds: float = ANSWER_SECONDS,
+        answer_seconds: float = RESPONSE_TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url, self.pool_size = url, pool_size
@@ -112,7 +112,7 @@ class Database:
         Raises TransientError where the server is away or gave up the transaction, and what else `troubles` tells.
         """
         # begun here: else the first inner `connection.transaction()` would be the outermost one and commit too early
-        with told(self.url), self._pooled() as connection, connection.transaction():
+        with translate_errors(self.url), self._pooled() as connection, connection.transaction():
             yield connection
 
     @contextmanager
@@ -121,7 +121,7 @@ class Database:
 
         Raises what `transaction` does.
         """
-        with told(self.url), self._pooled() as connection:
+        with translate_errors(self.url), self._pooled() as connection:
             connection.autocommit = True
             try:
                 yield connection

@@ -39,9 +39,9 @@ def grant(url: str, role: str, setting: str = POOLED) -> None:
 
 
 def _grants(connection: Connection, role: str) -> Iterator[sql.Composed]:
-    found = connection.execute("SELECT current_schema() AS schema").fetchone()
-    assert found is not None
-    names = {"schema": sql.Identifier(found["schema"]), "role": sql.Identifier(role)}
+    row = connection.execute("SELECT current_schema() AS schema").fetchone()
+    assert row is not None
+    names = {"schema": sql.Identifier(row["schema"]), "role": sql.Identifier(role)}
     yield from (statement.format(**names) for statement in LATER)
     for row in connection.execute(OWNED).fetchall():
         name = sql.Identifier(row["name"])

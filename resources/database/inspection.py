@@ -133,17 +133,19 @@ class Inspection:
 
         script = ScriptDirectory(str(PROJECT_ROOT / "migrations"))
         known = {revision.revision for revision in script.walk_revisions()}
-        wanted = {
+        target = {
             revision.revision for branch in branches for revision in script.iterate_revisions(f"{branch}@head", "base")
         }
         applied = self._applied()
-        passed = {revision.revision for head in applied & known for revision in script.iterate_revisions(head, "base")}
-        return Migrations(tuple(sorted(wanted - passed)), tuple(sorted(applied - known)))
+        applied_before = {
+            revision.revision for head in applied & known for revision in script.iterate_revisions(head, "base")
+        }
+        return Migrations(tuple(sorted(target - applied_before)), tuple(sorted(applied - known)))
 
     def _applied(self) -> set[str]:
         with self._connected() as connection:
-            made = connection.execute("SELECT to_regclass('rowline_migrations') IS NOT NULL AS made").fetchone()
-            if not made or not made["made"]:
+            row = connection.execute("SELECT to_regclass('rowline_migrations') IS NOT NULL AS made").fetchone()
+            if not row or not row["made"]:
                 return set()
             return {row["version_num"] for row in connection.execute("SELECT version_num FROM rowline_migrations")}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from resources.database.connections import connect, options
-from resources.database.errors import OLDEST_SERVER, failure_of, is_ours, old_server, told
+from resources.database.errors import OLDEST_SERVER, failure_of, is_ours, old_server, translate_errors
 from resources.database.locks import lock_migrations
 from resources.database.urls import POOLED, sqlalchemy_url
 from settings.settings import PROJECT_ROOT, Settings
@@ -50,7 +50,7 @@ def migrating(url: str, setting: str = POOLED) -> Iterator["Config"]:
     config = Config()
     config.set_main_option("script_location", str(PROJECT_ROOT / "migrations"))
     try:
-        with told(url, setting), engine.begin() as connection:
+        with translate_errors(url, setting), engine.begin() as connection:
             driver_connection = connection.connection.driver_connection
             assert isinstance(driver_connection, psycopg.Connection)
             lock_migrations(driver_connection)
@@ -74,10 +74,10 @@ def schema_is_current(url: str, branches: Sequence[str] = BRANCHES, setting: str
     with connect(url, setting) as connection:
         if connection.info.server_version < OLDEST_SERVER * 10_000:
             raise old_server(connection.info.server_version, url, setting)
-        found: dict[str, Any] | None = connection.execute(
+        row: dict[str, Any] | None = connection.execute(
             "SELECT to_regclass('rowline_migrations') IS NOT NULL AS made"
         ).fetchone()
-        if not found or not found["made"]:
+        if not row or not row["made"]:
             return False
         rows = connection.execute("SELECT version_num FROM rowline_migrations").fetchall()
     return heads <= {row["version_num"] for row in rows}

@@ -95,7 +95,7 @@ class ApiKeys:
         if key_id is None:
             return None
         with self._database.statement() as connection:
-            key = _found(connection, "WHERE key_id = %(key)s", key=key_id)
+            key = _find(connection, "WHERE key_id = %(key)s", key=key_id)
         if key is None or not is_same(text, key.digest):
             return None
         if key.use_is_news and key.is_active:
@@ -114,7 +114,7 @@ class ApiKeys:
         The new one lasts as long as the old one was meant to. Raises NotFound, and Conflict where it is over already.
         """
         with self._database.transaction() as connection:
-            old = _locked(connection, key_id, organization_id)
+            old = _lock(connection, key_id, organization_id)
             if not old.is_active or old.replaced_by:
                 raise Conflict(f"Key {key_id} is {old.state}; only an active key is rotated. Make a new one")
             lasts = old.expires_at - old.created_at if old.expires_at else None
@@ -136,9 +136,9 @@ class ApiKeys:
     def revoke(self, key_id: str, organization_id: str | None = None) -> Key:
         """End a key and its sessions. Raises NotFound where there is no such key."""
         with self._database.transaction() as connection:
-            _locked(connection, key_id, organization_id)
+            _lock(connection, key_id, organization_id)
             _revoke(connection, key_id)
-            return _locked(connection, key_id, organization_id)
+            return _lock(connection, key_id, organization_id)
 
     def list_all(self, organization_id: str | None = None) -> list[Key]:
         """All keys, those that are over too, newest first."""
@@ -177,7 +177,7 @@ class ApiKeys:
     def of_session(self, token: str) -> Caller | None:
         """Who signed in with this session; None where it has ended, or its key has."""
         with self._database.transaction() as connection:
-            key = _found(
+            key = _find(
                 connection,
                 "JOIN sessions s USING (key_id) WHERE s.digest = %(digest)s AND s.expires_at > now()",
                 digest=digest_of(token),
@@ -207,15 +207,15 @@ def _all(connection: Connection, where: str, **values: object) -> list[Key]:
         return cursor.execute(KEY + where, {"noted_every": USE_IS_NOTED_EVERY, **values}).fetchall()
 
 
-def _found(connection: Connection, where: str, **values: object) -> Key | None:
+def _find(connection: Connection, where: str, **values: object) -> Key | None:
     return next(iter(_all(connection, where, **values)), None)
 
 
-def _locked(connection: Connection, key_id: str, organization_id: str | None) -> Key:
+def _lock(connection: Connection, key_id: str, organization_id: str | None) -> Key:
     where = (
         "WHERE key_id = %(key)s AND (%(organization)s::text IS NULL OR organization_id = %(organization)s) FOR UPDATE"
     )
-    key = _found(connection, where, key=key_id, organization=organization_id)
+    key = _find(connection, where, key=key_id, organization=organization_id)
     if key is None:
         raise NotFound(f"There is no key {key_id}; `rowline keys list` names them")
     return key
@@ -233,7 +233,7 @@ def _put(
         "VALUES (%s, %s, %s, %s, %s, %s, now() + %s::interval)",
         (new.key_id, organization_id, label, sorted(roles), employee_id, new.digest, lasts),
     )
-    return _locked(connection, new.key_id, organization_id)
+    return _lock(connection, new.key_id, organization_id)
 
 
 def _revoke(connection: Connection, key_id: str) -> None:
@@ -242,10 +242,10 @@ def _revoke(connection: Connection, key_id: str) -> None:
 
 
 def _check_employee(connection: Connection, organization_id: str, employee_id: str) -> None:
-    found = connection.execute(
+    row = connection.execute(
         "SELECT 1 FROM employees WHERE organization_id = %s AND employee_number = %s", (organization_id, employee_id)
     ).fetchone()
-    if found is None:
+    if row is None:
         raise NotFound(
             f"Employee {employee_id} is not in the list of {organization_id}; `rowline employees put` adds people"
         )

@@ -1,4 +1,4 @@
-"""Documents and their versions: who works on them, how they end, and what is told of them."""
+"""Documents and their versions: which run works on them, how they end, and how they are read."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,15 +12,16 @@ from resources.database.locks import LockKind
 from resources.ledger.documents.versions import Version as Version  # noqa: PLC0414 - users of `Documents` take it from here
 from resources.ledger.documents.versions import version_row
 
-MOST_ERRORS = 100  # error rows of a document that are told one by one (B10)
+MAX_LISTED_ERRORS = 100  # error rows of a document that are listed one by one; all are counted
 
 
-# The version that a person means: what was rolled back is history, unless nothing else is there.
+# Returns the current version: what was rolled back is history, unless there is nothing else.
 CURRENT = """
 (SELECT version FROM versions c WHERE c.document_id = d.document_id
   ORDER BY c.status = 'rolled_back', c.version DESC LIMIT 1)
 """
 
+# Returns a row per version, for `version_row`.
 VERSION = """
 SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.sha256, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
@@ -31,7 +32,8 @@ SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.
   FROM versions v JOIN documents d USING (document_id)
 """
 
-# However many rows are wrong, the answer stays small: `before` are the error rows of the batches before.
+# Returns a row per batch. However many rows are wrong, it stays small: `before` counts the error rows of the batches
+# before this one.
 BATCHES = """
 SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row AS "startRow", end_row AS "endRow",
        status, processed_rows AS "processedRows", vectors_created AS "vectorsCreated",
@@ -66,7 +68,7 @@ class Documents:
             ).fetchall()
 
     def mark_requested(self, runs: Sequence[tuple[str, int, int]]) -> None:
-        """(document, version, attempt) whose run request the orchestrator has taken."""
+        """Record, for each (document, version, attempt), that Dagster has accepted its run request."""
         with self._database.transaction() as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "UPDATE versions SET requested_at = now() WHERE document_id = %s AND version = %s AND attempt = %s",
@@ -90,7 +92,7 @@ class Documents:
             yield
 
     def is_claimed(self, document_id: str) -> bool:
-        """Whether a worker is on the document now: the heartbeat of its run, which dies with it."""
+        """Whether a worker holds the document now: the heartbeat of its run, which ends with its process."""
         return self._database.is_locked(LockKind.DOCUMENT_WORK, document_id)
 
     def running(self, limit: int) -> dict[str, str]:
@@ -104,24 +106,24 @@ class Documents:
         return {row["run_id"]: row["document_id"] for row in rows}
 
     def start(self, document_id: str, run_id: str) -> Version:
-        """The version that this run works on: the one it began with, else the newest one.
+        """The version that this run works on: the one it started with, else the current one.
 
-        Raises NotFound for an unknown document. Older versions that still wait are told that they were overtaken.
+        Older versions that still wait fail as overtaken. Raises NotFound for an unknown document.
         """
         with self._database.transaction() as connection:
             bound = self._bound(connection, document_id, run_id)
             if bound:
                 return bound
-            newest = connection.execute(
+            current = connection.execute(
                 f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s "  # noqa: S608
                 "AND removed_at IS NULL FOR UPDATE",
                 (document_id,),
             ).fetchone()
-            if newest is None:
+            if current is None:
                 raise NotFound(f"There is no document {document_id} in the ledger; upload it first")
-            if newest["version"] > 1:
-                overtaken = f"Version {newest['version']} was uploaded before this one was processed"
-                _fail(connection, overtaken, document_id, before=newest["version"])
+            if current["version"] > 1:
+                overtaken = f"Version {current['version']} was uploaded before this one was processed"
+                _fail(connection, overtaken, document_id, before=current["version"])
             connection.execute(
                 "UPDATE versions v SET run_id = %(run)s, error = NULL, waits_for = NULL, "
                 "started_at = coalesce(started_at, now()), requested_at = coalesce(requested_at, now()), "
@@ -130,21 +132,21 @@ class Documents:
                 "ELSE base_version END, "
                 "status = CASE WHEN status = 'completed' THEN status ELSE 'processing' END "
                 "WHERE document_id = %(document)s AND version = %(version)s",
-                {"run": run_id, "document": document_id, "version": newest["version"]},
+                {"run": run_id, "document": document_id, "version": current["version"]},
             )
-            return read_version(connection, document_id, newest["version"])
+            return read_version(connection, document_id, current["version"])
 
     def resume(self, document_id: str, run_id: str) -> Version:
-        """The version that a later step works on: the one its run began with, else the newest one ever begun.
+        """The version that a later step works on: the one its run started with, else the newest one ever started.
 
-        Raises InvalidRequest where none was, PermanentError where the run's has failed: overtaken, or cancelled.
+        Raises InvalidRequest if none was, PermanentError if the run's version has failed: overtaken, or cancelled.
         """
         with self._database.transaction() as connection:
             bound = self._bound(connection, document_id, run_id)
         return bound or self.current_for_run(document_id, run_id)
 
     def current_for_run(self, document_id: str, run_id: str) -> Version:
-        """The version that a run began with, else the newest one ever begun. Raises InvalidRequest where none was."""
+        """The version that a run started with, else the newest one ever started. Raises InvalidRequest if none was."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT version FROM versions WHERE document_id = %(document)s "
@@ -161,7 +163,7 @@ class Documents:
             return read_version(connection, document_id, row["version"])
 
     def _bound(self, connection: Connection, document_id: str, run_id: str) -> Version | None:
-        """The version that the run began with. Raises PermanentError where that was overtaken, or cancelled."""
+        """The version that the run started with. Raises PermanentError if that was overtaken, or cancelled."""
         row = connection.execute(
             "SELECT version, status, error FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
         ).fetchone()
@@ -189,12 +191,11 @@ class Documents:
     def retry(self, document_id: str) -> Version:
         """Put a failed document back into the queue; finished batches stay finished.
 
-        Raises Conflict where the newest version has not failed, NotFound for an unknown document.
+        Raises Conflict if the newest version has not failed, NotFound for an unknown document.
         """
         with self._database.transaction() as connection:
-            connection.execute(
-                f"{THERE} FOR UPDATE", (document_id,)
-            )  # a rollback that gives it up comes before or after
+            # locked: a rollback, which would write the version off, comes before or after
+            connection.execute(f"{THERE} FOR UPDATE", (document_id,))
             version = self._current(connection, document_id)
             if version.removed:
                 raise Conflict(f"Document {document_id} is being removed; `rowline cleanup {document_id}` ends it")
@@ -208,21 +209,21 @@ class Documents:
             notify(connection, NotifyChannel.UPLOADS, document_id)
             return read_version(connection, document_id, version.version)
 
-    # -- being asked about ------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------------
 
     def own_id(self, organization_id: str, name: str) -> str:
-        """The id of the organization's document that is called so: by that id, or by what its app calls it.
+        """The id of the organization's document with this id, or with this external id.
 
         Raises NotFound, for a document of another organization too.
         """
         with self._database.statement() as connection:
-            found = own_id(connection, organization_id, name)
-        if found is None:
+            row = own_id(connection, organization_id, name)
+        if row is None:
             raise NotFound(f"Organization {organization_id} has no document {name}")
-        return found
+        return row
 
     def latest(self, document_id: str) -> Version:
-        """The newest version of a document that was not rolled back. Raises NotFound where there is none."""
+        """The newest version of a document that was not rolled back. Raises NotFound if there is none."""
         with self._database.transaction() as connection:
             return self._current(connection, document_id)
 
@@ -236,7 +237,7 @@ class Documents:
         return read_version(connection, document_id, row["version"])
 
     def get(self, document_id: str, version: int) -> Version:
-        """One version of a document. Raises NotFound where it does not exist."""
+        """One version of a document. Raises NotFound if it does not exist."""
         with self._database.statement() as connection:
             return read_version(connection, document_id, version)
 
@@ -251,13 +252,14 @@ class Documents:
             ).fetchall()
 
     def batches(self, document_id: str, version: int) -> list[dict[str, Any]]:
-        """The batch records of a version (B3), in order: each counts its error rows, and the first 100 are told."""
+        """The batches of a version, in order. Each counts its error rows; the first 100 of the document are listed."""
         with self._database.statement() as connection:
             return connection.execute(
-                BATCHES, {"document": document_id, "version": version, "errors": MOST_ERRORS}
+                BATCHES, {"document": document_id, "version": version, "errors": MAX_LISTED_ERRORS}
             ).fetchall()
 
 
+# Fails versions that wait or are processed, with the filters that are given; returns which.
 FAIL = """
 UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now(), waits_for = NULL
  WHERE document_id = %(document)s AND status IN ('pending', 'processing')
@@ -276,25 +278,24 @@ def _fail(
     before: int | None = None,
     run: str | None = None,
 ) -> None:
-    """Versions under way fail, and so do their batches that were in work."""
-    at = {"reason": reason, "document": document_id, "version": version, "before": before, "run": run}
+    """Fail the versions that wait or are processed, with their batches that are processed."""
+    params = {"reason": reason, "document": document_id, "version": version, "before": before, "run": run}
     connection.execute(
         f"WITH failed AS ({FAIL}) UPDATE batches b SET status = 'failed', completed_at = now() "  # noqa: S608
         "FROM failed WHERE b.document_id = %(document)s AND b.version = failed.version AND b.status = 'processing'",
-        at,
+        params,
     )
 
 
 def read_version(connection: Connection, document_id: str, version: int) -> Version:
     with connection.cursor(row_factory=version_row) as cursor:
-        found = cursor.execute(
-            VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)
-        ).fetchone()
-    if found is None:
+        row = cursor.execute(VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)).fetchone()
+    if row is None:
         raise NotFound(f"Document {document_id} has no version {version}")
-    return found
+    return row
 
 
+# Returns our id of a document that is named by our id or by its external id.
 OWN_ID = """
 SELECT coalesce(
     (SELECT document_id FROM documents

@@ -1,4 +1,4 @@
-"""Arrivals: an upload becomes a new document, a new version of one, or is recognised as what is there already."""
+"""Uploads: an upload becomes a new document, a new version of one, or is recognised as an existing version."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -17,7 +17,7 @@ from resources.ledger.documents.versions import UploadResult
 
 
 class SameName(Enum):
-    """Of a file: it is the next version of the newest document of its name and template, where there is one."""
+    """The file is the next version of the newest document of its name and template, if there is one."""
 
     SAME_NAME = auto()
 
@@ -27,9 +27,9 @@ SAME_NAME = SameName.SAME_NAME
 
 @dataclass(frozen=True, slots=True)
 class ExternalId:
-    """Of a file: it is the next version of the document that the organization's app calls so, or makes that document.
+    """The file is the next version of the document with this external id, or creates that document.
 
-    Our own id of a document is taken for it as well. `event_run`: the run of an event that this upload fulfils; it
+    Our own id of a document works too. `event_run`: the run of an event that this upload fulfils; it
     becomes the version's in the same transaction (`FunctionRuns.record_upload`).
     """
 
@@ -39,7 +39,8 @@ class ExternalId:
 
 Continued = str | SameName | ExternalId | None  # what a file is a version of
 
-# FOR UPDATE looks again at a document that was being taken away meanwhile, and passes it by
+# Locks the newest document of a file's name and template. FOR UPDATE reads a document whose removal was requested
+# meanwhile again, and leaves it out.
 OF_NAME = f"""
 SELECT d.document_id FROM versions v JOIN documents d USING (document_id)
  WHERE v.filename = %(filename)s AND v.template ->> 'name' = %(template)s AND d.organization_id = %(organization)s
@@ -50,7 +51,7 @@ SELECT d.document_id FROM versions v JOIN documents d USING (document_id)
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that lies safely in object storage and is to become a version."""
+    """A file that is in object storage and is to become a version."""
 
     organization_id: str
     filename: str
@@ -62,7 +63,7 @@ class Upload:
     model: str
     dimension: int
     economy: bool = False  # may wait a day for a lower price
-    upload_key: str | None = None  # where set, the same key is honoured once (inbox files)
+    upload_key: str | None = None  # if set, one version at most is made for this key
 
 
 class Uploads:
@@ -102,7 +103,7 @@ def record(connection: Connection, upload: Upload, document: Continued) -> Uploa
 
 
 def _continued(connection: Connection, upload: Upload, document: Continued) -> str:
-    """The document that the file is a version of, made where it is a new one."""
+    """The document that the file is a version of; created if it is new."""
     external_id = None
     if isinstance(document, ExternalId):
         # two files of a new name at once: the second waits here, and finds the document of the first
@@ -123,7 +124,7 @@ def _continued(connection: Connection, upload: Upload, document: Continued) -> s
 
 
 def _of_name(connection: Connection, upload: Upload) -> str | None:
-    at = {
+    params = {
         "organization": upload.organization_id,
         "filename": upload.filename,
         "template": upload.template.name,
@@ -131,7 +132,7 @@ def _of_name(connection: Connection, upload: Upload) -> str | None:
     # two files of a new name at once: the second waits here, and finds the document of the first
     key = file_name_key(upload.organization_id, upload.filename, upload.template.name)
     lock(connection, LockKind.FILE_NAME, key)
-    row = connection.execute(OF_NAME, at).fetchone()
+    row = connection.execute(OF_NAME, params).fetchone()
     return row["document_id"] if row else None
 
 
@@ -147,7 +148,7 @@ def _lock(connection: Connection, document_id: str, organization_id: str) -> int
 
 
 def _same(connection: Connection, document_id: str, upload: Upload) -> int | None:
-    """The current version, where it is what is uploaded; not while the document is on its way back to another."""
+    """The current version, if it has the same content; None while the document is being rolled back."""
     row = connection.execute(
         f"SELECT v.version FROM documents d JOIN versions v USING (document_id) "  # noqa: S608 - a constant of our own
         f"WHERE d.document_id = %s AND d.target_version IS NULL AND v.version = {CURRENT} "

@@ -1,4 +1,4 @@
-"""Plans: every row of a version written as lineage, diffed against what is known, and cut into batches."""
+"""Plans: every row of a version written as lineage, compared with what is stored, and cut into batches."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ CREATE TEMP TABLE staged (
 ) ON COMMIT DROP
 """
 
-# A copy of an earlier row of the file, or of a live row of another document in the namespace, is a duplicate (B8);
-# where the template keeps duplicates apart, each copy gets an address of its own.
+# A copy of an earlier row of the file, or of a live row of another document in the namespace, is a duplicate;
+# if the template keeps duplicates apart, each copy gets a vector id of its own.
 ADDRESSED = """
 CREATE TEMP TABLE addressed ON COMMIT DROP AS
 SELECT s.*, row_number() OVER (PARTITION BY vector_id ORDER BY row_position) AS nth
@@ -110,7 +110,7 @@ SELECT count(*) AS total_rows,
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """What a plan will do, known before anything is paid. `input_bytes` is UTF-8."""
+    """What a plan will do, before anything is paid for. `input_bytes` is UTF-8."""
 
     total_rows: int
     kept_rows: int
@@ -133,12 +133,12 @@ class Plans:
         """Replace the version's plan by one made from `rows`, in one transaction.
 
         A plan that was made from the same rows (`plan_key`) stays, with all its finished batches; so does one
-        whose vectors may be in the store already: replaced, it could not explain them any more (law 1).
+        whose vectors may be in the store already: if it were replaced, nothing would account for them any more.
         """
         planned = version.state.plan_key is not None
         if planned and (version.state.plan_key == plan_key or self._reached_store(version)):
             return
-        at = {
+        params = {
             "document": version.document_id,
             "version": version.version,
             "base": version.state.base_version,
@@ -148,7 +148,7 @@ class Plans:
             "run": run_id,
         }
         with self._database.transaction() as connection:
-            # what is found to be embedded already must not be forgotten before this plan says that it needs it
+            # an embedding that is stored already must not be deleted before this plan says that it needs it
             lock_shared(connection, LockKind.EMBEDDINGS, version.organization_id)
             if planned:  # a plan is written whole or not at all
                 for table in ("batches", "lineage", "document_namespaces"):
@@ -156,22 +156,22 @@ class Plans:
                         sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(
                             sql.Identifier(table)
                         ),
-                        at,
+                        params,
                     )
             connection.execute(STAGED)
             _copy(connection, rows)
             connection.execute("ANALYZE staged (row_position, vector_id, text_hash)")
-            connection.execute(ADDRESSED, at)
+            connection.execute(ADDRESSED, params)
             connection.execute("ANALYZE addressed")
-            connection.execute(BASE, at)
+            connection.execute(BASE, params)
             connection.execute("ANALYZE base")
-            connection.execute(ELSEWHERE, at)
+            connection.execute(ELSEWHERE, params)
             connection.execute("ANALYZE elsewhere")
-            connection.execute(LINEAGE, at)
-            connection.execute(BATCHES, at)
+            connection.execute(LINEAGE, params)
+            connection.execute(BATCHES, params)
             connection.execute(
                 "UPDATE versions SET plan_key = %(key)s WHERE document_id = %(document)s AND version = %(version)s",
-                at | {"key": plan_key},
+                params | {"key": plan_key},
             )
 
     def _reached_store(self, version: Version) -> bool:
@@ -189,7 +189,7 @@ class Plans:
                 FACTS,
                 {"document": version.document_id, "version": version.version, "base": version.state.base_version},
             ).fetchone()
-        assert row is not None  # an aggregate always answers
+        assert row is not None  # an aggregate always returns a row
         return PlanFacts(**row)
 
     def unfinished(self, version: Version) -> list[PlannedBatch]:

@@ -12,7 +12,7 @@ from resources.database.connections import Connection, Database
 from resources.database.locks import lock_alerts
 from resources.ledger.notifications.outbox import Outbox, enqueue
 
-MOST = 5000  # troubles that are read at once
+MAX_ERRORS = 5000  # troubles that are read at once
 
 # the version that a person means has ended badly, or well with many error rows, and nobody has tried it again
 DOCUMENTS = """
@@ -59,16 +59,16 @@ Tell = Callable[[Step, str, int], Sequence[NewNotification]]
 
 
 class Alerts:
-    def __init__(self, database: Database, notices: Outbox) -> None:
-        self._database, self._notices = database, notices
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database, self._notices = database, outbox
 
     def troubles(self, watch: Watch) -> list[Trouble]:
         """Documents, events and waits that stand wrong now, oldest first."""
-        at = {"window": watch.window, "share": watch.share, "age": watch.age, "most": MOST}
+        params = {"window": watch.window, "share": watch.share, "age": watch.age, "most": MAX_ERRORS}
         with self._database.transaction() as connection:
-            documents = connection.execute(DOCUMENTS, at).fetchall()
-            waiting = connection.execute(QUEUE, at).fetchall()
-            events = connection.execute(EVENTS, at).fetchall()
+            documents = connection.execute(DOCUMENTS, params).fetchall()
+            waiting = connection.execute(QUEUE, params).fetchall()
+            events = connection.execute(EVENTS, params).fetchall()
         found = [trouble for row in documents if (trouble := _of_document(row))]
         minutes = watch.age.total_seconds() / 60
         for row in waiting:
@@ -93,9 +93,9 @@ class Alerts:
             found = list(decide(_open(connection), row["now"]))
             for step in found:
                 alert_id = step.alert.alert_id if step.alert else mint()
-                told = (step.alert.told if step.alert else 0) + (step.deed != "grown")
-                _write(connection, step, alert_id, told, row["now"])
-                enqueue(connection, tell(step, alert_id, told))
+                notification_count = (step.alert.told if step.alert else 0) + (step.deed != "grown")
+                _write(connection, step, alert_id, notification_count, row["now"])
+                enqueue(connection, tell(step, alert_id, notification_count))
         return found
 
 
@@ -124,29 +124,29 @@ def _of_document(row: dict[str, Any]) -> Trouble | None:
     return Trouble(kind, row["organization_id"], row["document_id"], row["filename"], reason, row["run_id"])
 
 
-def _write(connection: Connection, step: Step, alert_id: str, told: int, now: datetime) -> None:
+def _write(connection: Connection, step: Step, alert_id: str, notification_count: int, now: datetime) -> None:
     fact: Fact | None = step.fact
-    at = {
+    params = {
         "id": alert_id,
         "cause": f"{step.cause.kind}: {step.cause.reason}",
         "kind": step.cause.kind,
         "reason": step.cause.reason,
         "organizations": list(fact.organizations) if fact else [],
         "count": fact.count if fact else 0,
-        "told": told,
+        "told": notification_count,
         "now": now,
     }
     if step.deed == "opened":
         connection.execute(
             "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, told_at, opened_at) "
             "VALUES (%(id)s, %(cause)s, %(kind)s, %(reason)s, %(organizations)s, %(count)s, %(now)s, %(now)s)",
-            at,
+            params,
         )
     elif step.deed == "recovered":
-        connection.execute("UPDATE alerts SET recovered_at = %(now)s, told = %(told)s WHERE alert_id = %(id)s", at)
+        connection.execute("UPDATE alerts SET recovered_at = %(now)s, told = %(told)s WHERE alert_id = %(id)s", params)
     else:
         connection.execute(
             "UPDATE alerts SET told_at = CASE WHEN told = %(told)s THEN told_at ELSE %(now)s END, told = %(told)s, "
             "organizations = %(organizations)s, count = greatest(count, %(count)s) WHERE alert_id = %(id)s",
-            at,
+            params,
         )

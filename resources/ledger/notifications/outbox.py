@@ -65,23 +65,23 @@ class Notification:
         return dict(json.loads(self.values_json)) if self.values_json else {}
 
 
-def enqueue(connection: Connection, notices: Sequence[NewNotification]) -> None:
+def enqueue(connection: Connection, notifications: Sequence[NewNotification]) -> None:
     """Store messages in the caller's transaction: with it they are there, without it they are not."""
-    if not notices:
+    if not notifications:
         return
     rows = [
         (
             mint_notification_id(),
-            notice.organization_id,
-            notice.key,
-            notice.channel,
-            notice.recipient,
-            notice.subject,
-            notice.message,
-            json.dumps(notice.values) if notice.values else None,
-            list(notice.about),
+            notification.organization_id,
+            notification.key,
+            notification.channel,
+            notification.recipient,
+            notification.subject,
+            notification.message,
+            json.dumps(notification.values) if notification.values else None,
+            list(notification.about),
         )
-        for notice in notices
+        for notification in notifications
     ]
     with connection.cursor() as cursor:
         cursor.executemany(PUT, rows)
@@ -100,13 +100,13 @@ class Outbox:
 
     # -- being written ----------------------------------------------------------------------------------------
 
-    def enqueue(self, notice: NewNotification) -> str:
+    def enqueue(self, notification: NewNotification) -> str:
         """Keep a message and wake its sender; gives its id, or that of the message that has its key already."""
         with self._database.transaction() as connection:
-            enqueue(connection, [notice])
+            enqueue(connection, [notification])
             row = connection.execute(
                 "SELECT notice_id FROM notices WHERE organization_id = %s AND key = %s",
-                (notice.organization_id, notice.key),
+                (notification.organization_id, notification.key),
             ).fetchone()
         assert row is not None  # written just now, or before
         return str(row["notice_id"])
@@ -140,16 +140,16 @@ class Outbox:
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
-            found = cursor.execute(NOTICE + DUE + "FOR UPDATE SKIP LOCKED", {"channel": channel}).fetchone()
-            if found is None:
+            row = cursor.execute(NOTICE + DUE + "FOR UPDATE SKIP LOCKED", {"channel": channel}).fetchone()
+            if row is None:
                 return None
             connection.execute(
                 "UPDATE notices SET state = 'sending', sender = %s, attempts = attempts + 1 WHERE notice_id = %s",
-                (sender, found.notice_id),
+                (sender, row.notice_id),
             )
-            return cursor.execute(NOTICE + "WHERE notice_id = %s", (found.notice_id,)).fetchone()
+            return cursor.execute(NOTICE + "WHERE notice_id = %s", (row.notice_id,)).fetchone()
 
-    def record_outcome(self, notice: Notification, after: Settlement) -> bool:
+    def record_outcome(self, notification: Notification, after: Settlement) -> bool:
         """Write how an attempt ended. False where it is somebody else's by now, and nothing was written.
 
         A sender that was taken for dead may still tell how it ended, as long as nobody has taken the message up.
@@ -165,20 +165,20 @@ class Outbox:
                     "state": after.state,
                     "error": after.error,
                     "pause": after.pause,
-                    "id": notice.notice_id,
-                    "sender": notice.sender,
-                    "attempts": notice.attempts,
+                    "id": notification.notice_id,
+                    "sender": notification.sender,
+                    "attempts": notification.attempts,
                 },
             ).rowcount
         return written == 1
 
-    def defer_recipient(self, notice: Notification, seconds: float) -> None:
+    def defer_recipient(self, notification: Notification, seconds: float) -> None:
         """The service asked for patience: what else waits for this recipient waits as long."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE notices SET next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %s)) "
                 "WHERE state = 'waiting' AND channel = %s AND recipient IS NOT DISTINCT FROM %s",
-                (seconds, notice.channel, notice.recipient),
+                (seconds, notification.channel, notification.recipient),
             )
 
     def find_orphaned(self) -> list[Notification]:
@@ -187,9 +187,9 @@ class Outbox:
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
-            in_hand = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
-        dead = {s for s in {n.sender for n in in_hand} if s and not self._database.is_locked(LockKind.SENDER, s)}
-        return [notice for notice in in_hand if notice.sender in dead]
+            sending = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
+        dead = {s for s in {n.sender for n in sending} if s and not self._database.is_locked(LockKind.SENDER, s)}
+        return [notification for notification in sending if notification.sender in dead]
 
     # -- being asked about ------------------------------------------------------------------------------------
 
@@ -218,13 +218,13 @@ class Outbox:
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
-            found = cursor.execute(
+            row = cursor.execute(
                 NOTICE + "WHERE notice_id = %(id)s AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
                 {"id": notice_id, "org": organization_id},
             ).fetchone()
-        if found is None:
+        if row is None:
             raise NotFound(f"There is no notice {notice_id}; `rowline notices` lists them")
-        return found
+        return row
 
     def retry(self, notice_id: str, organization_id: str | None = None) -> Notification:
         """Send a message that failed, or of which nobody knows, anew. Raises NotFound, or Conflict for any other."""
@@ -236,10 +236,10 @@ class Outbox:
                 {"id": notice_id, "org": organization_id},
             ).rowcount
             notify(connection, NotifyChannel.NOTIFICATIONS)
-        found = self.get(notice_id, organization_id)
+        row = self.get(notice_id, organization_id)
         if not changed:
-            raise Conflict(f"Notice {notice_id} is {found.state}; only one that failed or is unknown can be sent anew")
-        return found
+            raise Conflict(f"Notice {notice_id} is {row.state}; only one that failed or is unknown can be sent anew")
+        return row
 
     def forget(self, days: int, dry_run: bool = False) -> int:
         """Delete messages that were settled so many days ago, and alerts that were over then; how many messages."""

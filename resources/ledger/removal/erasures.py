@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from resources.database.connections import Connection, Database
 from resources.database.locks import LockKind, lock
-from resources.ledger.documents.documents import MOST_ERRORS
+from resources.ledger.documents.documents import MAX_LISTED_ERRORS
 from resources.ledger.indexing.embeddings import COUNTED
 from resources.ledger.removal.removals import UNNEEDED
 
@@ -176,9 +176,9 @@ class Erasures:
 
     def namespaces(self, organization_id: str, employee_number: str) -> dict[str, list[str] | None]:
         """Where the employee's rows ever lived → None for all of it, or their vectors where it is another's now."""
-        at = {"organization": organization_id, "employee": employee_number}
+        params = {"organization": organization_id, "employee": employee_number}
         with self._database.transaction() as connection:
-            rows = connection.execute(NAMESPACES, at).fetchall()
+            rows = connection.execute(NAMESPACES, params).fetchall()
         return {
             row["namespace"]: [str(vector) for vector in row["vectors"] or ()] if row["shared"] else None
             for row in rows
@@ -186,17 +186,17 @@ class Erasures:
 
     def versions_with(self, organization_id: str, employee_number: str) -> dict[str, list[int]]:
         """Document → its versions that have rows of the employee, or were never read so far that it is known."""
-        at = {
+        params = {
             "organization": organization_id,
             "employee": employee_number,
             "unknown": unknown(employee_number),
         }
         with self._database.transaction() as connection:
-            rows = connection.execute(OF_EMPLOYEE, at).fetchall()
-        found: dict[str, list[int]] = {}
+            rows = connection.execute(OF_EMPLOYEE, params).fetchall()
+        by_document: dict[str, list[int]] = {}
         for row in rows:
-            found.setdefault(row["document_id"], []).append(row["version"])
-        return found
+            by_document.setdefault(row["document_id"], []).append(row["version"])
+        return by_document
 
     def erase_rows(
         self,
@@ -210,7 +210,7 @@ class Erasures:
 
         The files of these versions are gone: they cannot be read again.
         """
-        at = {
+        params = {
             "organization": organization_id,
             "document": document_id,
             "versions": list(versions),
@@ -218,34 +218,34 @@ class Erasures:
             "namespaces": list(namespaces),
             "unknown": unknown(employee_number),
             "reason": ERASED,
-            "most": MOST_ERRORS,
+            "most": MAX_LISTED_ERRORS,
         }
         with self._database.transaction() as connection:
             lock(connection, LockKind.EMBEDDINGS, organization_id)
-            connection.execute(TEXTS, at)
+            connection.execute(TEXTS, params)
             connection.execute("ANALYZE texts")
-            rows = connection.execute(ROWS, at).rowcount
-            connection.execute(REACHED, at)
-            connection.execute(BATCHES, at)
-            connection.execute(RESULTS, at)
-            connection.execute(TOLD, at)
-            connection.execute(FILES, at)
-            return ErasedRows(rows, connection.execute(UNNEEDED, at).rowcount)
+            rows = connection.execute(ROWS, params).rowcount
+            connection.execute(REACHED, params)
+            connection.execute(BATCHES, params)
+            connection.execute(RESULTS, params)
+            connection.execute(TOLD, params)
+            connection.execute(FILES, params)
+            return ErasedRows(rows, connection.execute(UNNEEDED, params).rowcount)
 
     def erase_employee(self, organization_id: str, employee_number: str) -> dict[str, int]:
         """Out of the list, with their keys, and with events and messages that name them; how many of those."""
-        at = {"organization": organization_id, "employee": employee_number}
+        params = {"organization": organization_id, "employee": employee_number}
         with self._database.transaction() as connection:
             row = connection.execute(
                 "DELETE FROM employees WHERE organization_id = %(organization)s AND employee_number = %(employee)s "
                 "RETURNING name",
-                at,
+                params,
             ).fetchone()
             connection.execute(
-                "DELETE FROM keys WHERE organization_id = %(organization)s AND employee_id = %(employee)s", at
+                "DELETE FROM keys WHERE organization_id = %(organization)s AND employee_id = %(employee)s", params
             )
             name = (row and row["name"]) or employee_number
-            named = at | {
+            named = params | {
                 "name": name if row and len(name) > 1 else None,  # a single letter would be found in every text
                 "quoted": [json.dumps(employee_number), json.dumps(name)],
                 **as_number(employee_number),
@@ -258,9 +258,9 @@ class Erasures:
     def forget_events(self, organization_id: str) -> int:
         """What apps sent, and what of it still waits to start something; how many events."""
         with self._database.transaction() as connection:
-            gone = connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,)).rowcount
+            deleted = connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,)).rowcount
             connection.execute("DELETE FROM event_keys WHERE organization_id = %s", (organization_id,))
-        return gone
+        return deleted
 
     def erase_organization(self, organization_id: str) -> dict[str, int]:
         """What an organization has beside its documents, which are gone; how much of each.
@@ -271,15 +271,15 @@ class Erasures:
             lock(connection, LockKind.EMBEDDINGS, organization_id)
             if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
                 return dict.fromkeys(HOLDERS, 0)
-            about_it = _erase_alerts(connection, organization_id)
-            gone = {
+            notifications = _erase_alerts(connection, organization_id)
+            deleted = {
                 table: connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = %s",  # noqa: S608 - names of our own
                     (organization_id,),
                 ).rowcount
                 for table in HOLDERS
             }
-            return gone | {"notices": gone["notices"] + about_it}
+            return deleted | {"notices": deleted["notices"] + notifications}
 
     def named(self, keys: list[str]) -> set[str]:
         """Of these object keys, those that a version names."""
@@ -293,15 +293,15 @@ def _erase_alerts(connection: Connection, organization_id: str) -> int:
 
     An alert that is about others too stays, without it.
     """
-    at = {"organization": organization_id}
-    told = connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", at).rowcount
-    connection.execute("DELETE FROM alerts WHERE organizations = ARRAY[%(organization)s::text]", at)
+    params = {"organization": organization_id}
+    notifications = connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", params).rowcount
+    connection.execute("DELETE FROM alerts WHERE organizations = ARRAY[%(organization)s::text]", params)
     connection.execute(
         "UPDATE alerts SET organizations = array_remove(organizations, %(organization)s) "
         "WHERE %(organization)s = ANY(organizations)",
-        at,
+        params,
     )
-    return told
+    return notifications
 
 
 def unknown(employee_number: str) -> str:
