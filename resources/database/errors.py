@@ -1,7 +1,7 @@
 """What goes wrong with a database, one sentence each: what was tried, where, and what to do.
 
 A statement's error carries an SQLSTATE. While connecting, libpq passes on the text alone, so the states of those
-errors are read off it, in the words of an English server; any other one is told in the server's own words.
+errors are read off it, in the words of an English server; any other one is shown in the server's own words.
 """
 
 import re
@@ -25,8 +25,8 @@ class DriverError(Protocol):
 
 
 class ErrorKind(NamedTuple):
-    kind: type[RowlineError]
-    sentence: str  # {where} {user} {setting} {said}
+    error: type[RowlineError]
+    message: str  # with {where} {user} {setting} {said}
 
 
 RESTARTING = ErrorKind(TransientError, "The database at {where} is starting or going down ({said}); try again")
@@ -134,7 +134,7 @@ BY_STATE = {
     ),
 }
 
-# first match wins: where both ways in were tried (with TLS and without), the more telling one stands
+# first match wins: where both ways in were tried (with TLS and without), the more useful one stands
 _WORDS = (
     ("password authentication failed|no password supplied|SASL authentication failed|authentication failed", "28P01"),
     ('role ".*" does not exist', "role"),
@@ -168,7 +168,7 @@ _PREFIX = re.compile(
 
 @contextmanager
 def translate_errors(url: str, setting: str = POOLED) -> Iterator[None]:
-    """Turn what a driver raises about the server, the link or the rights into our failures."""
+    """Turn a driver's errors about the server, the link or the rights into ours; mistakes in SQL pass as they are."""
     try:
         yield
     except psycopg.DatabaseError as error:
@@ -178,21 +178,21 @@ def translate_errors(url: str, setting: str = POOLED) -> Iterator[None]:
 
 
 def is_ours(error: psycopg.Error) -> bool:
-    """Whether an error tells of a mistake in our own statements, not of the server, the link or the rights."""
+    """Whether an error is a mistake in our own statements, not of the server, the link or the rights."""
     away = isinstance(error, psycopg.OperationalError | psycopg.errors.InFailedSqlTransaction)
     return not away and state_of(error) not in BY_STATE
 
 
 def failure_of(error: DriverError, url: str, setting: str = POOLED) -> RowlineError:
-    """The failure that says in one sentence what an error of a driver means, without a secret."""
+    """An error that says in one sentence what a driver's error means and what to do, without a secret."""
     text = (error.diag.message_primary or str(error)).strip()
     kind = BY_STATE.get(state_of(error), AWAY)
     said = _without_secrets(_in_one_line(text), url) or type(error).__name__
-    return kind.kind(kind.sentence.format(where=shown(url), user=user_of(url), setting=setting, said=said))
+    return kind.error(kind.message.format(where=shown(url), user=user_of(url), setting=setting, said=said))
 
 
 def state_of(error: DriverError) -> str:
-    """The SQLSTATE, or a word of ours where there is none or it says too little."""
+    """The SQLSTATE, or a word of ours if there is none or it says too little."""
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
     if state in ("0A000", "58P01", "42501") and "extension" in str(error):
         return "create_extension" if state == "42501" else "extension"

@@ -27,7 +27,7 @@ READ_ONLY = sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {schema}.{name} FROM {role
 def grant(url: str, role: str, setting: str = POOLED) -> None:
     """Give a role what it needs on all tables that the address's user owns, also on those that migrations bring later.
 
-    Raises InvalidRequest where there is no such role.
+    Raises InvalidRequest if there is no such role.
     """
     with connect(url, setting) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():

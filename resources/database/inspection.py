@@ -1,4 +1,4 @@
-"""What a database is like: looked at, never changed, for `rowline doctor`."""
+"""What a database is like, for `rowline doctor`: read, never changed."""
 
 import threading
 import time
@@ -46,7 +46,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
-    """Revisions that are to be applied still, and revisions that this code does not know."""
+    """Revisions that are not applied yet, and applied ones that this code does not know."""
 
     waiting: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -117,7 +117,7 @@ class Inspection:
         return row["oid"], row["started"]
 
     def extension(self, name: str) -> tuple[str | None, str | None]:
-        """Its version in this database, and the one that the server could install; None where there is none."""
+        """Its version in this database, and the one that the server could install; None if there is none."""
         with self._connected() as connection:
             row = connection.execute(
                 "SELECT (SELECT extversion FROM pg_extension WHERE extname = %(name)s) AS here, "

@@ -24,10 +24,10 @@ def branches_of(settings: Settings) -> tuple[str, ...]:
 
 
 def upgrade(url: str, branches: Sequence[str] = BRANCHES, setting: str = POOLED) -> None:
-    """Bring the schema to the newest migrations of these branches; does nothing where it is there already.
+    """Bring the schema to the newest migrations of these branches; does nothing if it is there already.
 
     All of it is one transaction: it is applied whole or not at all, by one process at a time.
-    Raises WrongSetting where the server is too old, lacks pgvector, or its user may not change the schema.
+    Raises ConfigurationError if the server is too old, lacks pgvector, or its user may not change the schema.
     """
     from alembic import command
 
@@ -65,7 +65,7 @@ def migrating(url: str, setting: str = POOLED) -> Iterator["Config"]:
 def schema_is_current(url: str, branches: Sequence[str] = BRANCHES, setting: str = POOLED) -> bool:
     """Whether the newest migrations have been applied; cheap enough to ask at every start.
 
-    Raises WrongSetting where the server is older than PostgreSQL 14.
+    Raises ConfigurationError if the server is older than PostgreSQL 14.
     """
     from alembic.script import ScriptDirectory
 

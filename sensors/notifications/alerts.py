@@ -32,7 +32,7 @@ def alerts(
         return dg.SkipReason("ALERT_CHANNELS names nobody")
     looked_at = [kind for kind in KINDS if kind in settings.alert_kinds]
     troubles = [
-        *ledger.alerts.troubles(watch_of(settings)),
+        *ledger.alerts.problems(watch_of(settings)),
         *(drifts(context.instance) if "store_drift" in looked_at else ()),
     ]
     told = ledger.alerts.decide(

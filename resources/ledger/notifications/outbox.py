@@ -1,4 +1,4 @@
-"""Notices: the outbox. A message is written here first, taken in hand by one sender, and settled once it is out."""
+"""The outbox: a notification is stored here first, claimed by one sender, and finished once it is sent or given up."""
 
 import json
 import time
@@ -18,12 +18,14 @@ from resources.database.connections import Connection, Database
 from resources.database.listen import NotifyChannel, notify, wait_for_notify
 from resources.database.locks import LockKind
 
+# Returns a row per notification, for `Notification`.
 NOTICE = """
 SELECT notice_id, organization_id, key, channel, recipient, subject, message, "values" AS values_json, state, attempts,
        sender, error, created_at, next_attempt_at, settled_at
   FROM notices n
 """
 
+# Stores a notification, unless one has its key.
 PUT = """
 INSERT INTO notices (notice_id, organization_id, key, channel, recipient, subject, message, "values", about)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, key) DO NOTHING
@@ -31,7 +33,8 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, key) D
 
 OLD = "FROM notices WHERE state IN ('sent', 'failed', 'unknown') AND settled_at < now() - make_interval(days => %s)"
 
-# One at a time for each recipient of a webhook, so that one that hangs holds up no other.
+# The next due notification of a channel. One at a time for each recipient of a webhook, so that one that hangs holds
+# up no other.
 DUE = """
  WHERE state = 'waiting' AND next_attempt_at <= now() AND channel = %(channel)s
    AND (channel <> 'webhook' OR NOT EXISTS
@@ -42,7 +45,7 @@ DUE = """
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message as the ledger has it."""
+    """A notification as it is stored."""
 
     notice_id: str
     organization_id: str
@@ -66,7 +69,7 @@ class Notification:
 
 
 def enqueue(connection: Connection, notifications: Sequence[NewNotification]) -> None:
-    """Store messages in the caller's transaction: with it they are there, without it they are not."""
+    """Store notifications in the caller's transaction, and wake the sender when that is committed."""
     if not notifications:
         return
     rows = [
@@ -98,10 +101,10 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # -- being written ----------------------------------------------------------------------------------------
+    # -- writing ----------------------------------------------------------------------------------------------
 
     def enqueue(self, notification: NewNotification) -> str:
-        """Keep a message and wake its sender; gives its id, or that of the message that has its key already."""
+        """Store a notification and wake the sender; returns its id, or that of the one that has its key already."""
         with self._database.transaction() as connection:
             enqueue(connection, [notification])
             row = connection.execute(
@@ -111,10 +114,10 @@ class Outbox:
         assert row is not None  # written just now, or before
         return str(row["notice_id"])
 
-    # -- being sent -------------------------------------------------------------------------------------------
+    # -- sending ----------------------------------------------------------------------------------------------
 
     def is_due(self) -> bool:
-        """Whether a message waits whose time has come."""
+        """Whether a notification is due."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT 1 FROM notices WHERE state = 'waiting' AND next_attempt_at <= now() LIMIT 1"
@@ -129,13 +132,13 @@ class Outbox:
 
     @contextmanager
     def sending(self) -> Iterator[str]:
-        """A sender's name, locked for the block: whoever finds it free knows that the sender is dead."""
+        """A sender's name, locked for the block: if somebody else can lock it, the sender is dead."""
         sender = uuid4().hex
         with self._database.lock(LockKind.SENDER, sender):
             yield sender
 
     def claim(self, channel: Channel, sender: str) -> Notification | None:
-        """Take the next due message of a channel in hand. It is committed before anything goes out."""
+        """Claim the next due notification of a channel; None if there is none. Committed before anything is sent."""
         with (
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
@@ -150,9 +153,9 @@ class Outbox:
             return cursor.execute(NOTICE + "WHERE notice_id = %s", (row.notice_id,)).fetchone()
 
     def record_outcome(self, notification: Notification, after: Settlement) -> bool:
-        """Write how an attempt ended. False where it is somebody else's by now, and nothing was written.
+        """Record how an attempt ended. Returns False, and records nothing, if another sender has claimed it by now.
 
-        A sender that was taken for dead may still tell how it ended, as long as nobody has taken the message up.
+        A sender that was counted as dead may still record its outcome, as long as nobody else has claimed it.
         """
         with self._database.transaction() as connection:
             written = connection.execute(
@@ -173,7 +176,7 @@ class Outbox:
         return written == 1
 
     def defer_recipient(self, notification: Notification, seconds: float) -> None:
-        """The service asked for patience: what else waits for this recipient waits as long."""
+        """Delay everything that waits for this recipient: the service wants a pause."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE notices SET next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %s)) "
@@ -182,7 +185,7 @@ class Outbox:
             )
 
     def find_orphaned(self) -> list[Notification]:
-        """Messages in the hand of a sender that is dead: it went out, or it did not."""
+        """Notifications claimed by a sender that is dead: each was sent, or it was not."""
         with (
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
@@ -191,7 +194,7 @@ class Outbox:
         dead = {s for s in {n.sender for n in sending} if s and not self._database.is_locked(LockKind.SENDER, s)}
         return [notification for notification in sending if notification.sender in dead]
 
-    # -- being asked about ------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------------
 
     def list_all(
         self,
@@ -213,7 +216,7 @@ class Outbox:
             ).fetchall()
 
     def get(self, notice_id: str, organization_id: str | None = None) -> Notification:
-        """Raises NotFound, also where it is another organization's."""
+        """One notification. Raises NotFound if there is none, or it is another organization's."""
         with (
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
@@ -227,7 +230,7 @@ class Outbox:
         return row
 
     def retry(self, notice_id: str, organization_id: str | None = None) -> Notification:
-        """Send a message that failed, or of which nobody knows, anew. Raises NotFound, or Conflict for any other."""
+        """Put a failed or unknown notification back into the queue. Raises NotFound, or Conflict in another state."""
         with self._database.transaction() as connection:
             changed = connection.execute(
                 "UPDATE notices SET state = 'waiting', attempts = 0, sender = NULL, next_attempt_at = now(), "
@@ -242,7 +245,7 @@ class Outbox:
         return row
 
     def forget(self, days: int, dry_run: bool = False) -> int:
-        """Delete messages that were settled so many days ago, and alerts that were over then; how many messages."""
+        """Delete notifications finished so many days ago, and alerts recovered then; returns how many notifications."""
         with self._database.transaction() as connection:
             if dry_run:
                 row = connection.execute(f"SELECT count(*) AS notices {OLD}", (days,)).fetchone()
@@ -251,7 +254,7 @@ class Outbox:
             return connection.execute(f"DELETE {OLD}", (days,)).rowcount
 
     def counts(self) -> dict[tuple[Channel, State], int]:
-        """How many messages of each channel are in each state."""
+        """(channel, state) → how many notifications."""
         with self._database.transaction() as connection:
             rows = connection.execute("SELECT channel, state, count(*) AS n FROM notices GROUP BY 1, 2").fetchall()
         return {(row["channel"], row["state"]): row["n"] for row in rows}

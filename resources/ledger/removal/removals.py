@@ -177,7 +177,7 @@ class Removals:
             )
 
     def forget(self, organization_id: str, document_id: str, versions: Sequence[int] | None = None) -> Forgotten:
-        """Delete these versions (None: the document), their batches, lineage, and embeddings that no other one needs."""
+        """Delete these versions (None: the document), their batches and lineage, and embeddings that nothing needs."""
         params = {
             "organization": organization_id,
             "document": document_id,

@@ -149,18 +149,18 @@ def test_a_lock_keeps_the_second_out_until_the_first_is_done(rowline: Deployment
 
 def wait_beside_an_upload(rowline: Deployment, poll_interval: float) -> None:
     """Upload while somebody waits for it; returns when the wait ended."""
-    documents, looked = rowline.services.ledger.documents, threading.Event()
+    documents, polled = rowline.services.ledger.documents, threading.Event()
     waiting = documents.pending
 
     def watched(limit: int = 500) -> list[Version]:
-        found = waiting(limit)
-        looked.set()
-        return found
+        versions = waiting(limit)
+        polled.set()
+        return versions
 
     documents.pending = watched  # type: ignore[method-assign]
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(documents.wait_for_upload, 60, poll_interval)
-        assert looked.wait(30)
+        assert polled.wait(30)
         rowline.upload(items("anvil"))
         ended.result(10)
 
