@@ -1,7 +1,6 @@
 """Documents and their versions: which run works on them, how they end, and how they are read."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,13 +74,9 @@ class Documents:
                 runs,
             )
 
-    def wait_for_upload(
-        self, seconds: float, poll_interval: float = 2.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def wait_for_upload(self, seconds: float, poll_interval: float = 2.0) -> None:
         """Return when an upload may wait for its run, at the latest after `seconds` (`wait_for_notify`)."""
-        wait_for_notify(
-            self._database, NotifyChannel.UPLOADS, lambda: bool(self.pending(1)), seconds, poll_interval, clock
-        )
+        wait_for_notify(self._database, NotifyChannel.UPLOADS, lambda: bool(self.pending(1)), seconds, poll_interval)
 
     # -- being worked on --------------------------------------------------------------------------------------
 

@@ -1,8 +1,7 @@
 """Function runs: what events start, what was done for each, and how it ended. The queue is their state (ADR 0015)."""
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -180,23 +179,14 @@ class FunctionRuns:
             ).fetchall()
         return {row["function"]: row["runs"] for row in rows}
 
-    def wait_for_work(
-        self,
-        functions: Iterable[str],
-        seconds: float,
-        poll_interval: float = 2.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Return when a run of these functions may begin or be cancelled, at the latest after `seconds`."""
+    def wait_for_work(self, functions: Iterable[str], seconds: float, poll_interval: float = 2.0) -> None:
+        """Return when a run of these functions may start or be cancelled, at the latest after `seconds`."""
         names = list(functions)
-        wait_for_notify(
-            self._database,
-            NotifyChannel.EVENTS,
-            lambda: self.is_any_due(names) or bool(self.to_cancel()),
-            seconds,
-            poll_interval,
-            clock,
-        )
+
+        def is_ready() -> bool:
+            return self.is_any_due(names) or bool(self.to_cancel())
+
+        wait_for_notify(self._database, NotifyChannel.EVENTS, is_ready, seconds, poll_interval)
 
     # -- attempts ---------------------------------------------------------------------------------------------
 

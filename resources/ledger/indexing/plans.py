@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import sql
 
@@ -151,23 +152,8 @@ class Plans:
             # an embedding that is stored already must not be deleted before this plan says that it needs it
             lock_shared(connection, LockKind.EMBEDDINGS, version.organization_id)
             if planned:  # a plan is written whole or not at all
-                for table in ("batches", "lineage", "document_namespaces"):
-                    connection.execute(
-                        sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(
-                            sql.Identifier(table)
-                        ),
-                        params,
-                    )
-            connection.execute(STAGED)
-            _copy(connection, rows)
-            connection.execute("ANALYZE staged (row_position, vector_id, text_hash)")
-            connection.execute(ADDRESSED, params)
-            connection.execute("ANALYZE addressed")
-            connection.execute(BASE, params)
-            connection.execute("ANALYZE base")
-            connection.execute(ELSEWHERE, params)
-            connection.execute("ANALYZE elsewhere")
-            connection.execute(LINEAGE, params)
+                _delete_plan(connection, params)
+            _write_lineage(connection, rows, params)
             connection.execute(BATCHES, params)
             connection.execute(
                 "UPDATE versions SET plan_key = %(key)s WHERE document_id = %(document)s AND version = %(version)s",
@@ -212,6 +198,30 @@ class Plans:
                 "WHERE document_id = %s AND version = %s AND batch_number = ANY(%s)",
                 (version.document_id, version.version, batch_numbers),
             )
+
+
+def _delete_plan(connection: Connection, params: dict[str, Any]) -> None:
+    for table in ("batches", "lineage", "document_namespaces"):
+        connection.execute(
+            sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(
+                sql.Identifier(table)
+            ),
+            params,
+        )
+
+
+def _write_lineage(connection: Connection, rows: Iterable[list[Row]], params: dict[str, Any]) -> None:
+    """Stage the rows, give them their vector ids, and write what becomes of each."""
+    connection.execute(STAGED)
+    _copy(connection, rows)
+    connection.execute("ANALYZE staged (row_position, vector_id, text_hash)")
+    connection.execute(ADDRESSED, params)
+    connection.execute("ANALYZE addressed")
+    connection.execute(BASE, params)
+    connection.execute("ANALYZE base")
+    connection.execute(ELSEWHERE, params)
+    connection.execute("ANALYZE elsewhere")
+    connection.execute(LINEAGE, params)
 
 
 def _copy(connection: Connection, parts: Iterable[list[Row]]) -> None:

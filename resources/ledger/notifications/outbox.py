@@ -1,8 +1,7 @@
 """The outbox: a notification is stored here first, claimed by one sender, and finished once it is sent or given up."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,11 +123,9 @@ class Outbox:
             ).fetchone()
         return row is not None
 
-    def wait_for_notification(
-        self, seconds: float, poll_interval: float = 2.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def wait_for_notification(self, seconds: float, poll_interval: float = 2.0) -> None:
         """Return when a notification may be due, at the latest after `seconds` (`wait_for_notify`)."""
-        wait_for_notify(self._database, NotifyChannel.NOTIFICATIONS, self.is_due, seconds, poll_interval, clock)
+        wait_for_notify(self._database, NotifyChannel.NOTIFICATIONS, self.is_due, seconds, poll_interval)
 
     @contextmanager
     def sending(self) -> Iterator[str]:
