@@ -228,12 +228,12 @@ class FunctionRuns:
         with self._database.transaction() as connection:
             documents = _documents(connection, run_ids)
             params = {"runs": list(documents), "documents": list(documents.values())}
-            rows = connection.execute(NEWEST, params).fetchall()
-            failed = [row for row in rows if row["status"] == "failed"]
+            current = connection.execute(NEWEST, params).fetchall()
+            failed = [row for row in current if row["status"] == "failed"]
             again = {"documents": [r["document_id"] for r in failed], "versions": [r["version"] for r in failed]}
             connection.execute(RETRY, again)
-            for status in {row["status"] for row in rows}:
-                rows = [row for row in rows if row["status"] == status]
+            for status in {row["status"] for row in current}:
+                rows = [row for row in current if row["status"] == status]
                 _attach_all(connection, rows, "tried again" if status == "failed" else f"none: it is {status}")
             if failed:
                 notify(connection, NotifyChannel.UPLOADS)
@@ -318,9 +318,9 @@ class FunctionRuns:
     def to_cancel(self) -> list[CancelledRun]:
         with (
             self._database.transaction() as connection,
-            connection.cursor(row_factory=class_row(CancelledRun)) as rows,
+            connection.cursor(row_factory=class_row(CancelledRun)) as cursor,
         ):
-            return rows.execute(
+            return cursor.execute(
                 "SELECT r.run_id, r.state, r.document_id, r.version, coalesce(r.dagster_run_id, v.run_id) AS "
                 "dagster_run_id, v.requested_at IS NOT NULL AS requested, "
                 "CASE WHEN r.state = 'following' THEN coalesce(r.output::jsonb ->> 'effect' LIKE 'none:%', false) "
