@@ -84,6 +84,6 @@ def copy_document(services: Services, source: str, copies: int, shared: int = NO
 def _copy_files(root: Path, version: Version, ids: list[str]) -> None:
     (root / "uploads/copies").mkdir()
     for document_id in ids:
-        os.link(root / version.object_key, root / "uploads/copies" / document_id)
+        os.link(root / version.upload.object_key, root / "uploads/copies" / document_id)
         folder = version.folder.replace(version.document_id, document_id)
         shutil.copytree(root / version.folder, root / folder, copy_function=os.link)

@@ -133,7 +133,7 @@ class Asker:
         services = self._services
         search = Search(services.ledger, services.vectors, Remembering(services.embedder, question))
         with path.open("rb") as body:
-            version = services.uploads.upload(body, path.name, ORGANIZATION, WorkbookTemplate(), "company_wide")
+            version = services.uploads.upload(body, path.name, ORGANIZATION, WorkbookTemplate(), "company_wide").version
         committed = time.perf_counter()
         scope = Scope(ORGANIZATION, document_id=version.document_id)
         wait_until(lambda: search.find(question, scope, 1), DOCUMENT_SECONDS, path.name, POLL_SECONDS)

@@ -39,7 +39,7 @@ class Worker:
         with path.open("rb") as body:
             version = self._services.uploads.upload(
                 body, path.name, organization, WorkbookTemplate(), "company_wide", document
-            )
+            ).version
         uploaded = time.perf_counter()
         results: dict[str, Any] = {"document": version.document_id, "upload": uploaded - started}
         if version.status != "completed":

@@ -133,7 +133,8 @@ def uploaded(services: Services, sample: Sample) -> Version:
         v.filename: v.document_id for v in services.ledger.documents.list_all(ORGANIZATION) if v.status != "rolled_back"
     }
     template = find_template(services, ORGANIZATION, sample.template)
-    return upload_file(services, HERE / sample.filename, ORGANIZATION, template, sample.mode, held.get(sample.filename))
+    file, document = HERE / sample.filename, held.get(sample.filename)
+    return upload_file(services, file, ORGANIZATION, template, sample.mode, document).version
 
 
 def asked(services: Services, question: Question) -> Hit | None:

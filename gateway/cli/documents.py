@@ -15,6 +15,7 @@ from gateway.schemas.documents import Document, DocumentStatus, Result, Upload
 from operations.services import Services
 from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME, SameName
+from resources.ledger.documents.versions import UploadResult
 
 STATUS_BADGES = {
     "pending": "⏳ pending (대기 중)",
@@ -56,13 +57,16 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
     target = target_document(files, document, same_name)
     with use_services() as services:
         workbook_template = find_template(services, org, template)
-        versions, failures = upload_all(services, files, org, workbook_template, checked_mode(mode), target, economy)
+        results, failures = upload_all(services, files, org, workbook_template, checked_mode(mode), target, economy)
+        versions = [result.version for result in results]
         if wait:
             versions = [watch(services, version.document_id, version.version, quiet=as_json) for version in versions]
-        shown = [read_status(services, each) if wait else Upload.from_version(each) for each in versions]
+            documents = [read_status(services, version).to_json() for version in versions]
+        else:
+            documents = [Upload.from_result(result).to_json() for result in results]
     if not as_json and not wait:
-        for version in versions:
-            out.print(upload_summary(version), markup=False)
+        for result in results:
+            out.print(upload_summary(result), markup=False)
     for version in versions:
         if version.status in {"failed", "rolled_back"}:
             reason = version.error or f"version {version.version} was rolled back"
@@ -70,8 +74,7 @@ def upload(  # noqa: PLR0913, PLR0917 – an option each
             failures.append(PermanentError(prefix + reason.removeprefix(prefix), code=ErrorCode.VERSION_FAILED))
     if as_json:
         errors = [error_json(failure) for failure in failures]
-        documents = {"documents": [each.to_json() for each in shown]}
-        print_json(documents | ({"error": errors[0], "errors": errors} if errors else {}))
+        print_json({"documents": documents} | ({"error": errors[0], "errors": errors} if errors else {}))
     for failure in failures:
         console.print(f"✗ {failure}", markup=False, highlight=False, soft_wrap=True)
     if failures:
@@ -90,8 +93,9 @@ def target_document(files: list[Path], document: str | None, same_name: bool) ->
     return SAME_NAME if same_name else document
 
 
-def upload_summary(version: Version) -> str:
-    suffix = f" · already known as version {version.version}, nothing to do" if version.known else ""
+def upload_summary(result: UploadResult) -> str:
+    version = result.version
+    suffix = f" · already known as version {version.version}, nothing to do" if result.already_known else ""
     return f"{version.document_id}  version {version.version}  {version.filename}  {version.status}{suffix}"
 
 
@@ -103,16 +107,16 @@ def upload_all(
     mode: Mode,
     document: str | SameName | None,
     economy: bool | None,
-) -> tuple[list[Version], list[RowlineError]]:
+) -> tuple[list[UploadResult], list[RowlineError]]:
     """Upload each file; a bad one does not stop the good ones beside it."""
-    versions: list[Version] = []
+    results: list[UploadResult] = []
     failures: list[RowlineError] = []
     for path in files:
         try:
-            versions.append(upload_file(services, path, org, template, mode, document, economy))
+            results.append(upload_file(services, path, org, template, mode, document, economy))
         except RowlineError as failure:
             failures.append(failure)
-    return versions, failures
+    return results, failures
 
 
 def upload_file(
@@ -123,7 +127,7 @@ def upload_file(
     mode: Mode,
     document: str | SameName | None = None,
     economy: bool | None = None,
-) -> Version:
+) -> UploadResult:
     try:
         with path.open("rb") as body:
             return services.uploads.upload(body, path.name, org, template, mode, document, economy=economy)

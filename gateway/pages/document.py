@@ -15,7 +15,7 @@ from gateway.pages.links import run_address
 from gateway.pages.localization import Language, language_of
 from gateway.pages.rendering import page
 from operations.services import Services
-from resources.ledger.documents.documents import MOST_ERRORS, Version
+from resources.ledger.documents.documents import MAX_LISTED_ERRORS, Version
 
 router = APIRouter(include_in_schema=False)
 ENDED = {"completed", "failed", "cancelled"}
@@ -53,7 +53,7 @@ def document_page(
         goes_back=goes_back(versions),
         template=template_name(shown),
         templates=templates_of(services, caller),
-        run_address=run_address(services.settings, shown.run_id),
+        run_address=run_address(services.settings, shown.state.run_id),
     )
 
 
@@ -71,7 +71,7 @@ def facts_of(version: Version, batches: Sequence[Mapping[str, Any]], now: dateti
     """The numbers of the card: of the result where there is one, else of the batches so far."""
     done = [batch for batch in batches if batch["status"] == "completed"]
     result = version.result
-    in_batches = [error for batch in batches for error in batch["errors"]][:MOST_ERRORS]
+    in_batches = [error for batch in batches for error in batch["errors"]][:MAX_LISTED_ERRORS]
     return {
         "busy": version.status in UNFINISHED,
         "batches_done": len(done),
@@ -89,10 +89,10 @@ def milliseconds(version: Version, now: datetime) -> float | None:
     """How long it took, or has taken so far; None where it has not begun."""
     if version.result:
         return float(version.result["processingTimeMs"])
-    if version.started_at is None:
+    if version.state.started_at is None:
         return None
-    until = now if version.status in UNFINISHED else version.completed_at or now
-    return (until - version.started_at).total_seconds() * 1000
+    until = now if version.status in UNFINISHED else version.state.completed_at or now
+    return (until - version.state.started_at).total_seconds() * 1000
 
 
 def said_of(language: Language, version: Version, facts: Mapping[str, Any]) -> str:

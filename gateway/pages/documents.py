@@ -107,6 +107,6 @@ def upload(
     request: Request, form: Annotated[Form, Depends(receive_form)], caller: DocumentReader, services: OurServices
 ) -> Response:
     """What upload.js sends to `/documents`, as a plain form; a refusal is a page that says why."""
-    version = store_upload(services, form, caller.organization_id)
+    version = store_upload(services, form, caller.organization_id).version
     request.state.document_id = version.document_id  # for the log
     return RedirectResponse(f"/d/{version.document_id}", 303)

@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 from domain.documents.rows import Mode
 from domain.documents.statuses import Status, VersionOutcome, error_rows
 from gateway.schemas.base import Page, Schema, Timestamp, present
+from resources.ledger.documents.versions import UploadResult
 
 DOCUMENT_ID = "doc_01a1fcd2266c718b810e8b4bee2183a6"
 
@@ -32,8 +33,6 @@ class VersionView(VersionOutcome, Protocol):
     def waits_for(self) -> str | None: ...
     @property
     def live_version(self) -> int | None: ...
-    @property
-    def known(self) -> bool: ...
 
 
 class ListedVersionView(VersionView, Protocol):
@@ -63,8 +62,12 @@ class Upload(_VersionFields):
     """A version that an upload made, or that had the same bytes already (`known`)."""
 
     @classmethod
-    def from_version(cls, version: VersionView) -> Self:
-        return cls(**_identity(version), **present(known=version.known))
+    def from_version(cls, version: VersionView, already_known: bool = False) -> Self:
+        return cls(**_identity(version), **present(known=already_known))
+
+    @classmethod
+    def from_result(cls, result: UploadResult) -> Self:
+        return cls.from_version(result.version, result.already_known)
 
 
 class Uploads(Schema):
@@ -75,6 +78,10 @@ class Uploads(Schema):
     @classmethod
     def from_versions(cls, versions: Iterable[VersionView]) -> Self:
         return cls(documents=[Upload.from_version(version) for version in versions])
+
+    @classmethod
+    def from_result(cls, result: UploadResult) -> Self:
+        return cls(documents=[Upload.from_result(result)])
 
 
 class Message(Schema):
@@ -105,7 +112,7 @@ class Document(_VersionFields):
             template=version.template_json["name"],
             byte_size=version.byte_size,
             uploaded_at=version.uploaded_at,
-            **present(known=version.known, error_rows=error_rows(version), error=_message(version)),
+            **present(error_rows=error_rows(version), error=_message(version)),
         )
 
 

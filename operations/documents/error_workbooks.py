@@ -31,7 +31,7 @@ class ErrorWorkbooks:
 
         Raises Conflict for a version whose rows are not known yet.
         """
-        if version.plan_key is None:
+        if version.state.plan_key is None:
             why = version.error or f"it is {version.status}"
             raise Conflict(f"Version {version.version} of {version.document_id} has no rows yet: {why}")
         if not self.ledger.lineage.error_count(version):

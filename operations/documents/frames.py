@@ -94,7 +94,7 @@ def lineage_frame(ledger: Ledger, version: Version) -> pd.DataFrame:
     """One record per row of the version, with the columns of `LINEAGE`."""
     import pyarrow as pa
 
-    if version.plan_key is None:
+    if version.state.plan_key is None:
         raise explain_absence(version, "lineage")
     types = {"text": pa.string(), "count": pa.int64(), "truth": pa.bool_(), "time": pa.timestamp("us", tz="UTC")}
     schema = pa.schema([(name, types[kind]) for name, kind in LINEAGE.items()])

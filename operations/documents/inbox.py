@@ -82,6 +82,6 @@ def upload_file(inbox: Inbox, uploads: Uploads, file: InboxFile) -> Version:
             "employee_split" if template.employee_identifier else "company_wide",
             SAME_NAME if uploads.inbox_versions else None,
             upload_key=file.upload_key,
-        )
+        ).version
     inbox.archive(file, version.document_id, version.version)
     return version

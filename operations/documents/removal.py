@@ -234,7 +234,7 @@ def _remove(
 
 def object_keys(objects: ObjectStore, version: Version) -> list[str]:
     """The uploaded file, unless it was erased, and what was made of it."""
-    return [*filter(None, [version.object_key]), *objects.keys(f"{version.folder}/")]
+    return [*filter(None, [version.upload.object_key]), *objects.keys(f"{version.folder}/")]
 
 
 def delete_objects(objects: ObjectStore, keys: Iterable[str]) -> int:

@@ -10,8 +10,8 @@ from domain.documents.rows import Mode
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import InvalidRequest, NotFound
 from resources.embedders.protocol import Model
-from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import Continued, ExternalId, Upload
+from resources.ledger.documents.versions import UploadResult
 from resources.ledger.ledger import Ledger
 from resources.objects.protocol import ObjectStore
 
@@ -38,8 +38,8 @@ class Uploads:
         document: Continued = None,
         upload_key: str | None = None,
         economy: bool | None = None,
-    ) -> Version:
-        """Store the bytes and record a version that waits for its run; returns it, or the one recorded before.
+    ) -> UploadResult:
+        """Store the bytes and record a version that waits for its run; returns an existing one if it is the same.
 
         Raises InvalidRequest for a wrong organization id, document, or a mode that the template cannot serve, or for
         `economy` if the embedder has no jobs at a lower price. Raises Conflict if the event's run that the
@@ -77,15 +77,15 @@ class Uploads:
         )
         try:
             if isinstance(document, ExternalId) and document.event_run:
-                version = self.ledger.function_runs.record_upload(document.event_run, upload, document)
+                result = self.ledger.function_runs.record_upload(document.event_run, upload, document)
             else:
-                version = self.ledger.uploads.record(upload, document)
+                result = self.ledger.uploads.record(upload, document)
         except InvalidRequest:  # the document went away meanwhile, or is on its way out
             self.objects.delete(stored.key)
             raise
-        if version.object_key != stored.key:
+        if result.version.upload.object_key != stored.key:
             self.objects.delete(stored.key)  # recorded before: the first copy serves
-        return version
+        return result
 
     def _check_owner(self, document_id: str, organization_id: str) -> None:
         # one sentence for both: an id of another organization must not be distinguishable from one that does not exist

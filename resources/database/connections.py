@@ -14,12 +14,14 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from domain.errors import DatabaseUnavailable
-from resources.database.errors import told
+from resources.database import locks
+from resources.database.errors import translate_errors
+from resources.database.locks import LockKind
 from resources.database.urls import POOLED, shown, with_limits
 
 T = TypeVar("T")
-ANSWER_SECONDS = 900.0  # longer than any statement of ours; a server that hangs is left after it
-FRESH_SECONDS = 0.5  # who answered so lately is not asked whether it lives, which would be a quarter of all round trips
+RESPONSE_TIMEOUT_SECONDS = 900.0  # longer than any statement of ours; a server that hangs is left after it
+FRESH_SECONDS = 0.5  # one that answered so lately is not checked: the check would be a quarter of all round trips
 TRANSACTION_TIMEOUT_SINCE = 170_000
 
 
@@ -29,8 +31,8 @@ class Connection(psycopg.Connection[DictRow]):
     answer_seconds: float | None = None
     answered_at: float = -math.inf
 
-    def has_something_to_say(self) -> bool:
-        """Between two transactions that is its end, or a warning of it; seen without a round trip."""
+    def has_input(self) -> bool:
+        """Whether something was received: between two transactions, its end or a warning of it. No round trip."""
         return self.closed or _readable(self.fileno())
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
@@ -38,9 +40,9 @@ class Connection(psycopg.Connection[DictRow]):
             return super().wait(gen, interval, timeout if timeout is not None else self.answer_seconds)
         except psycopg.Error as error:
             if timeout is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # nobody can tell what a late answer would belong to
+                self.pgconn.finish()  # a late answer could be taken for the next statement's
             if error.sqlstate is None and self.broken and not isinstance(error, psycopg.OperationalError):
-                # what was received makes no sense: complaints of the driver's come in any class
+                # what was received makes no sense: the driver's errors come in any class
                 raise psycopg.OperationalError(str(error)) from error
             raise
 
@@ -52,8 +54,8 @@ def _readable(descriptor: int) -> bool:
 
 
 def without_time_limit(connection: Connection) -> None:
-    """For this transaction: a lock may be waited for and held, and a cursor read, as long as a document takes, whatever
-    the server's defaults are. A pooler in between tells the server's version, not its own."""
+    """Lift the server's time limits for this transaction: a lock may be held, and a cursor read, as long as a document
+    takes. A pooler in between reports the server's version, not its own."""
     limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
     if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
         limits.append("transaction_timeout")
@@ -62,9 +64,9 @@ def without_time_limit(connection: Connection) -> None:
 
 @contextmanager
 def connect(url: str, setting: str = POOLED, autocommit: bool = False) -> Iterator[Connection]:
-    """A connection of its own, outside any pool; what goes wrong on it is told as our failures."""
+    """A connection of its own, outside any pool, whose errors are raised as ours."""
     with (
-        told(url, setting),
+        translate_errors(url, setting),
         Connection.connect(**options(url), autocommit=autocommit, row_factory=dict_row) as connection,
     ):
         yield connection
@@ -88,7 +90,7 @@ class Database:
         direct_url: str | None = None,
         direct_setting: str = POOLED,
         pool_seconds: float = 30.0,
-        answer_seconds: float = ANSWER_SECONDS,
+        answer_seconds: float = RESPONSE_TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url, self.pool_size = url, pool_size
@@ -107,10 +109,10 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back by an exception.
 
-        Raises TransientError where the server is away or gave up the transaction, and what else `troubles` tells.
+        Raises TransientError if the server is away or gave the transaction up, and the other errors of `errors`.
         """
-        # begun here: else the first inner `connection.transaction()` would be the outermost one and commit too early
-        with told(self.url), self._pooled() as connection, connection.transaction():
+        # started here: else the first inner `connection.transaction()` would be the outermost one and commit too early
+        with translate_errors(self.url), self._pooled() as connection, connection.transaction():
             yield connection
 
     @contextmanager
@@ -119,21 +121,21 @@ class Database:
 
         Raises what `transaction` does.
         """
-        with told(self.url), self._pooled() as connection:
+        with translate_errors(self.url), self._pooled() as connection:
             connection.autocommit = True
             try:
                 yield connection
             finally:
                 if connection.info.transaction_status == TransactionStatus.IDLE:
                     connection.autocommit = False
-                else:  # interrupted, or dead: nobody can tell what it would do next
+                else:  # interrupted, or dead: its state is unknown
                     connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction for a long read by a cursor: it is idle for as long as somebody else works on a page.
 
-        No time limit of the server's ends it; a server that hangs is left after `answer_seconds` all the same.
+        No time limit of the server ends it; a server that does not answer is given up after `answer_seconds`.
         """
         with self.transaction() as connection:
             without_time_limit(connection)
@@ -144,7 +146,7 @@ class Database:
         try:
             connection = self._living()
         except PoolTimeout as error:
-            with connect(self.url):  # tells why, where the server is the reason
+            with connect(self.url):  # raises the reason, if it is the server
                 pass
             raise DatabaseUnavailable(
                 f"All {self.pool_size} connections of this process to {shown(self.url)} stayed busy; try again, or "
@@ -157,11 +159,11 @@ class Database:
             self._pool.putconn(connection)
 
     def _living(self) -> Connection:
-        """A connection that answers. Those that died in the pool are let go, one after the other without a pause."""
+        """A connection that answers. Those that died in the pool are dropped, one after the other without a pause."""
         deadline = self._clock() + self._pool_seconds
         while True:
             connection = self._pool.getconn(deadline - self._clock())
-            if self._clock() - connection.answered_at < FRESH_SECONDS and not connection.has_something_to_say():
+            if self._clock() - connection.answered_at < FRESH_SECONDS and not connection.has_input():
                 return connection
             connection.answer_seconds = self._pool_seconds
             try:
@@ -173,39 +175,28 @@ class Database:
                 return connection
 
     def session(self) -> AbstractContextManager[Connection]:
-        """A connection of its own in autocommit mode, past PgBouncer where that is known: for LISTEN."""
+        """A connection of its own in autocommit mode, past PgBouncer if the direct address is known: for LISTEN."""
         return connect(self.direct_url, self._direct_setting, autocommit=True)
 
     @contextmanager
-    def lock(self, kind: int, name: str) -> Iterator[None]:
-        """Held by one at a time for the block, on a connection of its own; ends with the process at the latest.
-
-        It belongs to a transaction, not to a session, so PgBouncer may stand in between.
-        """
+    def lock(self, kind: LockKind, name: str) -> Iterator[None]:
+        """Held by one at a time for the block, on a connection of its own; ends with the process at the latest."""
         with connect(self.direct_url, self._direct_setting) as connection, connection.transaction():
             without_time_limit(connection)
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (name, kind))
+            locks.lock(connection, kind, name)
             yield
 
     @contextmanager
-    def locks(self, kind: int, names: Sequence[str]) -> Iterator[set[str]]:
-        """Those of the locks that nobody holds now, held together for the block; nobody is waited for."""
+    def try_locks(self, kind: LockKind, names: Sequence[str]) -> Iterator[set[str]]:
+        """Those of the locks that are free now, held together for the block; waits for none."""
         with connect(self.direct_url, self._direct_setting) as connection, connection.transaction():
             without_time_limit(connection)
-            rows = connection.execute(
-                "SELECT name FROM unnest(%s::text[]) AS name "
-                "WHERE pg_try_advisory_xact_lock(hashtextextended(name, %s))",
-                (list(names), kind),
-            ).fetchall()
-            yield {row["name"] for row in rows}
+            yield locks.try_locks(connection, kind, names)
 
-    def is_locked(self, kind: int, name: str) -> bool:
-        """Whether somebody holds that `lock` now. Looking holds it for no longer than a moment, shared."""
+    def is_locked(self, kind: LockKind, name: str) -> bool:
+        """Whether somebody holds that `lock` now. The check itself holds it, shared, for one statement."""
         with self.statement() as connection:
-            row = connection.execute(
-                "SELECT pg_try_advisory_xact_lock_shared(hashtextextended(%s, %s)) AS free", (name, kind)
-            ).fetchone()
-        return not (row and row["free"])
+            return not locks.try_lock_shared(connection, kind, name)
 
     def close(self) -> None:
         self._pool.close()

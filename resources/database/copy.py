@@ -15,7 +15,7 @@ def copy_or_merge(
     body: bytes,
     on_conflict: LiteralString,
 ) -> None:
-    """COPY straight into a table; only where one of the keys is there already, by way of a staging table.
+    """COPY straight into a table; by way of a staging table only if one of the keys is there already.
 
     The straight way writes every vector once. `on_conflict` is the rest of the INSERT's clause.
     """

@@ -32,7 +32,7 @@ class EmbeddedServer:
         return self.folder / "log"
 
     def url(self) -> str:
-        """Its address; started where nobody has. Raises PermanentError where it does not start."""
+        """Its address; starts it if it does not run. Raises PermanentError if it does not start."""
         address = str(self._opened().get_uri())
         self.forget_the_dead()
         return address
@@ -49,7 +49,7 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start it again after it was killed; connections that were open are lost, nothing that was committed is.
 
-        Raises PermanentError where it does not start.
+        Raises PermanentError if it does not start.
         """
         server = self._opened()
         with _starting, server._lock:

@@ -1,7 +1,7 @@
 """What goes wrong with a database, one sentence each: what was tried, where, and what to do.
 
 A statement's error carries an SQLSTATE. While connecting, libpq passes on the text alone, so the states of those
-errors are read off it, in the words of an English server; any other one is told in the server's own words.
+errors are read off it, in the words of an English server; any other one is shown in the server's own words.
 """
 
 import re
@@ -25,67 +25,71 @@ class DriverError(Protocol):
     def diag(self) -> Any: ...
 
 
-class Trouble(NamedTuple):
-    kind: type[RowlineError]
-    sentence: str  # {where} {user} {setting} {said}
-    code: ErrorCode | None = None  # narrower than the kind's
+class ErrorKind(NamedTuple):
+    error: type[RowlineError]
+    message: str  # with {where} {user} {setting} {said}
+    code: ErrorCode | None = None  # narrower than the error's own
 
 
-RESTARTING = Trouble(DatabaseUnavailable, "The database at {where} is starting or going down ({said}); try again")
-REFUSED_PASSWORD = Trouble(
+RESTARTING = ErrorKind(DatabaseUnavailable, "The database at {where} is starting or going down ({said}); try again")
+REFUSED_PASSWORD = ErrorKind(
     ConfigurationError,
     "The database at {where} refused the password of user {user}; put the right one into {setting}, with % / @ and : "
     "in it percent-encoded",
 )
-FULL = Trouble(
+FULL = ErrorKind(
     DatabaseUnavailable,
     "The database at {where} takes no more connections ({said}); lower DATABASE_POOL_SIZE or the number of processes, "
     "or raise its limit",
 )
-OUT_OF_TIME = Trouble(DatabaseUnavailable, "The database at {where} ended a statement that took too long ({said})")
-IDLE = Trouble(
+OUT_OF_TIME = ErrorKind(DatabaseUnavailable, "The database at {where} ended a statement that took too long ({said})")
+IDLE = ErrorKind(
     DatabaseUnavailable, "The database at {where} ended a connection that was idle too long ({said}); try again"
 )
-IN_THE_WAY = Trouble(DatabaseUnavailable, "The database at {where} gave way to another transaction ({said}); try again")
+IN_THE_WAY = ErrorKind(
+    DatabaseUnavailable, "The database at {where} gave way to another transaction ({said}); try again"
+)
 
 BY_STATE = {
     "28P01": REFUSED_PASSWORD,
-    "28000": Trouble(
+    "28000": ErrorKind(
         ConfigurationError,
         "The database at {where} does not let user {user} in ({said}); set another user or sslmode in {setting}, or "
         "have a line added to its pg_hba.conf",
     ),
-    "role": Trouble(ConfigurationError, "The database at {where} has no user {user}; create it, or correct {setting}"),
-    "3D000": Trouble(
+    "role": ErrorKind(
+        ConfigurationError, "The database at {where} has no user {user}; create it, or correct {setting}"
+    ),
+    "3D000": ErrorKind(
         ConfigurationError,
         "There is no database {where} ({said}); create it with CREATE DATABASE, or correct {setting}",
     ),
     "53300": FULL,
-    "53100": Trouble(
+    "53100": ErrorKind(
         DatabaseUnavailable, "The disk of the database at {where} is full ({said}); free some, then try again"
     ),
-    "53200": Trouble(DatabaseUnavailable, "The database at {where} ran out of memory ({said}); try again"),
-    "25006": Trouble(
+    "53200": ErrorKind(DatabaseUnavailable, "The database at {where} ran out of memory ({said}); try again"),
+    "25006": ErrorKind(
         DatabaseUnavailable,
         "The database at {where} is read-only ({said}): a standby, or set so; name the primary in {setting}, or try "
         "again after the failover",
     ),
-    "42501": Trouble(
+    "42501": ErrorKind(
         ConfigurationError,
         "User {user} may not do this in the database at {where} ({said}); run `rowline db upgrade --grant-to {user}` "
         "with the address of the owner",
     ),
-    "create_extension": Trouble(
+    "create_extension": ErrorKind(
         ConfigurationError,
         "User {user} may not create the extension in the database at {where} ({said}); run CREATE EXTENSION vector "
         "there once as a superuser",
     ),
-    "42P01": Trouble(
+    "42P01": ErrorKind(
         PermanentError,
         "The database at {where} lacks a table ({said}); run `rowline db upgrade` with the address of the owner",
         ErrorCode.DATABASE_OUTDATED,
     ),
-    "extension": Trouble(
+    "extension": ErrorKind(
         ConfigurationError,
         "The database at {where} has no pgvector ({said}); install it on the server, or set VECTOR_STORE=pinecone",
     ),
@@ -99,43 +103,43 @@ BY_STATE = {
     "57P03": RESTARTING,
     "40001": IN_THE_WAY,
     "40P01": IN_THE_WAY,
-    "host": Trouble(
+    "host": ErrorKind(
         ConfigurationError, "The host of the database {where} has no address; correct the name in {setting}"
     ),
-    "refused": Trouble(
+    "refused": ErrorKind(
         DatabaseUnavailable,
         "Nobody listens at {where}, the database of {setting}; start it, or correct the host and port",
     ),
-    "silent": Trouble(
+    "silent": ErrorKind(
         DatabaseUnavailable,
         "The database at {where} did not answer in time; try again, or see whether a firewall is in the way",
     ),
-    "no_tls": Trouble(
+    "no_tls": ErrorKind(
         ConfigurationError,
         "The database at {where} does not speak TLS, which sslmode in {setting} asks for; turn it on at the server",
     ),
-    "tls_name": Trouble(
+    "tls_name": ErrorKind(
         ConfigurationError,
         "The certificate of the database at {where} is for another host ({said}); use the host name that it names in "
         "{setting}",
     ),
-    "tls_ca": Trouble(
+    "tls_ca": ErrorKind(
         ConfigurationError,
         "The certificate of the database at {where} is not signed by the authority in sslrootcert of {setting}, or is "
         "out of date ({said})",
     ),
-    "tls_file": Trouble(ConfigurationError, "A file for TLS in {setting} cannot be used: {said}"),
-    "tls": Trouble(
+    "tls_file": ErrorKind(ConfigurationError, "A file for TLS in {setting} cannot be used: {said}"),
+    "tls": ErrorKind(
         ConfigurationError, "TLS with the database at {where} failed ({said}); see the ssl… parameters of {setting}"
     ),
-    "parameter": Trouble(ConfigurationError, "{setting} holds a parameter that is not understood: {said}"),
-    "stranger": Trouble(
+    "parameter": ErrorKind(ConfigurationError, "{setting} holds a parameter that is not understood: {said}"),
+    "stranger": ErrorKind(
         DatabaseUnavailable,
         "What answers at {where} does not speak like PostgreSQL; see that {setting} names a database, or try again",
     ),
 }
 
-# first match wins: where both ways in were tried (with TLS and without), the more telling one stands
+# first match wins: where both ways in were tried (with TLS and without), the more useful one stands
 _WORDS = (
     ("password authentication failed|no password supplied|SASL authentication failed|authentication failed", "28P01"),
     ('role ".*" does not exist', "role"),
@@ -161,15 +165,15 @@ _WORDS = (
     ("SSL error|SSL_connect|tlsv1|sslv3|alert", "tls"),
 )
 _BY_WORDS = [(re.compile(words, re.IGNORECASE), state) for words, state in _WORDS]
-AWAY = Trouble(DatabaseUnavailable, "The database at {where} did not answer ({said}); try again")
+AWAY = ErrorKind(DatabaseUnavailable, "The database at {where} did not answer ({said}); try again")
 _PREFIX = re.compile(
     r".*?(?:FATAL|ERROR):\s*|^connection (?:failed|is bad): (?:connection to server .*? failed: )?", re.DOTALL
 )
 
 
 @contextmanager
-def told(url: str, setting: str = POOLED) -> Iterator[None]:
-    """Turn what a driver raises about the server, the link or the rights into our failures."""
+def translate_errors(url: str, setting: str = POOLED) -> Iterator[None]:
+    """Turn a driver's errors about the server, the link or the rights into ours; mistakes in SQL pass as they are."""
     try:
         yield
     except psycopg.DatabaseError as error:
@@ -179,22 +183,22 @@ def told(url: str, setting: str = POOLED) -> Iterator[None]:
 
 
 def is_ours(error: psycopg.Error) -> bool:
-    """Whether an error tells of a mistake in our own statements, not of the server, the link or the rights."""
+    """Whether an error is a mistake in our own statements, not of the server, the link or the rights."""
     away = isinstance(error, psycopg.OperationalError | psycopg.errors.InFailedSqlTransaction)
     return not away and state_of(error) not in BY_STATE
 
 
 def failure_of(error: DriverError, url: str, setting: str = POOLED) -> RowlineError:
-    """The failure that says in one sentence what an error of a driver means, without a secret."""
+    """An error that says in one sentence what a driver's error means and what to do, without a secret."""
     text = (error.diag.message_primary or str(error)).strip()
-    trouble = BY_STATE.get(state_of(error), AWAY)
+    kind = BY_STATE.get(state_of(error), AWAY)
     said = Redactor(secrets_of_url(url))(_in_one_line(text)) or type(error).__name__
-    sentence = trouble.sentence.format(where=shown(url), user=user_of(url), setting=setting, said=said)
-    return trouble.kind(sentence, code=trouble.code)
+    message = kind.message.format(where=shown(url), user=user_of(url), setting=setting, said=said)
+    return kind.error(message, code=kind.code)
 
 
 def state_of(error: DriverError) -> str:
-    """The SQLSTATE, or a word of ours where there is none or it says too little."""
+    """The SQLSTATE, or a word of ours if there is none or it says too little."""
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
     if state in ("0A000", "58P01", "42501") and "extension" in str(error):
         return "create_extension" if state == "42501" else "extension"

@@ -27,7 +27,7 @@ READ_ONLY = sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {schema}.{name} FROM {role
 def grant(url: str, role: str, setting: str = POOLED) -> None:
     """Give a role what it needs on all tables that the address's user owns, also on those that migrations bring later.
 
-    Raises InvalidRequest where there is no such role.
+    Raises InvalidRequest if there is no such role.
     """
     with connect(url, setting) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
@@ -39,9 +39,9 @@ def grant(url: str, role: str, setting: str = POOLED) -> None:
 
 
 def _grants(connection: Connection, role: str) -> Iterator[sql.Composed]:
-    found = connection.execute("SELECT current_schema() AS schema").fetchone()
-    assert found is not None
-    names = {"schema": sql.Identifier(found["schema"]), "role": sql.Identifier(role)}
+    row = connection.execute("SELECT current_schema() AS schema").fetchone()
+    assert row is not None
+    names = {"schema": sql.Identifier(row["schema"]), "role": sql.Identifier(role)}
     yield from (statement.format(**names) for statement in LATER)
     for row in connection.execute(OWNED).fetchall():
         name = sql.Identifier(row["name"])

@@ -1,4 +1,4 @@
-"""What a database is like: looked at, never changed, for `rowline doctor`."""
+"""What a database is like, for `rowline doctor`: read, never changed."""
 
 import threading
 import time
@@ -46,7 +46,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
-    """Revisions that are to be applied still, and revisions that this code does not know."""
+    """Revisions that are not applied yet, and applied ones that this code does not know."""
 
     waiting: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -117,7 +117,7 @@ class Inspection:
         return row["oid"], row["started"]
 
     def extension(self, name: str) -> tuple[str | None, str | None]:
-        """Its version in this database, and the one that the server could install; None where there is none."""
+        """Its version in this database, and the one that the server could install; None if there is none."""
         with self._connected() as connection:
             row = connection.execute(
                 "SELECT (SELECT extversion FROM pg_extension WHERE extname = %(name)s) AS here, "
@@ -133,17 +133,19 @@ class Inspection:
 
         script = ScriptDirectory(str(PROJECT_ROOT / "migrations"))
         known = {revision.revision for revision in script.walk_revisions()}
-        wanted = {
+        target = {
             revision.revision for branch in branches for revision in script.iterate_revisions(f"{branch}@head", "base")
         }
         applied = self._applied()
-        passed = {revision.revision for head in applied & known for revision in script.iterate_revisions(head, "base")}
-        return Migrations(tuple(sorted(wanted - passed)), tuple(sorted(applied - known)))
+        applied_before = {
+            revision.revision for head in applied & known for revision in script.iterate_revisions(head, "base")
+        }
+        return Migrations(tuple(sorted(target - applied_before)), tuple(sorted(applied - known)))
 
     def _applied(self) -> set[str]:
         with self._connected() as connection:
-            made = connection.execute("SELECT to_regclass('rowline_migrations') IS NOT NULL AS made").fetchone()
-            if not made or not made["made"]:
+            row = connection.execute("SELECT to_regclass('rowline_migrations') IS NOT NULL AS made").fetchone()
+            if not row or not row["made"]:
                 return set()
             return {row["version_num"] for row in connection.execute("SELECT version_num FROM rowline_migrations")}
 

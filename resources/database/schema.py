@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from resources.database.connections import connect, options
-from resources.database.errors import OLDEST_SERVER, failure_of, is_ours, old_server, told
+from resources.database.errors import OLDEST_SERVER, failure_of, is_ours, old_server, translate_errors
+from resources.database.locks import lock_migrations
 from resources.database.urls import POOLED, sqlalchemy_url
 from settings.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-MIGRATION_LOCK = 0x526F776C696E65  # "Rowline": one migrator at a time
 BRANCHES = ("ledger", "pgvector")  # labels of the migrations
 
 
@@ -24,10 +24,10 @@ def branches_of(settings: Settings) -> tuple[str, ...]:
 
 
 def upgrade(url: str, branches: Sequence[str] = BRANCHES, setting: str = POOLED) -> None:
-    """Bring the schema to the newest migrations of these branches; does nothing where it is there already.
+    """Bring the schema to the newest migrations of these branches; does nothing if it is there already.
 
     All of it is one transaction: it is applied whole or not at all, by one process at a time.
-    Raises WrongSetting where the server is too old, lacks pgvector, or its user may not change the schema.
+    Raises ConfigurationError if the server is too old, lacks pgvector, or its user may not change the schema.
     """
     from alembic import command
 
@@ -50,8 +50,10 @@ def migrating(url: str, setting: str = POOLED) -> Iterator["Config"]:
     config = Config()
     config.set_main_option("script_location", str(PROJECT_ROOT / "migrations"))
     try:
-        with told(url, setting), engine.begin() as connection:
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        with translate_errors(url, setting), engine.begin() as connection:
+            driver_connection = connection.connection.driver_connection
+            assert isinstance(driver_connection, psycopg.Connection)
+            lock_migrations(driver_connection)
             config.attributes["connection"] = connection
             yield config
     except sqlalchemy.exc.DBAPIError as error:
@@ -63,7 +65,7 @@ def migrating(url: str, setting: str = POOLED) -> Iterator["Config"]:
 def schema_is_current(url: str, branches: Sequence[str] = BRANCHES, setting: str = POOLED) -> bool:
     """Whether the newest migrations have been applied; cheap enough to ask at every start.
 
-    Raises WrongSetting where the server is older than PostgreSQL 14.
+    Raises ConfigurationError if the server is older than PostgreSQL 14.
     """
     from alembic.script import ScriptDirectory
 
@@ -72,10 +74,10 @@ def schema_is_current(url: str, branches: Sequence[str] = BRANCHES, setting: str
     with connect(url, setting) as connection:
         if connection.info.server_version < OLDEST_SERVER * 10_000:
             raise old_server(connection.info.server_version, url, setting)
-        found: dict[str, Any] | None = connection.execute(
+        row: dict[str, Any] | None = connection.execute(
             "SELECT to_regclass('rowline_migrations') IS NOT NULL AS made"
         ).fetchone()
-        if not found or not found["made"]:
+        if not row or not row["made"]:
             return False
         rows = connection.execute("SELECT version_num FROM rowline_migrations").fetchall()
     return heads <= {row["version_num"] for row in rows}

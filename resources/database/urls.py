@@ -1,4 +1,4 @@
-"""Where the database is: the addresses that the settings give, in the spelling of each library."""
+"""Where the database is: the addresses of the settings, in the spelling of each library."""
 
 import getpass
 from urllib.parse import quote, urlencode
@@ -14,10 +14,10 @@ LIMITS = {"connect_timeout": "10", "keepalives_idle": "60", "keepalives_interval
 
 
 def database_url(settings: Settings) -> str:
-    """`postgresql://…` of the database in use; starts the embedded server where none is set.
+    """`postgresql://…` of the database in use; starts the embedded server if none is set.
 
     The embedded server is shared by all processes of one ROWLINE_HOME and stops with the last of them.
-    Raises PermanentFailure where it does not start.
+    Raises PermanentError if it does not start.
     """
     if settings.database_url:
         return settings.database_url.get_secret_value()
@@ -25,7 +25,7 @@ def database_url(settings: Settings) -> str:
 
 
 def direct_url(settings: Settings) -> str:
-    """The same database past PgBouncer, where DATABASE_DIRECT_URL names it; else the address in use."""
+    """The same database past PgBouncer, if DATABASE_DIRECT_URL names it; else the address in use."""
     if settings.database_direct_url:
         return settings.database_direct_url.get_secret_value()
     return database_url(settings)
@@ -37,7 +37,7 @@ def direct_setting(settings: Settings) -> str:
 
 
 def with_limits(url: str) -> dict[str, str]:
-    """The parts of the address, with a time limit where it sets none: what every driver over libpq can be given."""
+    """The parts of the address, with a time limit where it sets none: what every driver over libpq accepts."""
     given = {key: str(value) for key, value in psycopg.conninfo.conninfo_to_dict(url).items()}
     return LIMITS | given
 

@@ -60,7 +60,7 @@ MANY_LINES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number: of which kind, called what, of which label. None where there is nothing to measure."""
+    """One number: of which kind, called what, of which label. None if there is nothing to measure."""
 
     kind: str
     name: str
@@ -75,7 +75,7 @@ class Counters:
         self._database = database
 
     def figures(self) -> list[Figure]:
-        """All figures as they stand together, Dagster's too where its tables are in this database."""
+        """All figures, in one transaction; Dagster's too if its tables are in this database."""
         with self._database.transaction() as connection:
             dagster = connection.execute("SELECT to_regclass('daemon_heartbeats') IS NOT NULL AS there").fetchone()
             rows: list[dict[str, Any]] = connection.execute(FIGURES).fetchall()
@@ -84,7 +84,7 @@ class Counters:
         return [Figure(**row) for row in rows]
 
     def fold(self) -> None:
-        """Make one line of many, where there are many."""
+        """Add the lines of each counter up to one, if there are many."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT count(*) AS lines FROM (SELECT FROM tallies LIMIT %s) AS line", (MANY_LINES,)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from resources.database.connections import Database
+from resources.database.listen import wake_all
 from resources.ledger.access.api_keys import ApiKeys
 from resources.ledger.counters import Counters
 from resources.ledger.documents.documents import Documents
@@ -79,6 +80,5 @@ class Ledger:
         )
 
     def wake_waiting(self) -> None:
-        """Ends every wait for uploads, events and messages: whoever waits is to end."""
-        for noun in (self.documents, self.function_runs, self.outbox):
-            noun.wake_waiting()
+        """Ends every wait for uploads, events and notifications that anybody waits now."""
+        wake_all(self.database)

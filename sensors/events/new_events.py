@@ -49,7 +49,7 @@ def evaluate(
     handled = runner.work(WORK_SECONDS)
     requests = run_requests(ledger)
     if not (handled or requests or ended):
-        ledger.function_runs.wait(free_slots(ledger.function_runs.under_way()), MAX_WAIT_SECONDS)
+        ledger.function_runs.wait_for_work(free_slots(ledger.function_runs.under_way()), MAX_WAIT_SECONDS)
         handled = runner.work(WORK_SECONDS)
         requests = run_requests(ledger)
     if not requests:

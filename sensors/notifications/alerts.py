@@ -32,7 +32,7 @@ def alerts(
         return dg.SkipReason("ALERT_CHANNELS names nobody")
     kinds = [kind for kind in KINDS if kind in settings.enabled_alert_kinds]
     failures = [
-        *ledger.alerts.troubles(watch_of(settings)),
+        *ledger.alerts.problems(watch_of(settings)),
         *(store_drift(context.instance) if "store_drift" in kinds else ()),
     ]
     alert_steps = ledger.alerts.decide(

@@ -30,7 +30,7 @@ def outbox(
     """Messages in the ledger's outbox; each is sent once, or the reason is recorded."""
     Delivery(ledger.outbox, channels, 0).fail_orphaned()
     if not ledger.outbox.is_due():
-        ledger.outbox.wait_for_notice(MAX_WAIT_SECONDS)
+        ledger.outbox.wait_for_notification(MAX_WAIT_SECONDS)
     if not ledger.outbox.is_due():
         return dg.SkipReason("no message is due")
     delivery = Delivery(ledger.outbox, channels, CLAIM_SECONDS)

@@ -261,7 +261,7 @@ def test_an_unchanged_row_of_a_new_version_costs_nothing(rowline: Deployment):
     before = set(rowline.stored())
     second = rowline.index(items("anvil", "chisel", "drill"), first.document_id)
 
-    assert (second.version, second.live_version, second.base_version) == (2, 2, 1)
+    assert (second.version, second.live_version, second.state.base_version) == (2, 2, 1)
     assert rowline.outcomes(second) == [(2, "unchanged"), (3, "unchanged"), (4, "kept")]
     assert result(second, "unchangedRows", "vectorsCreated", "vectorsDeleted", "embeddedInputs", "processedRows") == {
         "unchangedRows": 2,

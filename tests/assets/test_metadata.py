@@ -95,4 +95,4 @@ def test_the_uploaded_file_is_linked(rowline: Deployment):
     """From the materialization to the bytes it was made of."""
     version = rowline.upload(items("anvil"))
     link = str(told(rowline.run(version.document_id), "parsed_rows")["document"])
-    assert link == (rowline.services.settings.objects_folder / version.object_key).as_uri()
+    assert link == (rowline.services.settings.objects_folder / version.upload.object_key).as_uri()

@@ -21,8 +21,8 @@ from operations.documents.search import Hit, Scope
 from operations.services import Services
 from pipelines.jobs.document_graph import document_graph
 from pipelines.resources import NAMES
-from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SameName
+from resources.ledger.documents.versions import UploadResult, Version
 
 STEPS = ("parsed_rows", "batches", "embeddings", "namespace_vectors", "lineage")
 Table = Sequence[Sequence[Any]]
@@ -66,7 +66,10 @@ class Deployment:
 
     # -- doing ------------------------------------------------------------------------------------------------
 
-    def upload(
+    def upload(self, table: Table | bytes, document: str | SameName | None = None, **upload: Any) -> Version:
+        return self.upload_result(table, document, **upload).version
+
+    def upload_result(
         self,
         table: Table | bytes,
         document: str | SameName | None = None,
@@ -77,7 +80,7 @@ class Deployment:
         mode: Mode = "company_wide",
         upload_key: str | None = None,
         economy: bool | None = None,
-    ) -> Version:
+    ) -> UploadResult:
         body = table if isinstance(table, bytes) else csv_bytes(table)
         return self.services.uploads.upload(
             io.BytesIO(body),

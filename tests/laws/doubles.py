@@ -95,7 +95,16 @@ class Watched:
 
 def watched_ledger(ledger: Ledger, before: Callable[[str, tuple[Any, ...]], None], *nouns: str) -> Ledger:
     """The ledger with `before` called ahead of every call to its nouns (all of them, unless named)."""
-    names = nouns or ("documents", "plans", "embeddings", "lineage", "live", "sweeps", "drift", "removals")
+    names = nouns or (
+        "documents",
+        "plans",
+        "embeddings",
+        "lineage",
+        "live_versions",
+        "garbage",
+        "reconciliation",
+        "removals",
+    )
     return replace(ledger, **{name: Watched(getattr(ledger, name), before) for name in names})
 
 

@@ -28,7 +28,7 @@ def main() -> None:
             runs.finish_from_versions()
             if not runs.list_due(LIMITS) and "--once" in sys.argv:
                 break
-            runs.wait(LIMITS, 1, look_every=0.1)
+            runs.wait_for_work(LIMITS, 1, poll_interval=0.1)
         except TransientError:
             if "--once" in sys.argv:
                 raise

@@ -171,8 +171,8 @@ def test_a_document_tells_of_the_rows_that_are_left_and_is_not_read_again(rowlin
     assert (batch["processedRows"], len(batch["errors"])) == (1, 3)
     with pytest.raises(PermanentError, match="was erased on request; upload the list anew"):
         _ = newest.file
-    again = rowline.upload([*TABLE, ["E1", "polish"]], document, template=STAFF, mode="employee_split")
-    assert (again.known, again.version) == (False, 3)
+    again = rowline.upload_result([*TABLE, ["E1", "polish"]], document, template=STAFF, mode="employee_split")
+    assert (again.already_known, again.version.version) == (False, 3)
 
 
 def test_a_file_that_comes_again_after_an_erasure_is_read_also_under_its_key(rowline: Deployment):
@@ -182,8 +182,8 @@ def test_a_file_that_comes_again_after_an_erasure_is_read_also_under_its_key(row
     first = rowline.index(TABLE, **file)
     forget_employee(rowline, "E1")
     assert rowline.sql("SELECT upload_key FROM versions") == [{"upload_key": None}]
-    again = rowline.upload(TABLE, **file)
-    assert (again.known, again.document_id == first.document_id) == (False, False)
+    again = rowline.upload_result(TABLE, **file)
+    assert (again.already_known, again.version.document_id == first.document_id) == (False, False)
 
 
 def test_what_is_uploaded_while_an_organization_goes_is_whole_and_told(rowline: Deployment):
@@ -215,7 +215,8 @@ def test_a_file_that_is_just_being_uploaded_is_there_when_its_version_is_recorde
         erase_organization(services.document_stores, "acme", datetime.now(UTC), dry_run=False)
 
     uploads = replace(services.uploads, ledger=watched_ledger(services.ledger, erase, "uploads"))
-    version = uploads.upload(io.BytesIO(csv_bytes(items("bolt"))), "a.csv", "acme", WorkbookTemplate(), "company_wide")
+    body = io.BytesIO(csv_bytes(items("bolt")))
+    version = uploads.upload(body, "a.csv", "acme", WorkbookTemplate(), "company_wide").version
     assert rowline.process(version.document_id).status == "completed"
     assert len(rowline.found("item")) == 1
 

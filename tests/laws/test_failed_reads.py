@@ -65,7 +65,7 @@ def test_a_file_that_is_gone_from_object_storage_is_told_and_does_not_read_as_an
     """Else a new version without rows would delete every vector of the document."""
     first = rowline.index(items("anvil", "bellows"))
     second = rowline.upload(items("anvil"), first.document_id)
-    rowline.services.objects.delete(second.object_key)
+    rowline.services.objects.delete(second.upload.object_key)
     version = rowline.process(first.document_id)
     assert version.status == "failed"
     assert "upload the file again" in version.error

@@ -46,7 +46,7 @@ def test_a_document_goes_all_the_way_and_leaves_nothing_on_the_local_disk(
         "item: anvil\ncolour: colour of anvil",
         "item: chisel\ncolour: colour of chisel",
     ]
-    assert f"rowline/{first.object_key}" in s3.stored()
+    assert f"rowline/{first.upload.object_key}" in s3.stored()
     assert len(s3.stored()) == 4  # each version's file and rows
     assert not rowline.services.settings.objects_folder.exists()
     assert left_in(temporary_folder) == []
@@ -61,7 +61,7 @@ def test_the_file_is_linked_without_a_signature(rowline: Deployment, s3: S3Serve
         if event.asset_key and event.asset_key.to_user_string() == "parsed_rows"
     ]
     addresses = [value.value for value in made.metadata.values() if str(value.value).startswith("http")]
-    assert addresses == [f"{s3.endpoint_url}/{BUCKET}/rowline/{version.object_key}"]
+    assert addresses == [f"{s3.endpoint_url}/{BUCKET}/rowline/{version.upload.object_key}"]
 
 
 @pytest.mark.parametrize("operation", ["get", "put"])
@@ -95,7 +95,7 @@ def test_an_object_that_was_lost_or_altered_fails_the_document_and_not_its_live_
     first = rowline.index(items("anvil"))
     rowline.upload(items("bellows"), first.document_id)
     newest = rowline.services.ledger.documents.latest(first.document_id)
-    s3.damage(f"rowline/{newest.object_key}")
+    s3.damage(f"rowline/{newest.upload.object_key}")
     failed = rowline.process(first.document_id)
     assert (failed.status, failed.live_version) == ("failed", 1)
     assert "is not what was stored there" in failed.error

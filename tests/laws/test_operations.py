@@ -63,7 +63,7 @@ def test_a_document_that_cannot_be_removed_stops_no_other(rowline: Deployment):
     stuck = rowline.services.ledger.documents.latest(documents[1])
 
     def before(name: str, arguments: tuple[Any, ...]) -> None:
-        if name == "delete" and arguments == (stuck.object_key,):
+        if name == "delete" and arguments == (stuck.upload.object_key,):
             raise PermanentError("the file is locked")
 
     run = removed(rowline, documents, objects=Watched(rowline.services.objects, before))

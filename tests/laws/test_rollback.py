@@ -202,8 +202,8 @@ def test_a_rollback_that_died_before_its_flip_is_taken_back_by_going_to_what_is_
 def test_the_bytes_of_the_version_gone_back_to_are_known(rowline: Deployment):
     document = three_versions(rowline)
     go_back(rowline, document, 1)
-    again = rowline.upload(items("anvil", "bellows", "chisel"), document)
-    assert (again.version, again.known) == (1, True)
+    again = rowline.upload_result(items("anvil", "bellows", "chisel"), document)
+    assert (again.version.version, again.already_known) == (1, True)
 
 
 def test_while_a_document_is_on_its_way_back_the_live_bytes_are_an_upload_like_any_other(rowline: Deployment):
@@ -211,8 +211,8 @@ def test_while_a_document_is_on_its_way_back_the_live_bytes_are_an_upload_like_a
     document = three_versions(rowline)
     with pytest.raises(TransientError):
         go_back(rowline, document, 1, **dies_at(rowline, "switch"))
-    again = rowline.upload(items("anvil", "easel"), document)
-    assert (again.version, again.known) == (4, False)
+    again = rowline.upload_result(items("anvil", "easel"), document)
+    assert (again.version.version, again.already_known) == (4, False)
 
 
 @pytest.mark.timeout(60)

@@ -42,11 +42,11 @@ def test_two_files_of_a_new_name_at_once_are_two_versions_of_one_document(rowlin
 
 
 def test_what_is_known_already_says_so_and_nothing_is_done(rowline: Deployment):
-    first = rowline.upload(items("anvil"), SAME_NAME)
-    again = rowline.upload(items("anvil"), SAME_NAME)
-    assert (first.known, again.known) == (False, True)
-    assert (again.document_id, again.version) == (first.document_id, 1)
-    assert rowline.upload(items("bellows"), SAME_NAME).known is False
+    first = rowline.upload_result(items("anvil"), SAME_NAME)
+    again = rowline.upload_result(items("anvil"), SAME_NAME)
+    assert (first.already_known, again.already_known) == (False, True)
+    assert (again.version.document_id, again.version.version) == (first.version.document_id, 1)
+    assert rowline.upload_result(items("bellows"), SAME_NAME).already_known is False
 
 
 def test_the_command_finds_the_document_by_name_and_tells_what_is_known(rowline_command: Command):

@@ -30,8 +30,8 @@ def test_an_upload_is_seen_by_others_when_it_returns(rowline: Deployment, databa
         row = other.execute(
             "SELECT status, byte_size, object_key FROM versions WHERE document_id = %s", (version.document_id,)
         ).fetchone()
-    assert row == ("pending", len(BODY), version.object_key)
-    with rowline.services.objects.local(version.object_key) as path:
+    assert row == ("pending", len(BODY), version.upload.object_key)
+    with rowline.services.objects.local(version.upload.object_key) as path:
         assert path.read_bytes() == BODY
 
 
@@ -58,7 +58,7 @@ def test_the_bytes_and_every_new_folder_on_the_way_are_safe_on_disk_before_the_v
     monkeypatch.setattr(rowline.services.ledger.uploads, "record", record)
     version = rowline.upload(BODY)
 
-    target = rowline.services.settings.objects_folder / version.object_key
+    target = rowline.services.settings.objects_folder / version.upload.object_key
     (written,) = [number for number, path in enumerate(synced) if ".writing-" in path]
     assert str(target.parent) in synced[written + 1 :]
     new_entries = [folder for folder in target.parents if folder.is_relative_to(rowline.services.settings.rowline_home)]
@@ -108,7 +108,7 @@ def test_an_upload_whose_record_fails_is_not_accepted(rowline: Deployment):
 def test_an_object_can_be_read_by_its_owner_only(rowline: Deployment):
     """Workbooks hold people's data."""
     version = rowline.upload(BODY)
-    with rowline.services.objects.local(version.object_key) as path:
+    with rowline.services.objects.local(version.upload.object_key) as path:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
@@ -118,5 +118,5 @@ def test_no_file_name_becomes_a_path(rowline: Deployment):
         version = rowline.upload(BODY, filename=name)
         assert "/" not in version.filename
         assert "\\" not in version.filename
-        assert version.object_key.startswith("uploads/")
-        assert ".." not in version.object_key
+        assert version.upload.object_key.startswith("uploads/")
+        assert ".." not in version.upload.object_key

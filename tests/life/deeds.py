@@ -29,7 +29,7 @@ class Deeds:
     def upload(self, file: File, organization: str) -> ModelDocument:
         version = self.world.upload(file, organization, None)
         document = ModelDocument(version.document_id, organization)
-        document.uploaded(version.version, file, version.object_key)
+        document.uploaded(version.version, file, version.upload.object_key)
         self.model.documents[version.document_id] = document
         return document
 
@@ -43,7 +43,7 @@ class Deeds:
         expected = document.current.number if again else document.latest + 1
         assert version.version == expected, "uploading twice is uploading once"
         if not again:
-            document.uploaded(version.version, file, version.object_key)
+            document.uploaded(version.version, file, version.upload.object_key)
 
     # -- runs -----------------------------------------------------------------------------------------------------
 

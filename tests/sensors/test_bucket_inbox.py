@@ -238,7 +238,7 @@ def whole(rowline: Deployment, s3: S3Server) -> None:
     (document,) = rowline.services.ledger.documents.list_all()
     assert under(s3, "inbox") == under(s3, ".refused") == []
     assert under(s3, ".taken") == [f"acme/{document.document_id}/1/items.csv"]
-    assert under(s3, "uploads") == [document.object_key.removeprefix("uploads/")]
+    assert under(s3, "uploads") == [document.upload.object_key.removeprefix("uploads/")]
     assert {s3.body(key) for key in s3.stored()} == {ANVIL}
 
 
@@ -306,7 +306,7 @@ def test_what_is_dropped_over_an_object_while_it_is_taken_is_taken_as_well(
         tick()
     assert under(s3, "inbox") == ["acme/items.csv"]
     tick()
-    stored = [s3.body(f"rowline/{v.object_key}") for v in rowline.services.ledger.documents.list_all()]
+    stored = [s3.body(f"rowline/{v.upload.object_key}") for v in rowline.services.ledger.documents.list_all()]
     assert sorted(stored) == ([BELLOWS] if moment == "get_object" else [ANVIL, BELLOWS])
     assert under(s3, "inbox") == []
 

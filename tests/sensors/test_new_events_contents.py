@@ -78,7 +78,7 @@ def test_an_event_that_is_too_deep_is_told_without_its_data(events: Events, leve
 
 
 def test_contents_are_read_a_few_at_a_time_and_all_are_settled(events: Events, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(function_runs, "TOGETHER_BYTES", 3000)
+    monkeypatch.setattr(function_runs, "BATCH_BYTES", 3000)
     names = [f"x{number}" for number in range(8)]
     sent = events.send_all(
         [{"name": "document/process", "data": {"documentId": name, "pad": "x" * 1000}} for name in names]
@@ -91,7 +91,7 @@ def test_contents_are_read_a_few_at_a_time_and_all_are_settled(events: Events, m
 
 
 def test_requests_are_made_of_a_few_contents_at_a_time(events: Events, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(function_runs, "TOGETHER_BYTES", 3000)
+    monkeypatch.setattr(function_runs, "BATCH_BYTES", 3000)
     documents = [events.rowline.index(items(name)).document_id for name in "abcd"]
     sent = [events.send("document/cleanup", documentId=one, pad="x" * 2000) for one in documents]
     asked = [[request.tags["rowline/event_run"] for request in events.requests()] for _ in range(3)]

@@ -163,7 +163,7 @@ def test_a_waiting_tick_wakes_up_at_the_event(events: Events):
     runs.to_cancel = to_cancel  # type: ignore[method-assign]
 
     def wait() -> None:
-        runs.wait({"document-process": 1}, 60, look_every=60)
+        runs.wait_for_work({"document-process": 1}, 60, poll_interval=60)
         done.set()
 
     threading.Thread(target=wait, daemon=True).start()

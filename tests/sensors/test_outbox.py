@@ -19,7 +19,8 @@ from domain.notifications.messages import Channel, NewNotification
 from domain.notifications.retry_policy import Settlement
 from operations.notifications.delivery import Delivery
 from operations.services import Services
-from resources.ledger.notifications.outbox import SENDING, Outbox, enqueue
+from resources.database.locks import LockKind
+from resources.ledger.notifications.outbox import Outbox, enqueue
 from resources.notifications.channels import NotificationChannel, UnconfiguredChannel
 from resources.notifications.slack import Slack
 from resources.notifications.webhook import Webhook
@@ -117,7 +118,7 @@ def test_a_waiting_tick_wakes_up_at_the_message(notices: Outbox):
     notices.is_due = is_due  # type: ignore[method-assign]
 
     def wait() -> None:
-        notices.wait_for_notice(60, look_every=60)
+        notices.wait_for_notification(60, poll_interval=60)
         done.set()
 
     threading.Thread(target=wait, daemon=True).start()
@@ -132,7 +133,7 @@ def test_what_time_makes_due_is_seen_without_being_announced(services: Services,
     with services.database.transaction() as connection:
         connection.execute("UPDATE notices SET next_attempt_at = now() + interval '0.2 s'")
     assert not notices.is_due()
-    notices.wait_for_notice(60, look_every=0.05)
+    notices.wait_for_notification(60, poll_interval=0.05)
     assert notices.is_due()
 
 
@@ -189,7 +190,7 @@ def test_a_message_that_breaks_its_channel_holds_up_no_other(
 SENDER = """
 import os, signal, sys
 from resources.database.connections import Database
-from resources.ledger.notifications.outbox import SENDING, Outbox
+from resources.ledger.notifications.outbox import Outbox
 from resources.notifications.channels import UnconfiguredChannel
 from operations.notifications.delivery import Delivery
 from resources.notifications.slack import Slack
@@ -238,7 +239,9 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
     arrived = len(slack.shown) + len(receiver.taken)
     assert arrived == (moment == "after")
 
-    with services.database.lock(SENDING, str(notices.get(notice).sender)):  # free a moment after the sender's death
+    with services.database.lock(
+        LockKind.SENDER, str(notices.get(notice).sender)
+    ):  # free a moment after the sender's death
         pass
     Delivery(notices, channels, 0, jitter=lambda: 0).fail_orphaned()
     state = {"slack": "unknown", "webhook": "waiting"}[channel]
@@ -352,7 +355,7 @@ def test_a_wait_is_ended_from_outside_although_nothing_came(services: Services):
     notices.is_due = lambda: (looked(), listening.set())[0]  # type: ignore[method-assign,misc]
 
     def wait() -> None:
-        notices.wait_for_notice(60, look_every=60)
+        notices.wait_for_notification(60, poll_interval=60)
         done.set()
 
     threading.Thread(target=wait, daemon=True).start()

@@ -23,8 +23,8 @@ from gateway.http.auth.document_access import NO_NUL, DocumentReader
 from gateway.http.problems import problem_responses, wrong_field
 from gateway.schemas.documents import Uploads
 from operations.services import Services
-from resources.ledger.documents.documents import Version
 from resources.ledger.documents.uploads import SAME_NAME
+from resources.ledger.documents.versions import UploadResult
 
 router = APIRouter(tags=["documents"])
 FORM_BYTES = 1 << 16  # of a form, beside the file
@@ -179,16 +179,17 @@ def upload_document(
 
     One request is one file, with its own key, Location and error.
     """
-    version = store_upload(services, form, caller.organization_id, key)
+    result = store_upload(services, form, caller.organization_id, key)
+    version = result.version
     request.state.document_id = version.document_id  # for the log
     response.headers["Location"] = f"/documents/{version.document_id}"
-    if version.known:
+    if result.already_known:
         response.status_code = HTTPStatus.OK
-    return Uploads.from_versions([version])
+    return Uploads.from_result(result)
 
 
-def store_upload(services: Services, form: Form, organization_id: str, key: str | None = None) -> Version:
-    """The version that a form makes; `known` if nothing had to be stored.
+def store_upload(services: Services, form: Form, organization_id: str, key: str | None = None) -> UploadResult:
+    """The version that a form makes, or the one that holds the same bytes already.
 
     Raises UnreadableFile if the first bytes are no workbook's, Conflict if the key was used for another file.
     """
@@ -200,7 +201,7 @@ def store_upload(services: Services, form: Form, organization_id: str, key: str 
     except UnreadableFile as error:
         raise type(error)(f"{form.filename}: {error}") from error
     template = services.ledger.organizations.template(organization_id, fields.template) if fields.template else None
-    version = services.uploads.upload(
+    result = services.uploads.upload(
         form.file,
         form.filename,
         organization_id,
@@ -210,9 +211,9 @@ def store_upload(services: Services, form: Form, organization_id: str, key: str 
         f"http:{organization_id}:{key}" if key else None,
         fields.economy,
     )
-    if key and version.known and version.sha256 != digest(form.file):
+    if key and result.already_known and result.version.upload.sha256 != digest(form.file):
         raise Conflict(f"The Idempotency-Key {key} was another file's; use a new key for each file")
-    return version
+    return result
 
 
 def digest(file: BinaryIO) -> bytes:

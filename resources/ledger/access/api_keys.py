@@ -1,4 +1,4 @@
-"""Keys of organizations, kept as digests, and the sessions of people who signed in with one."""
+"""Keys of organizations, stored as digests, and the sessions of people who signed in with one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SELECT k.key_id, k.organization_id, k.label, k.roles, k.employee_id, k.digest, k
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as the ledger knows it; the key itself is known to nobody but its holder.
+    """A key as it is stored: its digest. Only its holder has the key itself.
 
     `state`: active, replaced (by a newer key, and still good), expired or revoked.
     """
@@ -66,19 +66,19 @@ class ApiKeys:
         employee_id: str | None = None,
         lasts: timedelta | None = None,
     ) -> Key:
-        """Keep a new key's digest. Raises NotFound where the employee is not in the organization's list."""
+        """Store a new key's digest. Raises NotFound if the employee is not in the organization's list."""
         with self._database.transaction() as connection:
             if employee_id is not None:
                 _check_employee(connection, organization_id, employee_id)
             return _put(connection, new, (organization_id, label, roles, employee_id), lasts)
 
     def find(self, text: str) -> Key | None:
-        """The key that is shown, whatever became of it; None where it is unknown. Its use is noted now and then."""
+        """The key of this text, in whatever state; None if it is unknown. Its use is recorded now and then."""
         key_id = key_id_of(text)
         if key_id is None:
             return None
         with self._database.statement() as connection:
-            key = _found(connection, "WHERE key_id = %(key)s", key=key_id)
+            key = _find(connection, "WHERE key_id = %(key)s", key=key_id)
         if key is None or not is_same(text, key.digest):
             return None
         if key.use_is_news and key.is_active:
@@ -87,17 +87,17 @@ class ApiKeys:
         return key
 
     def caller(self, text: str) -> Caller | None:
-        """Who shows this key; None where it is unknown, revoked or expired."""
+        """Who has this key; None if it is unknown, revoked or expired."""
         key = self.find(text)
         return key.caller if key and key.is_active else None
 
     def rotate(self, key_id: str, new: NewKey, grace: timedelta, organization_id: str | None = None) -> Key:
-        """A new key with the rights of an old one, which goes on for the grace; none: it ends at once.
+        """A new key with the rights of an old one, which works on for the grace period; without one it ends at once.
 
-        The new one lasts as long as the old one was meant to. Raises NotFound, and Conflict where it is over already.
+        The new key has the lifetime of the old one. Raises NotFound, and Conflict if the old one has ended already.
         """
         with self._database.transaction() as connection:
-            old = _locked(connection, key_id, organization_id)
+            old = _lock(connection, key_id, organization_id)
             if not old.is_active or old.replaced_by:
                 raise Conflict(f"Key {key_id} is {old.state}; only an active key is rotated. Make a new one")
             lasts = old.expires_at - old.created_at if old.expires_at else None
@@ -117,14 +117,14 @@ class ApiKeys:
             return connection.execute("SELECT 1 AS one FROM keys LIMIT 1").fetchone() is not None
 
     def revoke(self, key_id: str, organization_id: str | None = None) -> Key:
-        """End a key and its sessions. Raises NotFound where there is no such key."""
+        """End a key and its sessions. Raises NotFound if there is no such key."""
         with self._database.transaction() as connection:
-            _locked(connection, key_id, organization_id)
+            _lock(connection, key_id, organization_id)
             _revoke(connection, key_id)
-            return _locked(connection, key_id, organization_id)
+            return _lock(connection, key_id, organization_id)
 
     def list_all(self, organization_id: str | None = None) -> list[Key]:
-        """All keys, those that are over too, newest first."""
+        """All keys, those that have ended too, newest first."""
         with self._database.transaction() as connection:
             return _all(
                 connection,
@@ -149,7 +149,7 @@ class ApiKeys:
     # -- sessions ---------------------------------------------------------------------------------------------
 
     def open_session(self, token: str, key_id: str, lasts: timedelta) -> None:
-        """A browser that showed a key; `token` is what its cookie holds, and only its digest is kept."""
+        """A browser that showed a key; `token` is what its cookie holds, and only its digest is stored."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM sessions WHERE expires_at < now()")
             connection.execute(
@@ -158,9 +158,9 @@ class ApiKeys:
             )
 
     def of_session(self, token: str) -> Caller | None:
-        """Who signed in with this session; None where it has ended, or its key has."""
+        """Who signed in with this session; None if it has ended, or its key has."""
         with self._database.transaction() as connection:
-            key = _found(
+            key = _find(
                 connection,
                 "JOIN sessions s USING (key_id) WHERE s.digest = %(digest)s AND s.expires_at > now()",
                 digest=digest_of(token),
@@ -174,7 +174,7 @@ class ApiKeys:
     # -- signatures -------------------------------------------------------------------------------------------
 
     def consume_signature(self, signature: bytes, lasts: int) -> bool:
-        """Whether this is the first use of a signature; it is remembered for as long as it could be used again."""
+        """Whether this is the first use of a signature; it is stored for as long as it could be used again."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM used_signatures WHERE expires_at < now()")
             first = connection.execute(
@@ -190,15 +190,15 @@ def _all(connection: Connection, where: str, **values: object) -> list[Key]:
         return cursor.execute(KEY + where, {"noted_every": USE_IS_NOTED_EVERY, **values}).fetchall()
 
 
-def _found(connection: Connection, where: str, **values: object) -> Key | None:
+def _find(connection: Connection, where: str, **values: object) -> Key | None:
     return next(iter(_all(connection, where, **values)), None)
 
 
-def _locked(connection: Connection, key_id: str, organization_id: str | None) -> Key:
+def _lock(connection: Connection, key_id: str, organization_id: str | None) -> Key:
     where = (
         "WHERE key_id = %(key)s AND (%(organization)s::text IS NULL OR organization_id = %(organization)s) FOR UPDATE"
     )
-    key = _found(connection, where, key=key_id, organization=organization_id)
+    key = _find(connection, where, key=key_id, organization=organization_id)
     if key is None:
         raise NotFound(f"There is no key {key_id}; `rowline keys list` names them")
     return key
@@ -216,7 +216,7 @@ def _put(
         "VALUES (%s, %s, %s, %s, %s, %s, now() + %s::interval)",
         (new.key_id, organization_id, label, sorted(roles), employee_id, new.digest, lasts),
     )
-    return _locked(connection, new.key_id, organization_id)
+    return _lock(connection, new.key_id, organization_id)
 
 
 def _revoke(connection: Connection, key_id: str) -> None:
@@ -225,10 +225,10 @@ def _revoke(connection: Connection, key_id: str) -> None:
 
 
 def _check_employee(connection: Connection, organization_id: str, employee_id: str) -> None:
-    found = connection.execute(
+    row = connection.execute(
         "SELECT 1 FROM employees WHERE organization_id = %s AND employee_number = %s", (organization_id, employee_id)
     ).fetchone()
-    if found is None:
+    if row is None:
         raise NotFound(
             f"Employee {employee_id} is not in the list of {organization_id}; `rowline employees put` adds people"
         )

@@ -1,85 +1,26 @@
-"""Documents and their versions: who works on them, how they end, and what is told of them."""
+"""Documents and their versions: which run works on them, how they end, and how they are read."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from psycopg.rows import class_row
-
-from domain.documents.rows import Mode
-from domain.documents.templates import WorkbookTemplate, template_of
 from domain.errors import Conflict, ErrorCode, InvalidRequest, NotFound, PermanentError
 from resources.database.connections import Connection, Database
+from resources.database.listen import NotifyChannel, notify, wait_for_notify
+from resources.database.locks import LockKind
+from resources.ledger.documents.versions import Version as Version  # noqa: PLC0414 - users of `Documents` take it from here
+from resources.ledger.documents.versions import version_row
 
-UPLOADS_CHANNEL = "rowline_uploads"
-MOST_ERRORS = 100  # error rows of a document that are told one by one (B10)
-CLAIM = 1  # the kind of lock
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version as the graph works on it."""
-
-    document_id: str
-    version: int
-    organization_id: str
-    filename: str
-    object_key: str
-    byte_size: int
-    sha256: bytes
-    mode: Mode
-    template_json: Mapping[str, Any]
-    model: str
-    dimension: int
-    status: str
-    attempt: int
-    base_version: int | None
-    live_version: int | None
-    plan_key: str | None
-    error: str | None
-    result: dict[str, Any] | None
-    uploaded_at: datetime
-    economy: bool
-    waits_for: str | None
-    run_id: str | None
-    started_at: datetime | None
-    completed_at: datetime | None
-    removed: bool  # on its way out
-    known: bool = False  # the answer to an upload of what this version holds already
-
-    @property
-    def template(self) -> WorkbookTemplate:
-        return template_of(self.template_json)
-
-    @property
-    def file(self) -> str:
-        """Where the uploaded file lies. Raises NotFound where it was erased on request."""
-        if not self.object_key:
-            raise NotFound(
-                f"The file of version {self.version} of {self.document_id} was erased on request; upload the list anew"
-            )
-        return self.object_key
-
-    @property
-    def folder(self) -> str:
-        """Where the version's own objects lie."""
-        return f"documents/{self.document_id}/{self.version}"
-
-    @property
-    def rows_file(self) -> str:
-        """Where its rows lie, as Parquet, once they were read."""
-        return f"{self.folder}/rows.parquet"
+MAX_LISTED_ERRORS = 100  # error rows of a document that are listed one by one; all are counted
 
 
-# The version that a person means: what was rolled back is history, unless nothing else is there.
+# Returns the current version: what was rolled back is history, unless there is nothing else.
 CURRENT = """
 (SELECT version FROM versions c WHERE c.document_id = d.document_id
   ORDER BY c.status = 'rolled_back', c.version DESC LIMIT 1)
 """
 
+# Returns a row per version, for `version_row`.
 VERSION = """
 SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.sha256, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
@@ -90,7 +31,8 @@ SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.
   FROM versions v JOIN documents d USING (document_id)
 """
 
-# However many rows are wrong, the answer stays small: `before` are the error rows of the batches before.
+# Returns a row per batch. However many rows are wrong, it stays small: `before` counts the error rows of the batches
+# before this one.
 BATCHES = """
 SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row AS "startRow", end_row AS "endRow",
        status, processed_rows AS "processedRows", vectors_created AS "vectorsCreated",
@@ -117,7 +59,7 @@ class Documents:
 
     def pending(self, limit: int = 500) -> list[Version]:
         """Pending versions for which no run was requested yet, oldest first."""
-        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.statement() as connection, connection.cursor(row_factory=version_row) as cursor:
             return cursor.execute(
                 VERSION + "WHERE v.status = 'pending' AND v.requested_at IS NULL "
                 "AND v.version = d.latest_version ORDER BY v.uploaded_at LIMIT %s",
@@ -125,44 +67,28 @@ class Documents:
             ).fetchall()
 
     def mark_requested(self, runs: Sequence[tuple[str, int, int]]) -> None:
-        """(document, version, attempt) whose run request the orchestrator has taken."""
+        """Record, for each (document, version, attempt), that Dagster has accepted its run request."""
         with self._database.transaction() as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "UPDATE versions SET requested_at = now() WHERE document_id = %s AND version = %s AND attempt = %s",
                 runs,
             )
 
-    def wait_for_upload(
-        self, seconds: float, look_every: float = 2.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Return at the next announced upload, or after `seconds`; at once where one is waiting already.
-
-        Looks by itself every `look_every` seconds: a pooler may swallow what was announced.
-        """
-        deadline = clock() + seconds
-        with self._database.session() as connection:
-            connection.execute(f"LISTEN {UPLOADS_CHANNEL}")
-            # also looks first: an upload committed before LISTEN would not be announced again
-            while not self.pending(1) and (left := deadline - clock()) > 0:
-                for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
-                    return
-
-    def wake_waiting(self) -> None:
-        """Ends every `wait_for_upload` that listens now, as if an upload had come."""
-        with self._database.transaction() as connection:
-            connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
+    def wait_for_upload(self, seconds: float, poll_interval: float = 2.0) -> None:
+        """Return when an upload may wait for its run, at the latest after `seconds` (`wait_for_notify`)."""
+        wait_for_notify(self._database, NotifyChannel.UPLOADS, lambda: bool(self.pending(1)), seconds, poll_interval)
 
     # -- being worked on --------------------------------------------------------------------------------------
 
     @contextmanager
     def claim(self, document_id: str) -> Iterator[None]:
         """One worker at a time on a document; the lock ends with the process at the latest."""
-        with self._database.lock(CLAIM, document_id):
+        with self._database.lock(LockKind.DOCUMENT_WORK, document_id):
             yield
 
     def is_claimed(self, document_id: str) -> bool:
-        """Whether a worker is on the document now: the heartbeat of its run, which dies with it."""
-        return self._database.is_locked(CLAIM, document_id)
+        """Whether a worker holds the document now: the heartbeat of its run, which ends with its process."""
+        return self._database.is_locked(LockKind.DOCUMENT_WORK, document_id)
 
     def running(self, limit: int) -> dict[str, str]:
         """Run → document of the versions in work that wait for no service, the longest under way first."""
@@ -175,24 +101,24 @@ class Documents:
         return {row["run_id"]: row["document_id"] for row in rows}
 
     def start(self, document_id: str, run_id: str) -> Version:
-        """The version that this run works on: the one it began with, else the newest one.
+        """The version that this run works on: the one it started with, else the current one.
 
-        Raises NotFound for an unknown document. Older versions that still wait are told that they were overtaken.
+        Older versions that still wait fail as overtaken. Raises NotFound for an unknown document.
         """
         with self._database.transaction() as connection:
             bound = self._bound(connection, document_id, run_id)
             if bound:
                 return bound
-            newest = connection.execute(
+            current = connection.execute(
                 f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s "  # noqa: S608
                 "AND removed_at IS NULL FOR UPDATE",
                 (document_id,),
             ).fetchone()
-            if newest is None:
+            if current is None:
                 raise NotFound(f"There is no document {document_id} in the ledger; upload it first")
-            if newest["version"] > 1:
-                overtaken = f"Version {newest['version']} was uploaded before this one was processed"
-                _fail(connection, overtaken, document_id, before=newest["version"])
+            if current["version"] > 1:
+                overtaken = f"Version {current['version']} was uploaded before this one was processed"
+                _fail(connection, overtaken, document_id, before=current["version"])
             connection.execute(
                 "UPDATE versions v SET run_id = %(run)s, error = NULL, waits_for = NULL, "
                 "started_at = coalesce(started_at, now()), requested_at = coalesce(requested_at, now()), "
@@ -201,21 +127,21 @@ class Documents:
                 "ELSE base_version END, "
                 "status = CASE WHEN status = 'completed' THEN status ELSE 'processing' END "
                 "WHERE document_id = %(document)s AND version = %(version)s",
-                {"run": run_id, "document": document_id, "version": newest["version"]},
+                {"run": run_id, "document": document_id, "version": current["version"]},
             )
-            return read_version(connection, document_id, newest["version"])
+            return read_version(connection, document_id, current["version"])
 
     def resume(self, document_id: str, run_id: str) -> Version:
-        """The version that a later step works on: the one its run began with, else the newest one ever begun.
+        """The version that a later step works on: the one its run started with, else the newest one ever started.
 
-        Raises InvalidRequest where none was, PermanentError where the run's has failed: overtaken, or cancelled.
+        Raises InvalidRequest if none was, PermanentError if the run's version has failed: overtaken, or cancelled.
         """
         with self._database.transaction() as connection:
             bound = self._bound(connection, document_id, run_id)
         return bound or self.current_for_run(document_id, run_id)
 
     def current_for_run(self, document_id: str, run_id: str) -> Version:
-        """The version that a run began with, else the newest one ever begun. Raises InvalidRequest where none was."""
+        """The version that a run started with, else the newest one ever started. Raises InvalidRequest if none was."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT version FROM versions WHERE document_id = %(document)s "
@@ -232,7 +158,7 @@ class Documents:
             return read_version(connection, document_id, row["version"])
 
     def _bound(self, connection: Connection, document_id: str, run_id: str) -> Version | None:
-        """The version that the run began with. Raises PermanentError where that was overtaken, or cancelled."""
+        """The version that the run started with. Raises PermanentError if that was overtaken, or cancelled."""
         row = connection.execute(
             "SELECT version, status, error FROM versions WHERE document_id = %s AND run_id = %s", (document_id, run_id)
         ).fetchone()
@@ -260,12 +186,11 @@ class Documents:
     def retry(self, document_id: str) -> Version:
         """Put a failed document back into the queue; finished batches stay finished.
 
-        Raises Conflict where the newest version has not failed, NotFound for an unknown document.
+        Raises Conflict if the newest version has not failed, NotFound for an unknown document.
         """
         with self._database.transaction() as connection:
-            connection.execute(
-                f"{THERE} FOR UPDATE", (document_id,)
-            )  # a rollback that gives it up comes before or after
+            # locked: a rollback, which would write the version off, comes before or after
+            connection.execute(f"{THERE} FOR UPDATE", (document_id,))
             version = self._current(connection, document_id)
             if version.removed:
                 raise Conflict(f"Document {document_id} is being removed; `rowline cleanup {document_id}` ends it")
@@ -276,24 +201,24 @@ class Documents:
                 "attempt = attempt + 1 WHERE document_id = %s AND version = %s",
                 (document_id, version.version),
             )
-            connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
+            notify(connection, NotifyChannel.UPLOADS, document_id)
             return read_version(connection, document_id, version.version)
 
-    # -- being asked about ------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------------
 
     def own_id(self, organization_id: str, name: str) -> str:
-        """The id of the organization's document that is called so: by that id, or by what its app calls it.
+        """The id of the organization's document with this id, or with this external id.
 
         Raises NotFound, for a document of another organization too.
         """
         with self._database.statement() as connection:
-            found = own_id(connection, organization_id, name)
-        if found is None:
+            row = own_id(connection, organization_id, name)
+        if row is None:
             raise NotFound(f"Organization {organization_id} has no document {name}")
-        return found
+        return row
 
     def latest(self, document_id: str) -> Version:
-        """The newest version of a document that was not rolled back. Raises NotFound where there is none."""
+        """The newest version of a document that was not rolled back. Raises NotFound if there is none."""
         with self._database.transaction() as connection:
             return self._current(connection, document_id)
 
@@ -307,13 +232,13 @@ class Documents:
         return read_version(connection, document_id, row["version"])
 
     def get(self, document_id: str, version: int) -> Version:
-        """One version of a document. Raises NotFound where it does not exist."""
+        """One version of a document. Raises NotFound if it does not exist."""
         with self._database.statement() as connection:
             return read_version(connection, document_id, version)
 
     def list_all(self, organization_id: str | None = None, limit: int = 1000) -> list[Version]:
         """The current version of each document, newest document first."""
-        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.statement() as connection, connection.cursor(row_factory=version_row) as cursor:
             return cursor.execute(
                 VERSION + f"WHERE v.version = {CURRENT} "
                 "AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s) "
@@ -322,13 +247,14 @@ class Documents:
             ).fetchall()
 
     def batches(self, document_id: str, version: int) -> list[dict[str, Any]]:
-        """The batch records of a version (B3), in order: each counts its error rows, and the first 100 are told."""
+        """The batches of a version, in order. Each counts its error rows; the first 100 of the document are listed."""
         with self._database.statement() as connection:
             return connection.execute(
-                BATCHES, {"document": document_id, "version": version, "errors": MOST_ERRORS}
+                BATCHES, {"document": document_id, "version": version, "errors": MAX_LISTED_ERRORS}
             ).fetchall()
 
 
+# Fails versions that wait or are processed, with the filters that are given; returns which.
 FAIL = """
 UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now(), waits_for = NULL
  WHERE document_id = %(document)s AND status IN ('pending', 'processing')
@@ -347,25 +273,24 @@ def _fail(
     before: int | None = None,
     run: str | None = None,
 ) -> None:
-    """Versions under way fail, and so do their batches that were in work."""
-    at = {"reason": reason, "document": document_id, "version": version, "before": before, "run": run}
+    """Fail the versions that wait or are processed, with their batches that are processed."""
+    params = {"reason": reason, "document": document_id, "version": version, "before": before, "run": run}
     connection.execute(
         f"WITH failed AS ({FAIL}) UPDATE batches b SET status = 'failed', completed_at = now() "  # noqa: S608
         "FROM failed WHERE b.document_id = %(document)s AND b.version = failed.version AND b.status = 'processing'",
-        at,
+        params,
     )
 
 
 def read_version(connection: Connection, document_id: str, version: int) -> Version:
-    with connection.cursor(row_factory=class_row(Version)) as cursor:
-        found = cursor.execute(
-            VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)
-        ).fetchone()
-    if found is None:
+    with connection.cursor(row_factory=version_row) as cursor:
+        row = cursor.execute(VERSION + "WHERE v.document_id = %s AND v.version = %s", (document_id, version)).fetchone()
+    if row is None:
         raise NotFound(f"Document {document_id} has no version {version}")
-    return found
+    return row
 
 
+# Returns our id of a document that is named by our id or by its external id.
 OWN_ID = """
 SELECT coalesce(
     (SELECT document_id FROM documents

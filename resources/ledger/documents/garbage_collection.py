@@ -1,13 +1,14 @@
-"""Sweeps: vectors that no version needs any more are found, set against set, and forgotten."""
+"""Garbage collection: finds the vectors that no version needs any more, and records that they were deleted."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from resources.database.connections import Connection, Database
+from resources.database.locks import LockKind
 
-# A vector is owed to the store while one of these versions points at it: the live one, the one that is to be live, one
-# on its way; also one that failed, while it is the newest and can be tried again. A document on its way out is owed
-# nothing.
+# A vector is retained while one of these versions points at it: the live one, the target of a rollback, one that waits
+# or is processed; also one that failed, while it is the newest and can be tried again. Nothing is retained of a
+# document whose removal was requested.
 RETAINED = """
 d.removed_at IS NULL
 AND (coalesce(v.version IN (d.live_version, d.target_version), false) OR v.status IN ('pending', 'processing')
@@ -21,7 +22,7 @@ JOIN LATERAL (SELECT * FROM versions WHERE document_id = l.document_id AND versi
 JOIN LATERAL (SELECT * FROM documents WHERE document_id = l.document_id LIMIT 1) d ON true
 """
 
-BEGIN_SWEEP = f"""
+MARK_VERSIONS = f"""
 UPDATE versions v SET stored_in = NULL, awaited = NULL FROM documents d
  WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({RETAINED})
 RETURNING v.version
@@ -58,13 +59,10 @@ SELECT DISTINCT n.namespace FROM document_namespaces n
 """
 
 # A version without its namespaces written yet may be about to use any of the organization's.
-ON_THEIR_WAY = f"""
+UNDER_WAY = f"""
 SELECT 1 FROM documents d JOIN versions v USING (document_id)
  WHERE d.organization_id = %(organization)s AND v.version IS DISTINCT FROM d.live_version AND ({RETAINED}) LIMIT 1
 """  # noqa: S608 - constants of this module
-
-
-SWEEP = 2  # the kind of lock
 
 
 class GarbageCollector:
@@ -73,20 +71,20 @@ class GarbageCollector:
 
     @contextmanager
     def collection_lock(self, organization_id: str) -> Iterator[None]:
-        """Held while vectors are found unowned and deleted, so that nobody comes to rely on them in between."""
-        with self._database.lock(SWEEP, organization_id):
+        """Held while vectors are found unreferenced and deleted, so that nobody comes to rely on them in between."""
+        with self._database.lock(LockKind.COLLECTION, organization_id):
             yield
 
     def wait(self, organization_id: str) -> None:
-        """Until sweeps that began before this call are over; later ones see the caller's lineage."""
-        if self._database.is_locked(SWEEP, organization_id):  # looking costs no connection of its own
+        """Wait until collections that began before this call are over; later ones see the caller's lineage."""
+        if self._database.is_locked(LockKind.COLLECTION, organization_id):  # the check costs no connection of its own
             with self.collection_lock(organization_id):
                 return
 
     def mark(self, document_id: str) -> list[int]:
-        """The versions to be swept now. From here on nobody takes what they point at for stored."""
+        """The versions to be collected now. From here on nobody counts what they point at as stored."""
         with self._database.transaction() as connection:
-            rows = connection.execute(BEGIN_SWEEP, {"document": document_id}).fetchall()
+            rows = connection.execute(MARK_VERSIONS, {"document": document_id}).fetchall()
         return [row["version"] for row in rows]
 
     def superseded(
@@ -100,17 +98,17 @@ class GarbageCollector:
                 yield [(row["model"], row["namespace"], str(row["vector_id"])) for row in rows]
 
     def abandoned_namespaces(self, organization_id: str, document_id: str, versions: Sequence[int]) -> list[str]:
-        """Namespaces of these versions that no live version uses and none on its way can use."""
+        """Namespaces of these versions that no live version uses and no version under way can use."""
         with self._database.transaction() as connection:
-            at = {"organization": organization_id, "document": document_id, "versions": list(versions)}
-            rows = connection.execute(ABANDONED, at).fetchall()
-            # asked for the few that are left only: it looks at every document of the organization
-            if not rows or connection.execute(ON_THEIR_WAY, at).fetchone():
+            params = {"organization": organization_id, "document": document_id, "versions": list(versions)}
+            rows = connection.execute(ABANDONED, params).fetchall()
+            # only for the few that are left: it reads every document of the organization
+            if not rows or connection.execute(UNDER_WAY, params).fetchone():
                 return []
         return [row["namespace"] for row in rows]
 
     def finish(self, document_id: str, versions: Sequence[int]) -> None:
-        """Nothing that only these versions pointed at is in the store any more."""
+        """Record that nothing which only these versions pointed at is in the store any more."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE versions SET swept_at = now() WHERE document_id = %s AND version = ANY(%s)",
@@ -119,10 +117,10 @@ class GarbageCollector:
 
 
 def superseded_count(connection: Connection, document_id: str) -> int:
-    """How many vectors a sweep of the document would delete now."""
+    """How many vectors a collection of the document would delete now."""
     row = connection.execute(
         f"SELECT count(*) AS n FROM ({SUPERSEDED}) s",  # noqa: S608 - a constant of this module
         {"document": document_id, "versions": None},
     ).fetchone()
-    assert row is not None  # an aggregate always answers
+    assert row is not None  # an aggregate always returns a row
     return int(row["n"])

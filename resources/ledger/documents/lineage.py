@@ -1,4 +1,4 @@
-"""Lineage: which row of which version points at which vector; what a search and a trace are told."""
+"""Lineage: which row of which version points at which vector, and what searches and traces read of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
@@ -8,17 +8,19 @@ from typing import Any, LiteralString
 from psycopg.types.json import Jsonb
 
 from resources.database.connections import Database
-from resources.ledger.documents.documents import MOST_ERRORS, Version
+from resources.ledger.documents.documents import MAX_LISTED_ERRORS
 from resources.ledger.documents.garbage_collection import RETAINED
+from resources.ledger.documents.versions import Version
 
+# Returns the first error rows of a version whose message has this beginning.
 ERRORS = f"""
 SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
  WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error'
-   AND starts_with(error, %(beginning)s) ORDER BY row_position LIMIT {MOST_ERRORS}
+   AND starts_with(error, %(beginning)s) ORDER BY row_position LIMIT {MAX_LISTED_ERRORS}
 """  # noqa: S608 - constants of our own
 
-# Only what is owed is kept in the store: what another version brought there once may be gone by now. OFFSET 0 fences
-# the look-up by key, as the planner takes a version that was just loaded for two rows.
+# Returns vectors of a version that the store may lack. Only retained versions count: what another one stored may have
+# been deleted since. OFFSET 0 fences the look-up by key, as the planner takes a version just loaded for two rows.
 UNSTORED = f"""
 SELECT DISTINCT l.namespace, l.vector_id FROM lineage l
  WHERE l.document_id = %(document)s AND l.version = %(version)s AND l.vector_id IS NOT NULL
@@ -30,6 +32,7 @@ SELECT DISTINCT l.namespace, l.vector_id FROM lineage l
  ORDER BY l.namespace, l.vector_id
 """  # noqa: S608 - a constant of our own
 
+# Returns the vectors that no retained version accounts for.
 UNEXPLAINED = f"""
 SELECT s.vector_id FROM unnest(%(ids)s::uuid[]) AS s(vector_id)
  WHERE NOT EXISTS (
@@ -38,6 +41,7 @@ SELECT s.vector_id FROM unnest(%(ids)s::uuid[]) AS s(vector_id)
         WHERE l.namespace = ANY(%(namespaces)s) AND (%(lately)s OR {RETAINED}))
 """  # noqa: S608 - constants of our own
 
+# Returns the live rows behind vectors, within a search's scope.
 SOURCES = """
 SELECT l.vector_id, l.namespace, l.content, l.document_id, l.version, v.filename, l.sheet, l.row_number,
        l.employee_id
@@ -50,6 +54,7 @@ SELECT l.vector_id, l.namespace, l.content, l.document_id, l.version, v.filename
  ORDER BY l.vector_id, l.document_id, l.row_position
 """
 
+# Returns the rows of all stored versions behind one vector, newest version first.
 TRACE = """
 SELECT l.vector_id, l.namespace, l.content_hash, v.model, v.dimension, e.embedded_at, l.document_id, l.version,
        coalesce(l.version = d.live_version, false) AS live, v.filename, l.sheet, l.row_number, l.batch_number, l.run_id,
@@ -64,6 +69,7 @@ SELECT l.vector_id, l.namespace, l.content_hash, v.model, v.dimension, e.embedde
  ORDER BY l.document_id, l.version DESC, l.row_position LIMIT 1000
 """
 
+# Returns every row of a version, in reading order.
 RECORDS = """
 SELECT l.vector_id::text, l.namespace, l.sheet, l.row_number, l.batch_number, l.employee_id, l.outcome, l.error,
        encode(l.content_hash, 'hex') AS content_hash, l.run_id, v.model, v.dimension, e.embedded_at,
@@ -95,7 +101,7 @@ class Lineage:
     def vector_pages(self, version: Version, size: int = 5000) -> Iterator[tuple[str, list[str]]]:
         """(namespace, ids) of the vectors that the version points at, each once, in pages of one namespace.
 
-        One query for all pages, read by a cursor of the server: the file's size costs no memory (law 9).
+        One query for all pages, read by a cursor of the server: the file's size costs no memory.
         """
         statement = (
             "SELECT DISTINCT namespace, vector_id FROM lineage WHERE document_id = %(document)s "
@@ -106,7 +112,7 @@ class Lineage:
     def unstored_pages(self, version: Version, store: str, size: int = 5000) -> Iterator[tuple[str, list[str]]]:
         """Those `vector_pages` that no version known to be in this store points at: what it may lack.
 
-        This is how a store is written to that cannot be asked what it holds (`VectorStore.consistent`).
+        This is how a store is written to that cannot be asked what it holds (`VectorStore.strongly_consistent`).
         """
         return self._pages(UNSTORED, version, store, size)
 
@@ -121,7 +127,7 @@ class Lineage:
                     yield namespace, page
 
     def pending_positions(self, version: Version, store: str) -> dict[str, int]:
-        """Namespace → position in this store's log that searches had not reached when it was last looked at."""
+        """Namespace → position in this store's log that searches had not reached at the last poll."""
         with self._database.statement() as connection:
             row = connection.execute(
                 "SELECT awaited FROM versions WHERE document_id = %s AND version = %s AND stored_in = %s",
@@ -139,29 +145,29 @@ class Lineage:
             )
 
     def record_namespaces(self, version: Version) -> int:
-        """Write which namespaces, and so which employees, the version reached (B5); returns how many."""
+        """Write which namespaces, and so which employees, the version reached; returns how many."""
         with self._database.transaction() as connection:
-            at = {"document": version.document_id, "version": version.version}
+            params = {"document": version.document_id, "version": version.version}
             connection.execute(
-                "DELETE FROM document_namespaces WHERE document_id = %(document)s AND version = %(version)s", at
+                "DELETE FROM document_namespaces WHERE document_id = %(document)s AND version = %(version)s", params
             )
             return connection.execute(
                 "INSERT INTO document_namespaces "
                 "SELECT document_id, version, namespace, max(employee_id), array_agg(DISTINCT vector_id), "
                 "count(DISTINCT vector_id) FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
                 "AND vector_id IS NOT NULL GROUP BY document_id, version, namespace",
-                at,
+                params,
             ).rowcount
 
     def errors(self, version: Version, beginning: str = "") -> list[dict[str, Any]]:
-        """The first 100 error rows whose message has this beginning, in reading order (B10)."""
+        """The first 100 error rows whose message has this beginning, in reading order."""
         with self._database.statement() as connection:
             return connection.execute(
                 ERRORS, {"document": version.document_id, "version": version.version, "beginning": beginning}
             ).fetchall()
 
     def all_errors(self, version: Version) -> Iterator[tuple[str, int, str]]:
-        """(sheet, row number, message) of every error row, in reading order, by a cursor of the server (law 9)."""
+        """(sheet, row number, message) of every error row, in reading order, by a cursor of the server."""
         with self._database.transaction() as connection, connection.cursor(name="errors") as cursor:
             cursor.execute(
                 "SELECT sheet, row_number, error FROM lineage WHERE document_id = %s AND version = %s "
@@ -182,7 +188,7 @@ class Lineage:
         assert row is not None  # an aggregate always answers
         return int(row["errors"])
 
-    # -- being asked about ------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------------
 
     def sources(
         self,
@@ -202,10 +208,10 @@ class Lineage:
                     "document": document_id,
                 },
             ).fetchall()
-        found: dict[str, list[dict[str, Any]]] = {}
+        by_vector: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
-            found.setdefault(str(row["vector_id"]), []).append(row)
-        return found
+            by_vector.setdefault(str(row["vector_id"]), []).append(row)
+        return by_vector
 
     def trace(
         self, vector_id: str, organization_id: str | None = None, employee_id: str | None = None
@@ -236,7 +242,7 @@ class Lineage:
         return [row["document_id"] for row in rows]
 
     def unexplained(self, namespaces: Sequence[str], vector_ids: Sequence[str], lately: bool = False) -> list[str]:
-        """Of these vectors of the store, those that no live version and none on its way points at.
+        """Of these vectors of the store, those that no live version and none that is to be live points at.
 
         `lately`: also a version that was live once explains a vector, as a store that lags may still show it.
         """

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
-from psycopg.rows import class_row
-
 from domain.documents.statuses import Status
 from domain.errors import NotFound
 from resources.database.connections import Connection, Database
-from resources.ledger.documents.documents import CURRENT, VERSION, Version, own_id, read_version
+from resources.ledger.documents.documents import CURRENT, VERSION, own_id, read_version
+from resources.ledger.documents.versions import Version, version_row
 
 # First the page, by look-ups that the planner cannot turn round, in the order of the index documents_of_organization:
-# it costs what it holds, however many documents there are. Then what is told of it.
+# it costs what it holds, however many documents there are. Then what is shown of it.
 # Names are compared in one normal form: a Mac writes the letters of Hangul apart.
 PAGE = f"""
 WITH page AS MATERIALIZED (
@@ -28,6 +27,7 @@ WITH page AS MATERIALIZED (
 {VERSION} JOIN page USING (document_id, version) ORDER BY document_id DESC
 """  # noqa: S608 - a constant of our own
 
+# Returns a row per version with a plan: its batches that are done, and all.
 PROGRESS = """
 SELECT b.document_id, count(*) FILTER (WHERE b.status = 'completed') AS done, count(*) AS total
   FROM unnest(%(documents)s::text[], %(versions)s::int[]) AS v (document_id, version)
@@ -35,8 +35,8 @@ SELECT b.document_id, count(*) FILTER (WHERE b.status = 'completed') AS done, co
  GROUP BY b.document_id
 """
 
-# xmin is the transaction that wrote a row as it stands: equal marks mean that nothing was written in between.
-MARK = """
+# xmin is the transaction that wrote a row as it stands: equal tags mean that nothing was written in between.
+ETAG = """
 SELECT d.xmin::text || '-' || v.xmin::text || '-' || coalesce(
        (SELECT md5(string_agg(b.xmin::text, ',' ORDER BY b.batch_number)) FROM batches b
          WHERE b.document_id = v.document_id AND b.version = v.version), '') AS mark
@@ -46,18 +46,18 @@ SELECT d.xmin::text || '-' || v.xmin::text || '-' || coalesce(
 
 
 class Listing:
-    """Every question names the organization that asks; what belongs to another one is not there."""
+    """Reads documents for one organization; another one's documents do not exist for it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def document(self, organization_id: str, document: str, version: int | None = None) -> Version:
-        """A document by its id, ours or the one that the app gave it: the version that is asked for, else the current.
+        """A document by its id, ours or the one that the app gave it: this version, else the current one.
 
-        Raises NotFound where there is none, it belongs to another organization, or it is on its way out.
+        Raises NotFound if there is none, it belongs to another organization, or its removal was requested.
         """
         with self._database.transaction() as connection:
-            document_id, current = _found(connection, organization_id, document)
+            document_id, current = _current(connection, organization_id, document)
             return read_version(connection, document_id, current if version is None else version)
 
     def page(
@@ -70,9 +70,9 @@ class Listing:
     ) -> list[Version]:
         """The current versions of documents, newest document first, those older than `before`.
 
-        Documents that come in meanwhile are newer than any page that is still to come, so nothing is told twice.
+        Documents uploaded meanwhile are newer than any page that follows, so none is listed twice.
         """
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.transaction() as connection, connection.cursor(row_factory=version_row) as cursor:
             return cursor.execute(
                 PAGE,
                 {
@@ -86,31 +86,31 @@ class Listing:
 
     def versions(self, version: Version) -> list[Version]:
         """All kept versions of a document, newest first."""
-        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
+        with self._database.transaction() as connection, connection.cursor(row_factory=version_row) as cursor:
             return cursor.execute(
                 VERSION + "WHERE v.document_id = %s ORDER BY v.version DESC", (version.document_id,)
             ).fetchall()
 
     def progress(self, versions: Sequence[Version]) -> dict[str, tuple[int, int]]:
-        """Document → batches that are done, and batches in all; one that has no plan yet is not in it."""
+        """Document → (batches that are done, all batches); a document without a plan yet is left out."""
         with self._database.transaction() as connection:
-            at = {
+            params = {
                 "documents": [version.document_id for version in versions],
                 "versions": [version.version for version in versions],
             }
-            rows = connection.execute(PROGRESS, at).fetchall()
+            rows = connection.execute(PROGRESS, params).fetchall()
         return {row["document_id"]: (row["done"], row["total"]) for row in rows}
 
     def etag(self, version: Version) -> str:
         """Changes with everything that the ledger says of the version and its batches, and with nothing else."""
         with self._database.transaction() as connection:
-            row = connection.execute(MARK, {"document": version.document_id, "version": version.version}).fetchone()
+            row = connection.execute(ETAG, {"document": version.document_id, "version": version.version}).fetchone()
         if row is None:
             raise NotFound(f"Document {version.document_id} has no version {version.version}")
         return str(row["mark"])
 
 
-def _found(connection: Connection, organization_id: str, document: str) -> tuple[str, int]:
+def _current(connection: Connection, organization_id: str, document: str) -> tuple[str, int]:
     """(document id, current version) of what the organization calls by this id."""
     row = connection.execute(
         f"SELECT document_id, {CURRENT} AS version FROM documents d WHERE document_id = %s",  # noqa: S608

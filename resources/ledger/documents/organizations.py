@@ -29,7 +29,7 @@ class Organizations:
             )
 
     def template(self, organization_id: str, name: str) -> WorkbookTemplate:
-        """Raises InvalidRequest where the organization has no template of that name."""
+        """Raises InvalidRequest if the organization has no template of that name."""
         with self._database.statement() as connection:
             row = connection.execute(
                 "SELECT definition FROM templates WHERE organization_id = %s AND name = %s", (organization_id, name)

@@ -1,18 +1,19 @@
-"""Groups: many documents of one run, each of which is claimed, begun and ended for itself."""
+"""Groups: many documents of one run, each of which is claimed, started and ended for itself."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from psycopg.rows import class_row
-
 from resources.database.connections import Database
-from resources.ledger.documents.documents import CLAIM, UPLOADS_CHANNEL, VERSION, Version
+from resources.database.listen import NotifyChannel, notify
+from resources.database.locks import LockKind
+from resources.ledger.documents.documents import VERSION
+from resources.ledger.documents.versions import Version, version_row
 
-Wanted = Sequence[tuple[str, int, int]]  # (document, version, attempt)
+PlannedRuns = Sequence[tuple[str, int, int]]  # (document, version, attempt)
 
 OF_GROUP = "SELECT * FROM unnest(%(documents)s::text[], %(versions)s::int[], %(attempts)s::int[]) AS g (d, v, a)"
 
-# Those that the run began and did not end, and those that it never came to.
+# Of a group: the versions that the run started and did not end, and those that it never started.
 UNFINISHED = f"""
   FROM ({OF_GROUP}) g
  WHERE document_id = g.d AND ((run_id = %(run)s AND status IN ('pending', 'processing') AND waits_for IS NULL)
@@ -33,53 +34,53 @@ class RunGroups:
     @contextmanager
     def claimed(self, documents: Sequence[str]) -> Iterator[set[str]]:
         """Those of the documents that nobody works on now, claimed together; on one connection."""
-        with self._database.locks(CLAIM, documents) as claimed:
+        with self._database.try_locks(LockKind.DOCUMENT_WORK, documents) as claimed:
             yield claimed
 
-    def still_waiting(self, wanted: Wanted) -> set[str]:
-        """Documents whose wanted version still waits for its run: the others were overtaken, done or taken away."""
+    def still_waiting(self, runs: PlannedRuns) -> set[str]:
+        """Documents whose planned version still waits for its run: the others were overtaken, processed or removed."""
         with self._database.statement() as connection:
-            rows = connection.execute(STILL_WAITING, _columns(wanted)).fetchall()
+            rows = connection.execute(STILL_WAITING, _columns(runs)).fetchall()
         return {row["document_id"] for row in rows}
 
     def bound(self, documents: Sequence[str], run_id: str) -> dict[str, Version]:
-        """By document, the version that the run began with, in whatever state it is by now."""
-        with self._database.statement() as connection, connection.cursor(row_factory=class_row(Version)) as cursor:
-            found = cursor.execute(
+        """Document → the version that the run started with, whatever its state is by now."""
+        with self._database.statement() as connection, connection.cursor(row_factory=version_row) as cursor:
+            versions = cursor.execute(
                 VERSION + "WHERE v.run_id = %s AND v.document_id = ANY(%s)", (run_id, list(documents))
             ).fetchall()
-        return {version.document_id: version for version in found}
+        return {version.document_id: version for version in versions}
 
-    def requeue(self, wanted: Wanted, run_id: str) -> int:
-        """Have those that the run has not ended tried again, each by a run of its own; returns how many."""
+    def requeue(self, runs: PlannedRuns, run_id: str) -> int:
+        """Put versions that the run has not ended back into the queue, each for a run of its own; returns how many."""
         with self._database.transaction() as connection:
-            put = connection.execute(
+            count = connection.execute(
                 "UPDATE versions SET status = 'pending', error = NULL, requested_at = NULL, run_id = NULL, "  # noqa: S608
                 f"attempt = attempt + 1 {UNFINISHED}",
-                _columns(wanted) | {"run": run_id},
+                _columns(runs) | {"run": run_id},
             ).rowcount
-            if put:
-                connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
-        return put
+            if count:
+                notify(connection, NotifyChannel.UPLOADS)
+        return count
 
-    def fail(self, wanted: Wanted, run_id: str, reason: str) -> int:
-        """Write why those failed that the run has not ended; returns how many."""
+    def fail(self, runs: PlannedRuns, run_id: str, reason: str) -> int:
+        """Fail the versions that the run has not ended, with this reason; returns how many."""
         with self._database.transaction() as connection:
-            at = _columns(wanted) | {"run": run_id, "reason": reason}
-            failed = connection.execute(
+            params = _columns(runs) | {"run": run_id, "reason": reason}
+            rows = connection.execute(
                 "UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now() "  # noqa: S608
                 f"{UNFINISHED} RETURNING document_id, version",
-                at,
+                params,
             ).fetchall()
-            for row in failed:
+            for row in rows:
                 connection.execute(
                     "UPDATE batches SET status = 'failed', completed_at = now() "
                     "WHERE document_id = %s AND version = %s AND status = 'processing'",
                     (row["document_id"], row["version"]),
                 )
-        return len(failed)
+        return len(rows)
 
 
-def _columns(wanted: Wanted) -> dict[str, object]:
-    documents, versions, attempts = zip(*wanted, strict=True) if wanted else ((), (), ())
+def _columns(runs: PlannedRuns) -> dict[str, object]:
+    documents, versions, attempts = zip(*runs, strict=True) if runs else ((), (), ())
     return {"documents": list(documents), "versions": list(versions), "attempts": list(attempts)}

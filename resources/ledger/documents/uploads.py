@@ -1,6 +1,6 @@
-"""Arrivals: an upload becomes a new document, a new version of one, or is recognised as what is there already."""
+"""Uploads: an upload becomes a new document, a new version of one, or is recognised as an existing version."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from psycopg.types.json import Jsonb
@@ -10,11 +10,14 @@ from domain.documents.rows import Mode
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import NotFound
 from resources.database.connections import Connection, Database
-from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version, own_id, read_version
+from resources.database.listen import NotifyChannel, notify
+from resources.database.locks import LockKind, external_id_key, file_name_key, lock
+from resources.ledger.documents.documents import CURRENT, own_id, read_version
+from resources.ledger.documents.versions import UploadResult
 
 
 class SameName(Enum):
-    """Of a file: it is the next version of the newest document of its name and template, where there is one."""
+    """The file is the next version of the newest document of its name and template, if there is one."""
 
     SAME_NAME = auto()
 
@@ -24,9 +27,9 @@ SAME_NAME = SameName.SAME_NAME
 
 @dataclass(frozen=True, slots=True)
 class ExternalId:
-    """Of a file: it is the next version of the document that the organization's app calls so, or makes that document.
+    """The file is the next version of the document with this external id, or creates that document.
 
-    Our own id of a document is taken for it as well. `event_run`: the run of an event that this upload fulfils; it
+    Our own id of a document works too. `event_run`: the run of an event that this upload fulfils; it
     becomes the version's in the same transaction (`FunctionRuns.record_upload`).
     """
 
@@ -36,7 +39,8 @@ class ExternalId:
 
 Continued = str | SameName | ExternalId | None  # what a file is a version of
 
-# FOR UPDATE looks again at a document that was being taken away meanwhile, and passes it by
+# Locks the newest document of a file's name and template. FOR UPDATE reads a document whose removal was requested
+# meanwhile again, and leaves it out.
 OF_NAME = f"""
 SELECT d.document_id FROM versions v JOIN documents d USING (document_id)
  WHERE v.filename = %(filename)s AND v.template ->> 'name' = %(template)s AND d.organization_id = %(organization)s
@@ -47,7 +51,7 @@ SELECT d.document_id FROM versions v JOIN documents d USING (document_id)
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that lies safely in object storage and is to become a version."""
+    """A file that is in object storage and is to become a version."""
 
     organization_id: str
     filename: str
@@ -59,52 +63,51 @@ class Upload:
     model: str
     dimension: int
     economy: bool = False  # may wait a day for a lower price
-    upload_key: str | None = None  # where set, the same key is honoured once (inbox files)
+    upload_key: str | None = None  # if set, one version at most is made for this key
 
 
 class Uploads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, upload: Upload, document: Continued = None) -> Version:
+    def record(self, upload: Upload, document: Continued = None) -> UploadResult:
         """A new document, or the next version of `document`; committed and announced before it returns.
 
         SAME_NAME is the organization's newest document whose current version has the file's name and its template's
-        name. The current version is returned as it stands, and `known`, where it holds the same bytes, template, mode
-        and model and no row of it failed: uploading twice is uploading once (law 4). A file with error rows is read
-        again, as the employee list may know more by now; one that still waits may be uploaded again not to wait.
+        name. The current version is returned as it stands, as already known, if it holds the same bytes, template, mode
+        and model and no row of it failed: uploading twice is uploading once. A file with error rows is read again, as
+        the employee list may know more by now; one that still waits may be uploaded again not to wait.
         Raises NotFound for a document of another organization.
         """
         with self._database.transaction() as connection:
             return record(connection, upload, document)
 
 
-def record(connection: Connection, upload: Upload, document: Continued) -> Version:
+def record(connection: Connection, upload: Upload, document: Continued) -> UploadResult:
     """As `Uploads.record`, in the caller's transaction."""
     if upload.upload_key:
         # the same file delivered twice at once: the second delivery waits here for the first
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", (upload.upload_key,))
-        known = connection.execute(
+        lock(connection, LockKind.UPLOAD_KEY, upload.upload_key)
+        existing = connection.execute(
             "SELECT document_id, version FROM versions WHERE upload_key = %s", (upload.upload_key,)
         ).fetchone()
-        if known:
-            return replace(read_version(connection, known["document_id"], known["version"]), known=True)
+        if existing:
+            return UploadResult(read_version(connection, existing["document_id"], existing["version"]), True)
     document_id = _continued(connection, upload, document)
     latest = _lock(connection, document_id, upload.organization_id)
     if same := _same(connection, document_id, upload):
-        return replace(read_version(connection, document_id, same), known=True)
+        return UploadResult(read_version(connection, document_id, same), True)
     _insert(connection, document_id, latest + 1, upload)
-    connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, document_id))
-    return read_version(connection, document_id, latest + 1)
+    notify(connection, NotifyChannel.UPLOADS, document_id)
+    return UploadResult(read_version(connection, document_id, latest + 1), False)
 
 
 def _continued(connection: Connection, upload: Upload, document: Continued) -> str:
-    """The document that the file is a version of, made where it is a new one."""
+    """The document that the file is a version of; created if it is new."""
     external_id = None
     if isinstance(document, ExternalId):
         # two files of a new name at once: the second waits here, and finds the document of the first
-        name = f"{upload.organization_id}\n{document.text}"
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 6))", (name,))
+        lock(connection, LockKind.EXTERNAL_ID, external_id_key(upload.organization_id, document.text))
         external_id, document = document.text, own_id(connection, upload.organization_id, document.text)
         if document is None and is_document_id(external_id):
             raise NotFound(f"Organization {upload.organization_id} has no document {external_id}")
@@ -121,18 +124,15 @@ def _continued(connection: Connection, upload: Upload, document: Continued) -> s
 
 
 def _of_name(connection: Connection, upload: Upload) -> str | None:
-    at = {
+    params = {
         "organization": upload.organization_id,
         "filename": upload.filename,
         "template": upload.template.name,
     }
     # two files of a new name at once: the second waits here, and finds the document of the first
-    connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array("
-        "%(organization)s::text, %(filename)s::text, %(template)s::text)::text, 5))",
-        at,
-    )
-    row = connection.execute(OF_NAME, at).fetchone()
+    key = file_name_key(upload.organization_id, upload.filename, upload.template.name)
+    lock(connection, LockKind.FILE_NAME, key)
+    row = connection.execute(OF_NAME, params).fetchone()
     return row["document_id"] if row else None
 
 
@@ -148,7 +148,7 @@ def _lock(connection: Connection, document_id: str, organization_id: str) -> int
 
 
 def _same(connection: Connection, document_id: str, upload: Upload) -> int | None:
-    """The current version, where it is what is uploaded; not while the document is on its way back to another."""
+    """The current version, if it has the same content; None while the document is being rolled back."""
     row = connection.execute(
         f"SELECT v.version FROM documents d JOIN versions v USING (document_id) "  # noqa: S608 - a constant of our own
         f"WHERE d.document_id = %s AND d.target_version IS NULL AND v.version = {CURRENT} "

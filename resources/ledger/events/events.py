@@ -1,4 +1,4 @@
-"""Events: kept before they are answered, once however often they are sent; and what is told of them."""
+"""Events: stored before they are answered, once however often they are sent; and how they are read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from psycopg.rows import class_row
 from domain.events.acceptance import AcceptedEvent
 from domain.events.parsing import ascii_of, kept_fields, text_of
 from resources.database.connections import Connection, Database
+from resources.database.listen import NotifyChannel, notify
 
-EVENTS_CHANNEL = "rowline_events"
-HONOURED = timedelta(hours=24)  # how long an id of a sender's stands for its first event
+KEY_LIFETIME = timedelta(hours=24)  # how long an idempotency key stands for its first event
 
-# Sorted, so that two requests with the same ids in another order wait for each other and never in a circle.
+# Stores idempotency keys; returns those that were free. Sorted, so that two requests with the same keys in another
+# order wait for each other and never in a circle.
 KEYS = """
 INSERT INTO event_keys (organization_id, digest, event_id)
 SELECT %(organization)s, digest, event_id FROM unnest(%(digests)s::bytea[], %(ids)s::text[]) AS k (digest, event_id)
@@ -23,7 +24,8 @@ SELECT %(organization)s, digest, event_id FROM unnest(%(digests)s::bytea[], %(id
  WHERE event_keys.received_at < now() - %(honoured)s
 RETURNING digest
 """
-# %b: as text, every quotation mark of the contents would be escaped by a regular expression
+# Stores events; returns the ids of new ones. %b: as text, every quotation mark of the contents would be escaped by a
+# regular expression.
 EVENTS = """
 INSERT INTO events (organization_id, event_id, name, content)
 SELECT %(organization)s, event_id, name, content
@@ -32,6 +34,7 @@ SELECT %(organization)s, event_id, name, content
     ON CONFLICT (organization_id, event_id) DO NOTHING
 RETURNING event_id
 """
+# Stores the runs that events start, in their order.
 RUNS = """
 INSERT INTO event_runs (run_id, organization_id, event_id, function, document_id, subject, due_at)
 SELECT run_id, %(organization)s, event_id, function, document, subject, greatest(now(), to_timestamp(ts / 1000.0))
@@ -40,21 +43,22 @@ SELECT run_id, %(organization)s, event_id, function, document, subject, greatest
        WITH ORDINALITY AS r (run_id, event_id, function, document, subject, ts, place)
  ORDER BY place
 """
-# Before any of it is cancelled, in the order in which the sensor locks too: else a request and the sensor, or two
-# requests with the same documents in another order, would each hold what the other wants, and one of them be refused.
+# Locks runs that may be cancelled, in the order in which the sensor locks too: else a request and the sensor, or two
+# requests with the same documents in another order, would deadlock, and one of them fail.
 CANCELLABLE = """
 SELECT run_id FROM event_runs
  WHERE organization_id = %(organization)s AND subject = ANY(%(subjects)s) AND state = 'waiting'
  ORDER BY run_id FOR UPDATE
 """
+# Cancels the locked runs of a subject that an event cancels.
 CANCEL = """
 UPDATE event_runs SET state = 'cancelled', ended_at = now(), error = %(reason)s
  WHERE organization_id = %(organization)s AND subject = %(subject)s AND function = ANY(%(functions)s)
    AND state = 'waiting' AND event_id <> %(event)s AND run_id = ANY(%(locked)s)
 """
-# What an app calls the documents that events name by our id. Its name is the one spelling that all events about a
-# document share: it is known before the document is there, and a document that is gone leaves it to the next one.
-CALLED = """
+# Returns the external ids of documents that events name by our id. All events about a document are ordered by its
+# external id: it is known before the document exists, and the next document with it continues the order.
+EXTERNAL_IDS = """
 SELECT document_id, external_id FROM documents
  WHERE organization_id = %(organization)s AND document_id = ANY(%(subjects)s)
    AND external_id IS NOT NULL AND removed_at IS NULL
@@ -76,7 +80,7 @@ SELECT event_id, array_agg(state ORDER BY arrival) AS states FROM event_runs
 
 @dataclass(frozen=True, slots=True)
 class KeptEvent:
-    """An event as it was kept."""
+    """An event as it is stored."""
 
     event_id: str
     spelt: str
@@ -95,7 +99,7 @@ class KeptEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventRun:
-    """A run of an event, with the version that it follows, as both are now."""
+    """A run of an event, with the version that it follows."""
 
     run_id: str
     event_id: str
@@ -120,25 +124,25 @@ class Events:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # -- taking -----------------------------------------------------------------------------------------------
+    # -- storing ----------------------------------------------------------------------------------------------
 
     def take(self, organization_id: str, accepted: Sequence[AcceptedEvent]) -> list[str]:
-        """Keep all events and what they start, or none; committed and announced before it returns.
+        """Store all events and what they start, or none; committed and announced before it returns.
 
-        An event that was kept before (the same id within 24 hours, or the same seed) has no second effect and is
-        answered with its first id.
+        Returns their ids. An event that was stored before (the same idempotency key within 24 hours, or the same seed)
+        has no second effect; the id of the first one is returned for it.
         """
         if not accepted:
             return []
         with self._database.transaction() as connection:
-            known = _known(connection, organization_id, accepted)
-            ids = [known.get(number, one.event_id) for number, one in enumerate(accepted)]
-            fresh = [one for number, one in enumerate(accepted) if number not in known]
-            kept = _keep(connection, organization_id, fresh)
+            existing = _existing(connection, organization_id, accepted)
+            ids = [existing.get(index, one.event_id) for index, one in enumerate(accepted)]
+            fresh = [one for index, one in enumerate(accepted) if index not in existing]
+            kept = _store(connection, organization_id, fresh)
             _start(connection, organization_id, [one for one in fresh if one.event_id in kept])
         return ids
 
-    # -- being asked about ------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------------
 
     def event(self, organization_id: str, event_id: str) -> KeptEvent | None:
         with self._database.statement() as connection, connection.cursor(row_factory=class_row(KeptEvent)) as cursor:
@@ -156,7 +160,7 @@ class Events:
         cursor: str | None = None,
     ) -> list[KeptEvent]:
         """Newest first by id; `cursor` is the last id of the page before, `after` and `before` times of receipt."""
-        at = {
+        params = {
             "organization": organization_id,
             "name": ascii_of(name) if name is not None else None,
             "after": after,
@@ -170,15 +174,15 @@ class Events:
                 "AND (%(after)s::timestamptz IS NULL OR received_at > %(after)s) "
                 "AND (%(before)s::timestamptz IS NULL OR received_at < %(before)s) "
                 "AND (%(cursor)s::text IS NULL OR event_id < %(cursor)s) ORDER BY event_id DESC LIMIT %(limit)s",
-                at,
+                params,
             ).fetchall()
 
     def runs(self, organization_id: str, event_id: str) -> list[EventRun]:
-        """What an event started."""
+        """The runs of an event."""
         return self.runs_of(organization_id, [event_id])
 
     def runs_of(self, organization_id: str, event_ids: Sequence[str]) -> list[EventRun]:
-        """What these events started, in the order of arrival."""
+        """The runs of these events, in the order in which they were stored."""
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(EventRun)) as cursor:
             return cursor.execute(
                 RUN + "AND r.event_id = ANY(%(events)s) ORDER BY r.arrival",
@@ -192,7 +196,7 @@ class Events:
             ).fetchone()
 
     def cancel(self, organization_id: str, run_id: str) -> bool:
-        """End a run that waits, or have the sensor stop one that is under way; False where it has ended before."""
+        """Cancel a run that waits, or have the sensor stop one under way; returns False if it has ended before."""
         with self._database.transaction() as connection:
             cancelled = connection.execute(
                 "UPDATE event_runs SET cancel_requested = true, "
@@ -203,66 +207,68 @@ class Events:
                 "AND state IN ('waiting', 'requesting', 'requested', 'following')",
                 (organization_id, run_id),
             ).rowcount
-            connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))
+            notify(connection, NotifyChannel.EVENTS)
         return bool(cancelled)
 
     def states(self, organization_id: str, event_ids: Sequence[str]) -> dict[str, list[str]]:
-        """Event → states of what it started; an event that started nothing is not in it."""
+        """Event → states of its runs; an event without runs is left out."""
         with self._database.statement() as connection:
             rows = connection.execute(RUN_STATES, (organization_id, list(event_ids))).fetchall()
         return {row["event_id"]: row["states"] for row in rows}
 
 
-def _known(connection: Connection, organization_id: str, accepted: Sequence[AcceptedEvent]) -> dict[int, str]:
-    """Place in the request → first id, of events whose sender's id stands for another event already."""
+def _existing(connection: Connection, organization_id: str, accepted: Sequence[AcceptedEvent]) -> dict[int, str]:
+    """Index in the request → first id, of events whose idempotency key stands for another event already."""
     first: dict[bytes, int] = {}  # the same id twice in one request: the first one counts
-    for number, one in enumerate(accepted):
+    for index, one in enumerate(accepted):
         if one.digest is not None:
-            first.setdefault(one.digest, number)
+            first.setdefault(one.digest, index)
     if not first:
         return {}
     digests = list(first)
-    at = {"organization": organization_id, "digests": digests, "honoured": HONOURED}
-    at["ids"] = [accepted[number].event_id for number in first.values()]
-    fresh = {row["digest"] for row in connection.execute(KEYS, at).fetchall()}
+    params = {"organization": organization_id, "digests": digests, "honoured": KEY_LIFETIME}
+    params["ids"] = [accepted[index].event_id for index in first.values()]
+    fresh = {row["digest"] for row in connection.execute(KEYS, params).fetchall()}
     rows = connection.execute(
         "SELECT digest, event_id FROM event_keys "
         "WHERE organization_id = %(organization)s AND digest = ANY(%(digests)s)",
-        at,
+        params,
     ).fetchall()
     ids = {row["digest"]: row["event_id"] for row in rows}
     return {
-        number: ids[one.digest]
-        for number, one in enumerate(accepted)
-        if one.digest is not None and (one.digest not in fresh or first[one.digest] != number)
+        index: ids[one.digest]
+        for index, one in enumerate(accepted)
+        if one.digest is not None and (one.digest not in fresh or first[one.digest] != index)
     }
 
 
-def _keep(connection: Connection, organization_id: str, fresh: Sequence[AcceptedEvent]) -> set[str]:
-    """Ids of those that were not kept before."""
+def _store(connection: Connection, organization_id: str, fresh: Sequence[AcceptedEvent]) -> set[str]:
+    """Store them; returns the ids of those that were not stored before."""
     if not fresh:
         return set()
-    at = {
+    params = {
         "organization": organization_id,
         "ids": [one.event_id for one in fresh],
         "names": [ascii_of(one.event.name) for one in fresh],
         "contents": [one.event.content for one in fresh],
     }
-    return {row["event_id"] for row in connection.execute(EVENTS, at).fetchall()}
+    return {row["event_id"] for row in connection.execute(EVENTS, params).fetchall()}
 
 
 def _start(connection: Connection, organization_id: str, kept: Sequence[AcceptedEvent]) -> None:
     runs = [(one, run) for one in kept for run in one.runs]
-    called = _called(connection, organization_id, [run.subject for _, run in runs if run.subject is not None])
+    external_ids = _external_ids(
+        connection, organization_id, [run.subject for _, run in runs if run.subject is not None]
+    )
     cancelling = [
-        (one, called.get(one.subject, one.subject)) for one in kept if one.cancels and one.subject is not None
+        (one, external_ids.get(one.subject, one.subject)) for one in kept if one.cancels and one.subject is not None
     ]
     about = {"organization": organization_id, "subjects": [subject for _, subject in cancelling]}
     locked = [row["run_id"] for row in connection.execute(CANCELLABLE, about).fetchall()] if cancelling else []
     for one, subject in cancelling:
-        at = {"organization": organization_id, "subject": subject, "functions": list(one.cancels), "locked": locked}
+        params = {"organization": organization_id, "subject": subject, "functions": list(one.cancels), "locked": locked}
         reason = f"Cancelled by the event {one.event.name}"
-        connection.execute(CANCEL, at | {"event": one.event_id, "reason": reason})
+        connection.execute(CANCEL, params | {"event": one.event_id, "reason": reason})
     if not runs:
         return
     subjects = [run.subject for _, run in runs]
@@ -273,18 +279,18 @@ def _start(connection: Connection, organization_id: str, kept: Sequence[Accepted
             "runs": [run.run_id for _, run in runs],
             "ids": [one.event_id for one, _ in runs],
             "functions": [run.function for _, run in runs],
-            # a document named by our id is that one, whichever has its name by the time that the run begins
-            "documents": [subject if subject in called else None for subject in subjects],
-            "subjects": [subject and called.get(subject, subject) for subject in subjects],
+            # a document named by our id is that one, whichever has its external id when the run starts
+            "documents": [subject if subject in external_ids else None for subject in subjects],
+            "subjects": [subject and external_ids.get(subject, subject) for subject in subjects],
             "times": [one.event.ts or 0 for one, _ in runs],
         },
     )
-    connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))
+    notify(connection, NotifyChannel.EVENTS)
 
 
-def _called(connection: Connection, organization_id: str, subjects: Sequence[str]) -> dict[str, str]:
+def _external_ids(connection: Connection, organization_id: str, subjects: Sequence[str]) -> dict[str, str]:
     """Our id of a document → what the app calls it, of those of the subjects that are documents with such a name."""
     if not subjects:
         return {}
-    rows = connection.execute(CALLED, {"organization": organization_id, "subjects": list(subjects)}).fetchall()
+    rows = connection.execute(EXTERNAL_IDS, {"organization": organization_id, "subjects": list(subjects)}).fetchall()
     return {row["document_id"]: row["external_id"] for row in rows}

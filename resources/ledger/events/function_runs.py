@@ -1,8 +1,7 @@
-"""Runs of events: what waits, what was done for it, and how it ended. What waits is found by its state (ADR 0015)."""
+"""Function runs: what events start, what was done for each, and how it ended. The queue is their state (ADR 0015)."""
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,16 +12,18 @@ from domain.errors import Conflict
 from domain.events.parsing import kept_data
 from domain.notifications.messages import NewNotification
 from resources.database.connections import Connection, Database
-from resources.ledger.documents.documents import CURRENT, UPLOADS_CHANNEL, Version
+from resources.database.listen import NotifyChannel, notify, wait_for_notify
+from resources.ledger.documents.documents import CURRENT
 from resources.ledger.documents.uploads import Continued, Upload, record
-from resources.ledger.events.events import EVENTS_CHANNEL
+from resources.ledger.documents.versions import UploadResult
 from resources.ledger.notifications.outbox import enqueue
 
-TOGETHER_BYTES = 16 * 2**20  # of one function, contents that are read at once; what is over waits for the next look
+BATCH_BYTES = 16 * 2**20  # of one function, contents that are read at once; the rest waits for the next poll
 
-# What is about a subject waits until what came before it has ended, or follows its document: else an older file could
-# become the newer version, or a clean-up take a later upload along. What waits for a time of its own holds up nothing.
-BEGINNING = """
+# Runs that may start now. A run waits until the runs of its subject before it have ended, or follow a version: else an
+# older file could become the newer version, or a clean-up delete a later upload. A run that waits for its own time
+# holds up no other.
+STARTABLE = """
   FROM unnest(%(functions)s::text[], %(limits)s::int[]) AS f (name, most) CROSS JOIN LATERAL (
     SELECT r.run_id, r.organization_id, r.event_id, r.function, r.subject, r.attempts, r.due_at, r.arrival
       FROM event_runs r
@@ -33,14 +34,16 @@ BEGINNING = """
               AND (b.state <> 'waiting' OR (b.arrival < r.arrival AND (b.due_at <= now() OR b.attempts > 0))))
      ORDER BY r.due_at, r.arrival LIMIT f.most) due
 """
-# As much of it as fits into memory: an event may have 3 MiB. The size of a content is known without reading it.
+# Returns runs that may start now, as many as fit into memory: an event may have 3 MiB. The size of a content is known
+# without reading it.
 DUE = f"""
 SELECT run_id, organization_id, event_id, function, subject, attempts, content FROM (
     SELECT due.*, e.content, octet_length(e.content) AS size,
            sum(octet_length(e.content)) OVER (PARTITION BY function ORDER BY due_at, arrival) AS together
-      {BEGINNING} JOIN events e USING (organization_id, event_id)) sized
+      {STARTABLE} JOIN events e USING (organization_id, event_id)) sized
  WHERE together - size < %(bytes)s ORDER BY due_at, arrival
 """  # noqa: S608 - a constant of our own
+# Returns runs whose job is to be requested, as many as fit into memory.
 REQUESTING = """
 SELECT run_id, function, document_id, content FROM (
     SELECT r.run_id, r.function, r.document_id, r.arrival, e.content, octet_length(e.content) AS size,
@@ -50,7 +53,7 @@ SELECT run_id, function, document_id, content FROM (
  WHERE together - size < %(bytes)s ORDER BY arrival
 """
 WAITING = "SELECT run_id FROM event_runs WHERE run_id = ANY(%s) AND state = 'waiting' ORDER BY run_id FOR UPDATE"
-# Locked in one order. A failed newest version is tried again; any other one is followed as it is.
+# Locks, in one order, and returns the current version of each run's document.
 NEWEST = f"""
 SELECT a.run_id, d.document_id, v.version, v.status
   FROM unnest(%(runs)s::text[], %(documents)s::text[]) AS a (run_id, document_id)
@@ -58,13 +61,14 @@ SELECT a.run_id, d.document_id, v.version, v.status
   JOIN versions v ON v.document_id = d.document_id AND v.version = {CURRENT}
  ORDER BY d.document_id, a.run_id FOR UPDATE OF v
 """  # noqa: S608 - a constant of our own
-AGAIN = """
+# Puts failed versions back into the queue.
+RETRY = """
 UPDATE versions v SET status = 'pending', error = NULL, requested_at = NULL, run_id = NULL, attempt = attempt + 1
   FROM (SELECT DISTINCT * FROM unnest(%(documents)s::text[], %(versions)s::int[]) AS a (document_id, version)) a
  WHERE v.document_id = a.document_id AND v.version = a.version AND v.status = 'failed'
 """
-# The document's own id: by that id, where the event named it so, else by the name; one that is on its way out only
-# where nothing else has the name.
+# Returns each run's document: by our id if the event named it so, else by the external id. One whose removal was
+# requested is returned only if nothing else has the name.
 NAMED = """
 SELECT r.run_id, (SELECT d.document_id FROM documents d WHERE d.organization_id = r.organization_id
                      AND (d.document_id = coalesce(r.document_id, r.subject)
@@ -73,12 +77,14 @@ SELECT r.run_id, (SELECT d.document_id FROM documents d WHERE d.organization_id 
                    ORDER BY d.removed_at IS NOT NULL, d.document_id <> r.subject LIMIT 1) AS document_id
   FROM event_runs r WHERE r.run_id = ANY(%(runs)s)
 """
-SAID = """
+# Completes runs whose notification is in the outbox.
+COMPLETE_NOTIFIED = """
 UPDATE event_runs r SET state = 'completed', error = NULL, started_at = coalesce(r.started_at, now()), ended_at = now(),
        output = json_build_object('notificationId', n.notice_id, 'noticeId', n.notice_id)::text
   FROM notices n WHERE r.run_id = ANY(%s) AND n.organization_id = r.organization_id AND n.key = r.run_id
 """
-SETTLE = """
+# Ends runs whose version has ended, with its result or error.
+FINISH = """
 UPDATE event_runs r
    SET state = CASE WHEN v.status IN ('completed', 'rolled_back') THEN 'completed' WHEN v.status = 'failed'
                     THEN 'failed' ELSE 'cancelled' END,
@@ -90,6 +96,7 @@ UPDATE event_runs r
  WHERE r.run_id = f.run_id AND f.state = 'following'
    AND (v.status IS NULL OR v.status IN ('completed', 'rolled_back', 'failed'))
 """
+# Events older than some days of which no run is under way.
 OLD = """
   FROM events e WHERE received_at < now() - make_interval(days => %s) AND NOT EXISTS (
        SELECT 1 FROM event_runs r WHERE r.organization_id = e.organization_id AND r.event_id = e.event_id
@@ -99,7 +106,7 @@ OLD = """
 
 @dataclass(frozen=True, slots=True)
 class DueRun:
-    """A run whose time has come, with the event that it is for."""
+    """A run that may start now, with its event."""
 
     run_id: str
     organization_id: str
@@ -130,9 +137,9 @@ class JobRun:
 
 @dataclass(frozen=True, slots=True)
 class CancelledRun:
-    """A run that somebody wants to be ended, with the version that it follows, if any.
+    """A run whose cancellation was requested, with the version that it follows, if any.
 
-    `only_follows`: the event had no effect, so what becomes of the version is not its to say.
+    `only_follows`: the event had no effect, so the version is not cancelled with it.
     """
 
     run_id: str
@@ -151,20 +158,20 @@ class FunctionRuns:
     # -- waiting ----------------------------------------------------------------------------------------------
 
     def list_due(self, most: Mapping[str, int]) -> list[DueRun]:
-        """Of each function, at most so many runs that may begin now, the longest due first, and no more than fit."""
-        at = {"functions": list(most), "limits": list(most.values()), "bytes": TOGETHER_BYTES}
+        """Of each function, at most so many runs that may start now, the longest due first, and no more than fit."""
+        params = {"functions": list(most), "limits": list(most.values()), "bytes": BATCH_BYTES}
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(DueRun)) as cursor:
-            return cursor.execute(DUE, at).fetchall()
+            return cursor.execute(DUE, params).fetchall()
 
     def is_any_due(self, functions: Iterable[str]) -> bool:
-        """Whether a run of one of them may begin now."""
+        """Whether a run of one of them may start now."""
         names = list(functions)
-        at = {"functions": names, "limits": [1] * len(names)}
+        params = {"functions": names, "limits": [1] * len(names)}
         with self._database.transaction() as connection:
-            return connection.execute(f"SELECT 1 {BEGINNING} LIMIT 1", at).fetchone() is not None
+            return connection.execute(f"SELECT 1 {STARTABLE} LIMIT 1", params).fetchone() is not None
 
     def under_way(self) -> dict[str, int]:
-        """Function → how many of its jobs have been asked for and have not ended."""
+        """Function → how many of its jobs were requested and have not ended."""
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT function, count(*) AS runs FROM event_runs WHERE state IN ('requesting', 'requested') "
@@ -172,27 +179,16 @@ class FunctionRuns:
             ).fetchall()
         return {row["function"]: row["runs"] for row in rows}
 
-    def wait(
-        self,
-        most: Mapping[str, int],
-        seconds: float,
-        look_every: float = 2.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Return when there may be something to do, at the latest after `seconds`; at once where there is."""
-        deadline = clock() + seconds
-        with self._database.session() as connection:
-            connection.execute(f"LISTEN {EVENTS_CHANNEL}")
-            while not self.is_any_due(most) and not self.to_cancel() and (left := deadline - clock()) > 0:
-                for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
-                    return
+    def wait_for_work(self, functions: Iterable[str], seconds: float, poll_interval: float = 2.0) -> None:
+        """Return when a run of these functions may start or be cancelled, at the latest after `seconds`."""
+        names = list(functions)
 
-    def wake_waiting(self) -> None:
-        """Ends every `wait` that listens now, as if an event had come."""
-        with self._database.transaction() as connection:
-            connection.execute("SELECT pg_notify(%s, '')", (EVENTS_CHANNEL,))
+        def is_ready() -> bool:
+            return self.is_any_due(names) or bool(self.to_cancel())
 
-    # -- being done -------------------------------------------------------------------------------------------
+        wait_for_notify(self._database, NotifyChannel.EVENTS, is_ready, seconds, poll_interval)
+
+    # -- attempts ---------------------------------------------------------------------------------------------
 
     def begin(self, run_ids: Sequence[str], again_after: timedelta) -> None:
         """Count an attempt before it is made, so that one that kills its process is counted too."""
@@ -204,7 +200,7 @@ class FunctionRuns:
             )
 
     def reschedule(self, run_id: str, again_after: timedelta, reason: str) -> None:
-        """Say why an attempt failed, and when the next one is made."""
+        """Record why an attempt failed, and when the next one is made."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE event_runs SET error = %s, due_at = now() + %s WHERE run_id = %s AND state = 'waiting'",
@@ -214,7 +210,7 @@ class FunctionRuns:
     def end(
         self, run_id: str, state: str, error: str | None = None, output: Any = None, dagster_run_id: str | None = None
     ) -> None:
-        """A run has come to its end. One that has ended stays as it is."""
+        """End a run. One that has ended stays as it is."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE event_runs SET state = %s, error = %s, output = coalesce(%s, output), ended_at = now(), "
@@ -224,23 +220,23 @@ class FunctionRuns:
             )
 
     def queue(self, run_ids: Sequence[str]) -> None:
-        """Put each run's document into the queue, and follow its newest version, all in one transaction.
+        """Put each run's document into the queue, and attach the run to its current version, in one transaction.
 
-        A failed version is tried again; one that waits, is being processed or is completed has no second effect, and
-        the run says so. A run whose document is not there has failed.
+        A failed version is tried again; one that waits, is processed or is completed is left alone, and the run's
+        output says so. A run whose document does not exist fails.
         """
         with self._database.transaction() as connection:
             documents = _documents(connection, run_ids)
-            at = {"runs": list(documents), "documents": list(documents.values())}
-            found = connection.execute(NEWEST, at).fetchall()
-            failed = [row for row in found if row["status"] == "failed"]
+            params = {"runs": list(documents), "documents": list(documents.values())}
+            current = connection.execute(NEWEST, params).fetchall()
+            failed = [row for row in current if row["status"] == "failed"]
             again = {"documents": [r["document_id"] for r in failed], "versions": [r["version"] for r in failed]}
-            connection.execute(AGAIN, again)
-            for status in {row["status"] for row in found}:
-                rows = [row for row in found if row["status"] == status]
-                _follow_all(connection, rows, "tried again" if status == "failed" else f"none: it is {status}")
+            connection.execute(RETRY, again)
+            for status in {row["status"] for row in current}:
+                rows = [row for row in current if row["status"] == status]
+                _attach_all(connection, rows, "tried again" if status == "failed" else f"none: it is {status}")
             if failed:
-                connection.execute("SELECT pg_notify(%s, '')", (UPLOADS_CHANNEL,))
+                notify(connection, NotifyChannel.UPLOADS)
 
     def enqueue_notifications(self, notifications: Mapping[str, NewNotification]) -> None:
         """Put the notifications of runs that still wait into the outbox and end these runs, in one transaction.
@@ -251,23 +247,23 @@ class FunctionRuns:
             rows = connection.execute(WAITING, (list(notifications),)).fetchall()
             waiting = [row["run_id"] for row in rows]
             enqueue(connection, [notifications[run_id] for run_id in waiting])
-            connection.execute(SAID, (waiting,))
+            connection.execute(COMPLETE_NOTIFIED, (waiting,))
 
-    def record_upload(self, run_id: str, upload: Upload, document: Continued) -> Version:
-        """Record the upload that an event asked for; in the same transaction its run becomes the version's.
+    def record_upload(self, run_id: str, upload: Upload, document: Continued) -> UploadResult:
+        """Record the upload that an event requested; in the same transaction its run becomes the version's.
 
         Raises NotFound for a document of another organization, Conflict if the run waits no more.
         """
         with self._database.transaction() as connection:
-            version = record(connection, upload, document)
-            effect = "none: its bytes are known" if version.known else None
-            attach_to_version(connection, run_id, version.document_id, version.version, effect)
-            return version
+            result = record(connection, upload, document)
+            effect = "none: its bytes are known" if result.already_known else None
+            attach_to_version(connection, run_id, result.version.document_id, result.version.version, effect)
+            return result
 
     def bind_to_document(self, run_ids: Sequence[str], removed: bool = False) -> None:
-        """Bind runs of jobs to their documents; from now on their jobs are asked for until one is taken.
+        """Bind runs of jobs to their documents; from now on their jobs are requested until Dagster accepts one.
 
-        `removed`: a document that is on its way out counts too. A run whose document is not there has failed.
+        `removed`: documents whose removal was requested count too. A run whose document does not exist fails.
         """
         with self._database.transaction() as connection:
             documents = _documents(connection, run_ids, removed)
@@ -278,12 +274,12 @@ class FunctionRuns:
             )
 
     def requesting(self, limit: int = 500) -> list[JobRun]:
-        """Runs whose job was not yet taken by the orchestrator, as far as is known; no more of them than fit."""
+        """Runs whose job Dagster has not accepted yet, as far as is known; no more of them than fit into memory."""
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(JobRun)) as cursor:
-            return cursor.execute(REQUESTING, {"limit": limit, "bytes": TOGETHER_BYTES}).fetchall()
+            return cursor.execute(REQUESTING, {"limit": limit, "bytes": BATCH_BYTES}).fetchall()
 
     def mark_requested(self, run_ids: Sequence[str]) -> None:
-        """The orchestrator has taken the requests of these runs."""
+        """Record that Dagster has accepted the requests of these runs."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE event_runs SET state = 'requested', requested_at = now() "
@@ -292,20 +288,20 @@ class FunctionRuns:
             )
 
     def started(self, run_id: str, dagster_run_id: str) -> bool:
-        """The job of a run has begun, which says too that it was taken; False where the run has ended before."""
+        """Record that the job of a run has started, and so was accepted; returns False if the run has ended before."""
         with self._database.transaction() as connection:
-            begun = connection.execute(
+            updated = connection.execute(
                 "UPDATE event_runs SET state = 'requested', dagster_run_id = %s, started_at = now(), "
                 "requested_at = coalesce(requested_at, now()) "
                 "WHERE run_id = %s AND state IN ('requesting', 'requested')",
                 (dagster_run_id, run_id),
             )
-        return bool(begun.rowcount)
+        return bool(updated.rowcount)
 
-    # -- ending -----------------------------------------------------------------------------------------------
+    # -- ends -------------------------------------------------------------------------------------------------
 
     def requested(self, limit: int = 1000) -> dict[str, timedelta]:
-        """Runs whose job was taken and has not said that it ended, and how long ago it was taken."""
+        """Run → how long ago its job was accepted, of the jobs that have not reported their end."""
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT run_id, clock_timestamp() - coalesce(requested_at, created_at) AS ago FROM event_runs "
@@ -315,16 +311,16 @@ class FunctionRuns:
         return {row["run_id"]: row["ago"] for row in rows}
 
     def finish_from_versions(self) -> int:
-        """End the runs whose version has ended; how many."""
+        """End the runs whose version has ended; returns how many."""
         with self._database.transaction() as connection:
-            return connection.execute(SETTLE).rowcount
+            return connection.execute(FINISH).rowcount
 
     def to_cancel(self) -> list[CancelledRun]:
         with (
             self._database.transaction() as connection,
-            connection.cursor(row_factory=class_row(CancelledRun)) as found,
+            connection.cursor(row_factory=class_row(CancelledRun)) as cursor,
         ):
-            return found.execute(
+            return cursor.execute(
                 "SELECT r.run_id, r.state, r.document_id, r.version, coalesce(r.dagster_run_id, v.run_id) AS "
                 "dagster_run_id, v.requested_at IS NOT NULL AS requested, "
                 "CASE WHEN r.state = 'following' THEN coalesce(r.output::jsonb ->> 'effect' LIKE 'none:%', false) "
@@ -335,7 +331,9 @@ class FunctionRuns:
             ).fetchall()
 
     def forget(self, days: int, dry_run: bool = False) -> int:
-        """Delete events older than so many days of which nothing is under way; how many. Their ids go after two."""
+        """Delete events older than so many days of which no run is under way; returns how many.
+
+        Idempotency keys are deleted after two days."""
         with self._database.transaction() as connection:
             if dry_run:
                 row = connection.execute(f"SELECT count(*) AS events {OLD}", (days,)).fetchone()
@@ -347,35 +345,35 @@ class FunctionRuns:
 def attach_to_version(
     connection: Connection, run_id: str, document_id: str, version: int, effect: str | None = None
 ) -> None:
-    """From now on the run is what becomes of the version. Raises Conflict where it waits no more."""
-    followed = connection.execute(
+    """From now on the run ends as the version does. Raises Conflict if the run waits no more."""
+    updated = connection.execute(
         "UPDATE event_runs SET state = 'following', document_id = %s, version = %s, output = %s, error = NULL "
         "WHERE run_id = %s AND state = 'waiting'",
         (document_id, version, effect and json.dumps({"effect": effect}), run_id),
     ).rowcount
-    if not followed:
+    if not updated:
         raise Conflict(f"Run {run_id} waits no more: it was cancelled, or somebody else has done it")
 
 
 def _documents(connection: Connection, run_ids: Sequence[str], removed: bool = False) -> dict[str, str | None]:
-    """Run → its document, of those that still wait, locked; those that name a document which is not there fail."""
+    """Run → its document, of those that still wait, locked; runs whose document does not exist fail."""
     waiting = [row["run_id"] for row in connection.execute(WAITING, (list(run_ids),)).fetchall()]
     rows = connection.execute(NAMED, {"runs": waiting, "removed": removed}).fetchall()
-    found = {row["run_id"]: row["document_id"] for row in rows}
+    by_run = {row["run_id"]: row["document_id"] for row in rows}
     connection.execute(
         "UPDATE event_runs SET state = 'failed', ended_at = now(), "
         "error = 'Organization ' || organization_id || ' has no document ' || coalesce(document_id, subject) "
         "WHERE run_id = ANY(%s) AND subject IS NOT NULL",
-        ([run_id for run_id, document_id in found.items() if document_id is None],),
+        ([run_id for run_id, document_id in by_run.items() if document_id is None],),
     )
-    about_none = connection.execute(
+    without_document = connection.execute(
         "SELECT run_id FROM event_runs WHERE run_id = ANY(%s) AND subject IS NULL", (waiting,)
     ).fetchall()
-    keep = {row["run_id"] for row in about_none}
-    return {run_id: document_id for run_id, document_id in found.items() if document_id is not None or run_id in keep}
+    keep = {row["run_id"] for row in without_document}
+    return {run_id: document_id for run_id, document_id in by_run.items() if document_id is not None or run_id in keep}
 
 
-def _follow_all(connection: Connection, rows: Sequence[Mapping[str, Any]], effect: str) -> None:
+def _attach_all(connection: Connection, rows: Sequence[Mapping[str, Any]], effect: str) -> None:
     connection.execute(
         "UPDATE event_runs r SET state = 'following', document_id = a.document_id, version = a.version, error = NULL, "
         "started_at = coalesce(r.started_at, now()), output = %(output)s "

@@ -1,4 +1,4 @@
-"""Orders: which texts were handed to an embedding service to be worked on in its own time, and who waits for them."""
+"""Embedding jobs: which texts were handed to a service to be embedded within a day, and which documents wait."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from domain.documents.embedding_jobs import (
     seconds_to_next_look,
 )
 from resources.database.connections import Database
-from resources.ledger.documents.documents import UPLOADS_CHANNEL, Version
+from resources.database.listen import NotifyChannel, notify
+from resources.ledger.documents.versions import Version
 
 ORDER = (
     "SELECT o.order_key, o.document_id, o.version, o.first_row, o.last_row, o.inputs, o.state, o.service_id, o.looks, "
@@ -94,7 +95,7 @@ class EmbeddingJob:
 
 @dataclass(frozen=True, slots=True)
 class AtService:
-    """An order of which the service may still keep texts, or what was made of them."""
+    """A job of which the service may still store texts or their vectors."""
 
     order_key: str
     service_id: str | None
@@ -106,18 +107,19 @@ class EmbeddingJobs:
         self._database = database
 
     def create(self, version: Version) -> None:
-        """Record what is to be ordered for a version, before anything is sent; a version orders once.
+        """Record a version's jobs before anything is sent; each version has its jobs created once.
 
-        What an order leaves undone is embedded by usual requests, so no text is ordered for ever.
+        What a job leaves undone is embedded by usual requests, so no text is handed over for ever.
         """
-        at = {"document": version.document_id, "version": version.version, "first": 0, "last": LAST_ROW}
+        params = {"document": version.document_id, "version": version.version, "first": 0, "last": LAST_ROW}
         with self._database.transaction() as connection:
             if connection.execute(
-                "SELECT 1 FROM embedding_orders WHERE document_id = %(document)s AND version = %(version)s LIMIT 1", at
+                "SELECT 1 FROM embedding_orders WHERE document_id = %(document)s AND version = %(version)s LIMIT 1",
+                params,
             ).fetchone():
                 return
             with connection.cursor(name="unpaid") as cursor:
-                cursor.execute("SELECT l.row_position, octet_length(l.content) AS size" + UNPAID, at)
+                cursor.execute("SELECT l.row_position, octet_length(l.content) AS size" + UNPAID, params)
                 ranges = list(order_ranges((row["row_position"], row["size"]) for row in cursor))
             with connection.cursor() as cursor:
                 cursor.executemany(
@@ -125,33 +127,33 @@ class EmbeddingJobs:
                     "VALUES (%s, %s, %s, %s, %s, %s)",
                     [
                         (
-                            f"{version.document_id}:{version.version}:{number}",
+                            f"{version.document_id}:{version.version}:{index}",
                             version.document_id,
                             version.version,
                             part.first,
                             part.last,
                             part.inputs,
                         )
-                        for number, part in enumerate(ranges, 1)
+                        for index, part in enumerate(ranges, 1)
                     ],
                 )
 
-    def texts(self, order: EmbeddingJob) -> Iterator[tuple[str, str]]:
-        """(name of the input, text) of an order, as they are read (law 9)."""
-        at = {
-            "document": order.document_id,
-            "version": order.version,
-            "first": order.first_row,
-            "last": order.last_row,
+    def texts(self, job: EmbeddingJob) -> Iterator[tuple[str, str]]:
+        """(name of the input, text) of a job, read page by page: the file's size costs no memory."""
+        params = {
+            "document": job.document_id,
+            "version": job.version,
+            "first": job.first_row,
+            "last": job.last_row,
         }
         with self._database.reading() as connection, connection.cursor(name="ordered") as cursor:
             cursor.itersize = 1000
-            cursor.execute("SELECT l.row_position, l.text_hash, l.content" + UNPAID, at)
+            cursor.execute("SELECT l.row_position, l.text_hash, l.content" + UNPAID, params)
             for row in cursor:
                 yield input_name(row["row_position"], row["text_hash"]), row["content"]
 
     def open(self, version: Version) -> list[EmbeddingJob]:
-        """Orders that are not settled: the version's own, and those placed for older versions of the document.
+        """Jobs that are not finished: the version's own, and those submitted for older versions of the document.
 
         Those for another model are left out: what they paid for is of no use here, and cannot be read by this embedder.
         """
@@ -167,7 +169,7 @@ class EmbeddingJobs:
             ).fetchall()
 
     def due(self, limit: int) -> list[EmbeddingJob]:
-        """Placed orders that are to be looked at now, those waiting longest first."""
+        """Submitted jobs that are to be polled now, those waiting longest first."""
         with (
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(EmbeddingJob)) as cursor,
@@ -177,52 +179,52 @@ class EmbeddingJobs:
                 (limit,),
             ).fetchall()
 
-    def mark_submitted(self, order: EmbeddingJob, service_id: str) -> None:
-        """The service has it, under this name."""
+    def mark_submitted(self, job: EmbeddingJob, service_id: str) -> None:
+        """Record that the service has the job, and its id there."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE embedding_orders SET state = 'placed', service_id = %s, placed_at = now(), "
                 "look_at = now() + make_interval(secs => %s) WHERE order_key = %s",
-                (service_id, seconds_to_next_look(0), order.order_key),
+                (service_id, seconds_to_next_look(0), job.order_key),
             )
 
-    def schedule_poll(self, order: EmbeddingJob) -> None:
-        """It is still being worked on; the next look comes later than this one did."""
+    def schedule_poll(self, job: EmbeddingJob) -> None:
+        """The service still works on it; the next poll comes after a longer pause."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE embedding_orders SET looks = looks + 1, look_at = now() + make_interval(secs => %s) "
                 "WHERE order_key = %s",
-                (seconds_to_next_look(order.looks + 1), order.order_key),
+                (seconds_to_next_look(job.looks + 1), job.order_key),
             )
 
-    def finish(self, order: EmbeddingJob, state: Literal["ready", "collected", "refused"]) -> None:
-        """The service is done with it, or we are."""
+    def finish(self, job: EmbeddingJob, state: Literal["ready", "collected", "refused"]) -> None:
+        """Record that the service is done with it, or that we are."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE embedding_orders SET state = %s, ended_at = now(), look_at = now() WHERE order_key = %s",
-                (state, order.order_key),
+                (state, job.order_key),
             )
 
-    # -- what the service keeps -------------------------------------------------------------------------------
+    # -- what the service stores -----------------------------------------------------------------------------
 
     def at_service(self, document_ids: Sequence[str], versions: Sequence[int] | None = None) -> list[AtService]:
-        """Orders of these documents (of these versions only) of which the service may keep anything."""
-        at = {"documents": list(document_ids), "versions": None if versions is None else list(versions)}
+        """Jobs of these documents (of these versions only) of which the service may still store anything."""
+        params = {"documents": list(document_ids), "versions": None if versions is None else list(versions)}
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(AtService)) as cursor:
-            return cursor.execute(AT_SERVICE, at).fetchall()
+            return cursor.execute(AT_SERVICE, params).fetchall()
 
     def unneeded(self, limit: int) -> list[AtService]:
-        """Orders that nobody waits for, of which the service may keep something; those waiting longest first."""
+        """Jobs that nobody waits for, of which the service may still store something; those waiting longest first."""
         with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(UNNEEDED, {"limit": limit}).fetchall()
         return [AtService(row["order_key"], row["service_id"], row["created_at"]) for row in rows]
 
-    def mark_cancelled(self, order: AtService, gone: bool) -> None:
-        """Nothing of it is at the service any more (`gone`), or only what it still ends, which is looked at again."""
-        at = {
-            "key": order.order_key,
-            "id": order.service_id,
-            "created": order.created_at,
+    def mark_cancelled(self, job: AtService, gone: bool) -> None:
+        """Nothing of it is at the service any more (`gone`), or it is still ending there and is polled again."""
+        params = {
+            "key": job.order_key,
+            "id": job.service_id,
+            "created": job.created_at,
             "after": INITIAL_POLL_INTERVAL_SECONDS,
         }
         with self._database.transaction() as connection:
@@ -230,23 +232,25 @@ class EmbeddingJobs:
                 "UPDATE embedding_orders SET cleared_at = coalesce(cleared_at, now()), "
                 "ended_at = coalesce(ended_at, now()), state = CASE WHEN state IN ('intended', 'placed', 'ready') "
                 "THEN 'cancelled' ELSE state END WHERE order_key = %(key)s",
-                at,
+                params,
             )
-            connection.execute("DELETE FROM cancelled_orders WHERE order_key = %(key)s" if gone else STILL_ENDING, at)
+            connection.execute(
+                "DELETE FROM cancelled_orders WHERE order_key = %(key)s" if gone else STILL_ENDING, params
+            )
 
-    def cancel_later(self, order: AtService) -> None:
-        """The service could not be asked."""
+    def cancel_later(self, job: AtService) -> None:
+        """The service could not be reached; try again after the longest pause."""
         with self._database.transaction() as connection:
             for table in ("embedding_orders", "cancelled_orders"):
                 connection.execute(
                     f"UPDATE {table} SET look_at = now() + make_interval(secs => %s) WHERE order_key = %s",  # noqa: S608
-                    (MAX_POLL_INTERVAL_SECONDS, order.order_key),
+                    (MAX_POLL_INTERVAL_SECONDS, job.order_key),
                 )
 
     # -- documents that wait ----------------------------------------------------------------------------------
 
     def wait(self, version: Version, sentence: str, run_id: str) -> None:
-        """The run ends here; the version stays `processing` and says what it waits for."""
+        """Record what the version waits for. It stays `processing`, though its run ends here."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE versions SET waits_for = %s WHERE document_id = %s AND version = %s AND run_id = %s "
@@ -255,9 +259,9 @@ class EmbeddingJobs:
             )
 
     def requeue_ready(self) -> list[str]:
-        """Put documents that wait for no order any more back into the queue; returns which."""
+        """Put documents that wait for no job any more back into the queue; returns their ids."""
         with self._database.transaction() as connection:
-            woken = [row["document_id"] for row in connection.execute(WAKE).fetchall()]
-            if woken:
-                connection.execute("SELECT pg_notify(%s, %s)", (UPLOADS_CHANNEL, woken[0]))
-        return woken
+            requeued = [row["document_id"] for row in connection.execute(WAKE).fetchall()]
+            if requeued:
+                notify(connection, NotifyChannel.UPLOADS, requeued[0])
+        return requeued

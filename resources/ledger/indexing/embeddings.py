@@ -1,4 +1,4 @@
-"""Embeddings: paid work, kept batch by batch before anything else can fail."""
+"""Embeddings: paid work, stored batch by batch before anything else can fail."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from resources.database.binary_copy import copy_body, float_bytes, matrix_of
 from resources.database.connections import Connection, Database
 from resources.database.copy import copy_or_merge
 from resources.embedders.protocol import EmbeddingResult, JobResult, stack_vectors
-from resources.ledger.documents.documents import Version
+from resources.ledger.documents.versions import Version
 
 if TYPE_CHECKING:
     import numpy as np
 
-REJECTED_PREFIX = "not embedded: "  # how the error of a row begins whose text the embedder refused
+REJECTED_PREFIX = "not embedded: "  # begins the error of a row whose text the embedder rejected
 
 COUNTED = """
 count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
@@ -27,12 +27,14 @@ count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
                           ORDER BY row_position) FILTER (WHERE outcome = 'error'), '[]') AS errors
 """
 
+# Returns the counts of each batch.
 COUNTS = f"""
 SELECT batch_number, {COUNTED}
   FROM lineage
  WHERE document_id = %(document)s AND version = %(version)s AND batch_number = ANY(%(batches)s) GROUP BY batch_number
 """  # noqa: S608 - a constant of this module
 
+# Completes batches with their counts, and adds what they paid for.
 FINISH = f"""
 UPDATE batches b
    SET status = 'completed', completed_at = now(), processed_rows = s.processed, vectors_created = s.created,
@@ -43,6 +45,7 @@ UPDATE batches b
  WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = s.batch_number
 """  # noqa: S608 - constants of this module
 
+# Adds what batches paid for.
 PAID = """
 UPDATE batches b
    SET embedded_inputs = b.embedded_inputs + paid.inputs, tokens = b.tokens + paid.tokens,
@@ -51,7 +54,8 @@ UPDATE batches b
  WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = paid.batch_number
 """
 
-# `nth` counts from 1; a text is taken once, and its batch is not known any more where the plan was replaced
+# Returns the results of a job that are not stored yet, each text once. `nth` counts from 1; the batch is unknown if the
+# plan was replaced.
 NEW = """
 SELECT DISTINCT ON (o.text_hash) o.nth, o.text_hash, l.batch_number
   FROM unnest(%(positions)s::int[], %(hashes)s::bytea[]) WITH ORDINALITY AS o (row_position, text_hash, nth)
@@ -62,14 +66,15 @@ SELECT DISTINCT ON (o.text_hash) o.nth, o.text_hash, l.batch_number
  ORDER BY o.text_hash
 """
 
+# Writes the counts of completed batches anew.
 RECOUNT = f"""
 UPDATE batches b SET processed_rows = s.processed, vectors_created = s.created, errors = s.errors
   FROM ({COUNTS}) s
  WHERE b.document_id = %(document)s AND b.version = %(version)s AND b.batch_number = s.batch_number
 """  # noqa: S608
 
-# LIMIT 1 keeps the look-up by key, as OFFSET 0 does within EXISTS: just after a bulk load the planner knows no sizes
-# and would scan every vector
+# Returns the embedding of each text of a version, or NULL. LIMIT 1 keeps the look-up by key, as OFFSET 0 does within
+# EXISTS: just after a bulk load the planner knows no sizes and would scan every vector.
 PROMISED = """
 SELECT e.embedding
   FROM (SELECT DISTINCT text_hash FROM lineage
@@ -78,10 +83,10 @@ SELECT e.embedding
        SELECT embedding FROM embeddings
         WHERE organization_id = %(organization)s AND model = %(model)s AND text_hash = l.text_hash LIMIT 1) e ON true
 """
-PAGE = 1000  # embeddings looked at together
+PAGE = 1000  # embeddings that are checked together
 
-# OFFSET 0 and LIMIT 1 fence the look-ups by key: just after a bulk load the planner takes a version for two rows and
-# would read all of it for each vector
+# Returns vectors of a version with their rows. OFFSET 0 and LIMIT 1 fence the look-ups by key: just after a bulk load
+# the planner takes a version for two rows and would read all of it for each vector.
 VECTORS = """
 SELECT l.vector_id, l.sheet, l.row_number, l.employee_id, l.content_hash, l.source_row, e.embedding
   FROM (SELECT DISTINCT ON (l.vector_id) l.*
@@ -110,7 +115,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class KeptVector:
-    """One vector's place in its document; the numbers are in the matrix beside it."""
+    """A vector's row in its document; the numbers are in the matrix returned with it."""
 
     vector_id: str
     sheet: str
@@ -125,7 +130,7 @@ class Embeddings:
         self._database = database
 
     def group(self, version: Version, batch_numbers: list[int]) -> Group:
-        """What these batches still have to embed; what another document paid for meanwhile is left out."""
+        """The texts that these batches still have to embed; what another document paid for meanwhile is left out."""
         with self._database.statement() as connection:
             rows = connection.execute(
                 "SELECT l.content, l.text_hash, l.batch_number FROM lineage l WHERE l.document_id = %(document)s "
@@ -150,9 +155,9 @@ class Embeddings:
     def save_response(
         self, version: Version, group: Group, answer: EmbeddingResult, run_id: str, last: bool = True
     ) -> None:
-        """Keep what an answer settles of a group; with the `last` one, finish its batches: one transaction (law 5).
+        """Store a response's embeddings of a group, and finish its batches with the `last` one: in one transaction.
 
-        Refused texts turn into row errors.
+        So paid work is never lost, and never counted without being stored. Rejected texts become row errors.
         """
         kept = [(row, position) for row, position in enumerate(answer.positions) if position not in answer.refused]
         texts_of = Counter(group.text_batches[position] for position in answer.positions)
@@ -185,11 +190,11 @@ class Embeddings:
             )
 
     def save_job_results(self, version: Version, inputs: Sequence[JobResult], run_id: str) -> None:
-        """Keep what an order for the version brought: vectors, and tokens at the lower price, in one transaction.
+        """Store a job's results for the version: vectors, and tokens at the lower price, in one transaction.
 
-        Twice is once: what is kept already is neither kept nor counted again.
+        Repeating it has no effect: what is stored already is neither stored nor counted again.
         """
-        at = {
+        params = {
             "document": version.document_id,
             "version": version.version,
             "organization": version.organization_id,
@@ -198,7 +203,7 @@ class Embeddings:
         names = [named_input(done.name) for done in inputs]
         with self._database.transaction() as connection:
             new = connection.execute(
-                NEW, at | {"positions": [name[0] for name in names], "hashes": [name[1] for name in names]}
+                NEW, params | {"positions": [name[0] for name in names], "hashes": [name[1] for name in names]}
             ).fetchall()
             if not new:
                 return
@@ -209,7 +214,7 @@ class Embeddings:
             of_batch = {number: [tokens for n, tokens in counted if n == number] for number, _ in counted if number}
             connection.execute(
                 PAID,
-                at
+                params
                 | {
                     "batches": list(of_batch),
                     "inputs": [len(tokens) for tokens in of_batch.values()],
@@ -234,22 +239,24 @@ class Embeddings:
             )
 
     def recount(self, version: Version) -> None:
-        """Tell batches that ended before one of their texts was refused in another batch (law 3)."""
-        at = {"document": version.document_id, "version": version.version}
+        """Count anew the batches that ended before one of their texts was rejected in another batch.
+
+        So the counts of the batches add up to the rows of the file."""
+        params = {"document": version.document_id, "version": version.version}
         with self._database.statement() as connection:
-            told = connection.execute(
+            counts = connection.execute(
                 "SELECT DISTINCT batch_number FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
                 "AND starts_with(error, %(refused)s)",
-                at | {"refused": REJECTED_PREFIX},
+                params | {"refused": REJECTED_PREFIX},
             ).fetchall()
-        if told:
+        if counts:
             with self._database.transaction() as connection:
-                connection.execute(RECOUNT, at | {"batches": [row["batch_number"] for row in told]})
+                connection.execute(RECOUNT, params | {"batches": [row["batch_number"] for row in counts]})
 
     def vectors(
         self, version: Version, vector_ids: Sequence[str], with_source: bool
     ) -> tuple[list[KeptVector], "np.ndarray"]:
-        """Kept embeddings of the version's vectors: who they are, and a float32 matrix of shape (n, dimension).
+        """Stored embeddings of the version's vectors: their rows, and a float32 matrix of shape (n, dimension).
 
         Without `with_source` the cells of the row are left out: they are most of what would be read.
         """
@@ -281,39 +288,39 @@ class Embeddings:
         """How many of the version's embeddings are missing, of another dimension, or not finite (or zero)."""
         import numpy as np
 
-        at = {
+        params = {
             "document": version.document_id,
             "version": version.version,
             "organization": version.organization_id,
             "model": version.model,
         }
-        told = {"missing": 0, "wrong_dimension": 0, "not_finite": 0}
+        counts = {"missing": 0, "wrong_dimension": 0, "not_finite": 0}
         with (
             self._database.reading() as connection,
             connection.cursor(name="promised", binary=True, row_factory=scalar_row) as cursor,
         ):
-            cursor.execute(PROMISED, at)
+            cursor.execute(PROMISED, params)
             while page := cursor.fetchmany(PAGE):
                 present = [value for value in page if value is not None]
                 right = [value for value in present if len(value) == 4 * version.dimension]
                 matrix = matrix_of(right, version.dimension)
-                with np.errstate(over="ignore", invalid="ignore"):  # judged below, not by a warning
+                with np.errstate(over="ignore", invalid="ignore"):  # counted below, not by a warning
                     squares = np.einsum("ij,ij->i", matrix, matrix)
-                told["missing"] += len(page) - len(present)
-                told["wrong_dimension"] += len(present) - len(right)
-                told["not_finite"] += int((~(np.isfinite(squares) & (squares > 0))).sum())
-        return told
+                counts["missing"] += len(page) - len(present)
+                counts["wrong_dimension"] += len(present) - len(right)
+                counts["not_finite"] += int((~(np.isfinite(squares) & (squares > 0))).sum())
+        return counts
 
 
 def _insert(
     connection: Connection, version: Version, hashes: Sequence[bytes], vectors: "np.ndarray", run_id: str
 ) -> None:
-    # in one order for everybody: two documents that keep the same texts at once must not wait for each other
+    # in one order for everybody: two documents that store the same texts at once must not deadlock
     order = sorted(range(len(hashes)), key=hashes.__getitem__)
     owner, model, run = version.organization_id.encode(), version.model.encode(), run_id.encode()
     body = copy_body(
         (owner, model, hashes[i], vector, run) for i, vector in zip(order, float_bytes(vectors[order]), strict=True)
     )
     columns = ("organization_id", "model", "text_hash", "embedding", "run_id")
-    # another document's run may just have kept one of the texts
+    # another document's run may just have stored one of the texts
     copy_or_merge(connection, "embeddings", columns, body, "DO NOTHING")

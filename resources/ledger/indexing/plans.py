@@ -1,7 +1,8 @@
-"""Plans: every row of a version written as lineage, diffed against what is known, and cut into batches."""
+"""Plans: every row of a version written as lineage, compared with what is stored, and cut into batches."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import sql
 
@@ -10,9 +11,8 @@ from domain.documents.costs import estimated_tokens
 from domain.documents.rows import Row
 from resources.database.binary_copy import HEAD, TAIL, copy_rows
 from resources.database.connections import Connection, Database
-from resources.ledger.documents.documents import Version
-
-PLANNING = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%(organization)s, 4))"
+from resources.database.locks import LockKind, lock_shared
+from resources.ledger.documents.versions import Version
 
 STAGED = """
 CREATE TEMP TABLE staged (
@@ -21,8 +21,8 @@ CREATE TEMP TABLE staged (
 ) ON COMMIT DROP
 """
 
-# A copy of an earlier row of the file, or of a live row of another document in the namespace, is a duplicate (B8);
-# where the template keeps duplicates apart, each copy gets an address of its own.
+# A copy of an earlier row of the file, or of a live row of another document in the namespace, is a duplicate;
+# if the template keeps duplicates apart, each copy gets a vector id of its own.
 ADDRESSED = """
 CREATE TEMP TABLE addressed ON COMMIT DROP AS
 SELECT s.*, row_number() OVER (PARTITION BY vector_id ORDER BY row_position) AS nth
@@ -111,7 +111,7 @@ SELECT count(*) AS total_rows,
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """What a plan will do, known before anything is paid. `input_bytes` is UTF-8."""
+    """What a plan will do, before anything is paid for. `input_bytes` is UTF-8."""
 
     total_rows: int
     kept_rows: int
@@ -134,45 +134,30 @@ class Plans:
         """Replace the version's plan by one made from `rows`, in one transaction.
 
         A plan that was made from the same rows (`plan_key`) stays, with all its finished batches; so does one
-        whose vectors may be in the store already: replaced, it could not explain them any more (law 1).
+        whose vectors may be in the store already: if it were replaced, nothing would account for them any more.
         """
-        planned = version.plan_key is not None
-        if planned and (version.plan_key == plan_key or self._reached_store(version)):
+        planned = version.state.plan_key is not None
+        if planned and (version.state.plan_key == plan_key or self._reached_store(version)):
             return
-        at = {
+        params = {
             "document": version.document_id,
             "version": version.version,
-            "base": version.base_version,
+            "base": version.state.base_version,
             "organization": version.organization_id,
             "model": version.model,
             "skip": version.template.rag_config.skip_duplicates,
             "run": run_id,
         }
         with self._database.transaction() as connection:
-            # what is found to be embedded already must not be forgotten before this plan says that it needs it
-            connection.execute(PLANNING, at)
+            # an embedding that is stored already must not be deleted before this plan says that it needs it
+            lock_shared(connection, LockKind.EMBEDDINGS, version.organization_id)
             if planned:  # a plan is written whole or not at all
-                for table in ("batches", "lineage", "document_namespaces"):
-                    connection.execute(
-                        sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(
-                            sql.Identifier(table)
-                        ),
-                        at,
-                    )
-            connection.execute(STAGED)
-            _copy(connection, rows)
-            connection.execute("ANALYZE staged (row_position, vector_id, text_hash)")
-            connection.execute(ADDRESSED, at)
-            connection.execute("ANALYZE addressed")
-            connection.execute(BASE, at)
-            connection.execute("ANALYZE base")
-            connection.execute(ELSEWHERE, at)
-            connection.execute("ANALYZE elsewhere")
-            connection.execute(LINEAGE, at)
-            connection.execute(BATCHES, at)
+                _delete_plan(connection, params)
+            _write_lineage(connection, rows, params)
+            connection.execute(BATCHES, params)
             connection.execute(
                 "UPDATE versions SET plan_key = %(key)s WHERE document_id = %(document)s AND version = %(version)s",
-                at | {"key": plan_key},
+                params | {"key": plan_key},
             )
 
     def _reached_store(self, version: Version) -> bool:
@@ -188,9 +173,9 @@ class Plans:
             connection.execute("SET LOCAL enable_nestloop = off")  # two versions just loaded, joined row by row
             row = connection.execute(
                 FACTS,
-                {"document": version.document_id, "version": version.version, "base": version.base_version},
+                {"document": version.document_id, "version": version.version, "base": version.state.base_version},
             ).fetchone()
-        assert row is not None  # an aggregate always answers
+        assert row is not None  # an aggregate always returns a row
         return PlanFacts(**row)
 
     def unfinished(self, version: Version) -> list[PlannedBatch]:
@@ -213,6 +198,30 @@ class Plans:
                 "WHERE document_id = %s AND version = %s AND batch_number = ANY(%s)",
                 (version.document_id, version.version, batch_numbers),
             )
+
+
+def _delete_plan(connection: Connection, params: dict[str, Any]) -> None:
+    for table in ("batches", "lineage", "document_namespaces"):
+        connection.execute(
+            sql.SQL("DELETE FROM {} WHERE document_id = %(document)s AND version = %(version)s").format(
+                sql.Identifier(table)
+            ),
+            params,
+        )
+
+
+def _write_lineage(connection: Connection, rows: Iterable[list[Row]], params: dict[str, Any]) -> None:
+    """Stage the rows, give them their vector ids, and write what becomes of each."""
+    connection.execute(STAGED)
+    _copy(connection, rows)
+    connection.execute("ANALYZE staged (row_position, vector_id, text_hash)")
+    connection.execute(ADDRESSED, params)
+    connection.execute("ANALYZE addressed")
+    connection.execute(BASE, params)
+    connection.execute("ANALYZE base")
+    connection.execute(ELSEWHERE, params)
+    connection.execute("ANALYZE elsewhere")
+    connection.execute(LINEAGE, params)
 
 
 def _copy(connection: Connection, parts: Iterable[list[Row]]) -> None:

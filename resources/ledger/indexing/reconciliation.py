@@ -1,12 +1,14 @@
-"""Drift: what the ledger promises, namespace by namespace, and what it knows of vectors that a store holds."""
+"""Reconciliation: which vectors the ledger promises in a namespace, and which of a store's vectors it needs."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from resources.database.connections import Database
-from resources.ledger.documents.documents import Version, read_version
+from resources.ledger.documents.documents import read_version
 from resources.ledger.documents.garbage_collection import OF_ROW, RETAINED
+from resources.ledger.documents.versions import Version
 
+# Returns the vectors that live rows of a namespace point at.
 PROMISED = """
 SELECT DISTINCT l.vector_id
   FROM document_namespaces n
@@ -15,7 +17,7 @@ SELECT DISTINCT l.vector_id
  WHERE n.namespace = %(namespace)s AND l.vector_id IS NOT NULL ORDER BY l.vector_id
 """
 
-# Any live version that points at the vector will do: they all say the same.
+# Returns a live version for each vector. Any one that points at the vector will do: they all say the same.
 OWNERS = """
 SELECT wanted.vector_id, o.document_id, o.version
   FROM unnest(%(ids)s::uuid[]) AS wanted (vector_id)
@@ -25,6 +27,7 @@ SELECT wanted.vector_id, o.document_id, o.version
          JOIN documents d ON d.document_id = l.document_id AND d.live_version = l.version LIMIT 1) o
 """
 
+# Returns of each vector whether any row points at it, and whether a retained one does.
 KNOWN = f"""
 SELECT held.vector_id, count(o.*) > 0 AS known, coalesce(bool_or(o.owed), false) AS owed
   FROM unnest(%(ids)s::uuid[]) AS held (vector_id)
@@ -44,7 +47,7 @@ SELECT organization_id FROM (
 
 
 class Unreferenced(NamedTuple):
-    """Ids that nobody needs: of rows of the past (`stale`), and of nothing that the ledger knows (`orphaned`)."""
+    """Ids that nobody needs: of rows that are not retained (`stale`), and of no row of the ledger (`orphaned`)."""
 
     stale: list[str]
     orphaned: list[str]
@@ -55,7 +58,7 @@ class Reconciliation:
         self._database = database
 
     def namespaces(self) -> Iterator[str]:
-        """Every namespace that a kept version used, in order."""
+        """Every namespace that a stored version used, in order."""
         after = ""
         while True:
             with self._database.transaction() as connection:
@@ -81,24 +84,24 @@ class Reconciliation:
                 yield str(row["vector_id"])
 
     def owners(self, vector_ids: Sequence[str]) -> dict[tuple[str, int], list[str]]:
-        """(document, version) → the ids that it can restore; ids that are no longer promised are left out."""
+        """(document, version) → the ids that it can restore, without ids that are no longer promised."""
         with self._database.transaction() as connection:
             rows = connection.execute(OWNERS, {"ids": list(vector_ids)}).fetchall()
-        found: dict[tuple[str, int], list[str]] = {}
+        by_version: dict[tuple[str, int], list[str]] = {}
         for row in rows:
-            found.setdefault((row["document_id"], row["version"]), []).append(str(row["vector_id"]))
-        return found
+            by_version.setdefault((row["document_id"], row["version"]), []).append(str(row["vector_id"]))
+        return by_version
 
     def version(self, document_id: str, number: int) -> Version:
         with self._database.transaction() as connection:
             return read_version(connection, document_id, number)
 
     def find_unreferenced(self, namespace: str, vector_ids: Sequence[str]) -> Unreferenced:
-        """Of vectors that a store holds in a namespace, those that no version needs there."""
+        """Of these vectors of a store's namespace, those that no version needs there."""
         with self._database.transaction() as connection:
             rows = connection.execute(KNOWN, {"namespace": namespace, "ids": list(vector_ids)}).fetchall()
-        unowed = [row for row in rows if not row["owed"]]
+        unreferenced = [row for row in rows if not row["owed"]]
         return Unreferenced(
-            [str(row["vector_id"]) for row in unowed if row["known"]],
-            [str(row["vector_id"]) for row in unowed if not row["known"]],
+            [str(row["vector_id"]) for row in unreferenced if row["known"]],
+            [str(row["vector_id"]) for row in unreferenced if not row["known"]],
         )

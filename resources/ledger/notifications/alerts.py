@@ -1,4 +1,4 @@
-"""Alerts: what stands wrong, which of it was told, and the telling, written in one transaction with its notices."""
+"""Alerts: what is wrong now, and what was notified of it; written in one transaction with the notifications."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from domain.notifications.alerts import Cause, Fact, Kind, Open, Step
 from domain.notifications.fingerprints import Incident, failed_kind
 from domain.notifications.messages import NewNotification
 from resources.database.connections import Connection, Database
+from resources.database.locks import lock_alerts
 from resources.ledger.notifications.outbox import Outbox, enqueue
 
-DECIDING = 9  # the kind of lock
-MOST = 5000  # troubles that are read at once
+MAX_PROBLEMS = 5000  # that are read at once
 
-# the version that a person means has ended badly, or well with many error rows, and nobody has tried it again
+# Returns current versions that failed, or completed with many error rows, and were not tried again.
 DOCUMENTS = """
 SELECT d.organization_id, d.document_id, v.filename, v.status, v.error, v.run_id,
        (v.result ->> 'errorRows')::bigint AS error_rows, (v.result ->> 'totalRows')::bigint AS total_rows
@@ -25,6 +25,7 @@ SELECT d.organization_id, d.document_id, v.filename, v.status, v.error, v.run_id
            AND (v.result ->> 'errorRows')::numeric > %(share)s * (v.result ->> 'totalRows')::numeric)
  ORDER BY v.completed_at LIMIT %(most)s
 """
+# Returns documents, event runs and notifications that wait too long.
 QUEUE = """
 SELECT d.organization_id, d.document_id AS subject, v.filename AS what, 'document' AS noun
   FROM versions v JOIN documents d USING (document_id)
@@ -38,6 +39,7 @@ SELECT organization_id, notice_id, channel, 'message' FROM notices
  WHERE state = 'waiting' AND attempts = 0 AND greatest(created_at, next_attempt_at) < now() - %(age)s
  ORDER BY 2 LIMIT %(most)s
 """
+# Returns event runs that failed lately.
 EVENTS = """
 SELECT organization_id, run_id, function, error FROM event_runs
  WHERE state = 'failed' AND ended_at > now() - %(window)s ORDER BY ended_at LIMIT %(most)s
@@ -47,7 +49,7 @@ ALERT = "SELECT alert_id, kind, reason, count, told, told_at, opened_at FROM ale
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What counts: since when, from which share of error rows, after which wait."""
+    """What counts as wrong: how lately, from which share of error rows, after how long a wait."""
 
     window: timedelta
     share: float
@@ -55,48 +57,48 @@ class Watch:
 
 
 Decide = Callable[[Sequence[Open], datetime], Sequence[Step]]
-Tell = Callable[[Step, str, int], Sequence[NewNotification]]
+Notify = Callable[[Step, str, int], Sequence[NewNotification]]
 
 
 class Alerts:
-    def __init__(self, database: Database, notices: Outbox) -> None:
-        self._database, self._notices = database, notices
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database, self._outbox = database, outbox
 
-    def troubles(self, watch: Watch) -> list[Incident]:
-        """Documents, events and waits that stand wrong now, oldest first."""
-        at = {"window": watch.window, "share": watch.share, "age": watch.age, "most": MOST}
+    def problems(self, watch: Watch) -> list[Incident]:
+        """Documents, events and waits that are wrong now, oldest first."""
+        params = {"window": watch.window, "share": watch.share, "age": watch.age, "most": MAX_PROBLEMS}
         with self._database.transaction() as connection:
-            documents = connection.execute(DOCUMENTS, at).fetchall()
-            waiting = connection.execute(QUEUE, at).fetchall()
-            events = connection.execute(EVENTS, at).fetchall()
-        found = [trouble for row in documents if (trouble := _of_document(row))]
+            documents = connection.execute(DOCUMENTS, params).fetchall()
+            waiting = connection.execute(QUEUE, params).fetchall()
+            events = connection.execute(EVENTS, params).fetchall()
+        problems = [problem for row in documents if (problem := _of_document(row))]
         minutes = watch.age.total_seconds() / 60
         for row in waiting:
             reason = f"A {row['noun']} waits for more than {minutes:g} minutes"
-            found.append(Incident("queue_age", row["organization_id"], row["subject"], row["what"], reason))
+            problems.append(Incident("queue_age", row["organization_id"], row["subject"], row["what"], reason))
         for row in events:
             reason = row["error"] or "no reason was written"
-            found.append(Incident("event_failed", row["organization_id"], row["run_id"], row["function"], reason))
-        return found
+            problems.append(Incident("event_failed", row["organization_id"], row["run_id"], row["function"], reason))
+        return problems
 
     def open(self) -> list[Open]:
-        """Alerts whose cause is not gone."""
+        """Alerts that have not recovered."""
         with self._database.transaction() as connection:
             return _open(connection)
 
-    def decide(self, decide: Decide, tell: Tell, mint: Callable[[], str]) -> list[Step]:
-        """Decide on what is open and write what is told, with its notices, or nothing of it; one at a time."""
+    def decide(self, decide: Decide, notify: Notify, mint: Callable[[], str]) -> list[Step]:
+        """Decide on the open alerts, and store the steps and their notifications, or nothing; one process at a time."""
         with self._database.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (DECIDING,))
+            lock_alerts(connection)
             row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
             assert row is not None
-            found = list(decide(_open(connection), row["now"]))
-            for step in found:
+            steps = list(decide(_open(connection), row["now"]))
+            for step in steps:
                 alert_id = step.alert.alert_id if step.alert else mint()
-                told = (step.alert.told if step.alert else 0) + (step.deed != "grown")
-                _write(connection, step, alert_id, told, row["now"])
-                enqueue(connection, tell(step, alert_id, told))
-        return found
+                notification_count = (step.alert.told if step.alert else 0) + (step.deed != "grown")
+                _write(connection, step, alert_id, notification_count, row["now"])
+                enqueue(connection, notify(step, alert_id, notification_count))
+        return steps
 
 
 def _open(connection: Connection) -> list[Open]:
@@ -124,29 +126,29 @@ def _of_document(row: dict[str, Any]) -> Incident | None:
     return Incident(kind, row["organization_id"], row["document_id"], row["filename"], reason, row["run_id"])
 
 
-def _write(connection: Connection, step: Step, alert_id: str, told: int, now: datetime) -> None:
+def _write(connection: Connection, step: Step, alert_id: str, notification_count: int, now: datetime) -> None:
     fact: Fact | None = step.fact
-    at = {
+    params = {
         "id": alert_id,
         "cause": f"{step.cause.kind}: {step.cause.reason}",
         "kind": step.cause.kind,
         "reason": step.cause.reason,
         "organizations": list(fact.organizations) if fact else [],
         "count": fact.count if fact else 0,
-        "told": told,
+        "told": notification_count,
         "now": now,
     }
     if step.deed == "opened":
         connection.execute(
             "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, told_at, opened_at) "
             "VALUES (%(id)s, %(cause)s, %(kind)s, %(reason)s, %(organizations)s, %(count)s, %(now)s, %(now)s)",
-            at,
+            params,
         )
     elif step.deed == "recovered":
-        connection.execute("UPDATE alerts SET recovered_at = %(now)s, told = %(told)s WHERE alert_id = %(id)s", at)
+        connection.execute("UPDATE alerts SET recovered_at = %(now)s, told = %(told)s WHERE alert_id = %(id)s", params)
     else:
         connection.execute(
             "UPDATE alerts SET told_at = CASE WHEN told = %(told)s THEN told_at ELSE %(now)s END, told = %(told)s, "
             "organizations = %(organizations)s, count = greatest(count, %(count)s) WHERE alert_id = %(id)s",
-            at,
+            params,
         )

@@ -1,8 +1,7 @@
-"""Notices: the outbox. A message is written here first, taken in hand by one sender, and settled once it is out."""
+"""The outbox: a notification is stored here first, claimed by one sender, and finished once it is sent or given up."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,16 +14,17 @@ from domain.errors import Conflict, NotFound
 from domain.notifications.messages import Channel, NewNotification
 from domain.notifications.retry_policy import Settlement, State
 from resources.database.connections import Connection, Database
+from resources.database.listen import NotifyChannel, notify, wait_for_notify
+from resources.database.locks import LockKind
 
-NOTIFICATIONS_CHANNEL = "rowline_notices"
-SENDING = 8  # the kind of lock
-
+# Returns a row per notification, for `Notification`.
 NOTICE = """
 SELECT notice_id, organization_id, key, channel, recipient, subject, message, "values" AS values_json, state, attempts,
        sender, error, created_at, next_attempt_at, settled_at
   FROM notices n
 """
 
+# Stores a notification, unless one has its key.
 PUT = """
 INSERT INTO notices (notice_id, organization_id, key, channel, recipient, subject, message, "values", about)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, key) DO NOTHING
@@ -32,7 +32,8 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, key) D
 
 OLD = "FROM notices WHERE state IN ('sent', 'failed', 'unknown') AND settled_at < now() - make_interval(days => %s)"
 
-# One at a time for each recipient of a webhook, so that one that hangs holds up no other.
+# The next due notification of a channel. One at a time for each recipient of a webhook, so that one that hangs holds
+# up no other.
 DUE = """
  WHERE state = 'waiting' AND next_attempt_at <= now() AND channel = %(channel)s
    AND (channel <> 'webhook' OR NOT EXISTS
@@ -43,7 +44,7 @@ DUE = """
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message as the ledger has it."""
+    """A notification as it is stored."""
 
     notice_id: str
     organization_id: str
@@ -66,27 +67,27 @@ class Notification:
         return dict(json.loads(self.values_json)) if self.values_json else {}
 
 
-def enqueue(connection: Connection, notices: Sequence[NewNotification]) -> None:
-    """Store messages in the caller's transaction: with it they are there, without it they are not."""
-    if not notices:
+def enqueue(connection: Connection, notifications: Sequence[NewNotification]) -> None:
+    """Store notifications in the caller's transaction, and wake the sender when that is committed."""
+    if not notifications:
         return
     rows = [
         (
             mint_notification_id(),
-            notice.organization_id,
-            notice.key,
-            notice.channel,
-            notice.recipient,
-            notice.subject,
-            notice.message,
-            json.dumps(notice.values) if notice.values else None,
-            list(notice.about),
+            notification.organization_id,
+            notification.key,
+            notification.channel,
+            notification.recipient,
+            notification.subject,
+            notification.message,
+            json.dumps(notification.values) if notification.values else None,
+            list(notification.about),
         )
-        for notice in notices
+        for notification in notifications
     ]
     with connection.cursor() as cursor:
         cursor.executemany(PUT, rows)
-    _wake(connection)
+    notify(connection, NotifyChannel.NOTIFICATIONS)
 
 
 def mint_notification_id() -> str:
@@ -99,71 +100,59 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # -- being written ----------------------------------------------------------------------------------------
+    # -- writing ----------------------------------------------------------------------------------------------
 
-    def enqueue(self, notice: NewNotification) -> str:
-        """Keep a message and wake its sender; gives its id, or that of the message that has its key already."""
+    def enqueue(self, notification: NewNotification) -> str:
+        """Store a notification and wake the sender; returns its id, or that of the one that has its key already."""
         with self._database.transaction() as connection:
-            enqueue(connection, [notice])
+            enqueue(connection, [notification])
             row = connection.execute(
                 "SELECT notice_id FROM notices WHERE organization_id = %s AND key = %s",
-                (notice.organization_id, notice.key),
+                (notification.organization_id, notification.key),
             ).fetchone()
         assert row is not None  # written just now, or before
         return str(row["notice_id"])
 
-    # -- being sent -------------------------------------------------------------------------------------------
+    # -- sending ----------------------------------------------------------------------------------------------
 
     def is_due(self) -> bool:
-        """Whether a message waits whose time has come."""
+        """Whether a notification is due."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT 1 FROM notices WHERE state = 'waiting' AND next_attempt_at <= now() LIMIT 1"
             ).fetchone()
         return row is not None
 
-    def wait_for_notice(
-        self, seconds: float, look_every: float = 2.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Return when a message may be due, or after `seconds`. Looks by itself too: time makes messages due."""
-        deadline = clock() + seconds
-        with self._database.session() as connection:
-            connection.execute(f"LISTEN {NOTIFICATIONS_CHANNEL}")
-            while not self.is_due() and (left := deadline - clock()) > 0:
-                for _ in connection.notifies(timeout=min(left, look_every), stop_after=1):
-                    return
-
-    def wake_waiting(self) -> None:
-        """Ends every `wait_for_notice` that listens now, as if a message had come."""
-        with self._database.transaction() as connection:
-            _wake(connection)
+    def wait_for_notification(self, seconds: float, poll_interval: float = 2.0) -> None:
+        """Return when a notification may be due, at the latest after `seconds` (`wait_for_notify`)."""
+        wait_for_notify(self._database, NotifyChannel.NOTIFICATIONS, self.is_due, seconds, poll_interval)
 
     @contextmanager
     def sending(self) -> Iterator[str]:
-        """A sender's name, locked for the block: whoever finds it free knows that the sender is dead."""
+        """A sender's name, locked for the block: if somebody else can lock it, the sender is dead."""
         sender = uuid4().hex
-        with self._database.lock(SENDING, sender):
+        with self._database.lock(LockKind.SENDER, sender):
             yield sender
 
     def claim(self, channel: Channel, sender: str) -> Notification | None:
-        """Take the next due message of a channel in hand. It is committed before anything goes out."""
+        """Claim the next due notification of a channel; None if there is none. Committed before anything is sent."""
         with (
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
-            found = cursor.execute(NOTICE + DUE + "FOR UPDATE SKIP LOCKED", {"channel": channel}).fetchone()
-            if found is None:
+            row = cursor.execute(NOTICE + DUE + "FOR UPDATE SKIP LOCKED", {"channel": channel}).fetchone()
+            if row is None:
                 return None
             connection.execute(
                 "UPDATE notices SET state = 'sending', sender = %s, attempts = attempts + 1 WHERE notice_id = %s",
-                (sender, found.notice_id),
+                (sender, row.notice_id),
             )
-            return cursor.execute(NOTICE + "WHERE notice_id = %s", (found.notice_id,)).fetchone()
+            return cursor.execute(NOTICE + "WHERE notice_id = %s", (row.notice_id,)).fetchone()
 
-    def record_outcome(self, notice: Notification, after: Settlement) -> bool:
-        """Write how an attempt ended. False where it is somebody else's by now, and nothing was written.
+    def record_outcome(self, notification: Notification, after: Settlement) -> bool:
+        """Record how an attempt ended. Returns False, and records nothing, if another sender has claimed it by now.
 
-        A sender that was taken for dead may still tell how it ended, as long as nobody has taken the message up.
+        A sender that was counted as dead may still record its outcome, as long as nobody else has claimed it.
         """
         with self._database.transaction() as connection:
             written = connection.execute(
@@ -176,33 +165,33 @@ class Outbox:
                     "state": after.state,
                     "error": after.error,
                     "pause": after.pause,
-                    "id": notice.notice_id,
-                    "sender": notice.sender,
-                    "attempts": notice.attempts,
+                    "id": notification.notice_id,
+                    "sender": notification.sender,
+                    "attempts": notification.attempts,
                 },
             ).rowcount
         return written == 1
 
-    def defer_recipient(self, notice: Notification, seconds: float) -> None:
-        """The service asked for patience: what else waits for this recipient waits as long."""
+    def defer_recipient(self, notification: Notification, seconds: float) -> None:
+        """Delay everything that waits for this recipient: the service wants a pause."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE notices SET next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %s)) "
                 "WHERE state = 'waiting' AND channel = %s AND recipient IS NOT DISTINCT FROM %s",
-                (seconds, notice.channel, notice.recipient),
+                (seconds, notification.channel, notification.recipient),
             )
 
     def find_orphaned(self) -> list[Notification]:
-        """Messages in the hand of a sender that is dead: it went out, or it did not."""
+        """Notifications claimed by a sender that is dead: each was sent, or it was not."""
         with (
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
-            in_hand = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
-        dead = {s for s in {n.sender for n in in_hand} if s and not self._database.is_locked(SENDING, s)}
-        return [notice for notice in in_hand if notice.sender in dead]
+            sending = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
+        dead = {s for s in {n.sender for n in sending} if s and not self._database.is_locked(LockKind.SENDER, s)}
+        return [notification for notification in sending if notification.sender in dead]
 
-    # -- being asked about ------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------------
 
     def list_all(
         self,
@@ -224,21 +213,21 @@ class Outbox:
             ).fetchall()
 
     def get(self, notice_id: str, organization_id: str | None = None) -> Notification:
-        """Raises NotFound, also where it is another organization's."""
+        """One notification. Raises NotFound if there is none, or it is another organization's."""
         with (
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
-            found = cursor.execute(
+            row = cursor.execute(
                 NOTICE + "WHERE notice_id = %(id)s AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
                 {"id": notice_id, "org": organization_id},
             ).fetchone()
-        if found is None:
+        if row is None:
             raise NotFound(f"There is no notification {notice_id}; `rowline notifications` lists them")
-        return found
+        return row
 
     def retry(self, notice_id: str, organization_id: str | None = None) -> Notification:
-        """Send a message that failed, or of which nobody knows, anew. Raises NotFound, or Conflict for any other."""
+        """Put a failed or unknown notification back into the queue. Raises NotFound, or Conflict in another state."""
         with self._database.transaction() as connection:
             changed = connection.execute(
                 "UPDATE notices SET state = 'waiting', attempts = 0, sender = NULL, next_attempt_at = now(), "
@@ -246,14 +235,14 @@ class Outbox:
                 "AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
                 {"id": notice_id, "org": organization_id},
             ).rowcount
-            _wake(connection)
-        found = self.get(notice_id, organization_id)
+            notify(connection, NotifyChannel.NOTIFICATIONS)
+        row = self.get(notice_id, organization_id)
         if not changed:
-            raise Conflict(f"Notice {notice_id} is {found.state}; only one that failed or is unknown can be sent anew")
-        return found
+            raise Conflict(f"Notice {notice_id} is {row.state}; only one that failed or is unknown can be sent anew")
+        return row
 
     def forget(self, days: int, dry_run: bool = False) -> int:
-        """Delete messages that were settled so many days ago, and alerts that were over then; how many messages."""
+        """Delete notifications finished so many days ago, and alerts recovered then; returns how many notifications."""
         with self._database.transaction() as connection:
             if dry_run:
                 row = connection.execute(f"SELECT count(*) AS notices {OLD}", (days,)).fetchone()
@@ -262,11 +251,7 @@ class Outbox:
             return connection.execute(f"DELETE {OLD}", (days,)).rowcount
 
     def counts(self) -> dict[tuple[Channel, State], int]:
-        """How many messages of each channel are in each state."""
+        """(channel, state) → how many notifications."""
         with self._database.transaction() as connection:
             rows = connection.execute("SELECT channel, state, count(*) AS n FROM notices GROUP BY 1, 2").fetchall()
         return {(row["channel"], row["state"]): row["n"] for row in rows}
-
-
-def _wake(connection: Connection) -> None:
-    connection.execute("SELECT pg_notify(%s, '')", (NOTIFICATIONS_CHANNEL,))

@@ -1,4 +1,4 @@
-"""Erasures: everything that names an organization, or one of its employees, out of the ledger."""
+"""Erasures: delete everything that names an organization, or one of its employees, from the ledger."""
 
 import json
 import re
@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resources.database.connections import Connection, Database
-from resources.ledger.documents.documents import MOST_ERRORS
+from resources.database.locks import LockKind, lock
+from resources.ledger.documents.documents import MAX_LISTED_ERRORS
 from resources.ledger.indexing.embeddings import COUNTED
-from resources.ledger.removal.removals import FORGETTING, UNNEEDED
+from resources.ledger.removal.removals import UNNEEDED
 
 ERASED = "this row was erased on request"
-# Every table that names an organization; what hangs on one of these goes with it (tests/laws/test_erasure.py).
+# Every table that names an organization; what refers to one of these is deleted with it (tests/laws/test_erasure.py).
 HOLDERS = (
     *("employees", "templates", "embeddings", "keys"),
     *("event_runs", "event_keys", "events", "notices"),
     "documents",
 )
 
-# A row is an employee's by its owner, whatever their namespace was then; before they were in the list, by what its
-# error says (`rows.py`).
+# A row is an employee's by its owner, whatever their namespace was then; or, from before they were in the list, by its
+# error message (`rows.py`).
 THEIRS = "(l.employee_id = %(employee)s OR l.namespace IS NULL AND l.error LIKE %(unknown)s)"
 
-# A file that was never read to its end may name them too; nobody has looked.
+# Returns versions with rows of the employee. A file that was never read to its end may name them too.
 OF_EMPLOYEE = f"""
 SELECT DISTINCT l.document_id, l.version FROM lineage l JOIN documents d USING (document_id)
  WHERE d.organization_id = %(organization)s AND {THEIRS}
@@ -32,7 +33,7 @@ SELECT v.document_id, v.version FROM versions v JOIN documents d USING (document
  ORDER BY document_id, version
 """  # noqa: S608 - a constant of this module
 
-# Where their rows ever lived; `shared` where the list has given the namespace to somebody else since.
+# Returns the namespaces of their rows; `shared` if the list has given the namespace to somebody else since.
 NAMESPACES = """
 SELECT l.namespace, array_agg(DISTINCT l.vector_id) FILTER (WHERE NOT others.there) AS vectors,
        bool_or(e.employee_number IS NOT NULL) AS shared
@@ -45,24 +46,25 @@ SELECT l.namespace, array_agg(DISTINCT l.vector_id) FILTER (WHERE NOT others.the
  GROUP BY l.namespace ORDER BY l.namespace
 """
 
+# The texts of the employee's rows.
 TEXTS = f"""
 CREATE TEMP TABLE texts ON COMMIT DROP AS
 SELECT DISTINCT v.model, l.text_hash FROM versions v JOIN lineage l USING (document_id, version)
  WHERE v.document_id = %(document)s AND {THEIRS} AND l.text_hash IS NOT NULL
 """  # noqa: S608
 
-# The row stays as a number, so that the counts still add up to the rows of the file (law 3).
+# Empties the employee's rows. Each stays as a number, so that the counts still add up to the rows of the file.
 ROWS = f"""
 UPDATE lineage l SET outcome = 'error', error = %(reason)s, employee_id = NULL, namespace = NULL, vector_id = NULL,
        content_hash = NULL, text_hash = NULL, needs_embedding = false, row_key = '', content = '', source_row = '{{}}'
  WHERE l.document_id = %(document)s AND {THEIRS}
 """  # noqa: S608
 
-# Told anew of the rows that are left: a result that counts erased rows as kept would be a lie.
+# Counts the results anew: one that counts erased rows as stored would be wrong.
 RESULTS = """
 UPDATE versions v SET result = v.result || jsonb_build_object(
            'processedRows', c.processed, 'unchangedRows', c.unchanged, 'duplicateRows', c.duplicate,
-           'skippedRows', c.duplicate, 'errorRows', c.errors, 'errors', c.told,
+           'skippedRows', c.duplicate, 'errorRows', c.errors, 'errors', c.listed,
            'namespacesUpdated', (SELECT coalesce(jsonb_agg(n), '[]') FROM jsonb_array_elements_text(
                                         v.result -> 'namespacesUpdated') n WHERE n <> ALL(%(namespaces)s)))
   FROM (SELECT document_id, version,
@@ -73,10 +75,11 @@ UPDATE versions v SET result = v.result || jsonb_build_object(
                coalesce((jsonb_path_query_array(jsonb_agg(
                    jsonb_build_object('sheet', sheet, 'rowNumber', row_number, 'message', error) ORDER BY row_position)
                    FILTER (WHERE outcome = 'error'), '$[0 to $last]', jsonb_build_object('last', %(most)s - 1))),
-                   '[]') AS told
+                   '[]') AS listed
           FROM lineage WHERE document_id = %(document)s GROUP BY document_id, version) c
  WHERE c.document_id = v.document_id AND c.version = v.version AND v.result IS NOT NULL
 """
+# Counts the batches anew.
 BATCHES = f"""
 UPDATE batches b SET processed_rows = s.processed, errors = s.errors
   FROM (SELECT version, batch_number, {COUNTED} FROM lineage WHERE document_id = %(document)s
@@ -84,15 +87,15 @@ UPDATE batches b SET processed_rows = s.processed, errors = s.errors
  WHERE b.document_id = %(document)s AND b.version = s.version AND b.batch_number = s.batch_number
    AND b.status = 'completed'
 """  # noqa: S608
-# An event's run that followed the version holds a copy of what it gave.
-TOLD = """
+# Copies the results to the event runs that followed the versions.
+RUN_OUTPUTS = """
 UPDATE event_runs r SET output = (r.output::jsonb || jsonb_build_object('result', v.result))::text FROM versions v
  WHERE v.document_id = %(document)s AND r.document_id = v.document_id AND r.version = v.version
    AND v.result IS NOT NULL AND r.output IS NOT NULL
 """
 # What apps sent is theirs to shape: an employee is found where a value is their number or name, and nothing else.
-# Looked for as a JSON number where no string can hold it. Any count may be the same number, so what is not done yet
-# is left alone then: an event that was taken, or a message, would be lost without a trace.
+# A JSON number is searched for outside of strings. Any count may be the same number, so what is not finished yet is
+# left alone then: an accepted event, or a notification, would be lost without a trace.
 AS_NUMBER = """
 CASE WHEN position(%(digits)s::text IN {text}) > 0
      THEN regexp_replace({text}, '"(?:\\\\.|[^"\\\\])*"', '""', 'g') ~ %(number)s::text ELSE false END
@@ -115,7 +118,7 @@ DELETE FROM document_namespaces n WHERE n.document_id = %(document)s AND n.names
    AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.document_id = n.document_id AND l.version = n.version
                                              AND l.namespace = n.namespace)
 """
-# Read again it would bring them back; and an upload of the same bytes or key must not be answered with it.
+# Forgets the files: read again they would bring the rows back, and an upload of the same bytes or key must be new.
 FILES = """
 UPDATE versions SET object_key = '', sha256 = '', upload_key = NULL
  WHERE document_id = %(document)s AND version = ANY(%(versions)s)
@@ -135,7 +138,7 @@ class Erasures:
         self._database = database
 
     def documents(self, organization_id: str) -> list[str]:
-        """Every document of the organization, those on their way out too."""
+        """Every document of the organization, those whose removal was requested too."""
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT document_id FROM documents WHERE organization_id = %s ORDER BY document_id", (organization_id,)
@@ -143,7 +146,7 @@ class Erasures:
         return [row["document_id"] for row in rows]
 
     def in_work(self, organization_id: str) -> list[str]:
-        """Documents of the organization with a version that waits or is worked on."""
+        """Documents of the organization with a version that waits or is processed."""
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT document_id FROM versions JOIN documents d USING (document_id) "
@@ -165,7 +168,7 @@ class Erasures:
             )
 
     def namespace(self, organization_id: str, employee_number: str) -> str | None:
-        """Where the employee's rows live; None where the employee is not in the list."""
+        """The namespace of the employee's rows; None if the employee is not in the list."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT namespace FROM employees WHERE organization_id = %s AND employee_number = %s",
@@ -174,28 +177,28 @@ class Erasures:
         return row["namespace"] if row else None
 
     def namespaces(self, organization_id: str, employee_number: str) -> dict[str, list[str] | None]:
-        """Where the employee's rows ever lived → None for all of it, or their vectors where it is another's now."""
-        at = {"organization": organization_id, "employee": employee_number}
+        """Each namespace of the employee's rows → None for all of it, or their vectors if it is another's now."""
+        params = {"organization": organization_id, "employee": employee_number}
         with self._database.transaction() as connection:
-            rows = connection.execute(NAMESPACES, at).fetchall()
+            rows = connection.execute(NAMESPACES, params).fetchall()
         return {
             row["namespace"]: [str(vector) for vector in row["vectors"] or ()] if row["shared"] else None
             for row in rows
         }
 
     def versions_with(self, organization_id: str, employee_number: str) -> dict[str, list[int]]:
-        """Document → its versions that have rows of the employee, or were never read so far that it is known."""
-        at = {
+        """Document → its versions that have rows of the employee, or were never read far enough to know."""
+        params = {
             "organization": organization_id,
             "employee": employee_number,
             "unknown": unknown(employee_number),
         }
         with self._database.transaction() as connection:
-            rows = connection.execute(OF_EMPLOYEE, at).fetchall()
-        found: dict[str, list[int]] = {}
+            rows = connection.execute(OF_EMPLOYEE, params).fetchall()
+        by_document: dict[str, list[int]] = {}
         for row in rows:
-            found.setdefault(row["document_id"], []).append(row["version"])
-        return found
+            by_document.setdefault(row["document_id"], []).append(row["version"])
+        return by_document
 
     def erase_rows(
         self,
@@ -205,11 +208,11 @@ class Erasures:
         employee_number: str,
         namespaces: Sequence[str],
     ) -> ErasedRows:
-        """Take what they say out of the employee's rows of a document, with embeddings that nobody else needs.
+        """Empty the employee's rows of a document, and delete embeddings that nobody else needs.
 
-        The files of these versions are gone: they cannot be read again.
+        The files of these versions are deleted already: they cannot be read again.
         """
-        at = {
+        params = {
             "organization": organization_id,
             "document": document_id,
             "versions": list(versions),
@@ -217,34 +220,34 @@ class Erasures:
             "namespaces": list(namespaces),
             "unknown": unknown(employee_number),
             "reason": ERASED,
-            "most": MOST_ERRORS,
+            "most": MAX_LISTED_ERRORS,
         }
         with self._database.transaction() as connection:
-            connection.execute(FORGETTING, at)
-            connection.execute(TEXTS, at)
+            lock(connection, LockKind.EMBEDDINGS, organization_id)
+            connection.execute(TEXTS, params)
             connection.execute("ANALYZE texts")
-            rows = connection.execute(ROWS, at).rowcount
-            connection.execute(REACHED, at)
-            connection.execute(BATCHES, at)
-            connection.execute(RESULTS, at)
-            connection.execute(TOLD, at)
-            connection.execute(FILES, at)
-            return ErasedRows(rows, connection.execute(UNNEEDED, at).rowcount)
+            rows = connection.execute(ROWS, params).rowcount
+            connection.execute(REACHED, params)
+            connection.execute(BATCHES, params)
+            connection.execute(RESULTS, params)
+            connection.execute(RUN_OUTPUTS, params)
+            connection.execute(FILES, params)
+            return ErasedRows(rows, connection.execute(UNNEEDED, params).rowcount)
 
     def erase_employee(self, organization_id: str, employee_number: str) -> dict[str, int]:
-        """Out of the list, with their keys, and with events and messages that name them; how many of those."""
-        at = {"organization": organization_id, "employee": employee_number}
+        """Delete them from the list, their keys, and events and notifications that name them; returns how many."""
+        params = {"organization": organization_id, "employee": employee_number}
         with self._database.transaction() as connection:
             row = connection.execute(
                 "DELETE FROM employees WHERE organization_id = %(organization)s AND employee_number = %(employee)s "
                 "RETURNING name",
-                at,
+                params,
             ).fetchone()
             connection.execute(
-                "DELETE FROM keys WHERE organization_id = %(organization)s AND employee_id = %(employee)s", at
+                "DELETE FROM keys WHERE organization_id = %(organization)s AND employee_id = %(employee)s", params
             )
             name = (row and row["name"]) or employee_number
-            named = at | {
+            named = params | {
                 "name": name if row and len(name) > 1 else None,  # a single letter would be found in every text
                 "quoted": [json.dumps(employee_number), json.dumps(name)],
                 **as_number(employee_number),
@@ -255,30 +258,30 @@ class Erasures:
             }
 
     def forget_events(self, organization_id: str) -> int:
-        """What apps sent, and what of it still waits to start something; how many events."""
+        """Delete what apps sent, with the runs that still wait; returns how many events."""
         with self._database.transaction() as connection:
-            gone = connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,)).rowcount
+            deleted = connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,)).rowcount
             connection.execute("DELETE FROM event_keys WHERE organization_id = %s", (organization_id,))
-        return gone
+        return deleted
 
     def erase_organization(self, organization_id: str) -> dict[str, int]:
-        """What an organization has beside its documents, which are gone; how much of each.
+        """Delete what an organization has beside its documents, which are deleted before; returns how much of each.
 
-        Nothing where documents have arrived meanwhile: they need it.
+        Nothing is deleted if documents were uploaded meanwhile: they need it.
         """
         with self._database.transaction() as connection:
-            connection.execute(FORGETTING, {"organization": organization_id})
+            lock(connection, LockKind.EMBEDDINGS, organization_id)
             if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
                 return dict.fromkeys(HOLDERS, 0)
-            about_it = _erase_alerts(connection, organization_id)
-            gone = {
+            notifications = _erase_alerts(connection, organization_id)
+            deleted = {
                 table: connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = %s",  # noqa: S608 - names of our own
                     (organization_id,),
                 ).rowcount
                 for table in HOLDERS
             }
-            return gone | {"notices": gone["notices"] + about_it}
+            return deleted | {"notices": deleted["notices"] + notifications}
 
     def named(self, keys: list[str]) -> set[str]:
         """Of these object keys, those that a version names."""
@@ -288,29 +291,29 @@ class Erasures:
 
 
 def _erase_alerts(connection: Connection, organization_id: str) -> int:
-    """What the operator was told of the organization: how many messages.
+    """Delete the operator's notifications and alerts about the organization; returns how many notifications.
 
-    An alert that is about others too stays, without it.
+    An alert about others too stays, without this one.
     """
-    at = {"organization": organization_id}
-    told = connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", at).rowcount
-    connection.execute("DELETE FROM alerts WHERE organizations = ARRAY[%(organization)s::text]", at)
+    params = {"organization": organization_id}
+    notifications = connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", params).rowcount
+    connection.execute("DELETE FROM alerts WHERE organizations = ARRAY[%(organization)s::text]", params)
     connection.execute(
         "UPDATE alerts SET organizations = array_remove(organizations, %(organization)s) "
         "WHERE %(organization)s = ANY(organizations)",
-        at,
+        params,
     )
-    return told
+    return notifications
 
 
 def unknown(employee_number: str) -> str:
-    """A LIKE pattern for what is told of a row whose employee is not in the list."""
+    """A LIKE pattern for the error of a row whose employee is not in the list."""
     escaped = employee_number.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"employee {escaped} (column %"
 
 
 def as_number(employee_number: str) -> dict[str, str | None]:
-    """What finds it as a value that is a JSON number; nothing where no number is spelt so, as in 007 or E1."""
+    """Parameters that find it as a JSON number; None for both if no number is spelt so, as in 007 or E1."""
     if not re.fullmatch(r"0|[1-9][0-9]*", employee_number):
         return {"digits": None, "number": None}
     return {"digits": employee_number, "number": rf"[\[:,]\s*{employee_number}(?:\.0+)?\s*[],}}]"}

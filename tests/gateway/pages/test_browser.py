@@ -307,7 +307,7 @@ def test_an_event_sent_by_hand_is_followed_to_its_run(
     assert processed(document).status == "completed"
     look_again(page)
     expect(page.locator(".event-run .badge")).to_have_text(lang.say("status.completed"))
-    run = rowline.services.ledger.documents.latest(document).run_id
+    run = rowline.services.ledger.documents.latest(document).state.run_id
     expect(page.get_by_role("link", name=lang.say("card.run"))).to_have_attribute("href", re.compile(f"/runs/{run}$"))
     page.get_by_role("navigation").get_by_role("link", name=lang.say("nav.events")).click()
     expect(page.locator("table.events tbody tr")).to_contain_text(lang.say("status.completed"))

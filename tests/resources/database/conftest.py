@@ -31,9 +31,9 @@ def team_server(server_url: str) -> str:
     """The session's server, where some users need a password and one is not let in."""
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(ROLES)
-        found = connection.execute("SHOW hba_file").fetchone()
-        assert found
-        file = Path(found[0])
+        row = connection.execute("SHOW hba_file").fetchone()
+        assert row
+        file = Path(row[0])
         file.write_text(HBA + file.read_text())
         connection.execute("SELECT pg_reload_conf()")
     return server_url

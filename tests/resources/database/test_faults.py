@@ -1,4 +1,7 @@
-"""What a broken link or server does to one call, and that the next call works: laws 4, 5 and 8 on the wire."""
+"""What a broken link or server does to one call, and that the next call works.
+
+Nothing is done twice, paid work is stored, and a failed read is no empty answer.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def names(url: str) -> set[str]:
     "kind",
     ["reset_before", "reset_after", "timeout", "truncated", "garbage", "unavailable", "quota_full", "disk_full"],
 )
-def test_a_call_that_fails_is_told_and_the_next_one_works(
+def test_a_call_that_fails_raises_and_the_next_one_works(
     proxy: PostgresProxy, database: Database, database_url: str, kind: str, point: str
 ):
     insert(database, "before")
@@ -92,7 +95,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(proxy: PostgresProxy, 
     patient.close()
 
 
-def test_a_server_that_stays_away_is_told(proxy: PostgresProxy, database: Database):
+def test_a_server_that_stays_away_is_an_error(proxy: PostgresProxy, database: Database):
     insert(database, "before")
     proxy.down()
     with pytest.raises(TransientError, match="Nobody listens at"):
@@ -100,7 +103,7 @@ def test_a_server_that_stays_away_is_told(proxy: PostgresProxy, database: Databa
 
 
 def test_a_failed_read_is_no_empty_answer(proxy: PostgresProxy, database: Database):
-    """Law 8: half of a list must not pass for the whole."""
+    """A failed read is an error: half of a list must not pass for the whole."""
     documents = Ledger.over(database).documents
     assert documents.pending() == []
     for kind in ("reset_before", "reset_after", "truncated", "garbage", "timeout"):
@@ -111,19 +114,19 @@ def test_a_failed_read_is_no_empty_answer(proxy: PostgresProxy, database: Databa
 
 
 def test_the_wait_for_an_upload_ends_with_its_link_and_can_be_begun_again(proxy: PostgresProxy, database: Database):
-    documents, looked = Ledger.over(database).documents, threading.Event()
+    documents, polled = Ledger.over(database).documents, threading.Event()
     waiting = documents.pending
-    documents.pending = lambda limit=500: (waiting(limit), looked.set())[0]  # type: ignore[method-assign,misc]
+    documents.pending = lambda limit=500: (waiting(limit), polled.set())[0]  # type: ignore[method-assign,misc]
     with ThreadPoolExecutor(1) as pool:
         listening = pool.submit(documents.wait_for_upload, 60, 60)
-        assert looked.wait(10)
+        assert polled.wait(10)
         proxy.cut_all()
         with pytest.raises(TransientError, match="did not answer"):
             listening.result(10)
     documents.wait_for_upload(0)
 
 
-def test_a_lock_whose_link_died_is_told_to_its_holder_and_free_again(proxy: PostgresProxy, database: Database):
+def test_a_lock_whose_link_died_raises_in_its_holder_and_is_free_again(proxy: PostgresProxy, database: Database):
     """The block has been worked through, perhaps beside another: it must not pass for done."""
     sweeps = Ledger.over(database).garbage
     with pytest.raises(TransientError, match="did not answer"), sweeps.collection_lock("acme"):

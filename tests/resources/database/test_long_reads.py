@@ -75,14 +75,14 @@ def test_a_page_may_take_longer_than_the_servers_limits(strict: Database, old: V
 
 
 def test_embeddings_are_judged_however_long_it_takes(strict: Database, old: Version, monkeypatch: pytest.MonkeyPatch):
-    judge, looked = embeddings.matrix_of, []
+    judge, pages = embeddings.matrix_of, []
 
     def slowly(*arguments: object) -> object:
         outlasts(strict)
-        looked.append(arguments)
+        pages.append(arguments)
         return judge(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(embeddings, "matrix_of", slowly)
     monkeypatch.setattr(embeddings, "PAGE", 2)
     assert set(Ledger.over(strict).embeddings.count_invalid(old).values()) == {0}
-    assert len(looked) == 2
+    assert len(pages) == 2

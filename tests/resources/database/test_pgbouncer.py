@@ -147,31 +147,31 @@ def test_a_lock_keeps_the_second_out_until_the_first_is_done(rowline: Deployment
     assert order == ["first", "second"]
 
 
-def wait_beside_an_upload(rowline: Deployment, look_every: float) -> None:
+def wait_beside_an_upload(rowline: Deployment, poll_interval: float) -> None:
     """Upload while somebody waits for it; returns when the wait ended."""
-    documents, looked = rowline.services.ledger.documents, threading.Event()
+    documents, polled = rowline.services.ledger.documents, threading.Event()
     waiting = documents.pending
 
     def watched(limit: int = 500) -> list[Version]:
-        found = waiting(limit)
-        looked.set()
-        return found
+        versions = waiting(limit)
+        polled.set()
+        return versions
 
     documents.pending = watched  # type: ignore[method-assign]
     with ThreadPoolExecutor(1) as pool:
-        ended = pool.submit(documents.wait_for_upload, 60, look_every)
-        assert looked.wait(30)
+        ended = pool.submit(documents.wait_for_upload, 60, poll_interval)
+        assert polled.wait(30)
         rowline.upload(items("anvil"))
         ended.result(10)
 
 
 def test_an_upload_is_noticed_within_seconds_although_the_pooler_swallows_its_notice(opened: Open):
     """LISTEN through transaction pooling hears nothing; the table is looked at as well."""
-    wait_beside_an_upload(opened(False), look_every=0.2)
+    wait_beside_an_upload(opened(False), poll_interval=0.2)
 
 
 def test_a_direct_address_hears_the_notice_at_once(opened: Open):
-    wait_beside_an_upload(opened(True), look_every=60)
+    wait_beside_an_upload(opened(True), poll_interval=60)
 
 
 def test_a_database_is_migrated_through_the_pooler(only_bouncer: int, empty_database_url: str):

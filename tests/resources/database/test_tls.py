@@ -36,7 +36,7 @@ def address(proxy: PostgresProxy, **parameters: object) -> str:
 
 
 def refusal(url: str) -> str:
-    """What is told by the ledger's way in, which must be what is told by the migrations'."""
+    """The error of a connection to the ledger, which must be that of the migrations'."""
     with pytest.raises(ConfigurationError) as caught, connect(url):
         pass
     with pytest.raises(ConfigurationError) as migrating:
@@ -63,8 +63,8 @@ def test_every_driver_verifies_the_server(authority: Authority, empty_database_u
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
 def test_an_authority_that_nobody_vouches_for(authority: Authority, stranger: Authority, database_url: str, mode: str):
     with PostgresProxy(database_url, tls=stranger.server("localhost")) as proxy:
-        told = refusal(address(proxy, sslmode=mode, sslrootcert=authority.file))
-    assert "is not signed by the authority in sslrootcert of DATABASE_URL, or is out of date" in told
+        message = refusal(address(proxy, sslmode=mode, sslrootcert=authority.file))
+    assert "is not signed by the authority in sslrootcert of DATABASE_URL, or is out of date" in message
 
 
 def test_dagsters_driver_refuses_it_too(authority: Authority, stranger: Authority, database_url: str):
@@ -83,15 +83,15 @@ def test_dagsters_driver_refuses_it_too(authority: Authority, stranger: Authorit
 def test_a_certificate_that_is_out_of_date(authority: Authority, database_url: str):
     expired = authority.server("localhost", until=NOW - timedelta(days=2))
     with PostgresProxy(database_url, tls=expired) as proxy:
-        told = refusal(address(proxy, sslmode="verify-full", sslrootcert=authority.file))
-    assert "or is out of date" in told
+        message = refusal(address(proxy, sslmode="verify-full", sslrootcert=authority.file))
+    assert "or is out of date" in message
 
 
 def test_a_certificate_of_another_host(authority: Authority, database_url: str):
     with PostgresProxy(database_url, tls=authority.server("db.example")) as proxy:
-        told = refusal(address(proxy, sslmode="verify-full", sslrootcert=authority.file))
-        assert "is for another host" in told
-        assert "db.example" in told
+        message = refusal(address(proxy, sslmode="verify-full", sslrootcert=authority.file))
+        assert "is for another host" in message
+        assert "db.example" in message
         with connect(address(proxy, sslmode="verify-ca", sslrootcert=authority.file)) as connection:
             assert connection.pgconn.ssl_in_use
 
@@ -99,15 +99,16 @@ def test_a_certificate_of_another_host(authority: Authority, database_url: str):
 @pytest.mark.parametrize("mode", ["require", "verify-full"])
 def test_a_server_without_tls(authority: Authority, database_url: str, mode: str):
     with PostgresProxy(database_url) as proxy:
-        told = refusal(address(proxy, sslmode=mode, sslrootcert=authority.file))
-    assert "does not speak TLS, which sslmode in DATABASE_URL asks for" in told
+        message = refusal(address(proxy, sslmode=mode, sslrootcert=authority.file))
+    assert "does not speak TLS, which sslmode in DATABASE_URL asks for" in message
 
 
 def test_an_authority_file_that_is_not_there(authority: Authority, database_url: str):
     with PostgresProxy(database_url, tls=authority.server("localhost")) as proxy:
-        told = refusal(address(proxy, sslmode="verify-full", sslrootcert="/not/there.pem"))
+        message = refusal(address(proxy, sslmode="verify-full", sslrootcert="/not/there.pem"))
     assert (
-        'A file for TLS in DATABASE_URL cannot be used: root certificate file "/not/there.pem" does not exist' in told
+        'A file for TLS in DATABASE_URL cannot be used: root certificate file "/not/there.pem" does not exist'
+        in message
     )
 
 
@@ -121,5 +122,5 @@ def test_a_server_that_wants_a_certificate_of_ours(authority: Authority, strange
             assert connection.pgconn.ssl_in_use
         assert "failed (" in refusal(address(proxy, **known))
         key.chmod(0o644)
-        told = refusal(address(proxy, **known, sslcert=certificate, sslkey=key))
-        assert "A file for TLS in DATABASE_URL cannot be used: private key file" in told
+        message = refusal(address(proxy, **known, sslcert=certificate, sslkey=key))
+        assert "A file for TLS in DATABASE_URL cannot be used: private key file" in message

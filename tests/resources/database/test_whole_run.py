@@ -1,6 +1,6 @@
 """A whole run beside a link that breaks and a server in trouble: at each commit, and at each point by each fault.
 
-Laws 1, 4 and 5: the end state is right, a retry works, and what was kept is not paid for twice.
+The end state is right, a retry works, and what was stored is not paid for twice.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def test_a_file_is_served_while_its_document_goes(
 ) -> None:
     """What is open stays readable, whatever becomes of its path."""
     version = rowline.upload(csv_bytes(items(*map(str, range(40_000)))))
-    with services.objects.local(version.object_key) as path:
+    with services.objects.local(version.upload.object_key) as path:
         whole = path.read_bytes()
     assert len(whole) > 2**19  # more than one chunk
     assert ask(f"/documents/{version.document_id}/versions/1/file").content == whole

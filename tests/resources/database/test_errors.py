@@ -1,4 +1,4 @@
-"""Each thing that can be wrong with a database is told in one sentence that says what to do, and no password."""
+"""Each thing that can be wrong with a database is described in one sentence that says what to do, and no password."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.stand_ins.postgres_proxy import PostgresProxy
 def failure(url: str, statement: str = "SELECT 1") -> RowlineError:
     with pytest.raises(RowlineError) as caught, connect(url) as connection:
         connection.execute(statement)  # type: ignore[call-overload]
-    told = str(caught.value)
-    assert "\n" not in told
-    assert PASSWORD not in told
-    assert IN_URL not in told
+    error = str(caught.value)
+    assert "\n" not in error
+    assert PASSWORD not in error
+    assert IN_URL not in error
     return caught.value
 
 
 def test_a_wrong_password(proxy: PostgresProxy):
-    told = failure(proxy.url("team_app", "wr0ng"))
-    assert isinstance(told, ConfigurationError)
-    assert f"127.0.0.1:{proxy.port}/" in str(told)
-    assert "refused the password of user team_app; put the right one into DATABASE_URL" in str(told)
-    assert "wr0ng" not in str(told)
+    error = failure(proxy.url("team_app", "wr0ng"))
+    assert isinstance(error, ConfigurationError)
+    assert f"127.0.0.1:{proxy.port}/" in str(error)
+    assert "refused the password of user team_app; put the right one into DATABASE_URL" in str(error)
+    assert "wr0ng" not in str(error)
 
 
 def test_the_setting_that_is_wrong_is_named(proxy: PostgresProxy):
@@ -41,22 +41,22 @@ def test_no_password_where_one_is_needed(proxy: PostgresProxy):
 
 
 def test_an_unknown_user(proxy: PostgresProxy):
-    told = failure(proxy.url("nobody_here"))
-    assert isinstance(told, ConfigurationError)
-    assert "has no user nobody_here; create it, or correct DATABASE_URL" in str(told)
+    error = failure(proxy.url("nobody_here"))
+    assert isinstance(error, ConfigurationError)
+    assert "has no user nobody_here; create it, or correct DATABASE_URL" in str(error)
 
 
 def test_an_unknown_database(proxy: PostgresProxy):
-    told = failure(f"postgresql://postgres@127.0.0.1:{proxy.port}/not_there")
-    assert isinstance(told, ConfigurationError)
-    assert str(told).startswith(f"There is no database 127.0.0.1:{proxy.port}/not_there (")
+    error = failure(f"postgresql://postgres@127.0.0.1:{proxy.port}/not_there")
+    assert isinstance(error, ConfigurationError)
+    assert str(error).startswith(f"There is no database 127.0.0.1:{proxy.port}/not_there (")
 
 
 def test_a_user_who_is_not_let_in(proxy: PostgresProxy):
-    told = failure(proxy.url("team_refused", IN_URL))
-    assert isinstance(told, ConfigurationError)
-    assert "does not let user team_refused in" in str(told)
-    assert "pg_hba.conf" in str(told)
+    error = failure(proxy.url("team_refused", IN_URL))
+    assert isinstance(error, ConfigurationError)
+    assert "does not let user team_refused in" in str(error)
+    assert "pg_hba.conf" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_a_user_who_is_not_let_in(proxy: PostgresProxy):
     ],
 )
 def test_an_address_that_leads_nowhere(url: str, kind: type[Exception], words: str):
-    told = failure(url)
-    assert isinstance(told, kind)
-    assert words in str(told)
+    error = failure(url)
+    assert isinstance(error, kind)
+    assert words in str(error)
 
 
 @pytest.mark.parametrize(
@@ -91,25 +91,25 @@ def test_an_address_that_leads_nowhere(url: str, kind: type[Exception], words: s
 )
 def test_a_server_that_lets_nobody_in(proxy: PostgresProxy, kind: str, expected: type[Exception], words: str):
     proxy.faults.append(Fault(kind, "connect", always=True))
-    told = failure(proxy.url())
-    assert isinstance(told, expected)
-    assert words in str(told)
+    error = failure(proxy.url())
+    assert isinstance(error, expected)
+    assert words in str(error)
 
 
 def test_a_server_that_stays_silent(proxy: PostgresProxy):
     proxy.faults.append(Fault("timeout", "connect", always=True))
-    told = failure(proxy.url(query="?connect_timeout=2"))  # the least that libpq has
-    assert isinstance(told, TransientError)
-    assert "did not answer in time" in str(told)
+    error = failure(proxy.url(query="?connect_timeout=2"))  # the least that libpq has
+    assert isinstance(error, TransientError)
+    assert "did not answer in time" in str(error)
 
 
 def test_too_many_connections_of_a_user(proxy: PostgresProxy):
-    told = failure(proxy.url("team_crowd", IN_URL))
-    assert isinstance(told, TransientError)
-    assert "DATABASE_POOL_SIZE" in str(told)
+    error = failure(proxy.url("team_crowd", IN_URL))
+    assert isinstance(error, TransientError)
+    assert "DATABASE_POOL_SIZE" in str(error)
 
 
-RAISED = "DO $$ BEGIN RAISE EXCEPTION 'told' USING ERRCODE = '{}'; END $$"
+RAISED = "DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{}'; END $$"
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ RAISED = "DO $$ BEGIN RAISE EXCEPTION 'told' USING ERRCODE = '{}'; END $$"
 def test_a_statement_that_the_server_ends(database_url: str, statement: str, expected: type[Exception], words: str):
     with psycopg.connect(database_url) as other:
         other.execute("LOCK documents IN ACCESS SHARE MODE")
-        told = failure(database_url, statement)
-    assert isinstance(told, expected)
-    assert words in str(told)
+        error = failure(database_url, statement)
+    assert isinstance(error, expected)
+    assert words in str(error)
 
 
 def test_a_mistake_of_our_own_stays_one(database_url: str):
@@ -142,16 +142,16 @@ def test_a_mistake_of_our_own_stays_one(database_url: str):
 
 def test_a_read_only_server(proxy: PostgresProxy):
     """A standby, or a primary whose disk is nearly full: managed databases are set so."""
-    told = failure(proxy.url("team_reader", IN_URL), "CREATE TABLE t ()")
-    assert isinstance(told, TransientError)
-    assert "is read-only (cannot execute CREATE TABLE in a read-only transaction)" in str(told)
+    error = failure(proxy.url("team_reader", IN_URL), "CREATE TABLE t ()")
+    assert isinstance(error, TransientError)
+    assert "is read-only (cannot execute CREATE TABLE in a read-only transaction)" in str(error)
 
 
 def test_a_missing_privilege(proxy: PostgresProxy):
-    told = failure(proxy.url("team_app", IN_URL), "DELETE FROM documents")
-    assert isinstance(told, ConfigurationError)
-    assert "User team_app may not do this" in str(told)
-    assert "(permission denied for table documents); run `rowline db upgrade --grant-to team_app`" in str(told)
+    error = failure(proxy.url("team_app", IN_URL), "DELETE FROM documents")
+    assert isinstance(error, ConfigurationError)
+    assert "User team_app may not do this" in str(error)
+    assert "(permission denied for table documents); run `rowline db upgrade --grant-to team_app`" in str(error)
 
 
 def test_a_server_that_is_too_old(proxy: PostgresProxy):
