@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,22 @@ DECISIONS = ROOT / "docs" / "decisions"
 HEADING = re.compile(r"^## (?:\[?Unreleased\]?|\[?\d+\.\d+\.\d+\]?(?: [-–] \d{4}-\d{2}-\d{2})?)$", re.IGNORECASE)
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
+FOLDERS = (
+    *(
+        "domain",
+        "formats",
+        "settings",
+        "resources",
+        "operations",
+        "assets",
+        "sensors",
+        "pipelines",
+        "gateway",
+        "rowline",
+    ),
+    *("migrations", "deploy", "docs", "samples", "benchmarks", "tests"),
+)
+PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./{{}},-]*")
 STATUS_REPORTS = re.compile(r"(COMPLETE|STATUS|SUMMARY|PROGRESS|REPORT|DONE)\w*\.md", re.IGNORECASE)
 
 
@@ -61,6 +78,14 @@ def test_every_make_target_that_is_promised_exists() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert {*typed, *named} - targets == set()
     assert {"setup", "demo", "dev", "test", "test-fast", "check", "checks", "bench"} <= targets
+
+
+def test_make_lists_every_target_and_does_nothing_else() -> None:
+    """From the `##` comments; `make` alone is `make help`."""
+    targets = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert targets is not None
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert re.findall(r"^  make (\S+) +\S", listed, re.MULTILINE) == targets[1].split()
 
 
 def test_the_table_of_settings_is_the_settings_class() -> None:
@@ -147,8 +172,7 @@ def test_decisions_are_numbered_without_gaps() -> None:
 def test_every_decision_that_the_code_cites_is_there() -> None:
     """A comment says `ADR 0004` so that the story can be found."""
     kept = {path.name[:4] for path in DECISIONS.glob("*.md")}
-    rooms = ("pipelines", "resources", "assets", "sensors", "gateway", "migrations")
-    sources = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    sources = [path for folder in FOLDERS[:11] for path in (ROOT / folder).rglob("*.py")]
     sources += [ROOT / name for name in ("pyproject.toml", "dagster.yaml")]
     cited = {(path.name, n) for path in sources for n in re.findall(r"ADR (\d{4})", path.read_text("utf-8"))}
     assert {citation for citation in cited if citation[1] not in kept} == set()
@@ -167,6 +191,28 @@ def test_links_between_pages_lead_somewhere() -> None:
             if not found.exists() or (anchor and found.suffix == ".md" and anchor not in headings(found.read_text())):
                 broken.append(f"{page.relative_to(ROOT)} → {target}")
     assert broken == []
+
+
+def test_paths_that_pages_name_are_there() -> None:
+    """`folder/file.py` and `folder/` in backticks, from the root or from the page's own folder."""
+    pages = (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").glob("*.md"))
+    missing = []
+    for page in pages:
+        if page.name == "CHANGELOG.md":  # speaks of what was, too
+            continue
+        for code in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)):
+            for path in expanded(code) if PATH.fullmatch(code) else ():
+                if not any((folder / path).exists() for folder in (ROOT, page.parent)):
+                    missing.append(f"{page.relative_to(ROOT)} → {path}")
+    assert missing == []
+
+
+def expanded(code: str) -> list[str]:
+    """`a/{b,c}.py` as a shell reads it."""
+    braces = re.fullmatch(r"(.*)\{(.+)\}(.*)", code)
+    if not braces:
+        return [code]
+    return [f"{braces[1]}{name}{braces[3]}" for name in braces[2].split(",")]
 
 
 def test_the_picture_of_lineage_is_what_its_script_draws() -> None:
