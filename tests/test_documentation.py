@@ -1,4 +1,4 @@
-"""The documents say what the code does: commands, settings, jobs, sensors, decisions, links."""
+"""The documentation agrees with the code: commands, settings, jobs, sensors, decisions, paths, links."""
 
 import importlib
 import re
@@ -51,7 +51,7 @@ def commands(group: Any, so_far: str = "rowline") -> Iterator[str]:
 
 
 def guide() -> str:
-    """All that a reader can find: README and docs/ without the decisions."""
+    """README and docs/ without the decisions."""
     pages = [README, *sorted((ROOT / "docs").rglob("*.md"))]
     return "\n".join(page.read_text("utf-8") for page in pages if DECISIONS not in page.parents)
 
@@ -67,12 +67,12 @@ def headings(text: str) -> set[str]:
 
 
 def test_the_readme_starts_with_the_two_commands() -> None:
-    """What a newcomer types: see it work, see it proven. Before anything else that is typed."""
+    """A newcomer runs the demo and the tests before any other command."""
     typed = re.findall(r"^(?:\$ )?((?:make|rowline) [a-z-]+)", fenced(README.read_text("utf-8")), re.MULTILINE)
     assert typed[:2] == ["make demo", "make test"]
 
 
-def test_every_make_target_that_is_promised_exists() -> None:
+def test_every_make_target_in_the_guide_exists() -> None:
     typed = re.findall(r"^(?:\$ )?make ([a-z][a-z-]*)", fenced(guide()), re.MULTILINE)
     named = re.findall(r"`make ([a-z][a-z-]*)`", guide())
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
@@ -122,19 +122,19 @@ def test_the_table_replaces_only_what_is_between_the_marks() -> None:
 
 
 def test_every_command_is_in_the_guide() -> None:
-    """A command that nobody can read about does not exist."""
+    """A command without documentation cannot be found."""
     text = guide()
     listed = list(commands(typer.main.get_command(app)))
     assert "rowline upload" in listed
     assert [command for command in listed if not re.search(rf"{command}\b", text)] == []
 
 
-def test_no_command_is_promised_that_does_not_exist() -> None:
-    """Docs that promise what the code does not do are worse than none."""
+def test_every_command_in_the_guide_exists() -> None:
+    """The commands of console blocks are commands of the program."""
     listed = set(commands(typer.main.get_command(app)))
-    known = {" ".join(command.split()[: i + 1]) for command in listed for i in range(1, 3)}
-    promised = {f"rowline {word}" for word in re.findall(r"^\s*(?:\$ )?rowline ([a-z][a-z-]+)", fenced(guide()), re.M)}
-    assert promised - known == set()
+    existing = {" ".join(command.split()[: i + 1]) for command in listed for i in range(1, 3)}
+    named = {f"rowline {word}" for word in re.findall(r"^\s*(?:\$ )?rowline ([a-z][a-z-]+)", fenced(guide()), re.M)}
+    assert named - existing == set()
 
 
 def test_every_job_and_sensor_and_asset_is_in_the_guide() -> None:
@@ -170,16 +170,16 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 
 def test_every_decision_that_the_code_cites_is_there() -> None:
-    """A comment says `ADR 0004` so that the story can be found."""
-    kept = {path.name[:4] for path in DECISIONS.glob("*.md")}
+    """A comment cites `ADR 0004`, so that page must exist."""
+    existing = {path.name[:4] for path in DECISIONS.glob("*.md")}
     sources = [path for folder in FOLDERS[:10] for path in (ROOT / folder).rglob("*.py")]
     sources += [ROOT / name for name in ("pyproject.toml", "dagster.yaml")]
     cited = {(path.name, n) for path in sources for n in re.findall(r"ADR (\d{4})", path.read_text("utf-8"))}
-    assert {citation for citation in cited if citation[1] not in kept} == set()
+    assert {citation for citation in cited if citation[1] not in existing} == set()
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    """Files exist, headings exist; addresses of the web are not asked."""
+    """Files exist, headings exist; addresses of the web are not requested."""
     pages = [page for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if page.is_file()]
     broken = []
     for page in pages:
@@ -221,6 +221,6 @@ def test_the_picture_of_lineage_is_what_its_script_draws() -> None:
 
 
 def test_no_status_report_lies_in_the_tree() -> None:
-    """What was done is in the log of git; what changed is in CHANGELOG."""
+    """Completed work is in the log of git; changes are in CHANGELOG."""
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     assert [page.name for page in pages if STATUS_REPORTS.fullmatch(page.name)] == []
