@@ -10,8 +10,8 @@ import dagster as dg
 import openpyxl
 import pytest
 
-from domain.documents.employees import read_employees
 from domain.documents.templates import parse_template
+from operations.documents.employee_lists import read_employees
 from operations.documents.frames import FACTS, LINEAGE, PLACE
 from pipelines.resources import NAMES
 from settings.settings import PROJECT_ROOT

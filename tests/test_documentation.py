@@ -154,7 +154,7 @@ def test_the_changelog_keeps_its_form() -> None:
     assert versions
     assert [line for line in versions if not HEADING.fullmatch(line)] == []
     assert {line.removeprefix("### ") for line in lines if line.startswith("### ")} <= SECTIONS
-    released = [tuple(map(int, found)) for found in re.findall(r"^## \[?(\d+)\.(\d+)\.(\d+)", "\n".join(lines), re.M)]
+    released = [tuple(map(int, number)) for number in re.findall(r"^## \[?(\d+)\.(\d+)\.(\d+)", "\n".join(lines), re.M)]
     assert released == sorted(released, reverse=True)
 
 
@@ -187,8 +187,8 @@ def test_links_between_pages_lead_somewhere() -> None:
             if re.match(r"[a-z]+:", target):
                 continue
             path, _, anchor = target.partition("#")
-            found = (page.parent / path) if path else page
-            if not found.exists() or (anchor and found.suffix == ".md" and anchor not in headings(found.read_text())):
+            file = (page.parent / path) if path else page
+            if not file.exists() or (anchor and file.suffix == ".md" and anchor not in headings(file.read_text())):
                 broken.append(f"{page.relative_to(ROOT)} → {target}")
     assert broken == []
 

@@ -1,4 +1,4 @@
-"""docs/how-to: the commands of each page run as they stand, and print what the page says.
+"""docs/how-to and the life of a document: the commands of each page run unchanged, and print what the page shows.
 
 Renew the output with `RENEW_PAGES=1 python -m pytest tests/test_how_to.py`, then read the difference.
 """
@@ -21,10 +21,17 @@ from tests.laws.command import Command
 from tests.page_sessions import Session, matches
 from tests.stand_ins.notice_receivers import SlackServer
 
-PAGES = sorted((PROJECT_ROOT / "docs" / "how-to").glob("*.md"))
+DOCS = PROJECT_ROOT / "docs"
+PAGES = [*sorted((DOCS / "how-to").glob("*.md")), DOCS / "life-of-a-document.md"]
 WEBHOOK = "https://hooks.slack.com/services/T0/B0/secret"
 # what the page leaves to the defaults, against those of the fixture
-DEFAULTS = {"EMBEDDING_PROVIDER": "local", "EMBEDDING_DIMENSIONS": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
+DEFAULTS = {
+    "BATCH_ROWS": "100",
+    "EMBEDDING_PROVIDER": "local",
+    "EMBEDDING_DIMENSIONS": "",
+    "OPENAI_API_KEY": "",
+    "OPENAI_BASE_URL": "",
+}
 
 
 @pytest.fixture
