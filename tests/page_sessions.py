@@ -1,8 +1,7 @@
 """Runs the sessions of a documentation page: its files are written, its commands run, their output is compared.
 
     ```csv staff.csv          a file of the page, written into the current folder
-    ```console                `$ rowline …` and `$ python -c …` run in this process, `$ export NAME=value` sets it
-                              for the commands below
+    ```console                `$ rowline …` runs in this process, `$ export NAME=value` sets it for the commands below
 
 Other blocks are not run. Ids, keys and seconds differ from run to run: the first id of the page stands for the first id
 of the run, and so on. A line with only `…` stands for any number of lines.
@@ -10,12 +9,10 @@ of the run, and so on. A line with only `…` stands for any number of lines.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from unittest import mock
 
 from tests.laws.command import Command
 
@@ -78,12 +75,8 @@ class Session:
         if words[0] == "export":
             self.environment |= dict(word.split("=", 1) for word in words[1:])
             return [], 0
-        if words[:2] == ["python", "-c"]:
-            with mock.patch.dict(os.environ, {**self.run.environment, **self.environment}):
-                exec(words[2], {})
-            return [], 0
         if words[0] != "rowline":
-            raise ValueError(f"A console block runs `rowline`, `export` and `python -c` only: {command}")
+            raise ValueError(f"A console block runs `rowline` and `export` only: {command}")
         said = self.run(*words[1:], **self.environment)
         self.after(self.environment)
         return [line.rstrip() for line in (said.out + said.err).splitlines()], said.code
