@@ -60,9 +60,9 @@ def edge(x1: float, row: float, x2: float, vector: float, kind: str) -> str:
     return f'<path class="{kind}" d="M{x1} {y1} C{bend} {y1} {bend} {y2} {x2} {y2}"/>'
 
 
-def head(x: float, title: str, told: str) -> Iterator[str]:
+def head(x: float, title: str, caption: str) -> Iterator[str]:
     yield f'<text class="head" x="{x}" y="46">{escape(title)}</text>'
-    yield f'<text class="small" x="{x}" y="68">{escape(told)}</text>'
+    yield f'<text class="small" x="{x}" y="68">{escape(caption)}</text>'
 
 
 def drawing() -> Iterator[str]:
@@ -85,8 +85,8 @@ def drawing() -> Iterator[str]:
         yield from box(RIGHT, row + 1, text, "box", f"row {row + 2}")
     for row, (name, held) in enumerate(VECTORS):
         yield from box(MIDDLE, row, name, "kept" if held else "gone", "in the store" if held else "swept")
-    told = "Swept vectors are made again from kept embeddings: a rollback moves the ref, and no text is embedded."
-    yield f'<text class="faint" x="{WIDTH / 2}" y="{HEIGHT - 26}" text-anchor="middle">{told}</text>'
+    caption = "Deleted vectors are rebuilt from stored embeddings: a rollback moves the ref, and no text is embedded."
+    yield f'<text class="faint" x="{WIDTH / 2}" y="{HEIGHT - 26}" text-anchor="middle">{caption}</text>'
     yield "</svg>"
 
 

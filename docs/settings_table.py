@@ -17,7 +17,7 @@ START, END = "<!-- settings -->", "<!-- /settings -->"
 
 
 def settings_table() -> str:
-    """A Markdown table of every setting: its name in the environment, its default, what it does."""
+    """A Markdown table of every setting: its name in the environment, its default, its description."""
     lines = ["| setting | default | what it does |", "|---|---|---|"]
     own = [name for name in Settings.model_fields if name in Settings.__annotations__]
     for name in [*own, *(name for name in Settings.model_fields if name not in own)]:
@@ -27,7 +27,7 @@ def settings_table() -> str:
 
 
 def with_table(page: str) -> str:
-    """The page with the table of today. Raises ValueError where its two marks are not there, once, in order."""
+    """The page with the current table. Raises ValueError if its two marks are not there, once, in order."""
     before, start, rest = page.partition(START)
     _, end, after = rest.partition(END)
     if not start or not end or START in after or END in before + after:

@@ -1,7 +1,8 @@
-"""The documents say what the code does: commands, settings, jobs, sensors, decisions, links."""
+"""The documentation agrees with the code: commands, settings, jobs, sensors, decisions, paths, links."""
 
 import importlib
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,22 @@ DECISIONS = ROOT / "docs" / "decisions"
 HEADING = re.compile(r"^## (?:\[?Unreleased\]?|\[?\d+\.\d+\.\d+\]?(?: [-–] \d{4}-\d{2}-\d{2})?)$", re.IGNORECASE)
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
+FOLDERS = (
+    *(
+        "domain",
+        "formats",
+        "settings",
+        "resources",
+        "operations",
+        "assets",
+        "sensors",
+        "pipelines",
+        "gateway",
+        "rowline",
+    ),
+    *("migrations", "deploy", "docs", "samples", "benchmarks", "tests"),
+)
+PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./{{}},-]*")
 STATUS_REPORTS = re.compile(r"(COMPLETE|STATUS|SUMMARY|PROGRESS|REPORT|DONE)\w*\.md", re.IGNORECASE)
 
 
@@ -34,7 +51,7 @@ def commands(group: Any, so_far: str = "rowline") -> Iterator[str]:
 
 
 def guide() -> str:
-    """All that a reader can find: README and docs/ without the decisions."""
+    """README and docs/ without the decisions."""
     pages = [README, *sorted((ROOT / "docs").rglob("*.md"))]
     return "\n".join(page.read_text("utf-8") for page in pages if DECISIONS not in page.parents)
 
@@ -50,17 +67,25 @@ def headings(text: str) -> set[str]:
 
 
 def test_the_readme_starts_with_the_two_commands() -> None:
-    """What a newcomer types: see it work, see it proven. Before anything else that is typed."""
+    """A newcomer runs the demo and the tests before any other command."""
     typed = re.findall(r"^(?:\$ )?((?:make|rowline) [a-z-]+)", fenced(README.read_text("utf-8")), re.MULTILINE)
     assert typed[:2] == ["make demo", "make test"]
 
 
-def test_every_make_target_that_is_promised_exists() -> None:
+def test_every_make_target_in_the_guide_exists() -> None:
     typed = re.findall(r"^(?:\$ )?make ([a-z][a-z-]*)", fenced(guide()), re.MULTILINE)
     named = re.findall(r"`make ([a-z][a-z-]*)`", guide())
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert {*typed, *named} - targets == set()
     assert {"setup", "demo", "dev", "test", "test-fast", "check", "checks", "bench"} <= targets
+
+
+def test_make_lists_every_target_and_does_nothing_else() -> None:
+    """From the `##` comments; `make` alone is `make help`."""
+    targets = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert targets is not None
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert sorted(re.findall(r"^  make (\S+) +\S", listed, re.MULTILINE)) == sorted(targets[1].split())
 
 
 def test_the_table_of_settings_is_the_settings_class() -> None:
@@ -97,19 +122,19 @@ def test_the_table_replaces_only_what_is_between_the_marks() -> None:
 
 
 def test_every_command_is_in_the_guide() -> None:
-    """A command that nobody can read about does not exist."""
+    """A command without documentation cannot be found."""
     text = guide()
     listed = list(commands(typer.main.get_command(app)))
     assert "rowline upload" in listed
     assert [command for command in listed if not re.search(rf"{command}\b", text)] == []
 
 
-def test_no_command_is_promised_that_does_not_exist() -> None:
-    """Docs that promise what the code does not do are worse than none."""
+def test_every_command_in_the_guide_exists() -> None:
+    """The commands of console blocks are commands of the program."""
     listed = set(commands(typer.main.get_command(app)))
-    known = {" ".join(command.split()[: i + 1]) for command in listed for i in range(1, 3)}
-    promised = {f"rowline {word}" for word in re.findall(r"^\s*(?:\$ )?rowline ([a-z][a-z-]+)", fenced(guide()), re.M)}
-    assert promised - known == set()
+    existing = {" ".join(command.split()[: i + 1]) for command in listed for i in range(1, 3)}
+    named = {f"rowline {word}" for word in re.findall(r"^\s*(?:\$ )?rowline ([a-z][a-z-]+)", fenced(guide()), re.M)}
+    assert named - existing == set()
 
 
 def test_every_job_and_sensor_and_asset_is_in_the_guide() -> None:
@@ -129,7 +154,7 @@ def test_the_changelog_keeps_its_form() -> None:
     assert versions
     assert [line for line in versions if not HEADING.fullmatch(line)] == []
     assert {line.removeprefix("### ") for line in lines if line.startswith("### ")} <= SECTIONS
-    released = [tuple(map(int, found)) for found in re.findall(r"^## \[?(\d+)\.(\d+)\.(\d+)", "\n".join(lines), re.M)]
+    released = [tuple(map(int, number)) for number in re.findall(r"^## \[?(\d+)\.(\d+)\.(\d+)", "\n".join(lines), re.M)]
     assert released == sorted(released, reverse=True)
 
 
@@ -145,17 +170,16 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 
 def test_every_decision_that_the_code_cites_is_there() -> None:
-    """A comment says `ADR 0004` so that the story can be found."""
-    kept = {path.name[:4] for path in DECISIONS.glob("*.md")}
-    rooms = ("pipelines", "resources", "assets", "sensors", "gateway", "migrations")
-    sources = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    """A comment cites `ADR 0004`, so that page must exist."""
+    existing = {path.name[:4] for path in DECISIONS.glob("*.md")}
+    sources = [path for folder in FOLDERS[:10] for path in (ROOT / folder).rglob("*.py")]
     sources += [ROOT / name for name in ("pyproject.toml", "dagster.yaml")]
     cited = {(path.name, n) for path in sources for n in re.findall(r"ADR (\d{4})", path.read_text("utf-8"))}
-    assert {citation for citation in cited if citation[1] not in kept} == set()
+    assert {citation for citation in cited if citation[1] not in existing} == set()
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    """Files exist, headings exist; addresses of the web are not asked."""
+    """Files exist, headings exist; addresses of the web are not requested."""
     pages = [page for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if page.is_file()]
     broken = []
     for page in pages:
@@ -163,10 +187,32 @@ def test_links_between_pages_lead_somewhere() -> None:
             if re.match(r"[a-z]+:", target):
                 continue
             path, _, anchor = target.partition("#")
-            found = (page.parent / path) if path else page
-            if not found.exists() or (anchor and found.suffix == ".md" and anchor not in headings(found.read_text())):
+            file = (page.parent / path) if path else page
+            if not file.exists() or (anchor and file.suffix == ".md" and anchor not in headings(file.read_text())):
                 broken.append(f"{page.relative_to(ROOT)} → {target}")
     assert broken == []
+
+
+def test_paths_that_pages_name_are_there() -> None:
+    """`folder/file.py` and `folder/` in backticks, from the root or from the page's own folder."""
+    pages = (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").glob("*.md"))
+    missing = []
+    for page in pages:
+        if page.name == "CHANGELOG.md":  # speaks of what was, too
+            continue
+        for code in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)):
+            for path in expanded(code) if PATH.fullmatch(code) else ():
+                if not any((folder / path).exists() for folder in (ROOT, page.parent)):
+                    missing.append(f"{page.relative_to(ROOT)} → {path}")
+    assert missing == []
+
+
+def expanded(code: str) -> list[str]:
+    """`a/{b,c}.py` as a shell reads it."""
+    braces = re.fullmatch(r"(.*)\{(.+)\}(.*)", code)
+    if not braces:
+        return [code]
+    return [f"{braces[1]}{name}{braces[3]}" for name in braces[2].split(",")]
 
 
 def test_the_picture_of_lineage_is_what_its_script_draws() -> None:
@@ -175,6 +221,6 @@ def test_the_picture_of_lineage_is_what_its_script_draws() -> None:
 
 
 def test_no_status_report_lies_in_the_tree() -> None:
-    """What was done is in the log of git; what changed is in CHANGELOG."""
+    """Completed work is in the log of git; changes are in CHANGELOG."""
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     assert [page.name for page in pages if STATUS_REPORTS.fullmatch(page.name)] == []
