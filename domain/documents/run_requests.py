@@ -21,7 +21,7 @@ class Waiting(Protocol):
     @property
     def byte_size(self) -> int: ...
     @property
-    def economy(self) -> bool: ...
+    def deferred(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def plan_runs(waiting: Iterable[Waiting], places: int = 1) -> list[RunRequestPla
         known = newest.get(upload.document_id)
         if known is None or known.version < upload.version:
             newest[upload.document_id] = upload
-    alike = [one for one in newest.values() if one.attempt == 1 and not one.economy and one.byte_size <= SMALL_BYTES]
+    alike = [one for one in newest.values() if one.attempt == 1 and not one.deferred and one.byte_size <= SMALL_BYTES]
     if len(alike) <= SINGLE_RUN_THRESHOLD:
         return [_run(one) for one in newest.values()]
     together = {one.document_id for one in alike}

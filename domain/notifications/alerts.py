@@ -41,13 +41,13 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open alert. `told`: notifications sent; `told_at`: the last one; `count`: the highest count so far."""
+    """An open alert. `told`: notifications sent; `last_notified_at`: the last one; `count`: the highest count so far."""
 
     alert_id: str
     cause: Cause
     count: int
-    told: int
-    told_at: datetime
+    notification_count: int
+    last_notified_at: datetime
     opened_at: datetime
 
 
@@ -85,7 +85,7 @@ def steps(
             continue
         if cause not in current:
             transitions.append(Step("recovered", cause, alert, None))
-        elif now - alert.told_at >= reminder:
+        elif now - alert.last_notified_at >= reminder:
             transitions.append(Step("reminded", cause, alert, current[cause]))
         elif current[cause].count > alert.count:
             transitions.append(Step("grown", cause, alert, current[cause]))

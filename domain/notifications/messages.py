@@ -25,7 +25,7 @@ MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH = 20_000, 200  # characters; Slack takes 
 class NewNotification:
     """One message to one recipient over one channel, as it will be sent; `key` makes it one message.
 
-    `about` are organizations beside its own whose data it names: with any of them it is erased.
+    `mentioned_organizations` are organizations beside its own whose data it names: with any of them it is erased.
     """
 
     organization_id: str
@@ -35,7 +35,7 @@ class NewNotification:
     subject: str
     message: str
     values: Mapping[str, Any] | None = None
-    about: tuple[str, ...] = ()
+    mentioned_organizations: tuple[str, ...] = ()
 
 
 class SendNotification(BaseModel):

@@ -116,6 +116,6 @@ def summary(notification: Notification) -> str:
     title = notification.subject or notification.message.splitlines()[0][:60]
     attempts = f", {notification.attempts} attempts" if notification.attempts > 1 else ""
     return (
-        f"{ICONS[notification.state]} {notification.notice_id}  {notification.channel}  "
+        f"{ICONS[notification.state]} {notification.notification_id}  {notification.channel}  "
         f"{notification.state}{attempts}  {title}"
     )

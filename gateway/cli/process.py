@@ -33,7 +33,7 @@ def process(
         show_status(status)
     if not run.success and version.status == "completed":  # it was completed before, and still is
         console.print(f"✗ The run failed; run {run.run_id[:8]} in Dagster has the details", markup=False)
-    if not run.success or (version.status != "completed" and not version.waits_for):
+    if not run.success or (version.status != "completed" and not version.waiting_reason):
         raise typer.Exit(1)
 
 

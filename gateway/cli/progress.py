@@ -38,7 +38,7 @@ def watch(
             progress.update(
                 bar, description=f"{version.filename}: {version.status}", completed=done, total=len(batches) or None
             )
-            if version.status in ENDED or version.waits_for:
+            if version.status in ENDED or version.waiting_reason:
                 return version
             polls += 1
             if version.status == "pending" and polls == HINT_AFTER_POLLS:

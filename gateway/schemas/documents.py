@@ -30,7 +30,7 @@ class VersionView(VersionOutcome, Protocol):
     @property
     def error(self) -> str | None: ...
     @property
-    def waits_for(self) -> str | None: ...
+    def waiting_reason(self) -> str | None: ...
     @property
     def live_version(self) -> int | None: ...
 
@@ -178,17 +178,17 @@ class Progress(Schema):
     rows_done: int
     rows_total: int
     error_rows: int = Field(0, description="Present only if rows have errors.")
-    waits_for: str | None = Field(None, description="Present only while the version waits for a service.")
+    waiting_reason: str | None = Field(None, description="Present only while the version waits for a service.")
 
     @classmethod
-    def from_batches(cls, batches: Sequence[Mapping[str, Any]], waits_for: str | None) -> Self:
+    def from_batches(cls, batches: Sequence[Mapping[str, Any]], waiting_reason: str | None) -> Self:
         done = [batch for batch in batches if batch["status"] == "completed"]
         return cls(
             batches_done=len(done),
             batches_total=len(batches),
             rows_done=sum(batch["rows"] for batch in done),
             rows_total=sum(batch["rows"] for batch in batches),
-            **present(error_rows=sum(batch["errorRows"] for batch in batches), waits_for=waits_for),
+            **present(error_rows=sum(batch["errorRows"] for batch in batches), waiting_reason=waiting_reason),
         )
 
 
@@ -226,7 +226,7 @@ class DocumentStatus(_VersionFields):
         other = version.live_version if version.live_version != version.version else None
         return cls(
             **_identity(version),
-            progress=Progress.from_batches(batches, version.waits_for),
+            progress=Progress.from_batches(batches, version.waiting_reason),
             batches=BATCH_LIST.validate_python(batches),
             result=Result.model_validate(version.result) if version.result is not None else None,
             error=_message(version),

@@ -16,7 +16,7 @@ ULID = "01M7Y1BYAWCM74RYSJ606BDNG5"
 Status = Literal["Scheduled", "Running", "Completed", "Failed", "Cancelled"]
 STATUSES: dict[str, Status] = {
     "waiting": "Scheduled",
-    "requesting": "Scheduled",
+    "submitting": "Scheduled",
     "requested": "Scheduled",
     "completed": "Completed",
     "failed": "Failed",
@@ -166,7 +166,7 @@ class Events(BaseModel):
 
 def run_status(run: RunView) -> Status:
     """The status of a run; of one that is attached to a version, the version's."""
-    if run.state == "following":
+    if run.state == "attached":
         return VERSION_STATUSES[run.version_status] if run.version_status else "Cancelled"
     if run.state == "requested" and run.started_at:
         return "Running"

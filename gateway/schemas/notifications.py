@@ -19,7 +19,7 @@ class NotificationView(Protocol):
     """What these schemas read of a notification."""
 
     @property
-    def notice_id(self) -> str: ...
+    def notification_id(self) -> str: ...
     @property
     def organization_id(self) -> str: ...
     @property
@@ -41,14 +41,14 @@ class NotificationView(Protocol):
     @property
     def next_attempt_at(self) -> datetime: ...
     @property
-    def settled_at(self) -> datetime | None: ...
+    def finished_at(self) -> datetime | None: ...
 
 
 class Notification(Schema):
     """A message and its delivery. Whoever may list the organization's messages sees the recipient."""
 
     notification_id: str = Field(examples=[NOTIFICATION_ID])
-    notice_id: str = Field(
+    notification_id: str = Field(
         examples=[NOTIFICATION_ID], deprecated=True, description="The same id: read `notificationId`."
     )
     organization_id: str
@@ -61,13 +61,13 @@ class Notification(Schema):
     error: str | None
     created_at: Timestamp
     next_attempt_at: Timestamp | None
-    settled_at: Timestamp | None
+    finished_at: Timestamp | None
 
     @classmethod
     def from_notification(cls, notification: NotificationView) -> Self:
         return cls(
-            notification_id=notification.notice_id,
-            notice_id=notification.notice_id,
+            notification_id=notification.notification_id,
+            notification_id=notification.notification_id,
             organization_id=notification.organization_id,
             channel=notification.channel,
             to=notification.recipient,
@@ -78,7 +78,7 @@ class Notification(Schema):
             error=notification.error,
             created_at=notification.created_at,
             next_attempt_at=notification.next_attempt_at if notification.state == "waiting" else None,
-            settled_at=notification.settled_at,
+            finished_at=notification.finished_at,
         )
 
 

@@ -25,10 +25,10 @@ def run_embedding_jobs(ledger: Ledger, embedder: Embedder, version: Version, run
     if service is None:
         return None
     waiting = _unfinished(ledger, service, version, run_id)
-    if version.economy and not waiting:
+    if version.deferred and not waiting:
         ledger.embedding_jobs.create(version)
         waiting = _unfinished(ledger, service, version, run_id)
-    if not version.economy or not waiting:
+    if not version.deferred or not waiting:
         return None
     return waiting_sentence(len(waiting), sum(order.inputs for order in waiting))
 
@@ -42,7 +42,7 @@ def _unfinished(ledger: Ledger, service: EmbeddingJobService, version: Version, 
 def _finish(ledger: Ledger, service: EmbeddingJobService, version: Version, order: EmbeddingJob, run_id: str) -> bool:
     service_id = order.service_id
     if service_id is None:
-        service_id = service.submit(order.order_key, order.created_at, lambda: ledger.embedding_jobs.texts(order))
+        service_id = service.submit(order.job_key, order.created_at, lambda: ledger.embedding_jobs.texts(order))
         if service_id is None:  # all its texts were paid for meanwhile
             ledger.embedding_jobs.finish(order, "collected")
             return True
@@ -50,7 +50,7 @@ def _finish(ledger: Ledger, service: EmbeddingJobService, version: Version, orde
     try:
         state, done = _inspect(service, service_id)
     except RowlineError:
-        if version.economy or order.version == version.version:
+        if version.deferred or order.version == version.version:
             raise
         return True  # for this version; the order stays open
     if not state.ended:
@@ -83,7 +83,7 @@ def cancel_embedding_jobs(
     for order in orders:
         if service is None:
             raise PermanentError(
-                f"OpenAI may still keep texts of the order {order.order_key}: do it again with "
+                f"OpenAI may still keep texts of the order {order.job_key}: do it again with "
                 "EMBEDDING_PROVIDER=openai and the key that it was placed with, or when OpenAI has deleted them by "
                 f"itself, 32 days after {order.created_at:%Y-%m-%d}"
             )
@@ -93,7 +93,7 @@ def cancel_embedding_jobs(
 
 def cancel(ledger: Ledger, service: EmbeddingJobService, order: AtService) -> bool:
     """Cancel one job; returns whether nothing of it is left at the service."""
-    deleted = service.cancel(order.order_key, order.created_at, order.service_id)
+    deleted = service.cancel(order.job_key, order.created_at, order.service_id)
     ledger.embedding_jobs.mark_cancelled(order, deleted)
     return deleted
 

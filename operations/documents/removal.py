@@ -84,7 +84,7 @@ def request_removal(stores: DocumentStores, version: Version) -> str:
     The request is stored as the event that an app would send, so that it survives a crash.
     Raises Conflict while a run works on the document; one that waits hours for an embedding service does not count.
     """
-    if version.status == "processing" and not version.waits_for:
+    if version.status == "processing" and not version.waiting_reason:
         raise Conflict(
             f"Version {version.version} of {version.document_id} is being processed; wait until it has ended"
         )

@@ -72,7 +72,7 @@ class Uploads:
             template=template,
             model=self.model.key,
             dimension=self.model.dimension,
-            economy=self.economy if economy is None else economy,
+            deferred=self.economy if economy is None else economy,
             upload_key=upload_key and upload_key.encode("utf-8", "backslashreplace").decode(),
         )
         try:

@@ -5,34 +5,34 @@ from typing import Any
 
 from resources.database.connections import Database
 
-# One round trip. Each part reads tallies or an index; none reads rows, files or vectors.
+# One round trip. Each part reads counters or an index; none reads rows, files or vectors.
 FIGURES = """
 WITH others AS (
     SELECT v.status, count(*) AS documents FROM versions v
       JOIN documents d ON d.document_id = v.document_id AND d.latest_version = v.version
      WHERE v.status <> 'completed' GROUP BY v.status)
-SELECT 'tally' AS kind, name, label, sum(amount)::float8 AS value FROM tallies GROUP BY name, label
+SELECT 'counter' AS kind, name, label, sum(amount)::float8 AS value FROM counters GROUP BY name, label
 UNION ALL
 SELECT 'documents', status, '', documents FROM others
 UNION ALL
 SELECT 'documents', 'completed', '', (SELECT count(*) FROM documents) - (SELECT coalesce(sum(documents), 0) FROM others)
 UNION ALL
-SELECT 'waiting', 'services', '', count(*) FROM versions WHERE waits_for IS NOT NULL
+SELECT 'waiting', 'services', '', count(*) FROM versions WHERE waiting_reason IS NOT NULL
 UNION ALL
 SELECT 'waiting', 'uploads', '', count(*) FROM versions WHERE status = 'pending' AND requested_at IS NULL
 UNION ALL
 SELECT 'oldest', 'uploads', '', extract(epoch FROM now() - min(uploaded_at)) FROM versions
  WHERE status = 'pending' AND requested_at IS NULL
 UNION ALL
-SELECT 'oldest', 'events', '', extract(epoch FROM now() - min(created_at)) FROM event_runs
+SELECT 'oldest', 'events', '', extract(epoch FROM now() - min(created_at)) FROM function_runs
  WHERE state = 'waiting' AND due_at <= now()
 UNION ALL
-SELECT 'oldest', 'notices', '', extract(epoch FROM now() - min(next_attempt_at)) FROM notices
+SELECT 'oldest', 'notices', '', extract(epoch FROM now() - min(next_attempt_at)) FROM notifications
  WHERE state = 'waiting' AND next_attempt_at <= now()
 UNION ALL
-SELECT 'waiting', 'events', '', count(*) FROM event_runs WHERE state = 'waiting'
+SELECT 'waiting', 'events', '', count(*) FROM function_runs WHERE state = 'waiting'
 UNION ALL
-SELECT 'waiting', 'notices', '', count(*) FROM notices WHERE state = 'waiting'
+SELECT 'waiting', 'notices', '', count(*) FROM notifications WHERE state = 'waiting'
 UNION ALL
 SELECT 'alerts', '', '', count(*) FROM alerts WHERE recovered_at IS NULL
 UNION ALL
@@ -52,8 +52,8 @@ UNION ALL
 SELECT 'heartbeat', '', '', extract(epoch FROM now() AT TIME ZONE 'utc' - max(timestamp)) FROM daemon_heartbeats
 """
 FOLD = """
-WITH lines AS (DELETE FROM tallies RETURNING name, label, amount)
-INSERT INTO tallies SELECT name, label, sum(amount) FROM lines GROUP BY name, label
+WITH lines AS (DELETE FROM counters RETURNING name, label, amount)
+INSERT INTO counters SELECT name, label, sum(amount) FROM lines GROUP BY name, label
 """
 MANY_LINES = 2_000
 
@@ -87,7 +87,7 @@ class Counters:
         """Add the lines of each counter up to one, if there are many."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT count(*) AS lines FROM (SELECT FROM tallies LIMIT %s) AS line", (MANY_LINES,)
+                "SELECT count(*) AS lines FROM (SELECT FROM counters LIMIT %s) AS line", (MANY_LINES,)
             ).fetchone()
             if row and row["lines"] >= MANY_LINES:
                 connection.execute(FOLD)

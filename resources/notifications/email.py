@@ -137,7 +137,7 @@ def build_message(notification: Notification, sender: str) -> EmailMessage:
     message["To"] = Address(addr_spec=str(notification.recipient))
     message["Subject"] = notification.subject or DEFAULT_SUBJECT
     message["Date"] = format_datetime(notification.created_at)
-    message["Message-ID"] = f"<{notification.notice_id}@{address.rpartition('@')[2]}>"
+    message["Message-ID"] = f"<{notification.notification_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # no auto-reply answers it
     message.set_content(notification.message, charset="utf-8")
     return message

@@ -45,7 +45,7 @@ class Webhook:
         body = canonical(canonical_json(build_payload(notification)))
         headers = {
             "Content-Type": "application/json",
-            "Idempotency-Key": notification.notice_id,
+            "Idempotency-Key": notification.notification_id,
             "User-Agent": "Rowline",
             HEADER: signed(body, self.signing_key, datetime.now(UTC).timestamp()),
         }
@@ -77,8 +77,8 @@ def resolve_target(
 def build_payload(notification: Notification) -> dict[str, object]:
     """The JSON document that an app receives."""
     return {
-        "notificationId": notification.notice_id,
-        "noticeId": notification.notice_id,  # its old name, for one more release
+        "notificationId": notification.notification_id,
+        "noticeId": notification.notification_id,  # its old name, for one more release
         "organizationId": notification.organization_id,
         "subject": notification.subject,
         "message": notification.message,

@@ -27,7 +27,7 @@ def embedding_orders(
             done = has_ended(embedder, order)
         except TransientError as error:
             ledger.embedding_jobs.schedule_poll(order)
-            context.log.warning(f"{order.order_key}: {error}")
+            context.log.warning(f"{order.job_key}: {error}")
             break  # the service is unwell, which says nothing about any order
         if done:
             ledger.embedding_jobs.finish(order, "ready")
@@ -49,7 +49,7 @@ def delete_unneeded(context: dg.SensorEvaluationContext, ledger: Ledger, service
             deleted += cancel(ledger, service, order)
         except RowlineError as error:
             ledger.embedding_jobs.cancel_later(order)
-            context.log.warning(f"{order.order_key}: {error}")
+            context.log.warning(f"{order.job_key}: {error}")
             break
     return deleted
 

@@ -82,7 +82,7 @@ def _cancel(dagster: dg.DagsterInstance, ledger: Ledger, run: CancelledRun) -> b
 
 
 def _runs_of(dagster: dg.DagsterInstance, run: CancelledRun) -> Sequence[dg.DagsterRun]:
-    if run.state != "following":
+    if run.state != "attached":
         return dagster.get_runs(dg.RunsFilter(tags={EVENT_RUN_TAG: run.run_id}))
     tags = {"document": str(run.document_id), "version": str(run.version)}
     return dagster.get_runs(dg.RunsFilter(tags=tags))

@@ -28,8 +28,8 @@ def order(patient: Deployment, table: list[list[str]] = TABLE, document: str | N
 
 def tick(patient: Deployment) -> str:
     """The sensor, after all orders have come due; gives what it says."""
-    for table in ("embedding_orders", "cancelled_orders"):
-        patient.sql(f"UPDATE {table} SET look_at = now() - interval '1 s'")
+    for table in ("embedding_jobs", "cancelled_embedding_jobs"):
+        patient.sql(f"UPDATE {table} SET next_poll_at = now() - interval '1 s'")
     services = patient.services
     with dg.build_sensor_context(instance=patient.dagster) as context:
         told = embedding_orders(context, ledger=services.ledger, embedder=services.embedder)
@@ -37,4 +37,4 @@ def tick(patient: Deployment) -> str:
 
 
 def states(patient: Deployment) -> list[str]:
-    return [row["state"] for row in patient.sql("SELECT state FROM embedding_orders ORDER BY created_at, first_row")]
+    return [row["state"] for row in patient.sql("SELECT state FROM embedding_jobs ORDER BY created_at, first_row")]

@@ -285,11 +285,18 @@ def test_nothing_of_an_organization_is_left_in_events_messages_alerts_keys_and_s
         services.ledger.outbox.enqueue(NewNotification(organization, "k", "slack", None, "", f"hello {organization}"))
         services.ledger.outbox.enqueue(
             NewNotification(
-                "operator", organization, "slack", None, "", f"{organization} failed", about=(organization,)
+                "operator",
+                organization,
+                "slack",
+                None,
+                "",
+                f"{organization} failed",
+                mentioned_organizations=(organization,),
             )
         )
         rowline.sql(
-            "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, told_at, opened_at) VALUES "
+            "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, last_notified_at, "
+            "opened_at) VALUES "
             "(%(id)s, %(id)s, 'document_failed', %(reason)s, ARRAY[%(org)s], 1, now(), now())",
             id=f"alert of {organization}",
             reason=f"{organization}.csv: no table",
@@ -298,9 +305,12 @@ def test_nothing_of_an_organization_is_left_in_events_messages_alerts_keys_and_s
     receipt = erase_acme(rowline)
     assert (receipt.events_deleted, receipt.notices_deleted) == (1, 2)
     assert "acme" not in text_of_everything(rowline)
-    counts = {t: len(rowline.sql(f"SELECT 1 FROM {t}")) for t in ("events", "event_keys", "keys", "sessions", "alerts")}
-    assert counts == {"events": 1, "event_keys": 1, "keys": 1, "sessions": 1, "alerts": 1}
-    assert len(rowline.sql("SELECT 1 FROM notices")) == 2
+    counts = {
+        t: len(rowline.sql(f"SELECT 1 FROM {t}"))
+        for t in ("events", "event_idempotency_keys", "keys", "sessions", "alerts")
+    }
+    assert counts == {"events": 1, "event_idempotency_keys": 1, "keys": 1, "sessions": 1, "alerts": 1}
+    assert len(rowline.sql("SELECT 1 FROM notifications")) == 2
 
 
 def test_of_what_apps_sent_that_goes_which_names_the_employee(rowline: Deployment):
@@ -320,7 +330,7 @@ def test_of_what_apps_sent_that_goes_which_names_the_employee(rowline: Deploymen
     assert (receipt.events_deleted, receipt.notices_deleted) == (2, 2)
     left = rowline.sql("SELECT organization_id, content FROM events ORDER BY received_at, event_id")
     assert len(left) == len(kept) + 1
-    assert [row["message"] for row in rowline.sql("SELECT message FROM notices")] == ["nothing to tell"]
+    assert [row["message"] for row in rowline.sql("SELECT message FROM notifications")] == ["nothing to tell"]
     assert [row["key_id"] for row in rowline.sql("SELECT key_id FROM keys")] == [other]
     assert [row["key_id"] for row in rowline.sql("SELECT key_id FROM sessions")] == [other]
     assert mine not in text_of_everything(rowline)
@@ -348,7 +358,9 @@ def test_a_number_of_json_that_is_the_employees_number_goes_too(rowline: Deploym
         notice = services.ledger.outbox.enqueue(
             NewNotification("acme", data, "slack", None, "", "m", json.loads(f'{{"v":{data}}}'))
         )
-        rowline.sql("UPDATE notices SET state = 'sent', settled_at = now() WHERE notice_id = %(id)s", id=notice)
+        rowline.sql(
+            "UPDATE notifications SET state = 'sent', finished_at = now() WHERE notification_id = %(id)s", id=notice
+        )
     waiting = {"documentId": "d", "targetVersion": 1001}
     ingest_events(services.ledger, "acme", json.dumps({"name": "document/rollback", "data": waiting}).encode())
     services.ledger.outbox.enqueue(NewNotification("acme", "waits", "slack", None, "", "m", {"version": 1001}))
@@ -357,7 +369,7 @@ def test_a_number_of_json_that_is_the_employees_number_goes_too(rowline: Deploym
     assert (receipt.events_deleted, receipt.notices_deleted) == (len(theirs), len(theirs))
     left = [json.loads(row["content"])["data"] for row in rowline.sql("SELECT content FROM events ORDER BY event_id")]
     assert sorted(map(str, left)) == sorted(map(str, [{"given": json.loads(data)} for data in kept] + [waiting]))
-    assert {row["key"] for row in rowline.sql("SELECT key FROM notices")} == {*kept, "waits"}
+    assert {row["key"] for row in rowline.sql("SELECT key FROM notifications")} == {*kept, "waits"}
     assert forget_employee(rowline, "007").events_deleted == 0, "no number is spelt so"
 
 
@@ -368,15 +380,15 @@ def test_the_run_of_an_event_forgets_what_its_document_forgot(rowline: Deploymen
     (event,) = rowline.sql("SELECT event_id FROM events")
     rowline.employees("E9")
     rowline.sql(
-        "INSERT INTO event_runs (run_id, organization_id, event_id, function, state, document_id, version, output) "
+        "INSERT INTO function_runs (run_id, organization_id, event_id, function, state, document_id, version, output) "
         "VALUES ('r', 'acme', %(event)s, 'processed_document', 'completed', %(document)s, 2, %(output)s)",
         event=event["event_id"],
         document=version.document_id,
         output=json.dumps({"effect": "done", "result": version.result}),
     )
-    assert "employee E9" in str(rowline.sql("SELECT output FROM event_runs"))
+    assert "employee E9" in str(rowline.sql("SELECT output FROM function_runs"))
     forget_employee(rowline, "E9")
-    (run,) = rowline.sql("SELECT output FROM event_runs")
+    (run,) = rowline.sql("SELECT output FROM function_runs")
     told = json.loads(run["output"])
     assert told["effect"] == "done"
     assert told["result"] == rowline.services.ledger.documents.latest(version.document_id).result

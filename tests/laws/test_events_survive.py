@@ -52,7 +52,7 @@ ATTEMPTS = """
 SELECT attempt, count(*) FROM versions WHERE substr(document_id, 2)::int BETWEEN %(first)s AND %(last)s GROUP BY 1
 """
 KEPT = "SELECT count(*) FROM events WHERE event_id = ANY(%(ids)s)"
-RUNS = "SELECT count(*), count(DISTINCT event_id) FROM event_runs WHERE event_id = ANY(%(ids)s)"
+RUNS = "SELECT count(*), count(DISTINCT event_id) FROM function_runs WHERE event_id = ANY(%(ids)s)"
 
 
 @dataclass
@@ -205,7 +205,7 @@ CREATE CONSTRAINT TRIGGER told AFTER INSERT ON events DEFERRABLE INITIALLY DEFER
    FOR EACH ROW EXECUTE FUNCTION told();
 CREATE CONSTRAINT TRIGGER told AFTER INSERT ON versions DEFERRABLE INITIALLY DEFERRED
    FOR EACH ROW EXECUTE FUNCTION told();
-CREATE CONSTRAINT TRIGGER told AFTER INSERT ON notices DEFERRABLE INITIALLY DEFERRED
+CREATE CONSTRAINT TRIGGER told AFTER INSERT ON notifications DEFERRABLE INITIALLY DEFERRED
    FOR EACH ROW EXECUTE FUNCTION told();
 """
 
@@ -216,7 +216,7 @@ def test_what_is_acknowledged_is_on_disk_by_then(rowline: laws.Deployment):
     rowline.upload(laws.items("anvil"))
     rowline.services.ledger.outbox.enqueue(NewNotification("acme", "k", "slack", None, "", "hello"))
     told = rowline.sql("SELECT * FROM committed")
-    assert told == [{"of": table, "waits_for_disk": "on"} for table in ("events", "versions", "notices")]
+    assert told == [{"of": table, "waits_for_disk": "on"} for table in ("events", "versions", "notifications")]
 
 
 @pytest.mark.slow

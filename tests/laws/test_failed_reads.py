@@ -56,7 +56,7 @@ def test_lineage_that_cannot_be_read_sweeps_nothing(rowline: Deployment):
     rowline.process(first.document_id, ledger=watched_ledger(ledger, failing, "garbage"))
     assert failing.calls == 3
     assert len(rowline.stored()) == 3
-    assert rowline.sql("SELECT version FROM versions WHERE swept_at IS NOT NULL") == []
+    assert rowline.sql("SELECT version FROM versions WHERE collected_at IS NOT NULL") == []
     rowline.process(first.document_id)
     assert set(rowline.stored()) == rowline.promised()
 

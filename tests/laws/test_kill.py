@@ -39,7 +39,7 @@ def week(first: int, last: int) -> list[list[str]]:
 
 STATE = {
     "documents": "SELECT document_id, live_version, latest_version FROM documents ORDER BY 1",
-    "versions": "SELECT document_id, version, status, error, plan_key, base_version, swept_at IS NULL AS unswept, "
+    "versions": "SELECT document_id, version, status, error, plan_key, base_version, collected_at IS NULL AS unswept, "
     "result - '{processingTimeMs}'::text[] AS result FROM versions ORDER BY 1, 2",
     "batches": "SELECT document_id, version, batch_number, total_batches, start_row, end_row, rows, planned_inputs, "
     "status, processed_rows, vectors_created, embedded_inputs, errors FROM batches ORDER BY 1, 2, 3",

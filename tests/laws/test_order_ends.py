@@ -76,7 +76,7 @@ def test_a_document_goes_on_with_another_model_and_leaves_the_orders_of_the_one_
     assert "upload the file again as a new version" in patient.process(first.document_id).error
 
     second = order(patient, TABLE, first.document_id)
-    assert "10 texts at the lower price (1 order" in second.waits_for
+    assert "10 texts at the lower price (1 order" in second.waiting_reason
     held, _ = openai.batches.all.values()
     held.status = "held"  # under way again, as it were: nobody waits for it
     assert openai.batches.complete() == 1
@@ -129,7 +129,7 @@ def test_without_economy_a_version_goes_on_though_an_older_order_cannot_be_read_
     openai.faults.append(Fault("server_error", operation, always=True))
     version = patient.process(patient.upload(TABLE, first.document_id, economy=False).document_id)
     assert (version.version, version.status, openai.stats.inputs) == (2, "completed", 10)
-    assert states(patient) == ["placed"]
+    assert states(patient) == ["submitted"]
 
 
 @pytest.mark.parametrize(

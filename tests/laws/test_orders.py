@@ -35,16 +35,16 @@ def test_a_document_waits_and_is_completed_at_half_the_price(patient: Deployment
     version = patient.services.ledger.documents.latest(uploaded.document_id)
     (seen,) = [event for event in run.all_events if event.is_asset_observation]
     assert seen.partition == uploaded.document_id
-    assert seen.asset_observation_data.asset_observation.metadata["waits_for"].value == version.waits_for
+    assert seen.asset_observation_data.asset_observation.metadata["waits_for"].value == version.waiting_reason
     assert (version.status, version.result) == ("processing", None)
-    assert "10 texts at the lower price (1 order, up to 24 hours)" in version.waits_for
+    assert "10 texts at the lower price (1 order, up to 24 hours)" in version.waiting_reason
     assert patient.services.ledger.documents.pending() == []
 
     assert tick(patient) == "1 orders are under way, 0 have ended, 0 documents go on"
     openai.batches.complete()
     assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
     (waiting,) = patient.services.ledger.documents.pending()
-    assert (waiting.document_id, waiting.attempt, waiting.waits_for) == (uploaded.document_id, 2, None)
+    assert (waiting.document_id, waiting.attempt, waiting.waiting_reason) == (uploaded.document_id, 2, None)
 
     version = patient.process(uploaded.document_id)
     assert (version.status, openai.stats.requests, openai.batches.inputs) == ("completed", 0, 10)
@@ -59,7 +59,7 @@ def test_looking_again_before_it_is_done_orders_nothing_and_waits_on(patient: De
     """A person runs `rowline process` on a document that waits."""
     version = order(patient)
     again = patient.process(version.document_id)
-    assert (again.status, again.waits_for) == ("processing", version.waits_for)
+    assert (again.status, again.waiting_reason) == ("processing", version.waiting_reason)
     assert len(openai.batches.all) == 1
     openai.batches.complete()
     assert patient.process(version.document_id).status == "completed"
@@ -72,7 +72,7 @@ def test_trouble_while_ordering_orders_once(patient: Deployment, openai: OpenAIS
     """Above all: an order that was placed though its answer was lost is found, not repeated."""
     openai.faults.append(Fault(kind, operation))
     version = order(patient)
-    assert "waits for" in version.waits_for
+    assert "waits for" in version.waiting_reason
     assert [batch.metadata["rowline_order"] for batch in openai.batches.all.values()] == [f"{version.document_id}:1:1"]
 
 
@@ -118,7 +118,7 @@ def test_dying_anywhere_while_ordering_orders_once(patient: Deployment, openai: 
     for step in ("parsed_rows", "batches"):
         patient.step(step, document, "run")
     assert dying_step(patient, document, at) == CALLS[:at]
-    assert patient.process(document).waits_for
+    assert patient.process(document).waiting_reason
     openai.batches.complete()
     assert patient.process(document).status == "completed"
     assert (len(openai.batches.all), openai.batches.inputs, openai.stats.inputs) == (1, 10, 0)
@@ -163,7 +163,7 @@ def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last
     monkeypatch.setattr(job_records, "order_ranges", lambda sizes: order_ranges(sizes, max_inputs=4))
     openai.batches.file_inputs = 4
     version = order(patient)
-    assert "10 texts at the lower price (3 orders" in version.waits_for
+    assert "10 texts at the lower price (3 orders" in version.waiting_reason
     _, *others = openai.batches.all.values()
     for batch in others:
         batch.status = "held"
@@ -182,11 +182,11 @@ def test_a_newer_version_uses_what_an_overtaken_one_had_ordered(patient: Deploym
     first = order(patient)
     more = items(*[f"item{n}" for n in range(10)], "anvil", "bellows")
     second = order(patient, more, first.document_id)
-    assert "10 texts" in second.waits_for
+    assert "10 texts" in second.waiting_reason
     openai.batches.complete()
     tick(patient)
     second = patient.process(first.document_id)
-    assert "2 texts" in second.waits_for
+    assert "2 texts" in second.waiting_reason
     openai.batches.complete()
     tick(patient)
     second = patient.process(first.document_id)
@@ -201,10 +201,10 @@ def test_a_service_that_is_unwell_leaves_the_document_waiting(patient: Deploymen
     openai.batches.complete()
     openai.faults.extend([Fault(kind, "batches.retrieve")] * 3)
     assert tick(patient) == "0 orders are under way, 0 have ended, 0 documents go on"
-    (row,) = patient.sql("SELECT looks, extract(epoch FROM look_at - now()) AS left FROM embedding_orders")
-    assert row["looks"] == 1
+    (row,) = patient.sql("SELECT poll_count, extract(epoch FROM next_poll_at - now()) AS left FROM embedding_jobs")
+    assert row["poll_count"] == 1
     assert INITIAL_POLL_INTERVAL_SECONDS < row["left"] <= 2 * INITIAL_POLL_INTERVAL_SECONDS
-    assert patient.services.ledger.documents.get(version.document_id, 1).waits_for
+    assert patient.services.ledger.documents.get(version.document_id, 1).waiting_reason
     assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
 
 
@@ -216,13 +216,13 @@ def test_a_key_that_was_revoked_while_a_document_waits_fails_it_and_the_retry_pa
     openai.faults.append(Fault("wrong_key", always=True))
     tick(patient)
     version = patient.process(version.document_id)
-    assert (version.status, version.waits_for) == ("failed", None)
+    assert (version.status, version.waiting_reason) == ("failed", None)
     assert "does not accept OPENAI_API_KEY" in version.error
     openai.faults.clear()
 
     patient.services.ledger.documents.retry(version.document_id)
-    assert patient.process(version.document_id).waits_for
-    assert states(patient) == ["placed"]
+    assert patient.process(version.document_id).waiting_reason
+    assert states(patient) == ["submitted"]
     openai.batches.complete()
     assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
     assert patient.process(version.document_id).status == "completed"

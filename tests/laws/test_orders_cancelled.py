@@ -36,7 +36,7 @@ def statuses(openai: OpenAIServer) -> list[str]:
 
 
 def to_be_cleared(patient: Deployment) -> int:
-    return int(patient.sql("SELECT count(*) AS n FROM cancelled_orders")[0]["n"])
+    return int(patient.sql("SELECT count(*) AS n FROM cancelled_embedding_jobs")[0]["n"])
 
 
 def test_a_document_that_goes_takes_its_order_along(patient: Deployment, openai: OpenAIServer):
@@ -54,7 +54,7 @@ def test_a_document_that_goes_takes_its_order_along(patient: Deployment, openai:
     assert len(openai.batches.files) == 3
     assert tick(patient).endswith("1 are deleted at the service")
     assert ([*openai.batches.files], to_be_cleared(patient)) == ([second.input_file_id], 0)
-    assert states(patient) == ["placed"]
+    assert states(patient) == ["submitted"]
     openai.batches.complete()
     assert patient.process(kept.document_id).status == "completed"
     assert first.output_file_id not in openai.batches.files
@@ -136,7 +136,7 @@ def test_stopped_after_the_service_was_told_it_is_told_again(patient: Deployment
 def test_an_order_that_was_perhaps_placed_is_looked_for(patient: Deployment, openai: OpenAIServer):
     """The process died between the service's answer and the ledger's record."""
     version = order(patient)
-    patient.sql("UPDATE embedding_orders SET state = 'intended', service_id = NULL, placed_at = NULL")
+    patient.sql("UPDATE embedding_jobs SET state = 'created', service_id = NULL, submitted_at = NULL")
     assert clean(patient, version).orders_cancelled == 1
     assert (statuses(openai), openai.batches.files) == (["cancelling"], {})
     openai.batches.stop()
@@ -149,7 +149,7 @@ def test_where_the_settings_name_another_embedder_it_is_not_passed_over(patient:
     elsewhere = replace(patient.services.document_stores, orders=None)
     with pytest.raises(PermanentError, match=r"may still keep texts of the order .*EMBEDDING_PROVIDER=openai"):
         remove_document(elsewhere, version.document_id)
-    patient.sql("UPDATE embedding_orders SET placed_at = now() - interval '40 days'")
+    patient.sql("UPDATE embedding_jobs SET submitted_at = now() - interval '40 days'")
     assert remove_document(elsewhere, version.document_id).orders_cancelled == 0
 
 
@@ -159,7 +159,7 @@ def test_a_sensor_that_cannot_delete_now_comes_back_later(patient: Deployment, o
     openai.batches.stop(after=1)
     openai.faults.append(Fault("forbidden", "batches.retrieve"))
     assert "are deleted" not in tick(patient)
-    (row,) = patient.sql("SELECT look_at > now() AS later FROM cancelled_orders")
+    (row,) = patient.sql("SELECT next_poll_at > now() AS later FROM cancelled_embedding_jobs")
     assert row["later"]
     tick(patient)
     assert (to_be_cleared(patient), openai.batches.files) == (0, {})
@@ -173,7 +173,7 @@ def collected(patient: Deployment) -> Version:
     """A document of two employees, whose order is collected, with its files still at the service."""
     patient.employees("E1", "E2")
     version = patient.upload(SHIFT, template=STAFF, mode="employee_split", economy=True)
-    assert patient.process(version.document_id).waits_for
+    assert patient.process(version.document_id).waiting_reason
     return version
 
 
@@ -199,7 +199,7 @@ def test_an_erasure_takes_texts_away_at_the_service_and_says_so(
 def test_an_order_of_a_document_that_failed_is_cancelled_by_an_erasure(patient: Deployment, openai: OpenAIServer):
     version = collected(patient)
     patient.services.ledger.documents.fail(version.document_id, None, "given up", None)
-    patient.sql("UPDATE versions SET status = 'failed', waits_for = NULL")
+    patient.sql("UPDATE versions SET status = 'failed', waiting_reason = NULL")
     receipt = erased(patient, "E1", dry_run=False)
     assert (receipt.orders_cancelled, statuses(openai), openai.batches.files) == (1, ["cancelling"], {})
     openai.batches.stop(after=2)
@@ -213,7 +213,7 @@ def test_an_order_that_nobody_needs_any_more_is_waited_for_by_nobody(patient: De
     patient.process(patient.upload(items("new"), first.document_id, economy=False).document_id)
     tick(patient)
     third = order(patient, TABLE, first.document_id)
-    assert "10 texts at the lower price (1 order" in str(third.waits_for)
+    assert "10 texts at the lower price (1 order" in str(third.waiting_reason)
     openai.batches.complete()
     tick(patient)
     assert patient.process(first.document_id).status == "completed"

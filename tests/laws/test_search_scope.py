@@ -142,7 +142,7 @@ def test_a_change_of_the_store_is_told_and_processing_brings_the_vectors_over(ro
     version = rowline.index(items("anvil", "bellows"))
     asked = len(rowline.services.embedder.asked)
     rowline.sql("DELETE FROM vectors")
-    rowline.sql("UPDATE versions SET stored_in = 'pinecone/before'")
+    rowline.sql("UPDATE versions SET indexed_in_store = 'pinecone/before'")
     assert rowline.services.search.unsearchable(Scope("acme")) == [version.document_id]
     rowline.process(version.document_id)
     assert rowline.services.search.unsearchable(Scope("acme")) == []

@@ -237,7 +237,7 @@ class World:
     def facts(self, document_id: str) -> tuple[int | None, bool, dict[int, str]] | None:
         """(live version, whether it is on its way out, status of each version); None where nothing is left."""
         documents = self.rowline.sql(
-            "SELECT live_version, removed_at IS NOT NULL AS removed FROM documents WHERE document_id = %(d)s",
+            "SELECT live_version, removal_requested_at IS NOT NULL AS removed FROM documents WHERE document_id = %(d)s",
             d=document_id,
         )
         versions = self.rowline.sql(
@@ -257,7 +257,7 @@ class World:
     def forgotten(self, document_id: str) -> set[int]:
         """Versions that are on their way out."""
         rows = self.rowline.sql(
-            "SELECT version FROM versions WHERE document_id = %(d)s AND forgotten_at IS NOT NULL", d=document_id
+            "SELECT version FROM versions WHERE document_id = %(d)s AND purged_at IS NOT NULL", d=document_id
         )
         return {row["version"] for row in rows}
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def runs(rowline: Deployment) -> list[str]:
-    return [row["event_id"] for row in rowline.sql("SELECT event_id FROM event_runs ORDER BY arrival")]
+    return [row["event_id"] for row in rowline.sql("SELECT event_id FROM function_runs ORDER BY sequence")]
 
 
 def test_one_and_several_are_kept_in_order(send: Send, rowline: Deployment):

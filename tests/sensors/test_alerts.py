@@ -78,7 +78,7 @@ def test_more_of_it_is_written_down_and_told_with_the_next_word(rowline: Deploym
     failed(rowline, "b", "The service is away")
     assert look() == "1 grown"
     assert len(told(rowline)) == 1
-    rowline.sql("UPDATE alerts SET told_at = now() - interval '25 hours'")
+    rowline.sql("UPDATE alerts SET last_notified_at = now() - interval '25 hours'")
     assert look() == "1 reminded"
     assert look() == "nothing new"
     assert told(rowline)[1].subject == "🔁 Rowline: still: 2 documents failed for the same reason"
@@ -131,7 +131,7 @@ def test_what_waits_too_long(rowline: Deployment, look: Look):
     assert rowline.process(uploaded.document_id).status == "completed"
     assert look() == "1 recovered"
     rowline.sql(
-        "UPDATE notices SET created_at = now() - interval '1 hour', next_attempt_at = now() - interval '1 hour'"
+        "UPDATE notifications SET created_at = now() - interval '1 hour', next_attempt_at = now() - interval '1 hour'"
     )
     assert look() == "1 opened"
 
@@ -160,8 +160,8 @@ def test_drift_stands_until_a_comparison_finds_none(rowline: Deployment, look: L
 def test_the_telling_and_its_messages_are_written_together(rowline: Deployment, look: Look):
     """A crash in between tells twice or never; so there is no in between."""
     failed(rowline, "a", "The service is away")
-    rowline.sql("ALTER TABLE notices ADD CHECK (channel <> 'slack')")
-    with pytest.raises(Exception, match="notices"):
+    rowline.sql("ALTER TABLE notifications ADD CHECK (channel <> 'slack')")
+    with pytest.raises(Exception, match="notifications"):
         look()
     assert rowline.services.ledger.alerts.open() == []
     assert told(rowline) == []

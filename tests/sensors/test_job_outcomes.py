@@ -55,7 +55,7 @@ def test_a_job_that_died_goes_on_when_dagster_starts_it_again(events: Events):
         assert (events.run(run)["state"], events.run(later)["state"]) == ("requested", "waiting")
     assert retried(events, request).success
     events.tick()
-    assert (events.run(run)["state"], events.run(later)["state"]) == ("completed", "following")
+    assert (events.run(run)["state"], events.run(later)["state"]) == ("completed", "attached")
     anew = events.services.ledger.documents.own_id("acme", "d")
     assert anew != document
     events.rowline.process(anew)
@@ -97,7 +97,7 @@ def test_a_retry_of_what_has_ended_meanwhile_does_nothing(events: Events, how: s
     assert events.run(run)["state"] == ("cancelled" if how == "cancelled" else "failed")
     later = events.upload("d", "bellows")
     events.tick()
-    assert (events.run(later)["state"], events.run(later)["document_id"]) == ("following", document)
+    assert (events.run(later)["state"], events.run(later)["document_id"]) == ("attached", document)
     assert not retried(events, request).success
     assert events.services.ledger.documents.own_id("acme", "d") == document
     assert len(events.rowline.found("item")) == 1
@@ -109,7 +109,7 @@ def test_a_job_whose_run_was_deleted_has_failed_and_the_next_one_begins(events: 
     (request,) = events.requests()
     events.rowline.dagster.delete_run(killed(events, request))
     assert events.requests() == []  # it may be that its run is about to be made
-    events.rowline.sql("UPDATE event_runs SET requested_at = requested_at - %(ago)s", ago=job_outcomes.GONE_AFTER)
+    events.rowline.sql("UPDATE function_runs SET requested_at = requested_at - %(ago)s", ago=job_outcomes.GONE_AFTER)
     (request,) = events.requests()
     assert (events.run(first)["state"], events.run(first)["error"]) == ("failed", job_outcomes.GONE)
     assert request.tags["rowline/event_run"] == second
@@ -125,6 +125,6 @@ def test_a_job_that_was_long_under_way_is_not_taken_for_deleted(events: Events):
     events.rowline.dagster.create_run_for_job(
         job, run_config=request.run_config, tags=request.tags, status=dg.DagsterRunStatus.STARTING
     )
-    events.rowline.sql("UPDATE event_runs SET requested_at = requested_at - %(ago)s", ago=timedelta(days=1))
+    events.rowline.sql("UPDATE function_runs SET requested_at = requested_at - %(ago)s", ago=timedelta(days=1))
     events.tick()
     assert events.run(run)["state"] == "requested"

@@ -30,7 +30,7 @@ def test_a_file_that_an_app_names_becomes_a_document_under_the_apps_own_name(eve
     events.tick()
     documents = events.services.ledger.documents
     document = documents.own_id("acme", "app-doc-1")
-    assert (events.run(run)["state"], events.run(run)["document_id"]) == ("following", document)
+    assert (events.run(run)["state"], events.run(run)["document_id"]) == ("attached", document)
     assert events.rowline.process(document).status == "completed"
     events.tick()
     ended = events.run(run)
@@ -108,7 +108,7 @@ def test_what_is_transient_is_tried_again_and_at_last_told(events: Events, monke
             "The object storage is away",
         )
         assert waiting["due_at"] > events.rowline.sql("SELECT now() AS now")[0]["now"]
-        assert events.run(other)["state"] == "following"
+        assert events.run(other)["state"] == "attached"
         events.hurry()
     events.tick()
     assert (events.run(run)["state"], events.run(run)["error"]) == (
@@ -120,7 +120,7 @@ def test_what_is_transient_is_tried_again_and_at_last_told(events: Events, monke
 def test_what_kills_its_process_each_time_is_given_up(events: Events):
     """Counted before it is tried: else it would kill every process for ever."""
     run = events.upload("d", "anvil")
-    events.rowline.sql("UPDATE event_runs SET attempts = 4")
+    events.rowline.sql("UPDATE function_runs SET attempts = 4")
     events.tick()
     assert "the process ended before it was done" in events.run(run)["error"]
 
@@ -151,7 +151,7 @@ def test_a_poisonous_event_harms_no_other(events: Events, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(UploadHandler, "_upload", poison)
     events.tick()
-    assert events.states() == ["following", "following", "waiting", "following", "following"]
+    assert events.states() == ["attached", "attached", "waiting", "attached", "attached"]
     assert "secret" not in events.run(runs[2])["error"]
 
 
@@ -170,8 +170,8 @@ def test_a_failed_document_is_tried_again_and_any_other_is_left_as_it_is(events:
     events.tick()
     told = [(events.run(run)["state"], json.loads(events.run(run)["output"])["effect"]) for run in runs]
     assert told == [
-        ("following", "tried again"),
-        ("following", "none: it is pending"),
+        ("attached", "tried again"),
+        ("attached", "none: it is pending"),
         ("completed", "none: it is completed"),
     ]
     rowline.process(failed.document_id)
@@ -219,6 +219,6 @@ def test_five_hundred_events_are_settled_in_a_few_statements(events: Events, mon
     events.tick()
     assert statements < 60
     assert len(runs) == 500
-    assert set(events.states()) == {"following"}
+    assert set(events.states()) == {"attached"}
     again = events.rowline.sql("SELECT count(*) AS n FROM versions WHERE status = 'pending' AND attempt = 2")
     assert again == [{"n": 500}]

@@ -86,7 +86,7 @@ def test_cancelling_an_event_without_effect_stops_nobodys_work(events: Events):
     for run in (asked, again):
         assert events.services.ledger.events.cancel("acme", run)
     events.tick()
-    assert [events.run(run)["state"] for run in (asked, again, first)] == ["cancelled", "cancelled", "following"]
+    assert [events.run(run)["state"] for run in (asked, again, first)] == ["cancelled", "cancelled", "attached"]
     waiting = {one.document_id for one in events.services.ledger.documents.pending()}
     assert waiting == {uploaded.document_id, events.run(first)["document_id"]}
     assert events.rowline.process(uploaded.document_id).status == "completed"
@@ -101,7 +101,7 @@ def test_a_document_whose_run_was_asked_for_and_is_not_seen_yet_is_cancelled_whe
     ledger.documents.mark_requested([(document, 1, 1)])
     assert ledger.events.cancel("acme", run)
     events.tick()
-    assert events.run(run)["state"] == "following"
+    assert events.run(run)["state"] == "attached"
     events.rowline.step("parsed_rows", document, "run of d")
     events.tick()
     assert events.run(run)["state"] == "cancelled"

@@ -42,7 +42,7 @@ def test_a_job_that_cannot_be_told_fails_alone(events: Events, aimed: bool):
         events.services.ledger.function_runs.bind_to_document(runs)
     deepen(events, runs[0], 5000)
     events.tick()
-    assert [events.run(run)["state"] for run in runs] == ["failed", "requesting"]
+    assert [events.run(run)["state"] for run in runs] == ["failed", "submitting"]
     assert events.run(runs[0])["error"] == "The event is nested too deeply to be read"
     events.tick()
     assert events.run(runs[1])["state"] == "requested"

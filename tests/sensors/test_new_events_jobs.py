@@ -96,7 +96,7 @@ def test_a_later_upload_waits_until_the_cleanup_before_it_has_ended(events: Even
     assert events.run(run)["state"] == "waiting"
     events.launch(request)
     events.tick()
-    assert events.run(run)["state"] == "following"
+    assert events.run(run)["state"] == "attached"
     assert events.services.ledger.documents.own_id("acme", "d") != first
 
 
@@ -122,7 +122,7 @@ def test_an_event_of_the_future_waits_for_its_time(events: Events):
     assert events.run(run)["state"] == "waiting"
     events.hurry()
     events.tick()
-    assert events.run(run)["state"] == "following"
+    assert events.run(run)["state"] == "attached"
 
 
 def test_an_event_that_commits_late_is_not_passed_by(events: Events, database_url: str):
@@ -132,7 +132,7 @@ def test_an_event_that_commits_late_is_not_passed_by(events: Events, database_ur
             "INSERT INTO events VALUES ('acme', 'E1', 'document/process', '{\"data\":{\"documentId\":\"x\"}}')"
         )
         slow.execute(
-            "INSERT INTO event_runs (run_id, organization_id, event_id, function, subject) "
+            "INSERT INTO function_runs (run_id, organization_id, event_id, function, ordering_key) "
             "VALUES ('R1', 'acme', 'E1', 'document-process', 'x')"
         )
         later = events.send("document/process", documentId="y")
@@ -145,7 +145,7 @@ def test_an_event_that_commits_late_is_not_passed_by(events: Events, database_ur
 
 def test_a_function_of_another_release_waits_for_it(events: Events):
     run = events.send("document/process", documentId="x")
-    events.rowline.sql("UPDATE event_runs SET function = 'from-the-future'")
+    events.rowline.sql("UPDATE function_runs SET function = 'from-the-future'")
     events.tick()
     assert events.run(run)["state"] == "waiting"
 
@@ -179,7 +179,7 @@ def test_a_tick_takes_as_many_files_as_its_time_allows(events: Events):
     services = events.services
     resources = FunctionResources(services.ledger, services.uploads, services.event_files)
     assert FunctionRunner(resources, clock=lambda: next(times)).work(10) == 8
-    assert events.states() == ["following"] * 8 + ["waiting"] * 2
+    assert events.states() == ["attached"] * 8 + ["waiting"] * 2
     assert [events.run(run)["attempts"] for run in runs] == [1] * 8 + [0] * 2
 
 
@@ -189,7 +189,7 @@ def test_a_tick_takes_as_many_files_as_its_time_allows(events: Events):
 def test_a_run_that_follows_a_waiting_document_can_be_cancelled(events: Events):
     run = events.upload("d", "anvil")
     events.tick()
-    events.rowline.sql("UPDATE event_runs SET cancel_requested = true")
+    events.rowline.sql("UPDATE function_runs SET cancel_requested = true")
     events.tick()
     assert events.run(run)["state"] == "cancelled"
     document = events.services.ledger.documents.latest(events.services.ledger.documents.own_id("acme", "d"))
@@ -200,7 +200,7 @@ def test_a_job_that_was_asked_for_can_be_cancelled(events: Events):
     version = events.rowline.index(items("anvil"))
     run = events.send("document/cleanup", documentId=version.document_id)
     events.tick()
-    events.rowline.sql("UPDATE event_runs SET cancel_requested = true")
+    events.rowline.sql("UPDATE function_runs SET cancel_requested = true")
     events.tick()
     assert events.run(run)["state"] == "cancelled"
     assert events.requests() == []
@@ -217,15 +217,15 @@ def test_old_events_are_forgotten_but_none_that_is_under_way(events: Events):
     events.send("document/process", documentId="x")
     waiting = events.upload("d", "anvil")
     events.send_all([{"name": "other", "id": "1"}])
-    events.rowline.sql("UPDATE event_runs SET state = 'failed' WHERE run_id <> %(run)s", run=waiting)
+    events.rowline.sql("UPDATE function_runs SET state = 'failed' WHERE run_id <> %(run)s", run=waiting)
     assert forget(events, dry_run=False) == 0
     events.rowline.sql("UPDATE events SET received_at = now() - interval '31 days'")
-    events.rowline.sql("UPDATE event_keys SET received_at = now() - interval '31 days'")
+    events.rowline.sql("UPDATE event_idempotency_keys SET received_at = now() - interval '31 days'")
     assert forget(events) == 2
     assert len(events.states()) == 2
     assert forget(events, dry_run=False) == 2
     assert events.states() == ["waiting"]
-    assert events.rowline.sql("SELECT * FROM event_keys") == []
+    assert events.rowline.sql("SELECT * FROM event_idempotency_keys") == []
 
 
 def test_an_erased_organization_leaves_no_event_behind(events: Events):
@@ -238,5 +238,5 @@ def test_an_erased_organization_leaves_no_event_behind(events: Events):
     events.tick()
     left = [row["organization_id"] for row in events.rowline.sql("SELECT * FROM events")]
     assert left == ["umbrella"]
-    assert events.rowline.sql("SELECT * FROM event_keys") == []
+    assert events.rowline.sql("SELECT * FROM event_idempotency_keys") == []
     assert events.rowline.sql("SELECT * FROM documents") == []

@@ -31,7 +31,7 @@ def test_an_event_puts_its_message_into_the_outbox_once(events: Events):
     ended = events.run(run)
     assert (ended["state"], json.loads(ended["output"])) == (
         "completed",
-        {"notificationId": notice.notice_id, "noticeId": notice.notice_id},
+        {"notificationId": notice.notification_id, "noticeId": notice.notification_id},
     )
 
 
@@ -39,7 +39,7 @@ def test_a_run_that_was_done_before_it_was_marked_says_nothing_twice(events: Eve
     """What a crash cannot leave, since both are one transaction, is looked at all the same: the key is the run's."""
     run = events.send("notification/send", **MAIL)
     events.tick()
-    events.rowline.sql("UPDATE event_runs SET state = 'waiting'")
+    events.rowline.sql("UPDATE function_runs SET state = 'waiting'")
     events.tick()
     assert len(events.services.ledger.outbox.list_all()) == 1
     assert events.run(run)["state"] == "completed"
@@ -47,7 +47,7 @@ def test_a_run_that_was_done_before_it_was_marked_says_nothing_twice(events: Eve
 
 def test_a_cancelled_run_says_nothing(events: Events):
     run = events.send("notification/send", **MAIL)
-    events.rowline.sql("UPDATE event_runs SET state = 'cancelled'")
+    events.rowline.sql("UPDATE function_runs SET state = 'cancelled'")
     events.services.ledger.function_runs.enqueue_notifications({run: _notice(run)})
     assert events.services.ledger.outbox.list_all() == []
 

@@ -60,7 +60,9 @@ def test_events_by_either_name_are_done_in_the_order_of_arrival(events: Events, 
     document = searchable(events)
     first, second = (document, "d") if other_way else ("d", document)
     upload = events.send("document/uploaded", documentId=first, filename="b.csv", filePath=events.file("acme/b", "b"))
-    events.rowline.sql("UPDATE event_runs SET attempts = 1, due_at = now() + interval '1 hour' WHERE state = 'waiting'")
+    events.rowline.sql(
+        "UPDATE function_runs SET attempts = 1, due_at = now() + interval '1 hour' WHERE state = 'waiting'"
+    )
     later = events.send("document/rollback", documentId=second, targetVersion=1)
     assert events.requests() == []
     assert [events.run(run)["state"] for run in (upload, later)] == ["waiting", "waiting"]
@@ -88,8 +90,8 @@ def test_what_another_organization_calls_so_holds_up_nothing_and_ends_nothing(ev
     assert len(events.requests()) == 1
     events.send("document/process", "umbrella", documentId="d")
     events.tick()
-    assert [events.run(run)["state"] for run in (upload, delayed, removed)] == ["following", "waiting", "requested"]
-    assert events.states()[-1] == "following"
+    assert [events.run(run)["state"] for run in (upload, delayed, removed)] == ["attached", "waiting", "requested"]
+    assert events.states()[-1] == "attached"
 
 
 def test_an_id_of_ours_is_that_document_also_when_another_one_has_its_name_by_then(events: Events):
@@ -119,7 +121,7 @@ def test_events_that_were_kept_before_are_told_apart_no_more(events: Events, dat
         event = {"event": f"E{number}", "content": '{"data":{}}'}
         events.rowline.sql("INSERT INTO events VALUES ('acme', %(event)s, 'document/process', %(content)s)", **event)
         events.rowline.sql(
-            "INSERT INTO event_runs (run_id, organization_id, event_id, function, subject, state) "
+            "INSERT INTO function_runs (run_id, organization_id, event_id, function, ordering_key, state) "
             "VALUES (%(event)s, 'acme', %(event)s, 'document-process', %(subject)s, %(state)s)",
             event=f"E{number}",
             subject=subject,
@@ -127,7 +129,11 @@ def test_events_that_were_kept_before_are_told_apart_no_more(events: Events, dat
         )
     upgrade(database_url)
     runs = [events.run(f"E{number}") for number in range(3)]
-    assert [(run["subject"], run["document_id"]) for run in runs] == [("d", document), ("d", None), (document, None)]
+    assert [(run["ordering_key"], run["document_id"]) for run in runs] == [
+        ("d", document),
+        ("d", None),
+        (document, None),
+    ]
 
 
 # -- what waits for its time ------------------------------------------------------------------------------------
@@ -139,7 +145,7 @@ def test_an_event_of_the_future_holds_up_nothing(events: Events):
     (late,) = events.send_all([{"name": "document/process", "data": {"documentId": "d"}, "ts": FUTURE}])
     now = events.upload("d", "bellows")
     events.tick()
-    assert (events.run(late)["state"], events.run(now)["state"]) == ("waiting", "following")
+    assert (events.run(late)["state"], events.run(now)["state"]) == ("waiting", "attached")
     assert events.run(now)["document_id"] == document
 
 
@@ -195,7 +201,7 @@ def test_a_clean_up_and_the_sensor_wait_for_each_other_in_no_circle(events: Even
 
     events.send_all([{"name": "document/process", "data": {"documentId": name}} for name in ("a", "b")])
     events.rowline.sql(
-        "UPDATE event_runs SET run_id = CASE subject WHEN 'b' THEN 'run 1' ELSE 'run 2' END"
+        "UPDATE function_runs SET run_id = CASE ordering_key WHEN 'b' THEN 'run 1' ELSE 'run 2' END"
     )  # else random
     runs = ["run 1", "run 2"]
     cleaning = [{"name": "document/cleanup", "data": {"documentId": name}} for name in ("a", "b")]

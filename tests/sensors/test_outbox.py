@@ -76,7 +76,7 @@ def test_the_same_key_is_the_same_message(notices: Outbox):
     assert notices.enqueue(said("event-1", "webhook", "https://a.example")) == first
     other = notices.enqueue(said("event-1", organization="beta"))
     assert other != first
-    assert [notice.notice_id for notice in notices.list_all()] == [other, first]
+    assert [notice.notification_id for notice in notices.list_all()] == [other, first]
     assert notices.get(first).channel == "slack"
 
 
@@ -131,7 +131,7 @@ def test_a_waiting_tick_wakes_up_at_the_message(notices: Outbox):
 def test_what_time_makes_due_is_seen_without_being_announced(services: Services, notices: Outbox):
     notices.enqueue(said("one"))
     with services.database.transaction() as connection:
-        connection.execute("UPDATE notices SET next_attempt_at = now() + interval '0.2 s'")
+        connection.execute("UPDATE notifications SET next_attempt_at = now() + interval '0.2 s'")
     assert not notices.is_due()
     notices.wait_for_notification(60, poll_interval=0.05)
     assert notices.is_due()
@@ -240,7 +240,7 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
     assert arrived == (moment == "after")
 
     with services.database.lock(
-        LockKind.SENDER, str(notices.get(notice).sender)
+        LockKind.SENDER, str(notices.get(notice).sender_lock)
     ):  # free a moment after the sender's death
         pass
     Delivery(notices, channels, 0, jitter=lambda: 0).fail_orphaned()
@@ -250,7 +250,7 @@ def test_a_sender_that_is_killed_between_sending_and_writing_so_down(
         "The process that was sending it died before it could record the result",
     )
     with services.database.transaction() as connection:
-        connection.execute("UPDATE notices SET next_attempt_at = now() WHERE state = 'waiting'")
+        connection.execute("UPDATE notifications SET next_attempt_at = now() WHERE state = 'waiting'")
     Delivery(notices, channels, 30).run()
     if channel == "slack":
         assert len(slack.shown) == arrived
@@ -264,7 +264,7 @@ def test_a_sender_taken_for_dead_may_still_tell_that_it_arrived(services: Servic
     with notices.sending() as sender:
         claimed = notices.claim("slack", sender)
     assert claimed is not None
-    assert [forsaken.notice_id for forsaken in notices.find_orphaned()] == [notice]
+    assert [forsaken.notification_id for forsaken in notices.find_orphaned()] == [notice]
     assert notices.record_outcome(claimed, Settlement("unknown", "lost"))
     assert notices.record_outcome(claimed, Settlement("sent"))
     assert notices.get(notice).state == "sent"
@@ -299,12 +299,12 @@ def test_a_recipient_that_hangs_holds_up_no_other(notices: Outbox):
     ids = [notices.enqueue(said(f"{n}", "webhook", f"https://{who}.example")) for n, who in enumerate("aab")]
     with notices.sending() as sender:
         taken = [notices.claim("webhook", sender) for _ in ids]
-        assert [one and one.notice_id for one in taken] == [ids[0], ids[2], None]
+        assert [one and one.notification_id for one in taken] == [ids[0], ids[2], None]
         assert taken[0] is not None
         notices.record_outcome(taken[0], Settlement("sent"))
         following = notices.claim("webhook", sender)
         assert following is not None
-        assert following.notice_id == ids[1]
+        assert following.notification_id == ids[1]
 
 
 # -- asking -----------------------------------------------------------------------------------------------------
@@ -325,8 +325,10 @@ def test_only_what_failed_or_is_unknown_is_sent_anew(notices: Outbox):
 def test_they_are_counted_and_listed_in_pages(notices: Outbox):
     ids = [notices.enqueue(said(f"m{number}")) for number in range(5)]
     page = notices.list_all("acme", limit=2)
-    assert [notice.notice_id for notice in page] == ids[:2:-1]
-    assert [notice.notice_id for notice in notices.list_all("acme", before=page[-1].notice_id)] == ids[2::-1]
+    assert [notice.notification_id for notice in page] == ids[:2:-1]
+    assert [notice.notification_id for notice in notices.list_all("acme", before=page[-1].notification_id)] == ids[
+        2::-1
+    ]
     assert notices.list_all("acme", "failed") == []
     assert notices.list_all("beta") == []
     assert notices.counts() == {("slack", "waiting"): 5}
@@ -336,16 +338,20 @@ def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(services: 
     old, waiting, new = notices.enqueue(said("old")), notices.enqueue(said("waiting")), notices.enqueue(said("new"))
     with services.database.transaction() as connection:
         connection.execute(
-            "UPDATE notices SET state = 'sent', settled_at = now() - interval '31 days' WHERE notice_id = %s", (old,)
+            "UPDATE notifications SET state = 'sent', finished_at = now() - interval '31 days' "
+            "WHERE notification_id = %s",
+            (old,),
         )
         connection.execute(
-            "UPDATE notices SET created_at = now() - interval '99 days' WHERE notice_id = %s", (waiting,)
+            "UPDATE notifications SET created_at = now() - interval '99 days' WHERE notification_id = %s", (waiting,)
         )
-        connection.execute("UPDATE notices SET state = 'sent', settled_at = now() WHERE notice_id = %s", (new,))
+        connection.execute(
+            "UPDATE notifications SET state = 'sent', finished_at = now() WHERE notification_id = %s", (new,)
+        )
     assert notices.forget(30, dry_run=True) == 1
     assert len(notices.list_all()) == 3
     assert notices.forget(30) == 1
-    assert [notice.notice_id for notice in notices.list_all()] == [new, waiting]
+    assert [notice.notification_id for notice in notices.list_all()] == [new, waiting]
 
 
 def test_a_wait_is_ended_from_outside_although_nothing_came(services: Services):

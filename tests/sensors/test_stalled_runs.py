@@ -207,7 +207,7 @@ def test_a_document_that_waits_for_a_service_or_for_a_person_is_not_stuck(rowlin
     version = rowline.upload(items("anvil"))
     run = started(rowline, version, None)
     rowline.dagster.report_run_failed(run)
-    rowline.sql("UPDATE versions SET waits_for = 'an order'")
+    rowline.sql("UPDATE versions SET waiting_reason = 'an order'")
     by_hand = rowline.upload(items("bellows"))
     rowline.step("parsed_rows", by_hand.document_id, _succeeded(rowline).run_id)
     assert watch(rowline) == []

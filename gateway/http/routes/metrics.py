@@ -128,8 +128,8 @@ class LedgerCollector(Collector):
         by_kind: dict[str, list[Figure]] = defaultdict(list)
         for figure in figures:
             by_kind[figure.kind].append(figure)
-        yield from counters(by_kind["tally"])
-        yield from costs(by_kind["tally"], self.source.price())
+        yield from counters(by_kind["counter"])
+        yield from costs(by_kind["counter"], self.source.price())
         yield from gauges(by_kind)
 
 
@@ -139,7 +139,7 @@ CHANNELS = ("slack", "email", "webhook")
 # counter → metric, help, label names, and label values that exist from the start (a rate needs a first zero)
 COUNTERS: dict[str, tuple[str, str, tuple[str, ...], Sequence[tuple[str, ...]]]] = {
     "events": ("rowline_events", "Events that were accepted", (), [()]),
-    "event_runs": (
+    "function_runs": (
         "rowline_event_runs",
         "Functions that events started and that ended",
         ("function", "outcome"),
@@ -153,7 +153,7 @@ COUNTERS: dict[str, tuple[str, str, tuple[str, ...], Sequence[tuple[str, ...]]]]
         [("kept",), ("unchanged",), ("duplicate",), ("error",)],
     ),
     "batches": ("rowline_batches", "Batches that ended", ("outcome",), [(end,) for end in ENDED]),
-    "notices": (
+    "notifications": (
         "rowline_notices",
         "Notices that were sent or given up",
         ("channel", "outcome"),

@@ -28,7 +28,7 @@ def list_notifications(
     state: StateFilter = None,
 ) -> Notifications:
     rows = services.ledger.outbox.list_all(caller.organization_id, state, before, limit + 1)
-    more = notifications_cursor.of(rows[limit - 1].notice_id) if len(rows) > limit else None
+    more = notifications_cursor.of(rows[limit - 1].notification_id) if len(rows) > limit else None
     return Notifications.from_notifications(rows[:limit], more)
 
 
@@ -59,7 +59,7 @@ def list_notices(
 ) -> Notices:
     """The same messages, under `notices`."""
     rows = services.ledger.outbox.list_all(caller.organization_id, state, before, limit + 1)
-    more = notices_cursor.of(rows[limit - 1].notice_id) if len(rows) > limit else None
+    more = notices_cursor.of(rows[limit - 1].notification_id) if len(rows) > limit else None
     return Notices(notices=[Notification.from_notification(row) for row in rows[:limit]], next_cursor=more)
 
 
@@ -71,8 +71,8 @@ def list_notices(
     responses=problem_responses(404, 409),
 )
 def retry_notice(
-    notice_id: Annotated[str, Path(alias="noticeId", pattern=f"^{ID_PATTERN}$", description="The message.")],
+    notification_id: Annotated[str, Path(alias="noticeId", pattern=f"^{ID_PATTERN}$", description="The message.")],
     caller: Admin,
     services: OurServices,
 ) -> Notification:
-    return retry_notification(notice_id, caller, services)
+    return retry_notification(notification_id, caller, services)

@@ -176,9 +176,9 @@ class ApiKeys:
     def consume_signature(self, signature: bytes, lasts: int) -> bool:
         """Whether this is the first use of a signature; it is stored for as long as it could be used again."""
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM used_signatures WHERE expires_at < now()")
+            connection.execute("DELETE FROM signature_nonces WHERE expires_at < now()")
             first = connection.execute(
-                "INSERT INTO used_signatures (digest, expires_at) VALUES (%s, now() + make_interval(secs => %s)) "
+                "INSERT INTO signature_nonces (digest, expires_at) VALUES (%s, now() + make_interval(secs => %s)) "
                 "ON CONFLICT DO NOTHING",
                 (signature, lasts),
             )

@@ -24,9 +24,9 @@ CURRENT = """
 VERSION = """
 SELECT v.document_id, v.version, d.organization_id, v.filename, v.object_key, v.byte_size, v.sha256, v.mode,
        v.template AS template_json, v.model, v.dimension, v.status, v.attempt, v.base_version, d.live_version,
-       v.plan_key, v.result, v.uploaded_at, v.economy, v.waits_for, v.run_id, v.started_at, v.completed_at,
-       d.removed_at IS NOT NULL AS removed,
-       CASE WHEN d.removed_at IS NULL THEN v.error
+       v.plan_key, v.result, v.uploaded_at, v.deferred, v.waiting_reason, v.run_id, v.started_at, v.completed_at,
+       d.removal_requested_at IS NOT NULL AS removed,
+       CASE WHEN d.removal_requested_at IS NULL THEN v.error
             ELSE 'This document is being removed; `rowline cleanup` again ends it' END AS error
   FROM versions v JOIN documents d USING (document_id)
 """
@@ -48,7 +48,7 @@ SELECT batch_number AS "batchNumber", total_batches AS "totalBatches", start_row
 """
 
 
-THERE = "SELECT 1 FROM documents WHERE document_id = %s AND removed_at IS NULL"
+THERE = "SELECT 1 FROM documents WHERE document_id = %s AND removal_requested_at IS NULL"
 
 
 class Documents:
@@ -94,7 +94,7 @@ class Documents:
         """Run → document of the versions in work that wait for no service, the longest under way first."""
         with self._database.statement() as connection:
             rows = connection.execute(
-                "SELECT run_id, document_id FROM versions WHERE status = 'processing' AND waits_for IS NULL "
+                "SELECT run_id, document_id FROM versions WHERE status = 'processing' AND waiting_reason IS NULL "
                 "AND run_id IS NOT NULL ORDER BY started_at LIMIT %s",
                 (limit,),
             ).fetchall()
@@ -111,7 +111,7 @@ class Documents:
                 return bound
             current = connection.execute(
                 f"SELECT {CURRENT} AS version FROM documents d WHERE document_id = %s "  # noqa: S608
-                "AND removed_at IS NULL FOR UPDATE",
+                "AND removal_requested_at IS NULL FOR UPDATE",
                 (document_id,),
             ).fetchone()
             if current is None:
@@ -120,7 +120,7 @@ class Documents:
                 overtaken = f"Version {current['version']} was uploaded before this one was processed"
                 _fail(connection, overtaken, document_id, before=current["version"])
             connection.execute(
-                "UPDATE versions v SET run_id = %(run)s, error = NULL, waits_for = NULL, "
+                "UPDATE versions v SET run_id = %(run)s, error = NULL, waiting_reason = NULL, "
                 "started_at = coalesce(started_at, now()), requested_at = coalesce(requested_at, now()), "
                 "base_version = CASE WHEN plan_key IS NULL THEN "
                 "(SELECT nullif(live_version, v.version) FROM documents d WHERE d.document_id = v.document_id) "
@@ -256,7 +256,7 @@ class Documents:
 
 # Fails versions that wait or are processed, with the filters that are given; returns which.
 FAIL = """
-UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now(), waits_for = NULL
+UPDATE versions SET status = 'failed', error = %(reason)s, completed_at = now(), waiting_reason = NULL
  WHERE document_id = %(document)s AND status IN ('pending', 'processing')
    AND (%(version)s::int IS NULL OR version = %(version)s) AND (%(before)s::int IS NULL OR version < %(before)s)
    AND (%(run)s::text IS NULL OR run_id = %(run)s)
@@ -294,9 +294,10 @@ def read_version(connection: Connection, document_id: str, version: int) -> Vers
 OWN_ID = """
 SELECT coalesce(
     (SELECT document_id FROM documents
-      WHERE document_id = %(name)s AND organization_id = %(organization)s AND removed_at IS NULL),
+      WHERE document_id = %(name)s AND organization_id = %(organization)s AND removal_requested_at IS NULL),
     (SELECT document_id FROM documents
-      WHERE external_id = %(name)s AND organization_id = %(organization)s AND removed_at IS NULL)) AS document_id
+      WHERE external_id = %(name)s AND organization_id = %(organization)s AND removal_requested_at IS NULL)) AS
+             document_id
 """
 
 

@@ -10,7 +10,7 @@ from resources.database.locks import LockKind
 # or is processed; also one that failed, while it is the newest and can be tried again. Nothing is retained of a
 # document whose removal was requested.
 RETAINED = """
-d.removed_at IS NULL
+d.removal_requested_at IS NULL
 AND (coalesce(v.version IN (d.live_version, d.target_version), false) OR v.status IN ('pending', 'processing')
      OR v.status = 'failed' AND v.version = d.latest_version)
 """
@@ -23,8 +23,8 @@ JOIN LATERAL (SELECT * FROM documents WHERE document_id = l.document_id LIMIT 1)
 """
 
 MARK_VERSIONS = f"""
-UPDATE versions v SET stored_in = NULL, awaited = NULL FROM documents d
- WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({RETAINED})
+UPDATE versions v SET indexed_in_store = NULL, pending_positions = NULL FROM documents d
+ WHERE d.document_id = v.document_id AND v.document_id = %(document)s AND v.collected_at IS NULL AND NOT ({RETAINED})
 RETURNING v.version
 """  # noqa: S608 - constants of this module
 
@@ -35,7 +35,7 @@ SUPERSEDED = f"""
 WITH gone AS MATERIALIZED (
     SELECT v.model, l.namespace, l.vector_id
       FROM documents d JOIN versions v USING (document_id) JOIN lineage l USING (document_id, version)
-     WHERE d.document_id = %(document)s AND v.swept_at IS NULL AND NOT ({RETAINED}) AND l.vector_id IS NOT NULL
+     WHERE d.document_id = %(document)s AND v.collected_at IS NULL AND NOT ({RETAINED}) AND l.vector_id IS NOT NULL
        AND (%(versions)s::int[] IS NULL OR v.version = ANY(%(versions)s))
        AND EXISTS (SELECT 1 FROM document_namespaces n WHERE n.document_id = v.document_id AND n.version = v.version)
     EXCEPT
@@ -111,7 +111,7 @@ class GarbageCollector:
         """Record that nothing which only these versions pointed at is in the store any more."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE versions SET swept_at = now() WHERE document_id = %s AND version = ANY(%s)",
+                "UPDATE versions SET collected_at = now() WHERE document_id = %s AND version = ANY(%s)",
                 (document_id, list(versions)),
             )
 

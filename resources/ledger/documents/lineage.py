@@ -27,8 +27,8 @@ SELECT DISTINCT l.namespace, l.vector_id FROM lineage l
    AND NOT EXISTS (
        SELECT 1 FROM (SELECT document_id, version FROM lineage WHERE vector_id = l.vector_id OFFSET 0) holder
          JOIN versions v USING (document_id, version) JOIN documents d USING (document_id)
-        WHERE v.stored_in = %(store)s AND ({RETAINED})
-          AND (v.awaited IS NULL OR v.document_id = %(document)s AND v.version = %(version)s))
+        WHERE v.indexed_in_store = %(store)s AND ({RETAINED})
+          AND (v.pending_positions IS NULL OR v.document_id = %(document)s AND v.version = %(version)s))
  ORDER BY l.namespace, l.vector_id
 """  # noqa: S608 - a constant of our own
 
@@ -130,17 +130,19 @@ class Lineage:
         """Namespace → position in this store's log that searches had not reached at the last poll."""
         with self._database.statement() as connection:
             row = connection.execute(
-                "SELECT awaited FROM versions WHERE document_id = %s AND version = %s AND stored_in = %s",
+                "SELECT pending_positions FROM versions WHERE document_id = %s AND version = %s "
+                "AND indexed_in_store = %s",
                 (version.document_id, version.version, store),
             ).fetchone()
-        return dict((row and row["awaited"]) or {})
+        return dict((row and row["pending_positions"]) or {})
 
     def mark_stored(self, version: Version, store: str, awaited: Mapping[str, int]) -> None:
         """All vectors that the version points at were acknowledged by the store of this name, and are seen when
         searches have reached these positions of its log."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE versions SET stored_in = %s, awaited = %s WHERE document_id = %s AND version = %s",
+                "UPDATE versions SET indexed_in_store = %s, pending_positions = %s WHERE document_id = %s "
+                "AND version = %s",
                 (store, Jsonb(dict(awaited)) if awaited else None, version.document_id, version.version),
             )
 
@@ -236,7 +238,7 @@ class Lineage:
             rows = connection.execute(
                 "SELECT d.document_id FROM documents d JOIN versions v ON v.document_id = d.document_id "
                 "AND v.version = d.live_version WHERE d.organization_id = %s "
-                "AND (v.model <> %s OR v.stored_in IS DISTINCT FROM %s) ORDER BY 1",
+                "AND (v.model <> %s OR v.indexed_in_store IS DISTINCT FROM %s) ORDER BY 1",
                 (organization_id, model, store),
             ).fetchall()
         return [row["document_id"] for row in rows]

@@ -15,7 +15,7 @@ PAGE = f"""
 WITH page AS MATERIALIZED (
     SELECT d.document_id, c.version
       FROM (SELECT document_id FROM documents
-             WHERE organization_id = %(organization)s AND removed_at IS NULL
+             WHERE organization_id = %(organization)s AND removal_requested_at IS NULL
                AND (%(before)s::text IS NULL OR document_id < %(before)s)
              ORDER BY document_id DESC OFFSET 0) d
       JOIN LATERAL (SELECT version, status, filename FROM versions WHERE document_id = d.document_id

@@ -29,7 +29,7 @@ SELECT count(*) AS total_rows,
 
 # One row: whether every step before this one is done.
 READY = """
-SELECT v.plan_key IS NOT NULL AND v.stored_in IS NOT NULL AND v.awaited IS NULL
+SELECT v.plan_key IS NOT NULL AND v.indexed_in_store IS NOT NULL AND v.pending_positions IS NULL
        AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.document_id = v.document_id AND b.version = v.version
                                                  AND b.status <> 'completed') AS ready
   FROM versions v WHERE document_id = %(document)s AND version = %(version)s
@@ -40,9 +40,9 @@ ROLLBACK_START = f"""
 SELECT d.live_version, d.target_version,
        (SELECT max(version) FROM versions v WHERE v.document_id = d.document_id
            AND status IN ('pending', 'processing')) AS under_way,
-       EXISTS (SELECT 1 FROM versions v WHERE v.document_id = d.document_id AND v.swept_at IS NULL
+       EXISTS (SELECT 1 FROM versions v WHERE v.document_id = d.document_id AND v.collected_at IS NULL
                   AND NOT ({RETAINED})) AS unswept
-  FROM documents d WHERE document_id = %s AND removed_at IS NULL FOR UPDATE
+  FROM documents d WHERE document_id = %s AND removal_requested_at IS NULL FOR UPDATE
 """  # noqa: S608 - constants of our own
 
 # Versions newer than the one gone back to become `rolled_back`; older ones stay as they were. What came meanwhile (an
@@ -148,8 +148,9 @@ class LiveVersions:
             # What it brings into the store is collected if nobody ends this rollback. Vectors that were not retained
             # may have been deleted by anybody: whether they are stored is unknown.
             connection.execute(
-                "UPDATE versions v SET swept_at = NULL, "  # noqa: S608 - a constant of our own
-                f"stored_in = CASE WHEN {RETAINED} THEN stored_in END, awaited = CASE WHEN {RETAINED} THEN awaited END "
+                "UPDATE versions v SET collected_at = NULL, "  # noqa: S608 - a constant of our own
+                f"indexed_in_store = CASE WHEN {RETAINED} THEN indexed_in_store END, "
+                f"pending_positions = CASE WHEN {RETAINED} THEN pending_positions END "
                 "FROM documents d WHERE d.document_id = v.document_id AND v.document_id = %s AND v.version = %s",
                 (document_id, to_version),
             )
@@ -250,7 +251,7 @@ def _check_target(connection: Connection, document_id: str, to_version: int) -> 
 def _completed(connection: Connection, document_id: str, to_version: int) -> Version:
     rows = connection.execute(
         "SELECT version FROM versions WHERE document_id = %s AND status IN ('completed', 'rolled_back') "
-        "AND result IS NOT NULL AND forgotten_at IS NULL ORDER BY version",
+        "AND result IS NOT NULL AND purged_at IS NULL ORDER BY version",
         (document_id,),
     ).fetchall()
     completed = [row["version"] for row in rows]

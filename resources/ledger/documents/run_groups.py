@@ -16,7 +16,7 @@ OF_GROUP = "SELECT * FROM unnest(%(documents)s::text[], %(versions)s::int[], %(a
 # Of a group: the versions that the run started and did not end, and those that it never started.
 UNFINISHED = f"""
   FROM ({OF_GROUP}) g
- WHERE document_id = g.d AND ((run_id = %(run)s AND status IN ('pending', 'processing') AND waits_for IS NULL)
+ WHERE document_id = g.d AND ((run_id = %(run)s AND status IN ('pending', 'processing') AND waiting_reason IS NULL)
                               OR (version = g.v AND attempt = g.a AND run_id IS NULL AND status = 'pending'))
 """
 

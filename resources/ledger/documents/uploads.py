@@ -44,7 +44,7 @@ Continued = str | SameName | ExternalId | None  # what a file is a version of
 OF_NAME = f"""
 SELECT d.document_id FROM versions v JOIN documents d USING (document_id)
  WHERE v.filename = %(filename)s AND v.template ->> 'name' = %(template)s AND d.organization_id = %(organization)s
-   AND d.removed_at IS NULL AND v.version = {CURRENT}
+   AND d.removal_requested_at IS NULL AND v.version = {CURRENT}
  ORDER BY d.document_id DESC LIMIT 1 FOR UPDATE OF d
 """  # noqa: S608 - a constant of our own
 
@@ -62,7 +62,7 @@ class Upload:
     template: WorkbookTemplate
     model: str
     dimension: int
-    economy: bool = False  # may wait a day for a lower price
+    deferred: bool = False  # may wait a day for a lower price
     upload_key: str | None = None  # if set, one version at most is made for this key
 
 
@@ -139,7 +139,7 @@ def _of_name(connection: Connection, upload: Upload) -> str | None:
 def _lock(connection: Connection, document_id: str, organization_id: str) -> int:
     row = connection.execute(
         "SELECT latest_version FROM documents WHERE document_id = %s AND organization_id = %s "
-        "AND removed_at IS NULL FOR UPDATE",
+        "AND removal_requested_at IS NULL FOR UPDATE",
         (document_id, organization_id),
     ).fetchone()
     if row is None:
@@ -154,7 +154,7 @@ def _same(connection: Connection, document_id: str, upload: Upload) -> int | Non
         f"WHERE d.document_id = %s AND d.target_version IS NULL AND v.version = {CURRENT} "
         "AND status NOT IN ('failed', 'rolled_back') AND coalesce((result ->> 'errorRows')::int, 0) = 0 "
         "AND sha256 = %s AND template = %s AND mode = %s AND model = %s AND dimension = %s "
-        "AND (economy = %s OR status = 'completed')",
+        "AND (deferred = %s OR status = 'completed')",
         (
             document_id,
             upload.sha256,
@@ -162,7 +162,7 @@ def _same(connection: Connection, document_id: str, upload: Upload) -> int | Non
             upload.mode,
             upload.model,
             upload.dimension,
-            upload.economy,
+            upload.deferred,
         ),
     ).fetchone()
     return int(row["version"]) if row else None
@@ -171,7 +171,7 @@ def _same(connection: Connection, document_id: str, upload: Upload) -> int | Non
 def _insert(connection: Connection, document_id: str, version: int, upload: Upload) -> None:
     connection.execute(
         "INSERT INTO versions (document_id, version, filename, object_key, byte_size, sha256, mode, template, "
-        "model, dimension, economy, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "model, dimension, deferred, upload_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             document_id,
             version,
@@ -183,7 +183,7 @@ def _insert(connection: Connection, document_id: str, version: int, upload: Uplo
             Jsonb(upload.template.as_json()),
             upload.model,
             upload.dimension,
-            upload.economy,
+            upload.deferred,
             upload.upload_key,
         ),
     )

@@ -26,13 +26,13 @@ class UploadedFile:
 
 @dataclass(frozen=True, slots=True)
 class ProcessingOptions:
-    """What its rows become: chosen with the upload, and never changed. `economy`: may wait a day for a lower price."""
+    """What its rows become: chosen with the upload, and never changed. `deferred`: may wait a day for a lower price."""
 
     mode: Mode
     template_json: Mapping[str, Any]
     model: str
     dimension: int
-    economy: bool
+    deferred: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class VersionState:
     """How far it has come.
 
     `attempt` counts from 1. `run_id` is the Dagster run that works on it, or did last. `plan_key` is None until its
-    rows are planned, and `base_version` the live version that the plan was compared with. `waits_for` is a sentence
+    rows are planned, and `base_version` the live version that the plan was compared with. `waiting_reason` is a sentence
     while it waits for a service.
     """
 
@@ -49,7 +49,7 @@ class VersionState:
     run_id: str | None
     plan_key: str | None
     base_version: int | None
-    waits_for: str | None
+    waiting_reason: str | None
     error: str | None
     result: dict[str, Any] | None
     started_at: datetime | None
@@ -123,8 +123,8 @@ class Version:
         return self.options.dimension
 
     @property
-    def economy(self) -> bool:
-        return self.options.economy
+    def deferred(self) -> bool:
+        return self.options.deferred
 
     @property
     def status(self) -> str:
@@ -135,8 +135,8 @@ class Version:
         return self.state.attempt
 
     @property
-    def waits_for(self) -> str | None:
-        return self.state.waits_for
+    def waiting_reason(self) -> str | None:
+        return self.state.waiting_reason
 
     @property
     def error(self) -> str | None:

@@ -17,11 +17,11 @@ KEY_LIFETIME = timedelta(hours=24)  # how long an idempotency key stands for its
 # Stores idempotency keys; returns those that were free. Sorted, so that two requests with the same keys in another
 # order wait for each other and never in a circle.
 KEYS = """
-INSERT INTO event_keys (organization_id, digest, event_id)
+INSERT INTO event_idempotency_keys (organization_id, digest, event_id)
 SELECT %(organization)s, digest, event_id FROM unnest(%(digests)s::bytea[], %(ids)s::text[]) AS k (digest, event_id)
  ORDER BY digest
     ON CONFLICT (organization_id, digest) DO UPDATE SET event_id = excluded.event_id, received_at = now()
- WHERE event_keys.received_at < now() - %(honoured)s
+ WHERE event_idempotency_keys.received_at < now() - %(honoured)s
 RETURNING digest
 """
 # Stores events; returns the ids of new ones. %b: as text, every quotation mark of the contents would be escaped by a
@@ -36,24 +36,24 @@ RETURNING event_id
 """
 # Stores the runs that events start, in their order.
 RUNS = """
-INSERT INTO event_runs (run_id, organization_id, event_id, function, document_id, subject, due_at)
-SELECT run_id, %(organization)s, event_id, function, document, subject, greatest(now(), to_timestamp(ts / 1000.0))
+INSERT INTO function_runs (run_id, organization_id, event_id, function, document_id, ordering_key, due_at)
+SELECT run_id, %(organization)s, event_id, function, document, ordering_key, greatest(now(), to_timestamp(ts / 1000.0))
   FROM unnest(%(runs)s::text[], %(ids)s::text[], %(functions)s::text[], %(documents)s::text[], %(subjects)s::text[],
               %(times)s::bigint[])
-       WITH ORDINALITY AS r (run_id, event_id, function, document, subject, ts, place)
+       WITH ORDINALITY AS r (run_id, event_id, function, document, ordering_key, ts, place)
  ORDER BY place
 """
 # Locks runs that may be cancelled, in the order in which the sensor locks too: else a request and the sensor, or two
 # requests with the same documents in another order, would deadlock, and one of them fail.
 CANCELLABLE = """
-SELECT run_id FROM event_runs
- WHERE organization_id = %(organization)s AND subject = ANY(%(subjects)s) AND state = 'waiting'
+SELECT run_id FROM function_runs
+ WHERE organization_id = %(organization)s AND ordering_key = ANY(%(subjects)s) AND state = 'waiting'
  ORDER BY run_id FOR UPDATE
 """
 # Cancels the locked runs of a subject that an event cancels.
 CANCEL = """
-UPDATE event_runs SET state = 'cancelled', ended_at = now(), error = %(reason)s
- WHERE organization_id = %(organization)s AND subject = %(subject)s AND function = ANY(%(functions)s)
+UPDATE function_runs SET state = 'cancelled', ended_at = now(), error = %(reason)s
+ WHERE organization_id = %(organization)s AND ordering_key = %(subject)s AND function = ANY(%(functions)s)
    AND state = 'waiting' AND event_id <> %(event)s AND run_id = ANY(%(locked)s)
 """
 # Returns the external ids of documents that events name by our id. All events about a document are ordered by its
@@ -61,7 +61,7 @@ UPDATE event_runs SET state = 'cancelled', ended_at = now(), error = %(reason)s
 EXTERNAL_IDS = """
 SELECT document_id, external_id FROM documents
  WHERE organization_id = %(organization)s AND document_id = ANY(%(subjects)s)
-   AND external_id IS NOT NULL AND removed_at IS NULL
+   AND external_id IS NOT NULL AND removal_requested_at IS NULL
 """
 EVENT = "SELECT event_id, name AS spelt, content, received_at FROM events WHERE organization_id = %(organization)s "
 RUN = """
@@ -69,11 +69,11 @@ SELECT r.run_id, r.event_id, r.organization_id, r.function, r.state, r.document_
        r.created_at, r.started_at, r.ended_at, coalesce(r.dagster_run_id, v.run_id) AS dagster_run_id,
        v.status AS version_status, v.error AS version_error, v.result AS version_result,
        v.completed_at AS version_ended_at
-  FROM event_runs r LEFT JOIN versions v ON v.document_id = r.document_id AND v.version = r.version
+  FROM function_runs r LEFT JOIN versions v ON v.document_id = r.document_id AND v.version = r.version
  WHERE r.organization_id = %(organization)s
 """
 RUN_STATES = """
-SELECT event_id, array_agg(state ORDER BY arrival) AS states FROM event_runs
+SELECT event_id, array_agg(state ORDER BY sequence) AS states FROM function_runs
  WHERE organization_id = %s AND event_id = ANY(%s) GROUP BY event_id
 """
 
@@ -185,7 +185,7 @@ class Events:
         """The runs of these events, in the order in which they were stored."""
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(EventRun)) as cursor:
             return cursor.execute(
-                RUN + "AND r.event_id = ANY(%(events)s) ORDER BY r.arrival",
+                RUN + "AND r.event_id = ANY(%(events)s) ORDER BY r.sequence",
                 {"organization": organization_id, "events": list(event_ids)},
             ).fetchall()
 
@@ -199,12 +199,12 @@ class Events:
         """Cancel a run that waits, or have the sensor stop one under way; returns False if it has ended before."""
         with self._database.transaction() as connection:
             cancelled = connection.execute(
-                "UPDATE event_runs SET cancel_requested = true, "
+                "UPDATE function_runs SET cancel_requested = true, "
                 "state = CASE state WHEN 'waiting' THEN 'cancelled' ELSE state END, "
                 "error = CASE state WHEN 'waiting' THEN 'Cancelled on request' ELSE error END, "
                 "ended_at = CASE state WHEN 'waiting' THEN now() END "
                 "WHERE organization_id = %s AND run_id = %s "
-                "AND state IN ('waiting', 'requesting', 'requested', 'following')",
+                "AND state IN ('waiting', 'submitting', 'requested', 'attached')",
                 (organization_id, run_id),
             ).rowcount
             notify(connection, NotifyChannel.EVENTS)
@@ -230,7 +230,7 @@ def _existing(connection: Connection, organization_id: str, accepted: Sequence[A
     params["ids"] = [accepted[index].event_id for index in first.values()]
     fresh = {row["digest"] for row in connection.execute(KEYS, params).fetchall()}
     rows = connection.execute(
-        "SELECT digest, event_id FROM event_keys "
+        "SELECT digest, event_id FROM event_idempotency_keys "
         "WHERE organization_id = %(organization)s AND digest = ANY(%(digests)s)",
         params,
     ).fetchall()

@@ -25,34 +25,34 @@ BATCH_BYTES = 16 * 2**20  # of one function, contents that are read at once; the
 # holds up no other.
 STARTABLE = """
   FROM unnest(%(functions)s::text[], %(limits)s::int[]) AS f (name, most) CROSS JOIN LATERAL (
-    SELECT r.run_id, r.organization_id, r.event_id, r.function, r.subject, r.attempts, r.due_at, r.arrival
-      FROM event_runs r
+    SELECT r.run_id, r.organization_id, r.event_id, r.function, r.ordering_key, r.attempts, r.due_at, r.sequence
+      FROM function_runs r
      WHERE r.state = 'waiting' AND r.function = f.name AND r.due_at <= now() AND NOT EXISTS (
-           SELECT 1 FROM event_runs b
-            WHERE b.organization_id = r.organization_id AND b.subject = r.subject
-              AND b.state IN ('waiting', 'requesting', 'requested')
-              AND (b.state <> 'waiting' OR (b.arrival < r.arrival AND (b.due_at <= now() OR b.attempts > 0))))
-     ORDER BY r.due_at, r.arrival LIMIT f.most) due
+           SELECT 1 FROM function_runs b
+            WHERE b.organization_id = r.organization_id AND b.ordering_key = r.ordering_key
+              AND b.state IN ('waiting', 'submitting', 'requested')
+              AND (b.state <> 'waiting' OR (b.sequence < r.sequence AND (b.due_at <= now() OR b.attempts > 0))))
+     ORDER BY r.due_at, r.sequence LIMIT f.most) due
 """
 # Returns runs that may start now, as many as fit into memory: an event may have 3 MiB. The size of a content is known
 # without reading it.
 DUE = f"""
-SELECT run_id, organization_id, event_id, function, subject, attempts, content FROM (
+SELECT run_id, organization_id, event_id, function, ordering_key, attempts, content FROM (
     SELECT due.*, e.content, octet_length(e.content) AS size,
-           sum(octet_length(e.content)) OVER (PARTITION BY function ORDER BY due_at, arrival) AS together
+           sum(octet_length(e.content)) OVER (PARTITION BY function ORDER BY due_at, sequence) AS together
       {STARTABLE} JOIN events e USING (organization_id, event_id)) sized
- WHERE together - size < %(bytes)s ORDER BY due_at, arrival
+ WHERE together - size < %(bytes)s ORDER BY due_at, sequence
 """  # noqa: S608 - a constant of our own
 # Returns runs whose job is to be requested, as many as fit into memory.
 REQUESTING = """
 SELECT run_id, function, document_id, content FROM (
-    SELECT r.run_id, r.function, r.document_id, r.arrival, e.content, octet_length(e.content) AS size,
-           sum(octet_length(e.content)) OVER (ORDER BY r.arrival) AS together
-      FROM event_runs r JOIN events e USING (organization_id, event_id) WHERE r.state = 'requesting'
-     ORDER BY r.arrival LIMIT %(limit)s) sized
- WHERE together - size < %(bytes)s ORDER BY arrival
+    SELECT r.run_id, r.function, r.document_id, r.sequence, e.content, octet_length(e.content) AS size,
+           sum(octet_length(e.content)) OVER (ORDER BY r.sequence) AS together
+      FROM function_runs r JOIN events e USING (organization_id, event_id) WHERE r.state = 'submitting'
+     ORDER BY r.sequence LIMIT %(limit)s) sized
+ WHERE together - size < %(bytes)s ORDER BY sequence
 """
-WAITING = "SELECT run_id FROM event_runs WHERE run_id = ANY(%s) AND state = 'waiting' ORDER BY run_id FOR UPDATE"
+WAITING = "SELECT run_id FROM function_runs WHERE run_id = ANY(%s) AND state = 'waiting' ORDER BY run_id FOR UPDATE"
 # Locks, in one order, and returns the current version of each run's document.
 NEWEST = f"""
 SELECT a.run_id, d.document_id, v.version, v.status
@@ -71,35 +71,36 @@ UPDATE versions v SET status = 'pending', error = NULL, requested_at = NULL, run
 # requested is returned only if nothing else has the name.
 NAMED = """
 SELECT r.run_id, (SELECT d.document_id FROM documents d WHERE d.organization_id = r.organization_id
-                     AND (d.document_id = coalesce(r.document_id, r.subject)
-                          OR (r.document_id IS NULL AND d.external_id = r.subject))
-                     AND (d.removed_at IS NULL OR %(removed)s)
-                   ORDER BY d.removed_at IS NOT NULL, d.document_id <> r.subject LIMIT 1) AS document_id
-  FROM event_runs r WHERE r.run_id = ANY(%(runs)s)
+                     AND (d.document_id = coalesce(r.document_id, r.ordering_key)
+                          OR (r.document_id IS NULL AND d.external_id = r.ordering_key))
+                     AND (d.removal_requested_at IS NULL OR %(removed)s)
+                   ORDER BY d.removal_requested_at IS NOT NULL, d.document_id <> r.ordering_key LIMIT 1) AS document_id
+  FROM function_runs r WHERE r.run_id = ANY(%(runs)s)
 """
 # Completes runs whose notification is in the outbox.
 COMPLETE_NOTIFIED = """
-UPDATE event_runs r SET state = 'completed', error = NULL, started_at = coalesce(r.started_at, now()), ended_at = now(),
-       output = json_build_object('notificationId', n.notice_id, 'noticeId', n.notice_id)::text
-  FROM notices n WHERE r.run_id = ANY(%s) AND n.organization_id = r.organization_id AND n.key = r.run_id
+UPDATE function_runs r SET state = 'completed', error = NULL, started_at = coalesce(r.started_at, now()), ended_at =
+       now(),
+       output = json_build_object('notificationId', n.notification_id, 'noticeId', n.notification_id)::text
+  FROM notifications n WHERE r.run_id = ANY(%s) AND n.organization_id = r.organization_id AND n.key = r.run_id
 """
 # Ends runs whose version has ended, with its result or error.
 FINISH = """
-UPDATE event_runs r
+UPDATE function_runs r
    SET state = CASE WHEN v.status IN ('completed', 'rolled_back') THEN 'completed' WHEN v.status = 'failed'
                     THEN 'failed' ELSE 'cancelled' END,
        output = CASE WHEN v.result IS NULL THEN r.output
                      ELSE (coalesce(r.output, '{}')::jsonb || jsonb_build_object('result', v.result))::text END,
        error = CASE WHEN v.status IS NULL THEN 'The document was removed' ELSE v.error END,
        dagster_run_id = v.run_id, ended_at = coalesce(v.completed_at, now())
-  FROM event_runs f LEFT JOIN versions v ON v.document_id = f.document_id AND v.version = f.version
- WHERE r.run_id = f.run_id AND f.state = 'following'
+  FROM function_runs f LEFT JOIN versions v ON v.document_id = f.document_id AND v.version = f.version
+ WHERE r.run_id = f.run_id AND f.state = 'attached'
    AND (v.status IS NULL OR v.status IN ('completed', 'rolled_back', 'failed'))
 """
 # Events older than some days of which no run is under way.
 OLD = """
   FROM events e WHERE received_at < now() - make_interval(days => %s) AND NOT EXISTS (
-       SELECT 1 FROM event_runs r WHERE r.organization_id = e.organization_id AND r.event_id = e.event_id
+       SELECT 1 FROM function_runs r WHERE r.organization_id = e.organization_id AND r.event_id = e.event_id
           AND r.state NOT IN ('completed', 'failed', 'cancelled'))
 """
 
@@ -112,7 +113,7 @@ class DueRun:
     organization_id: str
     event_id: str
     function: str
-    subject: str | None
+    ordering_key: str | None
     attempts: int
     content: str
 
@@ -174,7 +175,7 @@ class FunctionRuns:
         """Function → how many of its jobs were requested and have not ended."""
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT function, count(*) AS runs FROM event_runs WHERE state IN ('requesting', 'requested') "
+                "SELECT function, count(*) AS runs FROM function_runs WHERE state IN ('submitting', 'requested') "
                 "GROUP BY function"
             ).fetchall()
         return {row["function"]: row["runs"] for row in rows}
@@ -194,7 +195,7 @@ class FunctionRuns:
         """Count an attempt before it is made, so that one that kills its process is counted too."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE event_runs SET attempts = attempts + 1, due_at = now() + %s, "
+                "UPDATE function_runs SET attempts = attempts + 1, due_at = now() + %s, "
                 "started_at = coalesce(started_at, now()) WHERE run_id = ANY(%s) AND state = 'waiting'",
                 (again_after, list(run_ids)),
             )
@@ -203,7 +204,7 @@ class FunctionRuns:
         """Record why an attempt failed, and when the next one is made."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE event_runs SET error = %s, due_at = now() + %s WHERE run_id = %s AND state = 'waiting'",
+                "UPDATE function_runs SET error = %s, due_at = now() + %s WHERE run_id = %s AND state = 'waiting'",
                 (reason, again_after, run_id),
             )
 
@@ -213,9 +214,9 @@ class FunctionRuns:
         """End a run. One that has ended stays as it is."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE event_runs SET state = %s, error = %s, output = coalesce(%s, output), ended_at = now(), "
+                "UPDATE function_runs SET state = %s, error = %s, output = coalesce(%s, output), ended_at = now(), "
                 "dagster_run_id = coalesce(%s, dagster_run_id) "
-                "WHERE run_id = %s AND state IN ('waiting', 'requesting', 'requested', 'following')",
+                "WHERE run_id = %s AND state IN ('waiting', 'submitting', 'requested', 'attached')",
                 (state, error, None if output is None else json.dumps(output), dagster_run_id, run_id),
             )
 
@@ -268,7 +269,7 @@ class FunctionRuns:
         with self._database.transaction() as connection:
             documents = _documents(connection, run_ids, removed)
             connection.execute(
-                "UPDATE event_runs r SET state = 'requesting', document_id = a.document_id, error = NULL "
+                "UPDATE function_runs r SET state = 'submitting', document_id = a.document_id, error = NULL "
                 "FROM unnest(%s::text[], %s::text[]) AS a (run_id, document_id) WHERE r.run_id = a.run_id",
                 (list(documents), list(documents.values())),
             )
@@ -282,8 +283,8 @@ class FunctionRuns:
         """Record that Dagster has accepted the requests of these runs."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE event_runs SET state = 'requested', requested_at = now() "
-                "WHERE run_id = ANY(%s) AND state = 'requesting'",
+                "UPDATE function_runs SET state = 'requested', requested_at = now() "
+                "WHERE run_id = ANY(%s) AND state = 'submitting'",
                 (list(run_ids),),
             )
 
@@ -291,9 +292,9 @@ class FunctionRuns:
         """Record that the job of a run has started, and so was accepted; returns False if the run has ended before."""
         with self._database.transaction() as connection:
             updated = connection.execute(
-                "UPDATE event_runs SET state = 'requested', dagster_run_id = %s, started_at = now(), "
+                "UPDATE function_runs SET state = 'requested', dagster_run_id = %s, started_at = now(), "
                 "requested_at = coalesce(requested_at, now()) "
-                "WHERE run_id = %s AND state IN ('requesting', 'requested')",
+                "WHERE run_id = %s AND state IN ('submitting', 'requested')",
                 (dagster_run_id, run_id),
             )
         return bool(updated.rowcount)
@@ -304,8 +305,8 @@ class FunctionRuns:
         """Run → how long ago its job was accepted, of the jobs that have not reported their end."""
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT run_id, clock_timestamp() - coalesce(requested_at, created_at) AS ago FROM event_runs "
-                "WHERE state = 'requested' ORDER BY arrival LIMIT %s",
+                "SELECT run_id, clock_timestamp() - coalesce(requested_at, created_at) AS ago FROM function_runs "
+                "WHERE state = 'requested' ORDER BY sequence LIMIT %s",
                 (limit,),
             ).fetchall()
         return {row["run_id"]: row["ago"] for row in rows}
@@ -323,10 +324,10 @@ class FunctionRuns:
             return cursor.execute(
                 "SELECT r.run_id, r.state, r.document_id, r.version, coalesce(r.dagster_run_id, v.run_id) AS "
                 "dagster_run_id, v.requested_at IS NOT NULL AS requested, "
-                "CASE WHEN r.state = 'following' THEN coalesce(r.output::jsonb ->> 'effect' LIKE 'none:%', false) "
-                "ELSE false END AS only_follows FROM event_runs r LEFT JOIN versions v "
+                "CASE WHEN r.state = 'attached' THEN coalesce(r.output::jsonb ->> 'effect' LIKE 'none:%', false) "
+                "ELSE false END AS only_follows FROM function_runs r LEFT JOIN versions v "
                 "ON v.document_id = r.document_id AND v.version = r.version "
-                "WHERE r.state IN ('requesting', 'requested', 'following') AND r.cancel_requested ORDER BY r.arrival "
+                "WHERE r.state IN ('submitting', 'requested', 'attached') AND r.cancel_requested ORDER BY r.sequence "
                 "LIMIT 100"
             ).fetchall()
 
@@ -338,7 +339,7 @@ class FunctionRuns:
             if dry_run:
                 row = connection.execute(f"SELECT count(*) AS events {OLD}", (days,)).fetchone()
                 return int(row["events"]) if row else 0
-            connection.execute("DELETE FROM event_keys WHERE received_at < now() - interval '2 days'")
+            connection.execute("DELETE FROM event_idempotency_keys WHERE received_at < now() - interval '2 days'")
             return connection.execute(f"DELETE {OLD}", (days,)).rowcount
 
 
@@ -347,7 +348,7 @@ def attach_to_version(
 ) -> None:
     """From now on the run ends as the version does. Raises Conflict if the run waits no more."""
     updated = connection.execute(
-        "UPDATE event_runs SET state = 'following', document_id = %s, version = %s, output = %s, error = NULL "
+        "UPDATE function_runs SET state = 'attached', document_id = %s, version = %s, output = %s, error = NULL "
         "WHERE run_id = %s AND state = 'waiting'",
         (document_id, version, effect and json.dumps({"effect": effect}), run_id),
     ).rowcount
@@ -361,13 +362,13 @@ def _documents(connection: Connection, run_ids: Sequence[str], removed: bool = F
     rows = connection.execute(NAMED, {"runs": waiting, "removed": removed}).fetchall()
     by_run = {row["run_id"]: row["document_id"] for row in rows}
     connection.execute(
-        "UPDATE event_runs SET state = 'failed', ended_at = now(), "
-        "error = 'Organization ' || organization_id || ' has no document ' || coalesce(document_id, subject) "
-        "WHERE run_id = ANY(%s) AND subject IS NOT NULL",
+        "UPDATE function_runs SET state = 'failed', ended_at = now(), "
+        "error = 'Organization ' || organization_id || ' has no document ' || coalesce(document_id, ordering_key) "
+        "WHERE run_id = ANY(%s) AND ordering_key IS NOT NULL",
         ([run_id for run_id, document_id in by_run.items() if document_id is None],),
     )
     without_document = connection.execute(
-        "SELECT run_id FROM event_runs WHERE run_id = ANY(%s) AND subject IS NULL", (waiting,)
+        "SELECT run_id FROM function_runs WHERE run_id = ANY(%s) AND ordering_key IS NULL", (waiting,)
     ).fetchall()
     keep = {row["run_id"] for row in without_document}
     return {run_id: document_id for run_id, document_id in by_run.items() if document_id is not None or run_id in keep}
@@ -375,7 +376,8 @@ def _documents(connection: Connection, run_ids: Sequence[str], removed: bool = F
 
 def _attach_all(connection: Connection, rows: Sequence[Mapping[str, Any]], effect: str) -> None:
     connection.execute(
-        "UPDATE event_runs r SET state = 'following', document_id = a.document_id, version = a.version, error = NULL, "
+        "UPDATE function_runs r SET state = 'attached', document_id = a.document_id, version = a.version, "
+        "error = NULL, "
         "started_at = coalesce(r.started_at, now()), output = %(output)s "
         "FROM unnest(%(runs)s::text[], %(documents)s::text[], %(versions)s::int[]) AS a (run_id, document_id, version) "
         "WHERE r.run_id = a.run_id AND r.state = 'waiting'",

@@ -19,8 +19,9 @@ from resources.database.listen import NotifyChannel, notify
 from resources.ledger.documents.versions import Version
 
 ORDER = (
-    "SELECT o.order_key, o.document_id, o.version, o.first_row, o.last_row, o.inputs, o.state, o.service_id, o.looks, "
-    "o.created_at FROM embedding_orders o "
+    "SELECT o.job_key, o.document_id, o.version, o.first_row, o.last_row, o.inputs, o.state, o.service_id, "
+    "o.poll_count, "
+    "o.created_at FROM embedding_jobs o "
 )
 
 # what `Embeddings.group` would ask for: also here a text that somebody paid for meanwhile is left out
@@ -35,53 +36,54 @@ UNPAID = """
 LAST_ROW = 2**31 - 1
 
 WAKE = """
-UPDATE versions v SET status = 'pending', requested_at = NULL, run_id = NULL, waits_for = NULL, attempt = attempt + 1
- WHERE status = 'processing' AND waits_for IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM embedding_orders o JOIN versions w USING (document_id, version)
-                    WHERE o.document_id = v.document_id AND o.state = 'placed' AND w.model = v.model)
+UPDATE versions v SET status = 'pending', requested_at = NULL, run_id = NULL, waiting_reason = NULL, attempt = attempt
+       + 1
+ WHERE status = 'processing' AND waiting_reason IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM embedding_jobs o JOIN versions w USING (document_id, version)
+                    WHERE o.document_id = v.document_id AND o.state = 'submitted' AND w.model = v.model)
 RETURNING document_id
 """
 
 # Nothing is asked for older ones: the service deletes our files after 30 days, and works on them for one.
-KEPT_THERE = "(o.state = 'intended' OR o.placed_at > now() - interval '32 days')"
+KEPT_THERE = "(o.state = 'created' OR o.submitted_at > now() - interval '32 days')"
 
 AT_SERVICE = f"""
-SELECT o.order_key, o.service_id, o.created_at FROM embedding_orders o
+SELECT o.job_key, o.service_id, o.created_at FROM embedding_jobs o
  WHERE o.document_id = ANY(%(documents)s) AND (%(versions)s::int[] IS NULL OR o.version = ANY(%(versions)s))
-   AND o.cleared_at IS NULL AND {KEPT_THERE} ORDER BY o.order_key
+   AND o.purged_at IS NULL AND {KEPT_THERE} ORDER BY o.job_key
 """  # noqa: S608 - constants of this module
 
 # What was cancelled and had not ended; what was read to its end; what a version that was overtaken had ordered.
 UNNEEDED = f"""
 SELECT * FROM (
-    SELECT order_key, service_id, created_at, look_at FROM cancelled_orders
-     WHERE look_at <= now() AND cancelled_at > now() - interval '32 days'
+    SELECT job_key, service_id, created_at, next_poll_at FROM cancelled_embedding_jobs
+     WHERE next_poll_at <= now() AND cancelled_at > now() - interval '32 days'
     UNION ALL
-    SELECT o.order_key, o.service_id, o.created_at, o.look_at
-      FROM embedding_orders o JOIN documents d USING (document_id)
-     WHERE o.cleared_at IS NULL AND o.look_at <= now() AND {KEPT_THERE}
+    SELECT o.job_key, o.service_id, o.created_at, o.next_poll_at
+      FROM embedding_jobs o JOIN documents d USING (document_id)
+     WHERE o.purged_at IS NULL AND o.next_poll_at <= now() AND {KEPT_THERE}
        AND (o.state IN ('collected', 'refused', 'cancelled') OR o.version < d.live_version)) unneeded
- ORDER BY look_at LIMIT %(limit)s
+ ORDER BY next_poll_at LIMIT %(limit)s
 """  # noqa: S608
 
 STILL_ENDING = """
-INSERT INTO cancelled_orders (order_key, service_id, created_at, look_at)
+INSERT INTO cancelled_embedding_jobs (job_key, service_id, created_at, next_poll_at)
 VALUES (%(key)s, %(id)s, %(created)s, now() + make_interval(secs => %(after)s))
-    ON CONFLICT (order_key) DO UPDATE SET look_at = excluded.look_at
+    ON CONFLICT (job_key) DO UPDATE SET next_poll_at = excluded.next_poll_at
 """
 
-State = Literal["intended", "placed", "ready", "collected", "refused", "cancelled"]
+State = Literal["created", "submitted", "ready", "collected", "refused", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingJob:
-    """One file of texts for the service. `service_id` is the service's name for it, once it is known to be placed.
+    """One file of texts for the service. `service_id` is the service's name for it, once it is known to be submitted.
 
-    intended (recorded, perhaps placed) → placed → ready (the service is done) → collected, or refused; any of the
+    created (recorded, perhaps submitted) → submitted → ready (the service is done) → collected, or refused; any of the
     first three → cancelled.
     """
 
-    order_key: str
+    job_key: str
     document_id: str
     version: int
     first_row: int
@@ -89,7 +91,7 @@ class EmbeddingJob:
     inputs: int
     state: State
     service_id: str | None
-    looks: int
+    poll_count: int
     created_at: datetime
 
 
@@ -97,7 +99,7 @@ class EmbeddingJob:
 class AtService:
     """A job of which the service may still store texts or their vectors."""
 
-    order_key: str
+    job_key: str
     service_id: str | None
     created_at: datetime
 
@@ -114,7 +116,7 @@ class EmbeddingJobs:
         params = {"document": version.document_id, "version": version.version, "first": 0, "last": LAST_ROW}
         with self._database.transaction() as connection:
             if connection.execute(
-                "SELECT 1 FROM embedding_orders WHERE document_id = %(document)s AND version = %(version)s LIMIT 1",
+                "SELECT 1 FROM embedding_jobs WHERE document_id = %(document)s AND version = %(version)s LIMIT 1",
                 params,
             ).fetchone():
                 return
@@ -123,7 +125,7 @@ class EmbeddingJobs:
                 ranges = list(order_ranges((row["row_position"], row["size"]) for row in cursor))
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    "INSERT INTO embedding_orders (order_key, document_id, version, first_row, last_row, inputs) "
+                    "INSERT INTO embedding_jobs (job_key, document_id, version, first_row, last_row, inputs) "
                     "VALUES (%s, %s, %s, %s, %s, %s)",
                     [
                         (
@@ -163,8 +165,8 @@ class EmbeddingJobs:
         ):
             return cursor.execute(
                 ORDER + "JOIN versions v USING (document_id, version) WHERE document_id = %(document)s "
-                "AND v.model = %(model)s AND (version = %(version)s AND o.state = 'intended' "
-                "OR o.state IN ('placed', 'ready')) ORDER BY o.created_at, o.first_row",
+                "AND v.model = %(model)s AND (version = %(version)s AND o.state = 'created' "
+                "OR o.state IN ('submitted', 'ready')) ORDER BY o.created_at, o.first_row",
                 {"document": version.document_id, "version": version.version, "model": version.model},
             ).fetchall()
 
@@ -175,7 +177,7 @@ class EmbeddingJobs:
             connection.cursor(row_factory=class_row(EmbeddingJob)) as cursor,
         ):
             return cursor.execute(
-                ORDER + "WHERE state = 'placed' AND look_at <= now() ORDER BY look_at LIMIT %s",
+                ORDER + "WHERE state = 'submitted' AND next_poll_at <= now() ORDER BY next_poll_at LIMIT %s",
                 (limit,),
             ).fetchall()
 
@@ -183,26 +185,27 @@ class EmbeddingJobs:
         """Record that the service has the job, and its id there."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE embedding_orders SET state = 'placed', service_id = %s, placed_at = now(), "
-                "look_at = now() + make_interval(secs => %s) WHERE order_key = %s",
-                (service_id, seconds_to_next_look(0), job.order_key),
+                "UPDATE embedding_jobs SET state = 'submitted', service_id = %s, submitted_at = now(), "
+                "next_poll_at = now() + make_interval(secs => %s) WHERE job_key = %s",
+                (service_id, seconds_to_next_look(0), job.job_key),
             )
 
     def schedule_poll(self, job: EmbeddingJob) -> None:
         """The service still works on it; the next poll comes after a longer pause."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE embedding_orders SET looks = looks + 1, look_at = now() + make_interval(secs => %s) "
-                "WHERE order_key = %s",
-                (seconds_to_next_look(job.looks + 1), job.order_key),
+                "UPDATE embedding_jobs SET poll_count = poll_count + 1, "
+                "next_poll_at = now() + make_interval(secs => %s) "
+                "WHERE job_key = %s",
+                (seconds_to_next_look(job.poll_count + 1), job.job_key),
             )
 
     def finish(self, job: EmbeddingJob, state: Literal["ready", "collected", "refused"]) -> None:
         """Record that the service is done with it, or that we are."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE embedding_orders SET state = %s, ended_at = now(), look_at = now() WHERE order_key = %s",
-                (state, job.order_key),
+                "UPDATE embedding_jobs SET state = %s, ended_at = now(), next_poll_at = now() WHERE job_key = %s",
+                (state, job.job_key),
             )
 
     # -- what the service stores -----------------------------------------------------------------------------
@@ -217,34 +220,34 @@ class EmbeddingJobs:
         """Jobs that nobody waits for, of which the service may still store something; those waiting longest first."""
         with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(UNNEEDED, {"limit": limit}).fetchall()
-        return [AtService(row["order_key"], row["service_id"], row["created_at"]) for row in rows]
+        return [AtService(row["job_key"], row["service_id"], row["created_at"]) for row in rows]
 
     def mark_cancelled(self, job: AtService, gone: bool) -> None:
         """Nothing of it is at the service any more (`gone`), or it is still ending there and is polled again."""
         params = {
-            "key": job.order_key,
+            "key": job.job_key,
             "id": job.service_id,
             "created": job.created_at,
             "after": INITIAL_POLL_INTERVAL_SECONDS,
         }
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE embedding_orders SET cleared_at = coalesce(cleared_at, now()), "
-                "ended_at = coalesce(ended_at, now()), state = CASE WHEN state IN ('intended', 'placed', 'ready') "
-                "THEN 'cancelled' ELSE state END WHERE order_key = %(key)s",
+                "UPDATE embedding_jobs SET purged_at = coalesce(purged_at, now()), "
+                "ended_at = coalesce(ended_at, now()), state = CASE WHEN state IN ('created', 'submitted', 'ready') "
+                "THEN 'cancelled' ELSE state END WHERE job_key = %(key)s",
                 params,
             )
             connection.execute(
-                "DELETE FROM cancelled_orders WHERE order_key = %(key)s" if gone else STILL_ENDING, params
+                "DELETE FROM cancelled_embedding_jobs WHERE job_key = %(key)s" if gone else STILL_ENDING, params
             )
 
     def cancel_later(self, job: AtService) -> None:
         """The service could not be reached; try again after the longest pause."""
         with self._database.transaction() as connection:
-            for table in ("embedding_orders", "cancelled_orders"):
+            for table in ("embedding_jobs", "cancelled_embedding_jobs"):
                 connection.execute(
-                    f"UPDATE {table} SET look_at = now() + make_interval(secs => %s) WHERE order_key = %s",  # noqa: S608
-                    (MAX_POLL_INTERVAL_SECONDS, job.order_key),
+                    f"UPDATE {table} SET next_poll_at = now() + make_interval(secs => %s) WHERE job_key = %s",  # noqa: S608
+                    (MAX_POLL_INTERVAL_SECONDS, job.job_key),
                 )
 
     # -- documents that wait ----------------------------------------------------------------------------------
@@ -253,7 +256,7 @@ class EmbeddingJobs:
         """Record what the version waits for. It stays `processing`, though its run ends here."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE versions SET waits_for = %s WHERE document_id = %s AND version = %s AND run_id = %s "
+                "UPDATE versions SET waiting_reason = %s WHERE document_id = %s AND version = %s AND run_id = %s "
                 "AND status = 'processing'",
                 (sentence, version.document_id, version.version, run_id),
             )

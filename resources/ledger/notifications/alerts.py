@@ -19,7 +19,7 @@ DOCUMENTS = """
 SELECT d.organization_id, d.document_id, v.filename, v.status, v.error, v.run_id,
        (v.result ->> 'errorRows')::bigint AS error_rows, (v.result ->> 'totalRows')::bigint AS total_rows
   FROM versions v JOIN documents d USING (document_id)
- WHERE v.version = d.latest_version AND d.removed_at IS NULL AND v.completed_at > now() - %(window)s
+ WHERE v.version = d.latest_version AND d.removal_requested_at IS NULL AND v.completed_at > now() - %(window)s
    AND (v.status = 'failed'
         OR v.status = 'completed'
            AND (v.result ->> 'errorRows')::numeric > %(share)s * (v.result ->> 'totalRows')::numeric)
@@ -29,22 +29,25 @@ SELECT d.organization_id, d.document_id, v.filename, v.status, v.error, v.run_id
 QUEUE = """
 SELECT d.organization_id, d.document_id AS subject, v.filename AS what, 'document' AS noun
   FROM versions v JOIN documents d USING (document_id)
- WHERE v.status = 'pending' AND v.waits_for IS NULL AND d.removed_at IS NULL
+ WHERE v.status = 'pending' AND v.waiting_reason IS NULL AND d.removal_requested_at IS NULL
    AND greatest(v.uploaded_at, v.requested_at) < now() - %(age)s
  UNION ALL
-SELECT organization_id, run_id, function, 'event' FROM event_runs
+SELECT organization_id, run_id, function, 'event' FROM function_runs
  WHERE state = 'waiting' AND greatest(created_at, due_at) < now() - %(age)s
  UNION ALL
-SELECT organization_id, notice_id, channel, 'message' FROM notices
+SELECT organization_id, notification_id, channel, 'message' FROM notifications
  WHERE state = 'waiting' AND attempts = 0 AND greatest(created_at, next_attempt_at) < now() - %(age)s
  ORDER BY 2 LIMIT %(most)s
 """
 # Returns event runs that failed lately.
 EVENTS = """
-SELECT organization_id, run_id, function, error FROM event_runs
+SELECT organization_id, run_id, function, error FROM function_runs
  WHERE state = 'failed' AND ended_at > now() - %(window)s ORDER BY ended_at LIMIT %(most)s
 """
-ALERT = "SELECT alert_id, kind, reason, count, told, told_at, opened_at FROM alerts WHERE recovered_at IS NULL"
+ALERT = (
+    "SELECT alert_id, kind, reason, count, notification_count, last_notified_at, opened_at FROM alerts "
+    "WHERE recovered_at IS NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Alerts:
             steps = list(decide(_open(connection), row["now"]))
             for step in steps:
                 alert_id = step.alert.alert_id if step.alert else mint()
-                notification_count = (step.alert.told if step.alert else 0) + (step.deed != "grown")
+                notification_count = (step.alert.notification_count if step.alert else 0) + (step.deed != "grown")
                 _write(connection, step, alert_id, notification_count, row["now"])
                 enqueue(connection, notify(step, alert_id, notification_count))
         return steps
@@ -107,8 +110,8 @@ def _open(connection: Connection) -> list[Open]:
             row["alert_id"],
             Cause(row["kind"], row["reason"]),
             row["count"],
-            row["told"],
-            row["told_at"],
+            row["notification_count"],
+            row["last_notified_at"],
             row["opened_at"],
         )
         for row in connection.execute(ALERT).fetchall()
@@ -140,15 +143,18 @@ def _write(connection: Connection, step: Step, alert_id: str, notification_count
     }
     if step.deed == "opened":
         connection.execute(
-            "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, told_at, opened_at) "
+            "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, last_notified_at, opened_at) "
             "VALUES (%(id)s, %(cause)s, %(kind)s, %(reason)s, %(organizations)s, %(count)s, %(now)s, %(now)s)",
             params,
         )
     elif step.deed == "recovered":
-        connection.execute("UPDATE alerts SET recovered_at = %(now)s, told = %(told)s WHERE alert_id = %(id)s", params)
+        connection.execute(
+            "UPDATE alerts SET recovered_at = %(now)s, notification_count = %(told)s WHERE alert_id = %(id)s", params
+        )
     else:
         connection.execute(
-            "UPDATE alerts SET told_at = CASE WHEN told = %(told)s THEN told_at ELSE %(now)s END, told = %(told)s, "
+            "UPDATE alerts SET last_notified_at = CASE WHEN notification_count = %(told)s THEN last_notified_at "
+            "ELSE %(now)s END, notification_count = %(told)s, "
             "organizations = %(organizations)s, count = greatest(count, %(count)s) WHERE alert_id = %(id)s",
             params,
         )

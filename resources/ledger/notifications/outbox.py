@@ -19,26 +19,30 @@ from resources.database.locks import LockKind
 
 # Returns a row per notification, for `Notification`.
 NOTICE = """
-SELECT notice_id, organization_id, key, channel, recipient, subject, message, "values" AS values_json, state, attempts,
-       sender, error, created_at, next_attempt_at, settled_at
-  FROM notices n
+SELECT notification_id, organization_id, key, channel, recipient, subject, message, template_values, state, attempts,
+       sender_lock, error, created_at, next_attempt_at, finished_at
+  FROM notifications n
 """
 
 # Stores a notification, unless one has its key.
 PUT = """
-INSERT INTO notices (notice_id, organization_id, key, channel, recipient, subject, message, "values", about)
+INSERT INTO notifications (notification_id, organization_id, key, channel, recipient, subject, message,
+       template_values, mentioned_organizations)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, key) DO NOTHING
 """
 
-OLD = "FROM notices WHERE state IN ('sent', 'failed', 'unknown') AND settled_at < now() - make_interval(days => %s)"
+OLD = (
+    "FROM notifications WHERE state IN ('sent', 'failed', 'unknown') "
+    "AND finished_at < now() - make_interval(days => %s)"
+)
 
 # The next due notification of a channel. One at a time for each recipient of a webhook, so that one that hangs holds
 # up no other.
 DUE = """
  WHERE state = 'waiting' AND next_attempt_at <= now() AND channel = %(channel)s
    AND (channel <> 'webhook' OR NOT EXISTS
-        (SELECT FROM notices o WHERE o.state = 'sending' AND o.channel = n.channel AND o.recipient = n.recipient))
- ORDER BY next_attempt_at, notice_id LIMIT 1
+        (SELECT FROM notifications o WHERE o.state = 'sending' AND o.channel = n.channel AND o.recipient = n.recipient))
+ ORDER BY next_attempt_at, notification_id LIMIT 1
 """
 
 
@@ -46,25 +50,25 @@ DUE = """
 class Notification:
     """A notification as it is stored."""
 
-    notice_id: str
+    notification_id: str
     organization_id: str
     key: str
     channel: Channel
     recipient: str | None
     subject: str
     message: str
-    values_json: str | None
+    template_values: str | None
     state: State
     attempts: int
-    sender: str | None
+    sender_lock: str | None
     error: str | None
     created_at: datetime
     next_attempt_at: datetime
-    settled_at: datetime | None
+    finished_at: datetime | None
 
     @property
     def values(self) -> dict[str, Any]:
-        return dict(json.loads(self.values_json)) if self.values_json else {}
+        return dict(json.loads(self.template_values)) if self.template_values else {}
 
 
 def enqueue(connection: Connection, notifications: Sequence[NewNotification]) -> None:
@@ -81,7 +85,7 @@ def enqueue(connection: Connection, notifications: Sequence[NewNotification]) ->
             notification.subject,
             notification.message,
             json.dumps(notification.values) if notification.values else None,
-            list(notification.about),
+            list(notification.mentioned_organizations),
         )
         for notification in notifications
     ]
@@ -107,11 +111,11 @@ class Outbox:
         with self._database.transaction() as connection:
             enqueue(connection, [notification])
             row = connection.execute(
-                "SELECT notice_id FROM notices WHERE organization_id = %s AND key = %s",
+                "SELECT notification_id FROM notifications WHERE organization_id = %s AND key = %s",
                 (notification.organization_id, notification.key),
             ).fetchone()
         assert row is not None  # written just now, or before
-        return str(row["notice_id"])
+        return str(row["notification_id"])
 
     # -- sending ----------------------------------------------------------------------------------------------
 
@@ -119,7 +123,7 @@ class Outbox:
         """Whether a notification is due."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT 1 FROM notices WHERE state = 'waiting' AND next_attempt_at <= now() LIMIT 1"
+                "SELECT 1 FROM notifications WHERE state = 'waiting' AND next_attempt_at <= now() LIMIT 1"
             ).fetchone()
         return row is not None
 
@@ -144,10 +148,11 @@ class Outbox:
             if row is None:
                 return None
             connection.execute(
-                "UPDATE notices SET state = 'sending', sender = %s, attempts = attempts + 1 WHERE notice_id = %s",
-                (sender, row.notice_id),
+                "UPDATE notifications SET state = 'sending', sender_lock = %s, attempts = attempts + 1 "
+                "WHERE notification_id = %s",
+                (sender, row.notification_id),
             )
-            return cursor.execute(NOTICE + "WHERE notice_id = %s", (row.notice_id,)).fetchone()
+            return cursor.execute(NOTICE + "WHERE notification_id = %s", (row.notification_id,)).fetchone()
 
     def record_outcome(self, notification: Notification, after: Settlement) -> bool:
         """Record how an attempt ended. Returns False, and records nothing, if another sender has claimed it by now.
@@ -156,17 +161,17 @@ class Outbox:
         """
         with self._database.transaction() as connection:
             written = connection.execute(
-                "UPDATE notices SET state = %(state)s, error = %(error)s, "
+                "UPDATE notifications SET state = %(state)s, error = %(error)s, "
                 "next_attempt_at = now() + make_interval(secs => %(pause)s), "
-                "settled_at = CASE WHEN %(state)s = 'waiting' THEN NULL ELSE now() END "
-                "WHERE notice_id = %(id)s AND sender = %(sender)s AND attempts = %(attempts)s "
+                "finished_at = CASE WHEN %(state)s = 'waiting' THEN NULL ELSE now() END "
+                "WHERE notification_id = %(id)s AND sender_lock = %(sender)s AND attempts = %(attempts)s "
                 "AND state IN ('sending', 'waiting', 'unknown')",
                 {
                     "state": after.state,
                     "error": after.error,
                     "pause": after.pause,
-                    "id": notification.notice_id,
-                    "sender": notification.sender,
+                    "id": notification.notification_id,
+                    "sender": notification.sender_lock,
                     "attempts": notification.attempts,
                 },
             ).rowcount
@@ -176,7 +181,8 @@ class Outbox:
         """Delay everything that waits for this recipient: the service wants a pause."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE notices SET next_attempt_at = greatest(next_attempt_at, now() + make_interval(secs => %s)) "
+                "UPDATE notifications SET next_attempt_at = greatest(next_attempt_at, "
+                "now() + make_interval(secs => %s)) "
                 "WHERE state = 'waiting' AND channel = %s AND recipient IS NOT DISTINCT FROM %s",
                 (seconds, notification.channel, notification.recipient),
             )
@@ -188,8 +194,8 @@ class Outbox:
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
             sending = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
-        dead = {s for s in {n.sender for n in sending} if s and not self._database.is_locked(LockKind.SENDER, s)}
-        return [notification for notification in sending if notification.sender in dead]
+        dead = {s for s in {n.sender_lock for n in sending} if s and not self._database.is_locked(LockKind.SENDER, s)}
+        return [notification for notification in sending if notification.sender_lock in dead]
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -208,37 +214,41 @@ class Outbox:
             return cursor.execute(
                 NOTICE + "WHERE (%(organization)s::text IS NULL OR organization_id = %(organization)s) "
                 "AND (%(state)s::text IS NULL OR state = %(state)s) "
-                "AND (%(before)s::text IS NULL OR notice_id < %(before)s) ORDER BY notice_id DESC LIMIT %(limit)s",
+                "AND (%(before)s::text IS NULL OR notification_id < %(before)s) "
+                "ORDER BY notification_id DESC LIMIT %(limit)s",
                 {"organization": organization_id, "state": state, "before": before, "limit": limit},
             ).fetchall()
 
-    def get(self, notice_id: str, organization_id: str | None = None) -> Notification:
+    def get(self, notification_id: str, organization_id: str | None = None) -> Notification:
         """One notification. Raises NotFound if there is none, or it is another organization's."""
         with (
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
             row = cursor.execute(
-                NOTICE + "WHERE notice_id = %(id)s AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
-                {"id": notice_id, "org": organization_id},
+                NOTICE + "WHERE notification_id = %(id)s AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
+                {"id": notification_id, "org": organization_id},
             ).fetchone()
         if row is None:
-            raise NotFound(f"There is no notification {notice_id}; `rowline notifications` lists them")
+            raise NotFound(f"There is no notification {notification_id}; `rowline notifications` lists them")
         return row
 
-    def retry(self, notice_id: str, organization_id: str | None = None) -> Notification:
+    def retry(self, notification_id: str, organization_id: str | None = None) -> Notification:
         """Put a failed or unknown notification back into the queue. Raises NotFound, or Conflict in another state."""
         with self._database.transaction() as connection:
             changed = connection.execute(
-                "UPDATE notices SET state = 'waiting', attempts = 0, sender = NULL, next_attempt_at = now(), "
-                "settled_at = NULL WHERE notice_id = %(id)s AND state IN ('failed', 'unknown') "
+                "UPDATE notifications SET state = 'waiting', attempts = 0, sender_lock = NULL, "
+                "next_attempt_at = now(), "
+                "finished_at = NULL WHERE notification_id = %(id)s AND state IN ('failed', 'unknown') "
                 "AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
-                {"id": notice_id, "org": organization_id},
+                {"id": notification_id, "org": organization_id},
             ).rowcount
             notify(connection, NotifyChannel.NOTIFICATIONS)
-        row = self.get(notice_id, organization_id)
+        row = self.get(notification_id, organization_id)
         if not changed:
-            raise Conflict(f"Notice {notice_id} is {row.state}; only one that failed or is unknown can be sent anew")
+            raise Conflict(
+                f"Notice {notification_id} is {row.state}; only one that failed or is unknown can be sent anew"
+            )
         return row
 
     def forget(self, days: int, dry_run: bool = False) -> int:
@@ -253,5 +263,7 @@ class Outbox:
     def counts(self) -> dict[tuple[Channel, State], int]:
         """(channel, state) → how many notifications."""
         with self._database.transaction() as connection:
-            rows = connection.execute("SELECT channel, state, count(*) AS n FROM notices GROUP BY 1, 2").fetchall()
+            rows = connection.execute(
+                "SELECT channel, state, count(*) AS n FROM notifications GROUP BY 1, 2"
+            ).fetchall()
         return {(row["channel"], row["state"]): row["n"] for row in rows}

@@ -15,7 +15,7 @@ ERASED = "this row was erased on request"
 # Every table that names an organization; what refers to one of these is deleted with it (tests/laws/test_erasure.py).
 HOLDERS = (
     *("employees", "templates", "embeddings", "keys"),
-    *("event_runs", "event_keys", "events", "notices"),
+    *("function_runs", "event_idempotency_keys", "events", "notifications"),
     "documents",
 )
 
@@ -89,7 +89,7 @@ UPDATE batches b SET processed_rows = s.processed, errors = s.errors
 """  # noqa: S608
 # Copies the results to the event runs that followed the versions.
 RUN_OUTPUTS = """
-UPDATE event_runs r SET output = (r.output::jsonb || jsonb_build_object('result', v.result))::text FROM versions v
+UPDATE function_runs r SET output = (r.output::jsonb || jsonb_build_object('result', v.result))::text FROM versions v
  WHERE v.document_id = %(document)s AND r.document_id = v.document_id AND r.version = v.version
    AND v.result IS NOT NULL AND r.output IS NOT NULL
 """
@@ -104,14 +104,14 @@ NAMED_IN_EVENTS = f"""
 DELETE FROM events e WHERE organization_id = %(organization)s
    AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN content) > 0)
         OR ({AS_NUMBER.format(text="content")}) AND NOT EXISTS (
-            SELECT FROM event_runs r WHERE r.organization_id = e.organization_id AND r.event_id = e.event_id
+            SELECT FROM function_runs r WHERE r.organization_id = e.organization_id AND r.event_id = e.event_id
                                        AND r.state NOT IN ('completed', 'failed', 'cancelled')))
 """  # noqa: S608
 NAMED_IN_NOTICES = f"""
-DELETE FROM notices WHERE (organization_id = %(organization)s OR %(organization)s = ANY(about))
-   AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN "values") > 0)
+DELETE FROM notifications WHERE (organization_id = %(organization)s OR %(organization)s = ANY(mentioned_organizations))
+   AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN template_values) > 0)
         OR position(%(name)s::text IN subject || ' ' || message) > 0
-        OR ({AS_NUMBER.format(text='"values"')}) AND settled_at IS NOT NULL)
+        OR ({AS_NUMBER.format(text="template_values")}) AND finished_at IS NOT NULL)
 """  # noqa: S608
 REACHED = """
 DELETE FROM document_namespaces n WHERE n.document_id = %(document)s AND n.namespace = ANY(%(namespaces)s)
@@ -150,7 +150,8 @@ class Erasures:
         with self._database.transaction() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT document_id FROM versions JOIN documents d USING (document_id) "
-                "WHERE d.organization_id = %s AND d.removed_at IS NULL AND status IN ('pending', 'processing') "
+                "WHERE d.organization_id = %s AND d.removal_requested_at IS NULL AND status IN ('pending', "
+                "'processing') "
                 "ORDER BY document_id",
                 (organization_id,),
             ).fetchall()
@@ -261,7 +262,7 @@ class Erasures:
         """Delete what apps sent, with the runs that still wait; returns how many events."""
         with self._database.transaction() as connection:
             deleted = connection.execute("DELETE FROM events WHERE organization_id = %s", (organization_id,)).rowcount
-            connection.execute("DELETE FROM event_keys WHERE organization_id = %s", (organization_id,))
+            connection.execute("DELETE FROM event_idempotency_keys WHERE organization_id = %s", (organization_id,))
         return deleted
 
     def erase_organization(self, organization_id: str) -> dict[str, int]:
@@ -281,7 +282,7 @@ class Erasures:
                 ).rowcount
                 for table in HOLDERS
             }
-            return deleted | {"notices": deleted["notices"] + notifications}
+            return deleted | {"notices": deleted["notifications"] + notifications}
 
     def named(self, keys: list[str]) -> set[str]:
         """Of these object keys, those that a version names."""
@@ -296,7 +297,9 @@ def _erase_alerts(connection: Connection, organization_id: str) -> int:
     An alert about others too stays, without this one.
     """
     params = {"organization": organization_id}
-    notifications = connection.execute("DELETE FROM notices WHERE %(organization)s = ANY(about)", params).rowcount
+    notifications = connection.execute(
+        "DELETE FROM notifications WHERE %(organization)s = ANY(mentioned_organizations)", params
+    ).rowcount
     connection.execute("DELETE FROM alerts WHERE organizations = ARRAY[%(organization)s::text]", params)
     connection.execute(
         "UPDATE alerts SET organizations = array_remove(organizations, %(organization)s) "

@@ -23,7 +23,7 @@ REMOVABLE = f"""
 WITH mine AS MATERIALIZED (
     SELECT l.namespace, l.vector_id, max(place) AS place {OF_DOCUMENTS}
       JOIN document_namespaces n USING (document_id, version, namespace)
-     WHERE {OF_VERSIONS} AND v.swept_at IS NULL AND l.vector_id IS NOT NULL GROUP BY l.namespace, l.vector_id)
+     WHERE {OF_VERSIONS} AND v.collected_at IS NULL AND l.vector_id IS NOT NULL GROUP BY l.namespace, l.vector_id)
 SELECT place, namespace, count(*) AS vectors FROM mine
  WHERE NOT EXISTS (
        SELECT 1
@@ -53,8 +53,8 @@ OLD = f"""
 SELECT v.document_id, v.version FROM versions v JOIN documents d USING (document_id)
  WHERE (%(document)s::text IS NULL OR d.document_id = %(document)s)
    AND (%(organization)s::text IS NULL OR d.organization_id = %(organization)s)
-   AND d.removed_at IS NULL AND NOT ({RETAINED})
-   AND (v.forgotten_at IS NOT NULL OR (SELECT count(*) FROM versions newer WHERE newer.document_id = v.document_id
+   AND d.removal_requested_at IS NULL AND NOT ({RETAINED})
+   AND (v.purged_at IS NOT NULL OR (SELECT count(*) FROM versions newer WHERE newer.document_id = v.document_id
            AND newer.version > v.version AND newer.status = 'completed') >= %(keep)s)
 """  # noqa: S608
 
@@ -65,7 +65,8 @@ SELECT document_id, count(*) OVER ()::int AS documents FROM ({OLD}) old
 
 # Takes the document out of searches and uploads.
 WITHDRAW = """
-UPDATE documents SET removed_at = coalesce(removed_at, now()), live_version = NULL, target_version = NULL
+UPDATE documents SET removal_requested_at = coalesce(removal_requested_at, now()), live_version = NULL, target_version
+       = NULL
  WHERE document_id = %(document)s
 """
 
@@ -171,7 +172,7 @@ class Removals:
         """From now on no rollback to these versions is possible, however far their removal has come."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE versions SET forgotten_at = coalesce(forgotten_at, now()) "
+                "UPDATE versions SET purged_at = coalesce(purged_at, now()) "
                 "WHERE document_id = %s AND version = ANY(%s)",
                 (document_id, list(versions)),
             )

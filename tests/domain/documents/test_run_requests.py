@@ -41,7 +41,7 @@ class Upload:
     version: int
     attempt: int = 1
     byte_size: int = 1000
-    economy: bool = False
+    deferred: bool = False
 
 
 uploads = st.builds(Upload, st.sampled_from("abcd"), st.integers(1, 5), st.integers(1, 3))
@@ -116,7 +116,7 @@ def test_groups_are_bounded_fill_every_place_and_hold_what_harms_nobody(waiting:
         assert 1 <= len(group.runs) <= MAX_GROUP_DOCUMENTS
         for run in group.runs:
             upload = by_name[run.document_id, run.version]
-            assert (upload.attempt, upload.economy) == (1, False)
+            assert (upload.attempt, upload.deferred) == (1, False)
             assert upload.byte_size <= SMALL_BYTES
     if groups:
         sizes = [len(group.runs) for group in groups]

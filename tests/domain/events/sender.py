@@ -36,7 +36,7 @@ class Events:
 
     def send_all(self, events: Sequence[Mapping[str, Any]], organization: str = "acme") -> list[str]:
         ids = ingest_events(self.services.ledger, organization, json.dumps(events).encode(), clock=self._later)
-        rows = self.rowline.sql("SELECT run_id, event_id FROM event_runs WHERE event_id = ANY(%(ids)s)", ids=ids)
+        rows = self.rowline.sql("SELECT run_id, event_id FROM function_runs WHERE event_id = ANY(%(ids)s)", ids=ids)
         found = {row["event_id"]: row["run_id"] for row in rows}
         return [found[one] for one in ids if one in found]
 
@@ -86,12 +86,12 @@ class Events:
         )
 
     def run(self, run_id: str) -> dict[str, Any]:
-        (row,) = self.rowline.sql("SELECT * FROM event_runs WHERE run_id = %(run)s", run=run_id)
+        (row,) = self.rowline.sql("SELECT * FROM function_runs WHERE run_id = %(run)s", run=run_id)
         return row
 
     def states(self) -> list[str]:
-        return [row["state"] for row in self.rowline.sql("SELECT state FROM event_runs ORDER BY arrival")]
+        return [row["state"] for row in self.rowline.sql("SELECT state FROM function_runs ORDER BY sequence")]
 
     def hurry(self) -> None:
         """As if the pause after a failure were over."""
-        self.rowline.sql("UPDATE event_runs SET due_at = now() WHERE state = 'waiting'")
+        self.rowline.sql("UPDATE function_runs SET due_at = now() WHERE state = 'waiting'")

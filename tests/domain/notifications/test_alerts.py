@@ -65,16 +65,16 @@ class Alerting(RuleBasedStateMachine):
         else:
             alert_id = step.alert.alert_id
             if step.deed == "reminded":
-                assert self.now - step.alert.told_at >= REMINDER
-                told_at = self.now
+                assert self.now - step.alert.last_notified_at >= REMINDER
+                last_notified_at = self.now
             else:
-                told_at = step.alert.told_at
+                last_notified_at = step.alert.last_notified_at
             if step.deed == "recovered":
                 del self.open[alert_id]
             else:
                 assert step.fact
                 count = max(step.alert.count, step.fact.count)
-                self.open[alert_id] = Open(alert_id, step.cause, count, 1, told_at, step.alert.opened_at)
+                self.open[alert_id] = Open(alert_id, step.cause, count, 1, last_notified_at, step.alert.opened_at)
         self.told.append((alert_id, step))
 
     @invariant()
@@ -168,7 +168,7 @@ def test_each_target_is_told_once_for_each_telling():
     first = build_notifications(step_of("queue_age"), "a", 1, "default", targets, AlertLinks(), 60)
     again = build_notifications(step_of("queue_age", "reminded"), "a", 2, "default", targets, AlertLinks(), 60)
     assert len({notice.key for notice in [*first, *again]}) == 6
-    assert {notice.about for notice in first} == {("acme",)}
+    assert {notice.mentioned_organizations for notice in first} == {("acme",)}
     assert [notice.recipient for notice in first] == [None, "ops@example.com", "two@example.com"]
 
 

@@ -27,7 +27,7 @@ def sent(rowline: "Deployment", name: str = "app/x", organization: str = "acme",
 def set_run(rowline: "Deployment", event_id: str, **values: Any) -> None:
     """As the sensor leaves a run."""
     told = ", ".join(f"{name} = %({name})s" for name in values)
-    rowline.sql(f"UPDATE event_runs SET {told} WHERE event_id = %(event)s", event=event_id, **values)
+    rowline.sql(f"UPDATE function_runs SET {told} WHERE event_id = %(event)s", event=event_id, **values)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
@@ -101,7 +101,7 @@ def test_a_run_is_told_with_its_end_its_output_and_its_place_in_dagster(
 def test_a_run_leads_to_its_document(person: TestClient, rowline: "Deployment") -> None:
     document = rowline.quick(rowline.upload(items("one")).document_id).document_id
     event_id = sent(rowline, "document/process", documentId=document)
-    set_run(rowline, event_id, state="following", document_id=document, version=1)
+    set_run(rowline, event_id, state="attached", document_id=document, version=1)
     page = person.get(f"/events/{event_id}").text
     assert f'href="/d/{document}"' in page
     assert "totalRows" in page

@@ -41,7 +41,7 @@ class Version:
     status: str = "processing"
     error: str | None = None
     result: Mapping[str, Any] | None = None
-    waits_for: str | None = None
+    waiting_reason: str | None = None
     live_version: int | None = None
     known: bool = False
     organization_id: str = "acme"
@@ -127,7 +127,7 @@ def test_error_rows_are_counted_while_the_version_is_processed() -> None:
 
 
 def test_a_version_that_waits_says_for_what() -> None:
-    assert status_json(Version(waits_for="OpenAI"), [])["progress"]["waitsFor"] == "OpenAI"
+    assert status_json(Version(waiting_reason="OpenAI"), [])["progress"]["waitsFor"] == "OpenAI"
 
 
 def test_batches_have_the_agreed_fields_only() -> None:

@@ -53,7 +53,7 @@ def test_a_removal_that_was_accepted_is_no_dry_run() -> None:
 
 @dataclass(frozen=True)
 class StoredNotification:
-    notice_id: str = "ntf_1"
+    notification_id: str = "ntf_1"
     organization_id: str = "acme"
     channel: str = "email"
     recipient: str | None = "team@example.com"
@@ -64,7 +64,7 @@ class StoredNotification:
     error: str | None = None
     created_at: datetime = NOON
     next_attempt_at: datetime = NOON
-    settled_at: datetime | None = NOON
+    finished_at: datetime | None = NOON
 
 
 def test_a_notification_has_its_id_under_both_names() -> None:
@@ -78,7 +78,7 @@ def test_a_notification_has_its_id_under_both_names() -> None:
 
 
 def test_only_a_notification_that_waits_has_a_next_attempt() -> None:
-    waiting = Notification.from_notification(StoredNotification(state="waiting", settled_at=None)).to_json()
+    waiting = Notification.from_notification(StoredNotification(state="waiting", finished_at=None)).to_json()
     assert (waiting["nextAttemptAt"], waiting["settledAt"]) == ("2026-11-21T12:00:00Z", None)
 
 

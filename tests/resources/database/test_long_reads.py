@@ -24,7 +24,7 @@ def old(rowline: Deployment, database_url: str) -> Version:
     old = rowline.index(items("anvil", "bellows", "chisel"))
     rowline.index(items("drill", "easel", "file"), old.document_id)
     with psycopg.connect(database_url) as connection:
-        connection.execute("UPDATE versions SET swept_at = NULL WHERE version = 1")
+        connection.execute("UPDATE versions SET collected_at = NULL WHERE version = 1")
     return old
 
 

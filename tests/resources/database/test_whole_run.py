@@ -39,7 +39,7 @@ POINTS = {
     "embeddings": 'COPY "embeddings"',
     "vectors": 'COPY "vectors"',
     "go live": "UPDATE documents SET live_version",
-    "sweep": "UPDATE versions v SET stored_in = NULL",
+    "sweep": "UPDATE versions v SET indexed_in_store = NULL",
 }
 EVERY_RUN = ("embeddings",)  # the others end alike: make test-long
 STAYING = ("begin", "plan", "embeddings", "vectors", "go live")  # at these a document cannot do without

@@ -78,8 +78,8 @@ class Rounds:
     def again(self) -> Counter[str]:
         """A round after all pauses are over."""
         with self.services.database.transaction() as connection:
-            connection.execute("UPDATE notices SET next_attempt_at = now() WHERE state = 'waiting'")
+            connection.execute("UPDATE notifications SET next_attempt_at = now() WHERE state = 'waiting'")
         return self.round()
 
-    def one(self, notice_id: str) -> Notification:
-        return self.notices.get(notice_id)
+    def one(self, notification_id: str) -> Notification:
+        return self.notices.get(notification_id)

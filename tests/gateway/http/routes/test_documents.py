@@ -86,7 +86,7 @@ def test_every_word_of_the_status_has_a_mark_of_its_own(ask: Callable[..., Any],
     rowline.quick(version.document_id)
     status, seen = f"/api/documents/{version.document_id}/status", set()
     changes = (
-        "UPDATE versions SET waits_for = 'x'",
+        "UPDATE versions SET waiting_reason = 'x'",
         "UPDATE versions SET error = 'x'",
         "UPDATE versions SET result = result || '{\"tokens\": 5}'",
         "UPDATE batches SET processed_rows = 1 WHERE batch_number = 2",

@@ -57,8 +57,8 @@ def test_events_are_kept_and_answered_with_their_ids_in_order(send: Any, rowline
         zip(shown["ids"], ["b", "a", "document/process"], strict=True)
     )
     assert json.loads(kept(rowline)[0]["content"])["data"] == {"이름": "보험"}
-    (run,) = rowline.sql("SELECT * FROM event_runs")
-    assert (run["event_id"], run["function"], run["subject"], run["state"]) == (
+    (run,) = rowline.sql("SELECT * FROM function_runs")
+    assert (run["event_id"], run["function"], run["ordering_key"], run["state"]) == (
         shown["ids"][2],
         "document-process",
         "d-1",
@@ -87,7 +87,7 @@ def test_a_seed_gives_its_ids_and_a_repeat_has_no_second_effect(send: Any, rowli
     first = send([UPLOADED, UPLOADED], **SEED)
     assert first["ids"] == ["01JQDAE4RQF8MBCR55T5AK4KXS", "01JQDAE4RQF8MBCR55T5AK4KXT"]
     assert send([UPLOADED, UPLOADED], **SEED) == first
-    assert len(kept(rowline)) == len(rowline.sql("SELECT * FROM event_runs")) == 2
+    assert len(kept(rowline)) == len(rowline.sql("SELECT * FROM function_runs")) == 2
 
 
 def test_a_malformed_seed_is_ignored(send: Any):
@@ -103,10 +103,10 @@ def test_an_id_counts_once_in_24_hours_in_an_organization(
     assert send([{"name": "x"}, event, event])["ids"][1:] == first * 2
     other = client.post(f"/e/{key_of('umbrella', 'events')}", content=json.dumps(event)).json()["ids"]
     assert other != first
-    assert len(rowline.sql("SELECT * FROM event_runs WHERE organization_id = 'acme'")) == 1
-    rowline.sql("UPDATE event_keys SET received_at = now() - interval '25 hours'")
+    assert len(rowline.sql("SELECT * FROM function_runs WHERE organization_id = 'acme'")) == 1
+    rowline.sql("UPDATE event_idempotency_keys SET received_at = now() - interval '25 hours'")
     assert send(event)["ids"] != first
-    assert len(rowline.sql("SELECT * FROM event_runs WHERE organization_id = 'acme'")) == 2
+    assert len(rowline.sql("SELECT * FROM function_runs WHERE organization_id = 'acme'")) == 2
 
 
 def test_the_same_id_under_another_name_is_another_event(send: Any, rowline: Deployment):
@@ -116,7 +116,7 @@ def test_the_same_id_under_another_name_is_another_event(send: Any, rowline: Dep
     ids = send([{"name": "order/made", "id": "7"}, upload, cleanup])["ids"]
     assert len(set(ids)) == 3
     assert send([cleanup, upload])["ids"] == [ids[2], ids[1]]
-    assert len(rowline.sql("SELECT * FROM event_runs")) == 2
+    assert len(rowline.sql("SELECT * FROM function_runs")) == 2
 
 
 def test_the_same_id_twice_in_a_request_is_one_event(send: Any, rowline: Deployment):
@@ -132,7 +132,7 @@ def test_the_same_seed_in_two_organizations_is_two_events(
     mine = send(UPLOADED, **SEED)["ids"]
     theirs = client.post(f"/e/{key_of('umbrella', 'events')}", content=json.dumps(UPLOADED), headers=SEED)
     assert theirs.json()["ids"] == mine
-    assert len(rowline.sql("SELECT * FROM event_runs")) == 2
+    assert len(rowline.sql("SELECT * FROM function_runs")) == 2
 
 
 def test_parallel_repeats_start_each_once(send: Any, rowline: Deployment):
@@ -141,7 +141,7 @@ def test_parallel_repeats_start_each_once(send: Any, rowline: Deployment):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: send(events[n:] + events[:n]), range(0, 48, 6)))
     assert len({tuple(sorted(shown["ids"])) for shown in answers}) == 1
-    assert len(rowline.sql("SELECT * FROM event_runs")) == 50
+    assert len(rowline.sql("SELECT * FROM function_runs")) == 50
 
 
 def test_one_wrong_event_refuses_all_of_its_request(send: Any, rowline: Deployment):

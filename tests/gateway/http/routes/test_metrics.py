@@ -117,10 +117,10 @@ def test_a_failed_document_and_what_it_waited_for_are_seen(client: TestClient, r
 @pytest.mark.usefixtures("always_fresh")
 def test_folding_tallies_changes_no_sum(client: TestClient, services: Services) -> None:
     with services.database.transaction() as connection:
-        connection.execute("INSERT INTO tallies SELECT 'events', '', 1 FROM generate_series(1, %s)", (MANY_LINES + 5,))
+        connection.execute("INSERT INTO counters SELECT 'events', '', 1 FROM generate_series(1, %s)", (MANY_LINES + 5,))
     assert scraped(client)["rowline_events_total", ()] == MANY_LINES + 5
     with services.database.transaction() as connection:
-        assert connection.execute("SELECT count(*) AS lines FROM tallies").fetchone() == {"lines": 1}
+        assert connection.execute("SELECT count(*) AS lines FROM counters").fetchone() == {"lines": 1}
     assert scraped(client)["rowline_events_total", ()] == MANY_LINES + 5
 
 
@@ -130,7 +130,7 @@ def test_labels_stay_few_whatever_the_ledger_holds() -> None:
     class Source(CachedFigures):
         def figures(self) -> list[Figure]:
             names = [f"gone-{number}" for number in range(100)]
-            return [Figure("tally", "event_runs", f"{name}|failed", 1.0) for name in names]
+            return [Figure("counter", "function_runs", f"{name}|failed", 1.0) for name in names]
 
         def price(self) -> None:
             return None

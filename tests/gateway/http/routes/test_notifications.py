@@ -15,10 +15,12 @@ from operations.services import Services
 def put(services: Services) -> Callable[..., str]:
     def made(key: str, organization: str = "acme", state: str = "waiting") -> str:
         notice = NewNotification(organization, key, "email", "team@example.com", "제목", f"{key}: 안녕하세요")
-        notice_id = services.ledger.outbox.enqueue(notice)
+        notification_id = services.ledger.outbox.enqueue(notice)
         with services.database.transaction() as connection:
-            connection.execute("UPDATE notices SET state = %s WHERE notice_id = %s", (state, notice_id))
-        return notice_id
+            connection.execute(
+                "UPDATE notifications SET state = %s WHERE notification_id = %s", (state, notification_id)
+            )
+        return notification_id
 
     return made
 
@@ -85,7 +87,7 @@ def test_ids_of_the_old_name_are_still_accepted(
     assert minted.startswith("ntf_")
     old = minted.replace("ntf_", "ntc_")
     with services.database.transaction() as connection:
-        connection.execute("UPDATE notices SET notice_id = %s WHERE notice_id = %s", (old, minted))
+        connection.execute("UPDATE notifications SET notification_id = %s WHERE notification_id = %s", (old, minted))
     newer = put("new")
     first = client.get("/notifications", params={"limit": 1}, headers=admin).json()
     second = client.get("/notifications", params={"cursor": first["nextCursor"]}, headers=admin).json()

@@ -96,7 +96,7 @@ def test_a_key_of_an_employee_sees_no_documents(client: TestClient, shown_by: Ma
 
 def test_what_a_search_cannot_reach_is_reported(ask: Ask, rowline: Deployment) -> None:
     document = indexed(rowline, items("anvil")).document_id
-    rowline.sql("UPDATE versions SET stored_in = 'elsewhere'")
+    rowline.sql("UPDATE versions SET indexed_in_store = 'elsewhere'")
     assert ask("/search", params={"q": "anvil"}).json()["notSearched"] == [document]
     assert ask("/search", "E1", params={"q": "anvil"}).json() == {"hits": []}, "an employee's key sees no documents"
 

@@ -23,7 +23,7 @@ def ask(client: TestClient, shown_by: MakeKey) -> Ask:
 
 
 def runs(rowline: Deployment) -> list[dict[str, Any]]:
-    return rowline.sql("SELECT function, subject, state FROM event_runs ORDER BY arrival")
+    return rowline.sql("SELECT function, ordering_key, state FROM function_runs ORDER BY sequence")
 
 
 def test_going_back_is_kept_as_an_event(ask: Ask, rowline: Deployment) -> None:
@@ -33,7 +33,7 @@ def test_going_back_is_kept_as_an_event(ask: Ask, rowline: Deployment) -> None:
     assert answer.status_code == 202
     shown = answer.json()
     assert {**shown, "eventId": ""} == {"documentId": document, "targetVersion": 1, "liveVersion": 2, "eventId": ""}
-    assert runs(rowline) == [{"function": "document-rollback", "subject": document, "state": "waiting"}]
+    assert runs(rowline) == [{"function": "document-rollback", "ordering_key": document, "state": "waiting"}]
     assert rowline.sql("SELECT event_id FROM events") == [{"event_id": shown["eventId"]}]
 
 
@@ -102,7 +102,7 @@ def test_a_deleted_document_is_gone_for_everybody_at_once(ask: Ask, rowline: Dep
     assert ask("GET", "/documents").json()["documents"] == []
     for again in (ask("GET", f"/documents/{document}"), ask("DELETE", f"/documents/{document}")):
         assert again.status_code == 404
-    assert runs(rowline) == [{"function": "document-cleanup", "subject": document, "state": "waiting"}]
+    assert runs(rowline) == [{"function": "document-cleanup", "ordering_key": document, "state": "waiting"}]
     services = rowline.services
     done = remove_document(services.document_stores, document).as_json()
     same = ("versions", "vectorsDeleted", "namespacesAffected", "objectsDeleted")
