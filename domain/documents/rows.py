@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from domain.documents.identifiers import VectorAddresses, content_hash, organization_namespace
+from domain.documents.row_errors import RowError, RowErrorCode
 from domain.documents.tables import ReadWarning, RowBatch, SheetHeader, without_error_column
 from domain.documents.templates import WorkbookTemplate, mapped_columns, text_of
 from domain.documents.vector_metadata import metadata_error
@@ -22,6 +23,7 @@ MAX_NOTICES = 200
 class Row(NamedTuple):
     """One row of one version, ready to be planned. `vector_id` is None exactly if there is an `error`.
 
+    `employee_id` owns the row; `employee_key` is whom its sheet names, also if that is nobody of the employee list.
     A tuple, because a file has a million of them.
     """
 
@@ -38,6 +40,8 @@ class Row(NamedTuple):
     row_key: bytes
     content: str
     source_row: bytes
+    error_code: RowErrorCode | None = None
+    employee_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +125,10 @@ class _Sheet:
         content = self._text(cells)
         text_hash = content_hash(content)
         address = content_hash(content, *[cells[i] for i in self._metadata]) if self._metadata else text_hash
-        employee, namespace, error = self._place(cells)
+        employee = self._employee(cells)
+        namespace, error = self._place(employee)
         if error is None and not content:
-            error = "the embedding template finds no text in this row"
+            error = RowError("no_text")
         if error is None and self._metadata:
             error = metadata_error({self._names[i]: cells[i] for i in self._metadata})
         return Row(
@@ -131,28 +136,35 @@ class _Sheet:
             sheet=self.header.sheet,
             row_number=row_number,
             batch_number=batch_number,
-            employee_id=employee,
+            employee_id=employee if namespace is not None else None,
             namespace=namespace,
-            error=error,
+            error=error.message if error else None,
             vector_id=None if error or namespace is None else self._addresses.of(namespace, address),
             content_hash=address,
             text_hash=text_hash,
             row_key=content_hash(*[cells[i] for i in self._keys]) if self._keys else address,
             content=content,
             source_row=orjson.dumps(dict(zip(self._names, cells, strict=True))),
+            error_code=error.code if error else None,
+            employee_key=employee,
         )
 
-    def _place(self, cells: tuple[str, ...]) -> tuple[str | None, str | None, str | None]:
-        """(employee, namespace, error) of a row."""
+    def _employee(self, cells: tuple[str, ...]) -> str | None:
+        """Whom a row is for, as its sheet writes it; None if it names nobody, or everybody may see it."""
+        if self._owner.mode == "company_wide" or self._identifier is None:
+            return None
+        return cells[self._identifier] or None
+
+    def _place(self, employee: str | None) -> tuple[str | None, RowError | None]:
+        """(namespace, error) of a row that names this employee."""
         if self._owner.mode == "company_wide":
-            return None, organization_namespace(self._owner.organization_id), None
+            return organization_namespace(self._owner.organization_id), None
         if self._identifier is None:
-            return None, None, "the template names no employeeIdentifier, which employee_split needs"
-        number = cells[self._identifier]
+            return None, RowError("employee_column_missing")
         column = self._names[self._identifier]
-        if not number:
-            return None, None, f"column {column} names no employee in this row"
-        namespace = self._owner.employees.get(number)
+        if employee is None:
+            return None, RowError("employee_missing", {"column": column})
+        namespace = self._owner.employees.get(employee)
         if namespace is None:
-            return None, None, f"employee {number} (column {column}) is not in the employee list"
-        return number, namespace, None
+            return None, RowError("employee_unknown", {"employee": employee, "column": column})
+        return namespace, None

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import orjson
 
+from domain.documents.row_errors import RowError
+
 # The strictest store decides for all, so that a document can move from one to another: Pinecone takes 40,960 bytes
 # of JSON a vector. What is always sent (ids, sheet, hash, model) needs less than the difference.
 FIELD_BYTES = 39_000
@@ -28,7 +30,7 @@ class Placed(Protocol):
     def source_row(self) -> Mapping[str, Any]: ...
 
 
-def metadata_error(fields: Mapping[str, str]) -> str | None:
+def metadata_error(fields: Mapping[str, str]) -> RowError | None:
     """Why a row's `metadataFields` cannot travel with its vector, or None. Checked before anything is paid."""
     if 6 * sum(map(len, fields.values())) + 8 * sum(map(len, fields)) < FIELD_BYTES:  # the longest JSON can make them
         return None
@@ -36,10 +38,7 @@ def metadata_error(fields: Mapping[str, str]) -> str | None:
     if size <= FIELD_BYTES:
         return None
     longest = max(fields, key=lambda name: len(fields[name]))
-    return (
-        f"the metadata fields of this row need {size:,} bytes, {FIELD_BYTES:,} are allowed beside a vector; shorten "
-        f"{longest}, or leave it out of the template's metadataFields"
-    )
+    return RowError("metadata_too_large", {"size": size, "limit": FIELD_BYTES, "longest": longest})
 
 
 def vector_metadata(document_id: str, vector: Placed, fields: Sequence[str]) -> dict[str, Any]:

@@ -41,7 +41,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open alert. `told`: notifications sent; `last_notified_at`: the last one; `count`: the highest count so far."""
+    """An open alert. `told`: notifications sent; `last_notified_at`: the last one; `count`.
+
+    The highest count so far.
+    """
 
     alert_id: str
     cause: Cause

@@ -186,8 +186,8 @@ def show_status(status: DocumentStatus) -> None:
         out.print(f"  {progress.batches_done} / {progress.batches_total} batches, {progress.rows_done} rows")
     if result:
         show_result(status.document_id, result)
-    if progress.waiting_reason:
-        out.print(f"  {progress.waiting_reason}", markup=False)
+    if progress.waits_for:
+        out.print(f"  {progress.waits_for}", markup=False)
     if status.error:
         out.print(f"  {status.error.message}", markup=False)
     if status.live_version:

@@ -178,7 +178,7 @@ class Progress(Schema):
     rows_done: int
     rows_total: int
     error_rows: int = Field(0, description="Present only if rows have errors.")
-    waiting_reason: str | None = Field(None, description="Present only while the version waits for a service.")
+    waits_for: str | None = Field(None, description="Present only while the version waits for a service.")
 
     @classmethod
     def from_batches(cls, batches: Sequence[Mapping[str, Any]], waiting_reason: str | None) -> Self:
@@ -188,7 +188,7 @@ class Progress(Schema):
             batches_total=len(batches),
             rows_done=sum(batch["rows"] for batch in done),
             rows_total=sum(batch["rows"] for batch in batches),
-            **present(error_rows=sum(batch["errorRows"] for batch in batches), waiting_reason=waiting_reason),
+            **present(error_rows=sum(batch["errorRows"] for batch in batches), waits_for=waiting_reason),
         )
 
 

@@ -48,7 +48,7 @@ class Notification(Schema):
     """A message and its delivery. Whoever may list the organization's messages sees the recipient."""
 
     notification_id: str = Field(examples=[NOTIFICATION_ID])
-    notification_id: str = Field(
+    notice_id: str = Field(
         examples=[NOTIFICATION_ID], deprecated=True, description="The same id: read `notificationId`."
     )
     organization_id: str
@@ -61,13 +61,13 @@ class Notification(Schema):
     error: str | None
     created_at: Timestamp
     next_attempt_at: Timestamp | None
-    finished_at: Timestamp | None
+    settled_at: Timestamp | None  # JSON keeps the name that apps read
 
     @classmethod
     def from_notification(cls, notification: NotificationView) -> Self:
         return cls(
             notification_id=notification.notification_id,
-            notification_id=notification.notification_id,
+            notice_id=notification.notification_id,
             organization_id=notification.organization_id,
             channel=notification.channel,
             to=notification.recipient,
@@ -78,7 +78,7 @@ class Notification(Schema):
             error=notification.error,
             created_at=notification.created_at,
             next_attempt_at=notification.next_attempt_at if notification.state == "waiting" else None,
-            finished_at=notification.finished_at,
+            settled_at=notification.finished_at,
         )
 
 

@@ -10,7 +10,6 @@ from domain.documents import check_verdicts
 from domain.documents.check_verdicts import Verdict
 from operations.documents.processing import StepResources
 from resources.ledger.documents.documents import Version
-from resources.ledger.indexing.embeddings import REJECTED_PREFIX
 from resources.ledger.ledger import Ledger
 from resources.objects.rows_parquet import count_rows
 from resources.vectors.protocol import VectorStore
@@ -46,8 +45,8 @@ def check_embeddings(resources: StepResources, version: Version) -> Verdicts:
     batches = ledger.documents.batches(version.document_id, version.version)
     yield "batches_complete", check_verdicts.batches_complete(batches)
     yield "embeddings_sound", check_verdicts.embeddings_sound(ledger.embeddings.count_invalid(version))
-    count = ledger.lineage.error_count(version, REJECTED_PREFIX)
-    rejected = ledger.lineage.errors(version, REJECTED_PREFIX) if count else []
+    count = ledger.lineage.error_count(version, "embedding_refused")
+    rejected = ledger.lineage.errors(version, "embedding_refused") if count else []
     yield "no_refused_texts", check_verdicts.no_error_rows(count, rejected)
 
 

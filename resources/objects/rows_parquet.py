@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import orjson
+
+from domain.documents.row_errors import parse_row_error
 from domain.documents.rows import Row
 
 if TYPE_CHECKING:
@@ -55,10 +58,12 @@ def read_rows(path: Path) -> Iterator[list[Row]]:
 
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1000):
-            columns = [batch.column(name).to_pylist() for name in Row._fields]
+            stored = [name for name in Row._fields if name in batch.schema.names]
+            columns = [batch.column(name).to_pylist() for name in stored]
             identities = [UUID(bytes=value) if value else None for value in columns[VECTOR_ID]]
             columns[VECTOR_ID] = identities
-            yield [Row._make(values) for values in zip(*columns, strict=True)]
+            rows = [Row(*values) for values in zip(*columns, strict=True)]
+            yield rows if len(stored) == len(Row._fields) else [_with_error_code(row) for row in rows]
 
 
 def rows_digest(path: Path) -> str:
@@ -93,8 +98,18 @@ def _schema() -> pa.Schema:
         "row_key": pa.binary(16),
         "content": pa.string(),
         "source_row": pa.binary(),
+        "error_code": pa.string(),
+        "employee_key": pa.string(),
     }
     return pa.schema([(name, types[name]) for name in Row._fields])
+
+
+def _with_error_code(row: Row) -> Row:
+    """A row of a file that was written before errors had codes."""
+    if row.error is None:
+        return row._replace(employee_key=row.employee_id)
+    code, employee = parse_row_error(row.error, orjson.loads(row.source_row))
+    return row._replace(error_code=code, employee_key=employee or row.employee_id)
 
 
 def _as_batch(rows: list[Row]) -> pa.RecordBatch:

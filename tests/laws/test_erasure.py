@@ -157,6 +157,21 @@ def test_nobody_is_erased_from_under_a_document_that_waits_or_is_worked_on(rowli
     assert "weld secretly" in text_of_everything(rowline)
 
 
+def test_an_employee_is_found_by_data_and_not_by_what_a_sentence_happens_to_say(rowline: Deployment):
+    """A stranger's number may itself read like the middle of the sentence about another one."""
+    rowline.employees("E2")
+    strangers = ["E9", "E9 (column no", "E9%", "e9"]
+    rows = [["no", "task"], *([number, f"work of {number}"] for number in strangers)]
+    rowline.index([*rows, ["E2", "saw"]], template=STAFF, mode="employee_split")
+    forget_employee(rowline, "E9")
+    left = rowline.sql("SELECT employee_key, error_code FROM lineage ORDER BY row_position")
+    assert [tuple(row.values()) for row in left] == [
+        (None, "erased"),
+        *((number, "employee_unknown") for number in strangers[1:]),
+        ("E2", None),
+    ]
+
+
 def test_a_document_tells_of_the_rows_that_are_left_and_is_not_read_again(rowline: Deployment):
     document = split(rowline)
     forget_employee(rowline, "E1")
@@ -164,7 +179,7 @@ def test_a_document_tells_of_the_rows_that_are_left_and_is_not_read_again(rowlin
     counts = {name: newest.result[name] for name in ("totalRows", "processedRows", "errorRows", "duplicateRows")}
     assert counts == {"totalRows": 5, "processedRows": 1, "errorRows": 4, "duplicateRows": 0}
     assert {error["message"] for error in newest.result["errors"]} == {
-        ERASED,
+        ERASED.message,
         "employee E9 (column no) is not in the employee list",
     }
     (batch, _) = rowline.services.ledger.documents.batches(document, newest.version)
@@ -295,8 +310,8 @@ def test_nothing_of_an_organization_is_left_in_events_messages_alerts_keys_and_s
             )
         )
         rowline.sql(
-            "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, last_notified_at, "
-            "opened_at) VALUES "
+            "INSERT INTO alerts (alert_id, cause, kind, reason, organizations, count, last_notified_at, opened_at) "
+            "VALUES "
             "(%(id)s, %(id)s, 'document_failed', %(reason)s, ARRAY[%(org)s], 1, now(), now())",
             id=f"alert of {organization}",
             reason=f"{organization}.csv: no table",

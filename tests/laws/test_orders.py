@@ -104,7 +104,7 @@ def dying_step(patient: Deployment, document: str, at: int) -> list[str]:
 
     ledger = patient.services.ledger
     mortal = replace(
-        ledger, orders=Watched(ledger.embedding_jobs, before), embeddings=Watched(ledger.embeddings, before)
+        ledger, embedding_jobs=Watched(ledger.embedding_jobs, before), embeddings=Watched(ledger.embeddings, before)
     )
     with suppress(Died):
         patient.step("embeddings", document, "run", ledger=mortal)

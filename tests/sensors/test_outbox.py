@@ -338,8 +338,8 @@ def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(services: 
     old, waiting, new = notices.enqueue(said("old")), notices.enqueue(said("waiting")), notices.enqueue(said("new"))
     with services.database.transaction() as connection:
         connection.execute(
-            "UPDATE notifications SET state = 'sent', finished_at = now() - interval '31 days' "
-            "WHERE notification_id = %s",
+            "UPDATE notifications SET state = 'sent', finished_at = now() - interval '31 days' WHERE notification_id "
+            "= %s",
             (old,),
         )
         connection.execute(

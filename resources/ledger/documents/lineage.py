@@ -7,16 +7,17 @@ from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
+from domain.documents.row_errors import RowErrorCode
 from resources.database.connections import Database
 from resources.ledger.documents.documents import MAX_LISTED_ERRORS
 from resources.ledger.documents.garbage_collection import RETAINED
 from resources.ledger.documents.versions import Version
 
-# Returns the first error rows of a version whose message has this beginning.
+# Returns the first error rows of a version, or those of them that have a code.
 ERRORS = f"""
 SELECT sheet, row_number AS "rowNumber", error AS message FROM lineage
  WHERE document_id = %(document)s AND version = %(version)s AND outcome = 'error'
-   AND starts_with(error, %(beginning)s) ORDER BY row_position LIMIT {MAX_LISTED_ERRORS}
+   AND (%(code)s::text IS NULL OR error_code = %(code)s) ORDER BY row_position LIMIT {MAX_LISTED_ERRORS}
 """  # noqa: S608 - constants of our own
 
 # Returns vectors of a version that the store may lack. Only retained versions count: what another one stored may have
@@ -161,11 +162,11 @@ class Lineage:
                 params,
             ).rowcount
 
-    def errors(self, version: Version, beginning: str = "") -> list[dict[str, Any]]:
-        """The first 100 error rows whose message has this beginning, in reading order."""
+    def errors(self, version: Version, code: RowErrorCode | None = None) -> list[dict[str, Any]]:
+        """The first 100 error rows, in reading order; with a code, those that have it."""
         with self._database.statement() as connection:
             return connection.execute(
-                ERRORS, {"document": version.document_id, "version": version.version, "beginning": beginning}
+                ERRORS, {"document": version.document_id, "version": version.version, "code": code}
             ).fetchall()
 
     def all_errors(self, version: Version) -> Iterator[tuple[str, int, str]]:
@@ -179,13 +180,13 @@ class Lineage:
             for row in cursor:
                 yield row["sheet"], row["row_number"], row["error"]
 
-    def error_count(self, version: Version, beginning: str = "") -> int:
-        """How many error rows there are whose message has this beginning."""
+    def error_count(self, version: Version, code: RowErrorCode | None = None) -> int:
+        """How many error rows there are; with a code, how many have it."""
         with self._database.statement() as connection:
             row = connection.execute(
-                "SELECT count(*) AS errors FROM lineage WHERE document_id = %s AND version = %s AND outcome = 'error' "
-                "AND starts_with(error, %s)",
-                (version.document_id, version.version, beginning),
+                "SELECT count(*) AS errors FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
+                "AND outcome = 'error' AND (%(code)s::text IS NULL OR error_code = %(code)s)",
+                {"document": version.document_id, "version": version.version, "code": code},
             ).fetchone()
         assert row is not None  # an aggregate always answers
         return int(row["errors"])

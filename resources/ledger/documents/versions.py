@@ -40,8 +40,8 @@ class VersionState:
     """How far it has come.
 
     `attempt` counts from 1. `run_id` is the Dagster run that works on it, or did last. `plan_key` is None until its
-    rows are planned, and `base_version` the live version that the plan was compared with. `waiting_reason` is a sentence
-    while it waits for a service.
+    rows are planned, and `base_version` the live version that the plan was compared with. `waiting_reason` is a
+    sentence while it waits for a service.
     """
 
     status: str

@@ -9,6 +9,7 @@ from psycopg.rows import scalar_row
 
 from domain.documents.batching import shares
 from domain.documents.embedding_jobs import named_input
+from domain.documents.row_errors import RowError
 from resources.database.binary_copy import copy_body, float_bytes, matrix_of
 from resources.database.connections import Connection, Database
 from resources.database.copy import copy_or_merge
@@ -17,8 +18,6 @@ from resources.ledger.documents.versions import Version
 
 if TYPE_CHECKING:
     import numpy as np
-
-REJECTED_PREFIX = "not embedded: "  # begins the error of a row whose text the embedder rejected
 
 COUNTED = """
 count(*) FILTER (WHERE outcome IN ('kept', 'unchanged')) AS processed,
@@ -172,10 +171,18 @@ class Embeddings:
                     run_id,
                 )
             for position, reason in answer.refused.items():
+                refused = RowError("embedding_refused", {"reason": reason})
                 connection.execute(
-                    "UPDATE lineage SET outcome = 'error', error = %s, vector_id = NULL, needs_embedding = false "
+                    "UPDATE lineage SET outcome = 'error', error = %s, error_code = %s, vector_id = NULL, "
+                    "needs_embedding = false "
                     "WHERE document_id = %s AND version = %s AND text_hash = %s AND outcome <> 'error'",
-                    (f"{REJECTED_PREFIX}{reason}", version.document_id, version.version, group.text_hashes[position]),
+                    (
+                        refused.message,
+                        refused.code,
+                        version.document_id,
+                        version.version,
+                        group.text_hashes[position],
+                    ),
                 )
             connection.execute(
                 FINISH if last else PAID,
@@ -246,8 +253,8 @@ class Embeddings:
         with self._database.statement() as connection:
             counts = connection.execute(
                 "SELECT DISTINCT batch_number FROM lineage WHERE document_id = %(document)s AND version = %(version)s "
-                "AND starts_with(error, %(refused)s)",
-                params | {"refused": REJECTED_PREFIX},
+                "AND error_code = %(refused)s",
+                params | {"refused": "embedding_refused"},
             ).fetchall()
         if counts:
             with self._database.transaction() as connection:

@@ -17,7 +17,8 @@ from resources.ledger.documents.versions import Version
 STAGED = """
 CREATE TEMP TABLE staged (
     row_position integer, sheet text, row_number integer, batch_number integer, employee_id text, namespace text,
-    error text, vector_id uuid, content_hash bytea, text_hash bytea, row_key bytea, content text, source_row json
+    error text, vector_id uuid, content_hash bytea, text_hash bytea, row_key bytea, content text, source_row json,
+    error_code text, employee_key text
 ) ON COMMIT DROP
 """
 
@@ -54,7 +55,7 @@ SELECT DISTINCT a.vector_id
 LINEAGE = """
 INSERT INTO lineage (document_id, version, row_position, sheet, row_number, batch_number, organization_id, employee_id,
                      namespace, outcome, error, needs_embedding, vector_id, content_hash, text_hash, row_key, content,
-                     source_row, run_id)
+                     source_row, run_id, error_code, employee_key)
 SELECT %(document)s, %(version)s, s.row_position, s.sheet, s.row_number, s.batch_number, %(organization)s,
        s.employee_id, s.namespace,
        CASE WHEN s.error IS NOT NULL THEN 'error'
@@ -63,7 +64,7 @@ SELECT %(document)s, %(version)s, s.row_position, s.sheet, s.row_number, s.batch
             WHEN elsewhere.vector_id IS NOT NULL THEN 'duplicate'
             ELSE 'kept' END,
        s.error, coalesce(first_text.row_position = s.row_position, false), a.vector_id, s.content_hash, s.text_hash,
-       s.row_key, s.content, s.source_row, %(run)s
+       s.row_key, s.content, s.source_row, %(run)s, s.error_code, s.employee_key
   FROM staged s
   JOIN addressed a USING (row_position)
   LEFT JOIN base ON base.vector_id = a.vector_id
@@ -248,4 +249,6 @@ def _values(row: Row) -> tuple[bytes | None, ...]:
         row.row_key,
         row.content.encode(),
         row.source_row,
+        row.error_code.encode() if row.error_code is not None else None,
+        row.employee_key.encode() if row.employee_key is not None else None,
     )

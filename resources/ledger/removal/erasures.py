@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.documents.row_errors import RowError
 from resources.database.connections import Connection, Database
 from resources.database.locks import LockKind, lock
 from resources.ledger.documents.documents import MAX_LISTED_ERRORS
 from resources.ledger.indexing.embeddings import COUNTED
 from resources.ledger.removal.removals import UNNEEDED
 
-ERASED = "this row was erased on request"
+ERASED = RowError("erased")
 # Every table that names an organization; what refers to one of these is deleted with it (tests/laws/test_erasure.py).
 HOLDERS = (
     *("employees", "templates", "embeddings", "keys"),
@@ -19,9 +20,9 @@ HOLDERS = (
     "documents",
 )
 
-# A row is an employee's by its owner, whatever their namespace was then; or, from before they were in the list, by its
-# error message (`rows.py`).
-THEIRS = "(l.employee_id = %(employee)s OR l.namespace IS NULL AND l.error LIKE %(unknown)s)"
+# A row is an employee's by whom its sheet names, whatever their namespace was then, and also before they were in the
+# list. Rows without an error that are older than migration 0014 name only their owner.
+THEIRS = "coalesce(l.employee_key, l.employee_id) = %(employee)s"
 
 # Returns versions with rows of the employee. A file that was never read to its end may name them too.
 OF_EMPLOYEE = f"""
@@ -55,8 +56,9 @@ SELECT DISTINCT v.model, l.text_hash FROM versions v JOIN lineage l USING (docum
 
 # Empties the employee's rows. Each stays as a number, so that the counts still add up to the rows of the file.
 ROWS = f"""
-UPDATE lineage l SET outcome = 'error', error = %(reason)s, employee_id = NULL, namespace = NULL, vector_id = NULL,
-       content_hash = NULL, text_hash = NULL, needs_embedding = false, row_key = '', content = '', source_row = '{{}}'
+UPDATE lineage l SET outcome = 'error', error = %(reason)s, error_code = %(code)s, employee_id = NULL,
+       employee_key = NULL, namespace = NULL, vector_id = NULL, content_hash = NULL, text_hash = NULL,
+       needs_embedding = false, row_key = '', content = '', source_row = '{{}}'
  WHERE l.document_id = %(document)s AND {THEIRS}
 """  # noqa: S608
 
@@ -188,12 +190,8 @@ class Erasures:
         }
 
     def versions_with(self, organization_id: str, employee_number: str) -> dict[str, list[int]]:
-        """Document → its versions that have rows of the employee, or were never read far enough to know."""
-        params = {
-            "organization": organization_id,
-            "employee": employee_number,
-            "unknown": unknown(employee_number),
-        }
+        """Document → its versions that have rows of the employee, or were never read so far that it is known."""
+        params = {"organization": organization_id, "employee": employee_number}
         with self._database.transaction() as connection:
             rows = connection.execute(OF_EMPLOYEE, params).fetchall()
         by_document: dict[str, list[int]] = {}
@@ -219,8 +217,8 @@ class Erasures:
             "versions": list(versions),
             "employee": employee_number,
             "namespaces": list(namespaces),
-            "unknown": unknown(employee_number),
-            "reason": ERASED,
+            "reason": ERASED.message,
+            "code": ERASED.code,
             "most": MAX_LISTED_ERRORS,
         }
         with self._database.transaction() as connection:
@@ -307,12 +305,6 @@ def _erase_alerts(connection: Connection, organization_id: str) -> int:
         params,
     )
     return notifications
-
-
-def unknown(employee_number: str) -> str:
-    """A LIKE pattern for the error of a row whose employee is not in the list."""
-    escaped = employee_number.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"employee {escaped} (column %"
 
 
 def as_number(employee_number: str) -> dict[str, str | None]:

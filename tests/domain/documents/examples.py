@@ -5,6 +5,7 @@ from uuid import UUID
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from domain.documents.row_errors import MESSAGES
 from domain.documents.rows import Owner, Reading, Row, document_rows
 from domain.documents.tables import RowBatch, SheetHeader
 from domain.documents.templates import RagConfig, WorkbookTemplate
@@ -79,4 +80,6 @@ any_rows = st.builds(
     row_key=hashes,
     content=any_text,
     source_row=st.binary(max_size=40),
+    error_code=st.none() | st.sampled_from(sorted(MESSAGES)),
+    employee_key=st.none() | any_text,
 )

@@ -62,6 +62,19 @@ def test_a_row_that_names_nobody_or_a_stranger_is_an_error_with_its_column() -> 
     assert all(row.vector_id is None and row.namespace is None and row.employee_id is None for row in rows[2:])
 
 
+def test_a_row_says_by_data_whom_it_is_for_and_what_is_wrong_with_it() -> None:
+    """So that erasing an employee, also one who was never in the list, needs to read no sentence."""
+    rows = rows_of([sheet(["no", "name"], STAFF)], BY_EMPLOYEE, SPLIT)
+    assert [(row.employee_key, row.error_code) for row in rows] == [
+        ("E1", None),
+        ("E2", None),
+        (None, "employee_missing"),
+        ("E9", "employee_unknown"),
+    ]
+    shared = rows_of([sheet(["no", "name"], STAFF)], BY_EMPLOYEE, COMPANY)
+    assert {(row.employee_key, row.error_code) for row in shared} == {(None, None)}
+
+
 def test_the_identifier_may_be_named_by_its_header_or_by_its_field() -> None:
     part = sheet(["사원번호"], [["E1"]])
     for identifier in ("사원번호", "number"):

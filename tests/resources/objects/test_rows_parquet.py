@@ -147,6 +147,20 @@ def test_a_failure_half_way_is_passed_on_and_half_a_file_has_no_digest(file: Pat
     assert DIGEST.encode() not in (pq.read_metadata(file).metadata or {})
 
 
+def test_a_file_from_before_errors_had_codes_is_read_with_them(file: Path) -> None:
+    """A run may have written its rows before an upgrade and plan them after it."""
+    unknown = "employee E9 (column no) is not in the employee list"
+    rows = [
+        row(employee_id="E1", employee_key="E1"),
+        row(vector_id=None, error=unknown, error_code="employee_unknown", employee_key="E9", source_row=b'{"no":"E9"}'),
+        row(vector_id=None, error="a sentence of nobody"),
+    ]
+    write_rows(file, [rows])
+    table = pq.read_table(file)
+    pq.write_table(table.drop_columns(["error_code", "employee_key"]), file)
+    assert list(read_rows(file)) == [rows]
+
+
 def test_any_parquet_reader_can_read_the_rows(file: Path) -> None:
     """The kept rows are a plain table, for people with other tools."""
     write_rows(file, [[row(content="성명: 김")]])
