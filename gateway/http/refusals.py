@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from starlette.exceptions import HTTPException
+from fastapi import HTTPException
 
 from domain.errors import ErrorCode
 

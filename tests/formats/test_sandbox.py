@@ -170,7 +170,7 @@ def test_a_server_that_hears_nothing_any_more_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped, or frozen: the file is given up as any that takes too long, and the next has a new server."""
-    monkeypatch.setattr(forkserver_client, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(forkserver_client, "RESPONSE_TIMEOUT_SECONDS", 0.1)
     batches = read_workbook(long_csv(tmp_path / "a.csv"), "a.csv", limits=Limits(wall_seconds=0.3))
     next(batches)
     (child,) = children()

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from domain.documents.stalled_runs import Observation
 from operations.services import Services
 from pipelines.local_runs import instance
-from sensors.documents.stalled_runs import Seen, inspect_runs
+from sensors.documents.stalled_runs import inspect_runs
 from settings.settings import load_settings
 from tests.laws.deployment import csv_bytes
 from tests.laws.test_kill import (
@@ -46,7 +47,7 @@ def found_dead(scene: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[s
         monkeypatch.setenv(name, value)
     services = Services(load_settings())
     try:
-        seen: dict[str, Seen] = {}
+        seen: dict[str, Observation] = {}
         ended = 0
         with instance(services.settings) as dagster:
             for now in (0.0, 16.0, 32.0):

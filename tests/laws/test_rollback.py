@@ -9,13 +9,13 @@ import pytest
 
 from domain.errors import InvalidRequest, TransientError
 from operations.documents.removal import plan_old_versions_removal, plan_removal
-from operations.documents.rollback import RolledBack, roll_back
+from operations.documents.rollback import RollbackReport, roll_back
 from tests.grids import moments
 from tests.laws.deployment import Deployment, items, template
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
 
 
-def go_back(rowline: Deployment, document_id: str, to_version: int, **doubles: Any) -> RolledBack:
+def go_back(rowline: Deployment, document_id: str, to_version: int, **doubles: Any) -> RollbackReport:
     resources = {"ledger": rowline.services.ledger, "vectors": rowline.services.vectors} | doubles
     return roll_back(resources["ledger"], resources["vectors"], document_id, to_version)
 

@@ -210,7 +210,7 @@ def _count(connection: Connection, version: Version) -> tuple[dict[str, Any], di
     paid = connection.execute(PAID, params).fetchone()
     assert rows is not None  # an aggregate always returns a row
     assert paid is not None
-    errors = connection.execute(ERRORS, params | {"beginning": ""}).fetchall() if rows["error_rows"] else []
+    errors = connection.execute(ERRORS, params | {"code": None}).fetchall() if rows["error_rows"] else []
     return rows, paid, errors
 
 

@@ -80,7 +80,7 @@ def test_any_origin_is_for_development_only(clean_environment: Path, monkeypatch
     assert load_settings().origins_allowed == ["https://app.example.com", "*"]
     monkeypatch.setenv("ENVIRONMENT", "production")
     with pytest.raises(
-        ConfigurationError, match=r"CORS_ORIGINS: must name each origin where ENVIRONMENT=production, not \*"
+        ConfigurationError, match=r"CORS_ORIGINS: must name each origin if ENVIRONMENT=production, not \*"
     ):
         load_settings()
 

@@ -43,7 +43,6 @@ class Version:
     result: Mapping[str, Any] | None = None
     waiting_reason: str | None = None
     live_version: int | None = None
-    known: bool = False
     organization_id: str = "acme"
     mode: str = "company_wide"
     template_json: Mapping[str, Any] = field(default_factory=lambda: {"name": "premiums"})
@@ -82,7 +81,7 @@ def test_an_upload_has_id_version_file_and_status() -> None:
 
 
 def test_an_upload_of_known_bytes_says_so() -> None:
-    assert Upload.from_version(Version(known=True)).to_json() == {**IDENTITY, "known": True}
+    assert Upload.from_version(Version(), already_known=True).to_json() == {**IDENTITY, "known": True}
 
 
 def test_a_document_in_a_list() -> None:

@@ -15,12 +15,12 @@ from gateway.schemas.keys import Key
 from gateway.schemas.maintenance import ErasureReceipt, Removal, RemovalRequest, Rollback, VectorSync
 from gateway.schemas.notifications import Notification
 from operations.documents.erasure import Receipt
-from operations.documents.removal import CleanedUp
-from operations.documents.rollback import RolledBack
+from operations.documents.removal import RemovalReport
+from operations.documents.rollback import RollbackReport
 from operations.documents.vector_sync import SyncReport
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-ROLLED_BACK = RolledBack("doc_1", 1, 2, 3, 4, 5)
+ROLLED_BACK = RollbackReport("doc_1", 1, 2, 3, 4, 5)
 RECEIPT = Receipt("acme", None, dry_run=True)
 
 
@@ -28,7 +28,7 @@ RECEIPT = Receipt("acme", None, dry_run=True)
     ("schema", "output"),
     [
         (Rollback, ROLLED_BACK.as_json()),
-        (Removal, CleanedUp("doc_1", dry_run=True).as_json()),
+        (Removal, RemovalReport("doc_1", dry_run=True).as_json()),
         (VectorSync, SyncReport(checked=7, missing=1).as_json()),
         (VectorSync, SyncReport(checked=7, rewritten=7).as_json()),
     ],
@@ -46,7 +46,7 @@ def test_a_receipt_has_every_count_and_the_old_name_of_one() -> None:
 
 
 def test_a_removal_that_was_accepted_is_no_dry_run() -> None:
-    plan = Removal.from_plan(CleanedUp("doc_1", dry_run=True, versions=[1, 2]))
+    plan = Removal.from_plan(RemovalReport("doc_1", dry_run=True, versions=[1, 2]))
     accepted = RemovalRequest.from_event(plan, "01M7").to_json()
     assert accepted == {**plan.to_json(), "dryRun": False, "eventId": "01M7"}
 
