@@ -12,40 +12,16 @@ import pytest
 from domain.documents.employees import Employee
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import Conflict, InvalidRequest, NotFound, PermanentError, TransientError
-from operations.documents.erasure import Receipt, erase_employee, erase_organization
+from operations.documents.erasure import erase_employee, erase_organization
 from operations.documents.removal import DocumentStores
 from operations.documents.vector_sync import sync_vectors
 from operations.functions.handlers import FunctionResources
 from operations.functions.runner import FunctionRunner
 from resources.ledger.removal.erasures import ERASED, HOLDERS
 from tests.domain.events.sender import Events
-from tests.laws.deployment import Deployment, csv_bytes, items, template
+from tests.laws.deployment import Deployment, csv_bytes, items
 from tests.laws.doubles import FailsAt, Watched, watched_ledger
-
-NOW = datetime(2030, 1, 1, tzinfo=UTC)  # every upload of a test is older than an hour
-STAFF = template(employeeIdentifier="no", embeddingTemplate="{{task}}", metadataFields=["no"])
-TABLE = [["no", "task"], ["E1", "weld secretly"], ["E2", "saw"], ["E1", "paint"], ["E9", "nobody knows"]]
-
-
-def tables(rowline: Deployment) -> list[str]:
-    return [row["name"] for row in rowline.sql("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")]
-
-
-def text_of_everything(rowline: Deployment) -> str:
-    """All that the database holds, as text."""
-    return " ".join(str(rowline.sql(f"SELECT * FROM {table}")) for table in tables(rowline))
-
-
-def split(rowline: Deployment) -> str:
-    rowline.employees("E2")
-    document = rowline.index(TABLE, template=STAFF, mode="employee_split").document_id
-    rowline.employees("E1")
-    rowline.index([*TABLE, ["E1", "polish"]], document, template=STAFF, mode="employee_split")
-    return document
-
-
-def forget_employee(rowline: Deployment, number: str, dry_run: bool = False) -> Receipt:
-    return erase_employee(rowline.services.document_stores, "acme", number, dry_run)
+from tests.laws.erasing import NOW, STAFF, TABLE, erase_acme, forget_employee, split, text_of_everything
 
 
 def test_an_employee_is_gone_and_the_others_stay(rowline: Deployment):
@@ -100,10 +76,6 @@ def test_stopped_anywhere_doing_it_again_ends_it(rowline: Deployment, point: int
     forget_employee(rowline, "E1")
     assert "E1" not in text_of_everything(rowline)
     assert rowline.stored().keys() == rowline.promised()
-
-
-def erase_acme(rowline: Deployment, dry_run: bool = False) -> Receipt:
-    return erase_organization(rowline.services.document_stores, "acme", NOW, dry_run)
 
 
 def test_every_table_that_names_an_organization_is_emptied_with_it(rowline: Deployment):

@@ -12,6 +12,7 @@ from domain.notifications.messages import NewNotification
 from operations.events.intake import ingest_events
 from operations.services import Services
 from tests.laws.deployment import Deployment, items, template
+from tests.laws.erasing import erase_acme, forget_employee, split, text_of_everything
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)  # every upload of a test is older than an hour
 STAFF = template(employeeIdentifier="no", embeddingTemplate="{{task}}", metadataFields=["no"])
