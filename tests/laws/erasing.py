@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 
 from operations.documents.erasure import Receipt, erase_employee, erase_organization
 from tests.laws.deployment import Deployment, template
-from tests.laws.erasing import erase_acme, forget_employee, split, text_of_everything
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)  # every upload of a test is older than an hour
+STAFF = template(employeeIdentifier="no", embeddingTemplate="{{task}}", metadataFields=["no"])
+TABLE = [["no", "task"], ["E1", "weld secretly"], ["E2", "saw"], ["E1", "paint"], ["E9", "nobody knows"]]
+
+
+def tables(rowline: Deployment) -> list[str]:
+    return [row["name"] for row in rowline.sql("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")]
 
 
 def text_of_everything(rowline: Deployment) -> str:
@@ -15,6 +22,7 @@ def text_of_everything(rowline: Deployment) -> str:
 
 
 def split(rowline: Deployment) -> str:
+    """A document of two versions, split by employee; one employee joins the list between them."""
     rowline.employees("E2")
     document = rowline.index(TABLE, template=STAFF, mode="employee_split").document_id
     rowline.employees("E1")
@@ -28,16 +36,3 @@ def forget_employee(rowline: Deployment, number: str, dry_run: bool = False) -> 
 
 def erase_acme(rowline: Deployment, dry_run: bool = False) -> Receipt:
     return erase_organization(rowline.services.document_stores, "acme", NOW, dry_run)
-
-
-NOW = datetime(2030, 1, 1, tzinfo=UTC)  # every upload of a test is older than an hour
-
-
-STAFF = template(employeeIdentifier="no", embeddingTemplate="{{task}}", metadataFields=["no"])
-
-
-TABLE = [["no", "task"], ["E1", "weld secretly"], ["E2", "saw"], ["E1", "paint"], ["E9", "nobody knows"]]
-
-
-def tables(rowline: Deployment) -> list[str]:
-    return [row["name"] for row in rowline.sql("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")]
