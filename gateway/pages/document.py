@@ -37,7 +37,7 @@ def document_page(
     batches = services.ledger.documents.batches(shown.document_id, shown.version)
     versions = services.ledger.listing.versions(current)
     facts = facts_of(shown, batches, datetime.now(UTC))
-    going = going_back(services, current, aim, event)
+    going = rollback_progress(services, current, aim, event)
     return page(
         request,
         "document.html",
@@ -48,7 +48,7 @@ def document_page(
         **{**facts, "busy": facts["busy"] or going == "under_way"},
         aim=aim,
         going=going,
-        said=said_of(language_of(request), shown, facts),
+        said=describe_status(language_of(request), shown, facts),
         versions=versions,
         goes_back=goes_back(versions),
         template=template_name(shown),
@@ -57,7 +57,7 @@ def document_page(
     )
 
 
-def going_back(services: Services, current: Version, aim: int | None, event: str) -> str | None:
+def rollback_progress(services: Services, current: Version, aim: int | None, event: str) -> str | None:
     """How the way back to a version goes: under_way, done or failed; None where nobody asked for it."""
     if aim is None:
         return None
@@ -95,8 +95,8 @@ def milliseconds(version: Version, now: datetime) -> float | None:
     return (until - version.state.started_at).total_seconds() * 1000
 
 
-def said_of(language: Language, version: Version, facts: Mapping[str, Any]) -> str:
-    """What a screen reader is told when it changes."""
+def describe_status(language: Language, version: Version, facts: Mapping[str, Any]) -> str:
+    """What a screen reader reads out when it changes."""
     status = language.say(f"status.{version.status}")
     if version.status == "completed" and facts["errors_total"]:
         return f"{status}, {language.say('status.with_errors', n=facts['errors_total'])}"
@@ -106,7 +106,7 @@ def said_of(language: Language, version: Version, facts: Mapping[str, Any]) -> s
 
 
 def goes_back(versions: Sequence[Version]) -> set[int]:
-    """Versions that can be gone back to now (`Live.aim` decides in the end)."""
+    """Versions that can be rolled back to now (`LiveVersions.set_rollback_target` decides in the end)."""
     if any(version.status in UNFINISHED for version in versions):
         return set()
     return {

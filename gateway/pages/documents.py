@@ -73,7 +73,7 @@ def documents_page(
         caller,
         rows=rows,
         busy=bool(busy),
-        said=said_of(request, rows),
+        said=describe_status(request, rows),
         name=name,
         status=status,
         statuses=STATUSES,
@@ -95,8 +95,8 @@ def address_of_next(found: list[Version], name: str, status: str) -> str | None:
     return "/?" + urlencode({key: value for key, value in asked.items() if value})
 
 
-def said_of(request: Request, rows: list[Row]) -> str:
-    """What a screen reader is told when it changes: how many still wait or are being processed."""
+def describe_status(request: Request, rows: list[Row]) -> str:
+    """What a screen reader reads out when it changes: how many still wait or are being processed."""
     say = language_of(request).say
     busy = [row.version for row in rows if row.version.status in UNFINISHED]
     return say("documents.busy", n=len(busy)) if busy else say("documents.idle")

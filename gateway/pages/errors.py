@@ -32,7 +32,7 @@ class ErrorPages:
         start: Message | None = None
         body = b""
 
-        async def looked_at(message: Message) -> None:
+        async def send_page(message: Message) -> None:
             nonlocal start, body
             if message["type"] == "http.response.start" and is_problem(message):
                 start = message
@@ -45,7 +45,7 @@ class ErrorPages:
                     keep_headers(answer, start)
                     await answer(scope, receive, send)
 
-        await self._app(scope, receive, looked_at)
+        await self._app(scope, receive, send_page)
 
 
 def is_problem(message: Message) -> bool:

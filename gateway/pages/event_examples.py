@@ -39,7 +39,7 @@ def fields_of(function: Function) -> list[dict[str, Any]]:
     """Name, type and meaning of each field of a payload, those that must be there first."""
     schema = function.payload.model_json_schema(by_alias=True)
     required = schema.get("required", [])
-    told = [
+    fields = [
         {
             "name": name,
             "type": type_of(field),
@@ -48,11 +48,11 @@ def fields_of(function: Function) -> list[dict[str, Any]]:
         }
         for name, field in schema["properties"].items()
     ]
-    return sorted(told, key=lambda field: not field["required"])
+    return sorted(fields, key=lambda field: not field["required"])
 
 
 def type_of(field: Mapping[str, Any]) -> str:
-    """A type as JSON Schema names it, with its choices; that it may be missing is told elsewhere."""
+    """A type as JSON Schema names it, with its choices; whether it may be missing is not part of it."""
     if choices := field.get("enum"):
         return " | ".join(map(str, choices))
     kinds = [type_of(kind) for kind in field.get("anyOf", []) if kind.get("type") != "null"]

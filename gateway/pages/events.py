@@ -46,25 +46,27 @@ Sender = Annotated[Caller, Depends(whole_organization)]
 class Run:
     """A function that an event started."""
 
-    told: EventRun
+    function_run: EventRun
     status: Status
     address: str | None
 
     @property
     def ended_at(self) -> datetime | None:
-        return self.told.ended_at or (None if self.status in GOES_ON else self.told.version_ended_at)
+        return self.function_run.ended_at or (None if self.status in GOES_ON else self.function_run.version_ended_at)
 
     @property
     def reason(self) -> str:
-        """Why it failed or was cancelled; empty where it was not."""
+        """Why it failed or was cancelled; empty if it was not."""
         return (
-            printable(run_output(self.told, self.status)["message"]) if self.status in ("Failed", "Cancelled") else ""
+            printable(run_output(self.function_run, self.status)["message"])
+            if self.status in ("Failed", "Cancelled")
+            else ""
         )
 
     @property
     def output(self) -> str:
         """What it gave, as JSON; empty where it gave nothing."""
-        given = run_output(self.told, self.status) if self.status == "Completed" else None
+        given = run_output(self.function_run, self.status) if self.status == "Completed" else None
         return as_json(given) if given else ""
 
 
@@ -161,9 +163,9 @@ def log(
 
 def lines_of(services: Services, caller: Caller, events: Sequence[KeptEvent]) -> list[Line]:
     runs: dict[str, list[Run]] = {}
-    for told in services.ledger.events.runs_of(caller.organization_id, [event.event_id for event in events]):
-        run = Run(told, run_status(told), run_address(services.settings, told.dagster_run_id))
-        runs.setdefault(told.event_id, []).append(run)
+    for function_run in services.ledger.events.runs_of(caller.organization_id, [event.event_id for event in events]):
+        run = Run(function_run, run_status(function_run), run_address(services.settings, function_run.dagster_run_id))
+        runs.setdefault(function_run.event_id, []).append(run)
     return [Line(event, runs.get(event.event_id, [])) for event in events]
 
 

@@ -40,8 +40,8 @@ class Language:
             words = words[Locale(self.code).plural_form(values["n"])]
         if not values:  # what a script fills in stays as it is
             return str(words)
-        told = {name: self.number(value) if isinstance(value, int) else value for name, value in values.items()}
-        return str(words).format(**told)
+        formatted = {name: self.number(value) if isinstance(value, int) else value for name, value in values.items()}
+        return str(words).format(**formatted)
 
     def number(self, value: float) -> str:
         return str(numbers.format_decimal(value, locale=self.code))

@@ -31,12 +31,12 @@ def search_page(
     employee_id: Annotated[str, Query(alias="employeeId", max_length=64)] = "",
 ) -> Response:
     """What is not chosen comes as an empty text; a question of spaces is none."""
-    told: dict[str, Any] = {}
+    answer: dict[str, Any] = {}
     asked = q.replace("\0", " ").strip()
     if asked:
         question = Question(q=asked, k=HITS, documentId=document_id or None, employeeId=employee_id or None)
-        told = find(services, caller, question).to_json()
-    hits = [{**hit, "pieces": lines_of(hit["text"], asked)} for hit in told.get("hits", [])]
+        answer = find(services, caller, question).to_json()
+    hits = [{**hit, "pieces": lines_of(hit["text"], asked)} for hit in answer.get("hits", [])]
     return page(
         request,
         "search.html",
@@ -44,7 +44,7 @@ def search_page(
         question=q,
         asked=bool(asked),
         hits=hits,
-        not_searched=len(told.get("notSearched", [])),
+        not_searched=len(answer.get("notSearched", [])),
         document=document_id,
         employee=employee_id,
         **choices(services, caller),
@@ -73,7 +73,7 @@ def trace_page(
     services: OurServices,
     vector_id: Annotated[UUID, Path(alias="vectorId")],
 ) -> Response:
-    told = get_lineage(vector_id, caller, services).to_json()
-    rows = [{**row, "run": run_address(services.settings, row["runId"])} for row in told["rows"]]
+    trace = get_lineage(vector_id, caller, services).to_json()
+    rows = [{**row, "run": run_address(services.settings, row["runId"])} for row in trace["rows"]]
     sees_documents = caller.may("upload") and caller.employee_id is None
-    return page(request, "trace.html", caller, vector={**told, "rows": rows}, sees_documents=sees_documents)
+    return page(request, "trace.html", caller, vector={**trace, "rows": rows}, sees_documents=sees_documents)

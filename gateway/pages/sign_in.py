@@ -38,7 +38,7 @@ def show_key(
     try:
         sign_in(request, response, services, key)
     except HTTPException as refusal:
-        refused = {"unknown": refusal.status_code == 401, "told": refusal.detail}
+        refused = {"unknown": refusal.status_code == 401, "detail": refusal.detail}
         return page(request, "sign-in.html", None, refusal.status_code, next=own_page(next), refused=refused)
     return response
 

@@ -138,7 +138,7 @@ def _write(connection: Connection, step: Step, alert_id: str, notification_count
         "reason": step.cause.reason,
         "organizations": list(fact.organizations) if fact else [],
         "count": fact.count if fact else 0,
-        "told": notification_count,
+        "sent": notification_count,
         "now": now,
     }
     if step.deed == "opened":
@@ -149,12 +149,13 @@ def _write(connection: Connection, step: Step, alert_id: str, notification_count
         )
     elif step.deed == "recovered":
         connection.execute(
-            "UPDATE alerts SET recovered_at = %(now)s, notification_count = %(told)s WHERE alert_id = %(id)s", params
+            "UPDATE alerts SET recovered_at = %(now)s, notification_count = %(sent)s WHERE alert_id = %(id)s",
+            params,
         )
     else:
         connection.execute(
-            "UPDATE alerts SET last_notified_at = CASE WHEN notification_count = %(told)s THEN last_notified_at "
-            "ELSE %(now)s END, notification_count = %(told)s, "
+            "UPDATE alerts SET last_notified_at = CASE WHEN notification_count = %(sent)s THEN last_notified_at "
+            "ELSE %(now)s END, notification_count = %(sent)s, "
             "organizations = %(organizations)s, count = greatest(count, %(count)s) WHERE alert_id = %(id)s",
             params,
         )
