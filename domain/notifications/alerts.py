@@ -41,7 +41,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open alert: `notification_count` were sent, the last one at `last_notified_at`; `count` is the highest so far."""
+    """An open alert: `notification_count` were sent, the last at `last_notified_at`; `count` is the highest so far."""
 
     alert_id: str
     cause: Cause

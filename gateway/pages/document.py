@@ -48,7 +48,7 @@ def document_page(
         **{**facts, "busy": facts["busy"] or going == "under_way"},
         aim=aim,
         going=going,
-        said=describe_status(language_of(request), shown, facts),
+        said=status_announcement(language_of(request), shown, facts),
         versions=versions,
         goes_back=goes_back(versions),
         template=template_name(shown),
@@ -95,7 +95,7 @@ def milliseconds(version: Version, now: datetime) -> float | None:
     return (until - version.state.started_at).total_seconds() * 1000
 
 
-def describe_status(language: Language, version: Version, facts: Mapping[str, Any]) -> str:
+def status_announcement(language: Language, version: Version, facts: Mapping[str, Any]) -> str:
     """What a screen reader reads out when it changes."""
     status = language.say(f"status.{version.status}")
     if version.status == "completed" and facts["errors_total"]:

@@ -73,7 +73,7 @@ def documents_page(
         caller,
         rows=rows,
         busy=bool(busy),
-        said=describe_status(request, rows),
+        said=status_announcement(request, rows),
         name=name,
         status=status,
         statuses=STATUSES,
@@ -95,7 +95,7 @@ def address_of_next(found: list[Version], name: str, status: str) -> str | None:
     return "/?" + urlencode({key: value for key, value in asked.items() if value})
 
 
-def describe_status(request: Request, rows: list[Row]) -> str:
+def status_announcement(request: Request, rows: list[Row]) -> str:
     """What a screen reader reads out when it changes: how many still wait or are being processed."""
     say = language_of(request).say
     busy = [row.version for row in rows if row.version.status in UNFINISHED]
