@@ -23,7 +23,7 @@ from benchmarks.surroundings import environment, free_port, home, measured, wait
 ROWS = 20
 BURST_SECONDS = 1200
 ORGANIZATION = "burst"
-FEW = 8  # of domain.documents.run_requests: so many get a run each
+FEW = 8  # of domain.documents.run_planning: so many get a run each
 STANDING = "SELECT status, count(*) AS number FROM versions GROUP BY status"
 RUNS = "SELECT pipeline_name AS job, count(*) AS number FROM runs GROUP BY 1"
 

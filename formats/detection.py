@@ -54,7 +54,7 @@ def kind_of(path: Path) -> Kind:
         return _kind_in(file)
 
 
-def refuse_at_the_door(file: BinaryIO) -> None:
+def refuse_early(file: BinaryIO) -> None:
     """Raises what `kind_of` raises, if the first bytes are enough; the file stands at its beginning before and after.
 
     Nothing here may cost memory that the sender chooses: an archive with a long list of members is let through, and

@@ -1,4 +1,4 @@
-"""The nouns of reading: what a template fixes, what a file may cost, what comes back."""
+"""What one file may cost: bytes, memory, seconds, columns, characters."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from domain.documents.tables import Layout, ReadWarning, RowBatch, SheetHeader
 from domain.errors import UnreadableFile
 from formats.errors import BY_CODE, DamagedFile, EmptyFile, FileTooLarge, ReaderFailed
 from formats.limits import Limits
-from formats.sandbox.frames import ROWS, unpack_fact, unpack_rows
 from formats.sandbox.runner import OutOfMemory, run
+from formats.sandbox.wire import ROWS, unpack_fact, unpack_rows
 
 __all__ = ["Layout", "Limits", "ReadWarning", "RowBatch", "SheetHeader", "read_workbook"]
 

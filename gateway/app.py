@@ -19,12 +19,12 @@ from gateway.http.routes import (
     health,
     keys,
     lineage,
+    maintenance,
     metrics,
     notifications,
     runs,
     search,
     uploads,
-    versions,
 )
 from gateway.http.unknown_parameters import reject_unknown_parameters
 from gateway.pages import routes as pages
@@ -32,7 +32,7 @@ from gateway.pages.errors import ErrorPages
 from operations.services import Services, open_services
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-NOUNS = (keys, uploads, documents, versions, search, lineage, notifications)
+NOUNS = (keys, uploads, documents, maintenance, search, lineage, notifications)
 THEIRS = (health, metrics, events, runs, functions)  # probes and SDKs may add parameters of their own
 
 

@@ -1,1 +1,1 @@
-"""Alembic migrations of the ledger; applied by themselves at start (resources/database.py)."""
+"""Alembic migrations of the ledger; applied by themselves at start (resources/database/schema.py)."""

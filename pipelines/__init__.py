@@ -1,1 +1,1 @@
-"""The roof: Dagster definitions, jobs, schedules, the wiring of settings to resources. Only `gateway` sees it."""
+"""Dagster's roof: definitions, jobs, schedules, the wiring of settings to resources. Only `gateway` imports it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from operations.documents.frames import find_version, lineage_frame, rows_frame
+from operations.documents.data_frames import find_version, lineage_frame, rows_frame
 from operations.services import Services
 from settings.settings import Settings, load_settings
 

@@ -11,8 +11,8 @@ import openpyxl
 import pytest
 
 from domain.documents.templates import parse_template
+from operations.documents.data_frames import FACTS, LINEAGE, PLACE
 from operations.documents.employee_lists import read_employees
-from operations.documents.frames import FACTS, LINEAGE, PLACE
 from pipelines.resources import NAMES
 from settings.settings import PROJECT_ROOT
 from tests.laws.deployment import Deployment

@@ -1,1 +1,1 @@
-"""Documents: five assets per uploaded document, the checks on each, and the jobs that maintain them."""
+"""Documents: five assets per uploaded document, the checks on each, and the ops of the maintenance jobs."""

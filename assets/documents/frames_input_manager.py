@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.documents.step_context import retried
 from domain.errors import InvalidRequest
-from operations.documents.frames import NotProcessedYet, find_version, lineage_frame, rows_frame
+from operations.documents.data_frames import NotProcessedYet, find_version, lineage_frame, rows_frame
 
 if TYPE_CHECKING:
     import pandas as pd

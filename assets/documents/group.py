@@ -16,7 +16,7 @@ from pydantic import Field
 from assets.documents import checks, graph
 from assets.documents.checks import check_result
 from assets.documents.metadata import Metadata, step_metadata, version_metadata, waiting_metadata
-from domain.documents.run_requests import GROUP_OP, RunRequestPlan
+from domain.documents.run_planning import GROUP_OP, RunRequestPlan
 from domain.documents.statuses import unexplained_end
 from domain.errors import PermanentError, TransientError
 from operations.documents.processing import StepResources, WaitsForEmbeddingJob

@@ -56,7 +56,7 @@ def content_hash(*parts: str) -> bytes:
     return digest.digest()
 
 
-class VectorAddresses:
+class VectorIds:
     """Vector ids of one organization and model: addressed by what the row says and in which namespace."""
 
     def __init__(self, organization_id: str, model: str) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.documents.identifiers import VectorAddresses, content_hash, organization_namespace
+from domain.documents.identifiers import VectorIds, content_hash, organization_namespace
 from domain.documents.row_errors import RowError, RowErrorCode
 from domain.documents.tables import ReadWarning, RowBatch, SheetHeader, without_error_column
 from domain.documents.templates import WorkbookTemplate, mapped_columns, text_of
@@ -17,7 +17,7 @@ from domain.documents.vector_metadata import metadata_error
 
 Mode = Literal["company_wide", "employee_split"]
 ROWS_VERSION = "3"  # code_version of parsed_rows: bump when the same file would give other rows
-MAX_NOTICES = 200
+MAX_WARNINGS = 200
 
 
 class Row(NamedTuple):
@@ -62,7 +62,7 @@ class Reading:
     notices_left_out: int = 0
 
     def note(self, notice: ReadWarning) -> None:
-        if len(self.notices) < MAX_NOTICES:
+        if len(self.notices) < MAX_WARNINGS:
             self.notices.append(notice)
         else:
             self.notices_left_out += 1
@@ -80,7 +80,7 @@ def document_rows(
 
     Batches hold `batch_rows` rows and never span two sheets.
     """
-    addresses = VectorAddresses(owner.organization_id, model)
+    addresses = VectorIds(owner.organization_id, model)
     position = batch_number = in_batch = 0
     sheet: _Sheet | None = None
     for part in without_error_column(parts):
@@ -107,9 +107,7 @@ def document_rows(
 class _Sheet:
     """Everything about one sheet that is the same for all its rows, worked out once."""
 
-    def __init__(
-        self, header: SheetHeader, template: WorkbookTemplate, owner: Owner, addresses: VectorAddresses
-    ) -> None:
+    def __init__(self, header: SheetHeader, template: WorkbookTemplate, owner: Owner, addresses: VectorIds) -> None:
         self.header = header
         self._owner = owner
         self._addresses = addresses

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 GRACE_SECONDS = 30.0  # a worker between two steps holds no claim for moments, and for seconds before a retry
-LOOKS = 3
+MIN_OBSERVATIONS = 3
 
 
 class Observation(NamedTuple):
@@ -35,7 +35,7 @@ def confirm_dead(
     now: float,
     grace_seconds: float = GRACE_SECONDS,
 ) -> tuple[list[str], dict[str, Observation]]:
-    """(dead runs, observations to remember): dead after LOOKS looks over `grace_seconds` without a sign of life.
+    """(dead runs, observations to remember): dead after MIN_OBSERVATIONS over `grace_seconds` without a sign of life.
 
     A gap between looks proves nothing, so observations before one are forgotten.
     """
@@ -45,5 +45,7 @@ def confirm_dead(
         if previous is None or now - previous.last > grace_seconds:
             previous = Observation(now, now, 0)
         seen[run_id] = Observation(previous.first, now, previous.looks + 1)
-    dead = [run_id for run_id, item in seen.items() if item.looks >= LOOKS and now - item.first >= grace_seconds]
+    dead = [
+        run_id for run_id, item in seen.items() if item.looks >= MIN_OBSERVATIONS and now - item.first >= grace_seconds
+    ]
     return dead, {run_id: item for run_id, item in seen.items() if run_id not in dead}

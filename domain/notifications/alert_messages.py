@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from domain.notifications.alerts import Kind, Step, Transition
+from domain.notifications.alerts import AlertTransition, Kind, Transition
 from domain.notifications.messages import MAX_MESSAGE_LENGTH, MAX_SUBJECT_LENGTH, NewNotification, one_line, storable
 from domain.notifications.recipients import Target
 
@@ -53,7 +53,7 @@ class AlertLinks:
 
 
 def build_notifications(
-    step: Step,
+    step: AlertTransition,
     alert_id: str,
     notification_count: int,
     organization_id: str,
@@ -82,7 +82,7 @@ def build_notifications(
     ]
 
 
-def render_alert(step: Step, links: AlertLinks, window_minutes: float) -> tuple[str, str]:
+def render_alert(step: AlertTransition, links: AlertLinks, window_minutes: float) -> tuple[str, str]:
     """Subject and message."""
     if step.deed == "recovered":
         return _recovered(step, window_minutes)
@@ -100,7 +100,7 @@ def render_alert(step: Step, links: AlertLinks, window_minutes: float) -> tuple[
     return f"{_sign(step.deed)} Rowline: {again.get(step.deed, '')}{title}"[:MAX_SUBJECT_LENGTH], _whole(lines)
 
 
-def _recovered(step: Step, window_minutes: float) -> tuple[str, str]:
+def _recovered(step: AlertTransition, window_minutes: float) -> tuple[str, str]:
     assert step.alert is not None
     singular, plural, _ = WORDS[step.cause.kind]
     title = singular if step.alert.count == 1 else plural.format(n=step.alert.count)
@@ -112,7 +112,7 @@ def _recovered(step: Step, window_minutes: float) -> tuple[str, str]:
     return f"✅ Rowline: over: {title}"[:MAX_SUBJECT_LENGTH], _whole(lines)
 
 
-def _links(step: Step, links: AlertLinks) -> list[str]:
+def _links(step: AlertTransition, links: AlertLinks) -> list[str]:
     fact = step.fact
     addresses = []
     if fact and links.gateway and step.cause.kind in ("document_failed", "document_errors", "run_died"):

@@ -40,7 +40,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenAlert:
     """An open alert: `notification_count` were sent, the last at `last_notified_at`; `count` is the highest so far."""
 
     alert_id: str
@@ -52,41 +52,41 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AlertTransition:
     """A transition of an alert. `fact` is None if nothing of the cause is left, `alert` is None if it is new."""
 
     deed: Transition
     cause: Cause
-    alert: Open | None
+    alert: OpenAlert | None
     fact: Fact | None
 
 
-def steps(
-    alerts: Iterable[Open],
+def decide_transitions(
+    alerts: Iterable[OpenAlert],
     facts: Iterable[Fact],
     inspected: Collection[Kind],
     threshold: int,
     reminder: timedelta,
     now: datetime,
-) -> list[Step]:
+) -> list[AlertTransition]:
     """The transitions that follow from the facts of now.
 
     Kinds that could not be `inspected` change nothing: a failed read is not an empty answer.
     """
     open_alerts = {alert.cause: alert for alert in alerts}
     current: Mapping[Cause, Fact] = {fact.cause: fact for fact in facts if fact.count > 0}
-    transitions: list[Step] = []
+    transitions: list[AlertTransition] = []
     for cause, fact in current.items():
         minimum = threshold if cause.kind in COUNTED else 1
         if cause not in open_alerts and fact.count >= minimum and cause.kind in inspected:
-            transitions.append(Step("opened", cause, None, fact))
+            transitions.append(AlertTransition("opened", cause, None, fact))
     for cause, alert in open_alerts.items():
         if cause.kind not in inspected:
             continue
         if cause not in current:
-            transitions.append(Step("recovered", cause, alert, None))
+            transitions.append(AlertTransition("recovered", cause, alert, None))
         elif now - alert.last_notified_at >= reminder:
-            transitions.append(Step("reminded", cause, alert, current[cause]))
+            transitions.append(AlertTransition("reminded", cause, alert, current[cause]))
         elif current[cause].count > alert.count:
-            transitions.append(Step("grown", cause, alert, current[cause]))
+            transitions.append(AlertTransition("grown", cause, alert, current[cause]))
     return transitions

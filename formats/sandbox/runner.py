@@ -18,7 +18,7 @@ from domain.errors import TransientError
 from formats.errors import DamagedFile, FileTooLarge, ReaderFailed
 from formats.limits import Limits
 from formats.sandbox.forkserver_client import NO_SERVER, finish_job, start_job
-from formats.sandbox.frames import frames
+from formats.sandbox.wire import frames
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPE_BYTES = 2**20  # lets the child work ahead by some batches

@@ -14,8 +14,8 @@ from domain.errors import UnreadableFile
 from formats.detection import kind_of
 from formats.errors import FileTooLarge
 from formats.limits import Limits
-from formats.sandbox.frames import pack_fact, pack_rows, write_all
 from formats.sandbox.preflight import check_package, check_size
+from formats.sandbox.wire import pack_fact, pack_rows, write_all
 from formats.spreadsheets.reader_chain import ladder, open_sheets
 from formats.spreadsheets.sheet_selection import read_sheets
 

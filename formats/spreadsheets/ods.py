@@ -1,7 +1,7 @@
 """ods as a stream: the second reader, for files calamine refuses (15 of 157 in the corpus are pretty-printed).
 
 Standard library only: odfpy builds the whole document in memory, and pandas on it loses long durations and "VRAI".
-Entities cannot bite: guards.py has refused every document type declaration in this part.
+Entities cannot bite: sandbox/preflight.py has refused every document type declaration in this part.
 """
 
 from __future__ import annotations

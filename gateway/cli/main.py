@@ -19,10 +19,10 @@ from gateway.cli import (
     events,
     gateway,
     keys,
+    maintenance,
     notifications,
     process,
     search,
-    versions,
 )
 from gateway.cli.output import console, error_json, out, print_json
 
@@ -72,7 +72,7 @@ documents.register(app)
 error_workbook.register(app)
 process.register(app)
 search.register(app)
-versions.register(app)
+maintenance.register(app)
 catalog.register(app)
 development.register(app)
 gateway.register(app)

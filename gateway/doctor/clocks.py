@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from gateway.doctor.context import Context
-from gateway.doctor.http_date import web_time
 from gateway.doctor.results import Verdict, failed, fine, skipped, warned
+from resources.web_clock import web_time
 
 WARNING_SKEW, MAX_SKEW = timedelta(seconds=5), timedelta(seconds=60)
 REMEDY = "Let this computer follow a time server (chrony, systemd-timesyncd)"

@@ -1,1 +1,1 @@
-"""How apps reach Rowline: the HTTP app, one module for each noun that it speaks of. Pages are next door."""
+"""HTTP for apps: routes by noun, who calls and what they may do, middleware, problem documents."""

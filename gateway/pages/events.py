@@ -28,7 +28,7 @@ shared = APIRouter(route_class=PageRoute, include_in_schema=False)
 PER_PAGE = 25
 LONGEST = 200_000  # letters of an event that is sent by hand
 MOST_SHOWN = 100_000  # of its content
-GOES_ON: set[Status] = {"Scheduled", "Running"}
+UNFINISHED: set[Status] = {"Scheduled", "Running"}
 NO_DOCUMENT = "doc_0"  # an example's, where there is none yet
 
 
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def ended_at(self) -> datetime | None:
-        return self.function_run.ended_at or (None if self.status in GOES_ON else self.function_run.version_ended_at)
+        return self.function_run.ended_at or (None if self.status in UNFINISHED else self.function_run.version_ended_at)
 
     @property
     def reason(self) -> str:
@@ -79,7 +79,7 @@ class Line:
 
     @property
     def busy(self) -> bool:
-        return any(run.status in GOES_ON for run in self.runs)
+        return any(run.status in UNFINISHED for run in self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class LookedFor:
+class EventFilter:
     """Events of one name, and those older than one."""
 
     name: str = ""
@@ -111,7 +111,7 @@ def events_page(
 ) -> Response:
     chosen = function_named(function)
     draft = Draft(chosen.event, example_for(services, caller, chosen)) if chosen else Draft()
-    return log(request, caller, services, draft, LookedFor(name.strip(), cursor if is_ulid(cursor) else ""))
+    return log(request, caller, services, draft, EventFilter(name.strip(), cursor if is_ulid(cursor) else ""))
 
 
 @router.post("/events")
@@ -139,7 +139,7 @@ def log(
     caller: Caller,
     services: Services,
     draft: Draft,
-    looked_for: LookedFor = LookedFor(),
+    looked_for: EventFilter = EventFilter(),
     code: int = 200,
 ) -> Response:
     found = services.ledger.events.listed(

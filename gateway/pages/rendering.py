@@ -80,7 +80,7 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
-class KeptFiles(StaticFiles):
+class CachedFiles(StaticFiles):
     """Static files; one that is asked for by its digest never changes."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:

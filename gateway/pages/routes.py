@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from gateway.pages import actions, document, documents, error_codes, events, search, sign_in
-from gateway.pages.rendering import KeptFiles, static_folder
+from gateway.pages.rendering import CachedFiles, static_folder
 
 ROUTERS = (
     sign_in.router,
@@ -19,6 +19,6 @@ ROUTERS = (
 
 def register(app: FastAPI) -> None:
     """Before the routers for apps: where both have an address, a browser gets the page."""
-    app.mount("/static", KeptFiles(directory=static_folder()), "static")
+    app.mount("/static", CachedFiles(directory=static_folder()), "static")
     for router in ROUTERS:
         app.include_router(router)

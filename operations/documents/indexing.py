@@ -1,7 +1,5 @@
 """Between ledger and vector store: upserting what is missing, sweeping what nothing points at."""
 
-from dataclasses import dataclass
-
 from domain.documents.vector_metadata import vector_metadata
 from domain.errors import PermanentError
 from resources.ledger.documents.documents import Version
@@ -10,14 +8,6 @@ from resources.parallel import map_in_parallel
 from resources.vectors.protocol import VectorBatch, VectorStore
 
 WORKERS = 4  # upserts under way
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """How many vectors a sweep deleted, and from which namespaces."""
-
-    vectors: int
-    namespaces: list[str]
 
 
 def upsert_missing(ledger: Ledger, vectors: VectorStore, version: Version) -> int:
@@ -68,22 +58,3 @@ def upsert_vectors(
     return vectors.upsert(
         version.model, namespace, VectorBatch([vector.vector_id for vector in stored], matrix, metadata)
     )
-
-
-def sweep(ledger: Ledger, vectors: VectorStore, organization_id: str, document_id: str) -> Deleted:
-    """Delete what only superseded versions of the document pointed at, and namespaces that nobody uses any more."""
-    deleted, namespaces = 0, set()
-    with ledger.garbage.collection_lock(organization_id):
-        versions = ledger.garbage.mark(document_id)
-        for page in ledger.garbage.superseded(document_id, versions):
-            by_namespace: dict[tuple[str, str], list[str]] = {}
-            for model, namespace, vector_id in page:
-                by_namespace.setdefault((model, namespace), []).append(vector_id)
-            for (model, namespace), ids in by_namespace.items():
-                vectors.delete(model, namespace, ids)
-                namespaces.add(namespace)
-            deleted += len(page)
-        for namespace in ledger.garbage.abandoned_namespaces(organization_id, document_id, versions):
-            vectors.drop_namespace(namespace)
-        ledger.garbage.finish(document_id, versions)
-    return Deleted(deleted, sorted(namespaces))

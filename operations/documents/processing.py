@@ -15,7 +15,8 @@ from domain.errors import PermanentError
 from formats.reading import read_workbook
 from operations.documents.embedding import embed_groups
 from operations.documents.embedding_jobs import run_embedding_jobs
-from operations.documents.indexing import sweep, upsert_missing
+from operations.documents.garbage_collection import sweep
+from operations.documents.indexing import upsert_missing
 from resources.embedders.protocol import Embedder
 from resources.ledger.documents.documents import Version
 from resources.ledger.indexing.plans import PlanFacts

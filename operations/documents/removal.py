@@ -1,7 +1,8 @@
 """Removal of documents and of their old versions: planned, requested, carried out; one account of what goes.
 
-Carried out in this order: out of every search, the vector store, the object storage and inboxes, the embedding service,
-the ledger. Broken off anywhere, the document is out of every search, and doing it again finishes it.
+Commands and jobs carry it out; DELETE /documents/{id} and the page request it, which stores an event. The order: out of
+every search, the vector store, object storage and inboxes, the embedding service, the ledger. Broken off anywhere, the
+document is out of every search, and doing it again finishes it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from domain.errors import Conflict, InvalidRequest, NotFound
 from operations.documents.embedding_jobs import cancel_embedding_jobs
-from operations.documents.indexing import sweep
+from operations.documents.garbage_collection import sweep
 from operations.events.intake import ingest_document_event
 from operations.partial_failures import PartialFailures
 from resources.embedders.protocol import EmbeddingJobService

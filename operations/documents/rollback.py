@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from operations.documents.indexing import sweep, upsert_missing
+from operations.documents.garbage_collection import sweep
+from operations.documents.indexing import upsert_missing
 from operations.events.intake import ingest_document_event
 from resources.ledger.documents.documents import Version
 from resources.ledger.ledger import Ledger

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from domain.documents.run_requests import GROUP_OP, RunRequestPlan
+from domain.documents.run_planning import GROUP_OP, RunRequestPlan
 from domain.documents.statuses import unexplained_end
 from resources.dagster_instance.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 from resources.ledger.ledger import Ledger

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from domain.documents.run_requests import RunRequestPlan
+from domain.documents.run_planning import RunRequestPlan
 from domain.documents.stalled_runs import LivenessSigns, Observation, confirm_dead, is_suspect
 from domain.documents.statuses import process_gone_message
 from resources.dagster_instance.run_processes import Process

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.documents.partitions import documents
-from domain.documents.run_requests import GROUP_OP, GroupRequestPlan, RunRequestPlan, plan_runs
+from domain.documents.run_planning import GROUP_OP, GroupRequestPlan, RunRequestPlan, plan_runs
 from resources.ledger.ledger import Ledger
 from settings.settings import Settings
 

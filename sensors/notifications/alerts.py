@@ -8,7 +8,7 @@ from functools import partial
 import dagster as dg
 
 from domain.notifications.alert_messages import AlertLinks, build_notifications
-from domain.notifications.alerts import KINDS, Kind, Open, Step, steps
+from domain.notifications.alerts import KINDS, AlertTransition, Kind, OpenAlert, decide_transitions
 from domain.notifications.fingerprints import Incident, group_by_cause
 from domain.notifications.messages import NewNotification
 from resources.ledger.ledger import Ledger
@@ -53,14 +53,16 @@ def watch_of(settings: Settings) -> Watch:
 
 
 def decide(
-    failures: Sequence[Incident], kinds: Sequence[Kind], settings: Settings, alerts: Sequence[Open], now: datetime
-) -> Sequence[Step]:
+    failures: Sequence[Incident], kinds: Sequence[Kind], settings: Settings, alerts: Sequence[OpenAlert], now: datetime
+) -> Sequence[AlertTransition]:
     reminder = timedelta(hours=settings.alert_reminder_hours)
     facts = group_by_cause(failure for failure in failures if failure.kind in kinds)
-    return steps(alerts, facts, kinds, settings.alert_threshold, reminder, now)
+    return decide_transitions(alerts, facts, kinds, settings.alert_threshold, reminder, now)
 
 
-def write_notifications(settings: Settings, step: Step, alert_id: str, count: int) -> Sequence[NewNotification]:
+def write_notifications(
+    settings: Settings, step: AlertTransition, alert_id: str, count: int
+) -> Sequence[NewNotification]:
     places = AlertLinks(settings.public_url, settings.dagster_url)
     return build_notifications(
         step,

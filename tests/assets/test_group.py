@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from assets.documents import group
-from domain.documents.run_requests import RunRequestPlan
+from domain.documents.run_planning import RunRequestPlan
 from domain.errors import TransientError
 from pipelines.jobs.document_group import document_group
 from pipelines.resources import NAMES

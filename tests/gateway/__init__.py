@@ -1,1 +1,1 @@
-"""The command: its JSON, its exit codes, its sentences."""
+"""Tests of the gateway: command, HTTP, pages, doctor, server."""

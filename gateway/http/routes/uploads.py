@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from domain.documents.rows import Mode
 from domain.documents.templates import WorkbookTemplate
 from domain.errors import Conflict, TooLarge, UnreadableFile
-from formats.detection import refuse_at_the_door
+from formats.detection import refuse_early
 from gateway.http.auth.callers import OurServices
 from gateway.http.auth.document_access import NO_NUL, DocumentReader
 from gateway.http.problems import problem_responses, wrong_field
@@ -197,7 +197,7 @@ def store_upload(services: Services, form: Form, organization_id: str, key: str 
     if document is not None:  # also by the app's own id for it
         document = services.ledger.listing.document(organization_id, document).document_id
     try:
-        refuse_at_the_door(form.file)
+        refuse_early(form.file)
     except UnreadableFile as error:
         raise type(error)(f"{form.filename}: {error}") from error
     template = services.ledger.organizations.template(organization_id, fields.template) if fields.template else None

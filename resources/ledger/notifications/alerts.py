@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.notifications.alerts import Cause, Fact, Kind, Open, Step
+from domain.notifications.alerts import AlertTransition, Cause, Fact, Kind, OpenAlert
 from domain.notifications.fingerprints import Incident, failed_kind
 from domain.notifications.messages import NewNotification
 from resources.database.connections import Connection, Database
@@ -59,8 +59,8 @@ class Watch:
     age: timedelta
 
 
-Decide = Callable[[Sequence[Open], datetime], Sequence[Step]]
-Notify = Callable[[Step, str, int], Sequence[NewNotification]]
+Decide = Callable[[Sequence[OpenAlert], datetime], Sequence[AlertTransition]]
+Notify = Callable[[AlertTransition, str, int], Sequence[NewNotification]]
 
 
 class Alerts:
@@ -84,12 +84,12 @@ class Alerts:
             problems.append(Incident("event_failed", row["organization_id"], row["run_id"], row["function"], reason))
         return problems
 
-    def open(self) -> list[Open]:
+    def open(self) -> list[OpenAlert]:
         """Alerts that have not recovered."""
         with self._database.transaction() as connection:
             return _open(connection)
 
-    def decide(self, decide: Decide, notify: Notify, mint: Callable[[], str]) -> list[Step]:
+    def decide(self, decide: Decide, notify: Notify, mint: Callable[[], str]) -> list[AlertTransition]:
         """Decide on the open alerts, and store the steps and their notifications, or nothing; one process at a time."""
         with self._database.transaction() as connection:
             lock_alerts(connection)
@@ -104,9 +104,9 @@ class Alerts:
         return steps
 
 
-def _open(connection: Connection) -> list[Open]:
+def _open(connection: Connection) -> list[OpenAlert]:
     return [
-        Open(
+        OpenAlert(
             row["alert_id"],
             Cause(row["kind"], row["reason"]),
             row["count"],
@@ -129,7 +129,9 @@ def _of_document(row: dict[str, Any]) -> Incident | None:
     return Incident(kind, row["organization_id"], row["document_id"], row["filename"], reason, row["run_id"])
 
 
-def _write(connection: Connection, step: Step, alert_id: str, notification_count: int, now: datetime) -> None:
+def _write(
+    connection: Connection, step: AlertTransition, alert_id: str, notification_count: int, now: datetime
+) -> None:
     fact: Fact | None = step.fact
     params = {
         "id": alert_id,

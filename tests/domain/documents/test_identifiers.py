@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.documents.identifiers import (
-    VectorAddresses,
+    VectorIds,
     checked_name,
     content_hash,
     employee_namespace,
@@ -113,18 +113,18 @@ def test_parts_cannot_be_cut_in_two_ways() -> None:
 def test_a_vector_address_differs_by_organization_model_namespace_and_content() -> None:
     one, two = content_hash("one"), content_hash("two")
     addresses = [
-        VectorAddresses("acme", "m/1").of("org_acme", one),
-        VectorAddresses("other", "m/1").of("org_acme", one),
-        VectorAddresses("acme", "m/2").of("org_acme", one),
-        VectorAddresses("acme", "m/1").of("org_acme/employee_1", one),
-        VectorAddresses("acme", "m/1").of("org_acme", two),
+        VectorIds("acme", "m/1").of("org_acme", one),
+        VectorIds("other", "m/1").of("org_acme", one),
+        VectorIds("acme", "m/2").of("org_acme", one),
+        VectorIds("acme", "m/1").of("org_acme/employee_1", one),
+        VectorIds("acme", "m/1").of("org_acme", two),
     ]
     assert all(a != b for a, b in combinations(addresses, 2))
 
 
 def test_a_vector_address_is_the_same_in_every_process() -> None:
     """It is written down here: other values would orphan every vector that is stored."""
-    first = VectorAddresses("acme", "local/use-m3/512")
+    first = VectorIds("acme", "local/use-m3/512")
     assert first.of("org_acme", content_hash("김")) == first.of("org_acme", content_hash("김"))
     assert first.of("org_acme", content_hash("김")) == UUID("dd1e69b2-1c1b-eedc-69df-1d31f9ccaa26")
 
@@ -138,13 +138,13 @@ places = st.tuples(names, names, names, any_text)
 def test_no_two_places_share_a_vector(one: Place, other: Place) -> None:
     def address(place: Place) -> UUID:
         organization, model, namespace, text = place
-        return VectorAddresses(organization, model).of(namespace, content_hash(text))
+        return VectorIds(organization, model).of(namespace, content_hash(text))
 
     assert (address(one) == address(other)) == (one == other)
 
 
 def test_asking_one_address_does_not_change_the_next() -> None:
     """The scope is hashed once and copied for each row."""
-    shared = VectorAddresses("acme", "m")
+    shared = VectorIds("acme", "m")
     shared.of("elsewhere", content_hash("x"))
-    assert shared.of("n", content_hash("y")) == VectorAddresses("acme", "m").of("n", content_hash("y"))
+    assert shared.of("n", content_hash("y")) == VectorIds("acme", "m").of("n", content_hash("y"))

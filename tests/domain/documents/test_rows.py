@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.documents.identifiers import VectorAddresses, content_hash
-from domain.documents.rows import MAX_NOTICES, Owner, Reading, document_rows
+from domain.documents.identifiers import VectorIds, content_hash
+from domain.documents.rows import MAX_WARNINGS, Owner, Reading, document_rows
 from domain.documents.tables import ReadWarning, RowBatch, SheetHeader
 from domain.documents.templates import TemplateMismatch, WorkbookTemplate
 from tests.domain.documents.examples import COMPANY, MODEL, SPLIT, patiently, rows_of, sheet, template
@@ -27,7 +27,7 @@ def test_a_row_is_told_as_a_person_sees_it() -> None:
 
 def test_a_vector_is_addressed_by_text_owner_and_model() -> None:
     [row] = rows_of([sheet(["a"], [["x"]])])
-    assert row.vector_id == VectorAddresses("acme", MODEL).of("org_acme", content_hash("a: x"))
+    assert row.vector_id == VectorIds("acme", MODEL).of("org_acme", content_hash("a: x"))
     assert row.content_hash == row.text_hash == row.row_key == content_hash("a: x")
 
 
@@ -237,9 +237,9 @@ def test_notices_and_headers_are_kept_for_the_person() -> None:
 def test_too_many_notices_are_counted() -> None:
     """A file with a notice a row must not fill the metadata (law 9)."""
     reading = Reading()
-    for number in range(MAX_NOTICES + 7):
+    for number in range(MAX_WARNINGS + 7):
         reading.note(ReadWarning(None, number, "x"))
-    assert (len(reading.notices), reading.notices_left_out) == (MAX_NOTICES, 7)
+    assert (len(reading.notices), reading.notices_left_out) == (MAX_WARNINGS, 7)
 
 
 def test_rows_are_given_part_by_part() -> None:

@@ -7,7 +7,14 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.documents.stalled_runs import GRACE_SECONDS, LOOKS, LivenessSigns, Observation, confirm_dead, is_suspect
+from domain.documents.stalled_runs import (
+    GRACE_SECONDS,
+    MIN_OBSERVATIONS,
+    LivenessSigns,
+    Observation,
+    confirm_dead,
+    is_suspect,
+)
 
 
 def looks(times: list[float], silent: str = "run") -> list[tuple[float, list[str]]]:
@@ -56,7 +63,7 @@ def test_nobody_is_dead_who_was_seen_alive_within_the_patience(steps: list[tuple
         if ended:
             assert silent_since is not None
             assert now - silent_since >= GRACE_SECONDS
-            assert silent_looks >= LOOKS
+            assert silent_looks >= MIN_OBSERVATIONS
             silent_since, silent_looks = None, 0
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from domain.notifications.alert_messages import WORDS, AlertLinks, build_notifications, render_alert
-from domain.notifications.alerts import KINDS, Cause, Fact, Open, Step, steps
+from domain.notifications.alerts import KINDS, AlertTransition, Cause, Fact, OpenAlert, decide_transitions
 from domain.notifications.fingerprints import Incident, failed_kind, group_by_cause, normalize_reason
 from domain.notifications.recipients import Target
 
@@ -27,8 +27,8 @@ class Alerting(RuleBasedStateMachine):
         super().__init__()
         self.now, self.threshold = NOW, 3
         self.standing: dict[Cause, int] = {}
-        self.open: dict[str, Open] = {}
-        self.told: list[tuple[str, Step]] = []
+        self.open: dict[str, OpenAlert] = {}
+        self.told: list[tuple[str, AlertTransition]] = []
         self.minted = 0
 
     @rule(cause=st.sampled_from(CAUSES), count=st.integers(0, 6))
@@ -43,7 +43,7 @@ class Alerting(RuleBasedStateMachine):
     def look(self, looked_at: set[str]) -> None:
         facts = [Fact(cause, count) for cause, count in self.standing.items()]
         before = dict(self.open)
-        for step in steps(self.open.values(), facts, looked_at, self.threshold, REMINDER, self.now):  # type: ignore[arg-type]
+        for step in decide_transitions(self.open.values(), facts, looked_at, self.threshold, REMINDER, self.now):  # type: ignore[arg-type]
             self.write(step)
         for cause, count in self.standing.items():
             is_open = cause in [alert.cause for alert in self.open.values()]
@@ -56,12 +56,12 @@ class Alerting(RuleBasedStateMachine):
                 enough = self.threshold if cause.kind != "queue_age" else 1
                 assert is_open == (was_open or count >= enough)
 
-    def write(self, step: Step) -> None:
+    def write(self, step: AlertTransition) -> None:
         if step.alert is None:
             self.minted += 1
             alert_id = str(self.minted)
             assert step.fact
-            self.open[alert_id] = Open(alert_id, step.cause, step.fact.count, 1, self.now, self.now)
+            self.open[alert_id] = OpenAlert(alert_id, step.cause, step.fact.count, 1, self.now, self.now)
         else:
             alert_id = step.alert.alert_id
             if step.deed == "reminded":
@@ -74,7 +74,7 @@ class Alerting(RuleBasedStateMachine):
             else:
                 assert step.fact
                 count = max(step.alert.count, step.fact.count)
-                self.open[alert_id] = Open(alert_id, step.cause, count, 1, last_notified_at, step.alert.opened_at)
+                self.open[alert_id] = OpenAlert(alert_id, step.cause, count, 1, last_notified_at, step.alert.opened_at)
         self.told.append((alert_id, step))
 
     @invariant()
@@ -105,7 +105,7 @@ def test_five_hundred_documents_that_fail_of_one_thing_are_one_alert_with_the_co
     )
     (fact,) = facts
     assert (fact.count, fact.organizations) == (500, ("org0", "org1", "org2"))
-    (step,) = steps([], facts, KINDS, 1, REMINDER, NOW)
+    (step,) = decide_transitions([], facts, KINDS, 1, REMINDER, NOW)
     subject, message = render_alert(step, AlertLinks("https://rowline.example", "https://dagster.example"), 60)
     assert subject == "🔴 Rowline: 500 documents failed for the same reason"
     assert "What: 보험료 0.xlsx of org0, and 499 more (3 organizations)" in message
@@ -144,11 +144,11 @@ def test_what_a_person_stopped_is_no_failure():
 # -- words ------------------------------------------------------------------------------------------------------
 
 
-def step_of(kind: str, deed: str = "opened", count: int = 1) -> Step:
+def step_of(kind: str, deed: str = "opened", count: int = 1) -> AlertTransition:
     cause = Cause(kind, "why")  # type: ignore[arg-type]
     fact = Fact(cause, count, ("acme",), "보험료.xlsx", "doc_1", "acme", "why not", "run-1")
-    alert = Open("a", cause, count, 1, NOW, NOW) if deed != "opened" else None
-    return Step(deed, cause, alert, None if deed == "recovered" else fact)  # type: ignore[arg-type]
+    alert = OpenAlert("a", cause, count, 1, NOW, NOW) if deed != "opened" else None
+    return AlertTransition(deed, cause, alert, None if deed == "recovered" else fact)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -175,6 +175,6 @@ def test_each_target_is_told_once_for_each_telling():
 def test_a_file_name_with_line_breaks_writes_no_lines_of_its_own():
     cause = Cause("document_failed", "why")
     fact = Fact(cause, 1, ("acme",), "a\nTo do: rm -rf\r\n.xlsx\x00", "doc_1", "acme", "why\nnot")
-    _, message = render_alert(Step("opened", cause, None, fact), AlertLinks(), 60)
+    _, message = render_alert(AlertTransition("opened", cause, None, fact), AlertLinks(), 60)
     assert len(message.splitlines()) == 3
     assert "\x00" not in message

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.doctor import clocks, databases
 from gateway.doctor.context import Context
-from gateway.doctor.http_date import web_time
 from gateway.doctor.results import State
+from resources.web_clock import web_time
 from settings.settings import Settings
 from tests.stand_ins.openai_server import KEY, OpenAIServer
 

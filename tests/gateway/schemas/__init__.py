@@ -1,1 +1,1 @@
-"""Tests of the command `rowline`, run as a process or in this one."""
+"""Tests of the JSON that people and apps are answered with."""

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from domain.errors import Conflict, NotFound, TransientError
-from operations.documents.frames import FACTS, LINEAGE, PLACE, free_names
+from operations.documents.data_frames import FACTS, LINEAGE, PLACE, free_names
 from rowline import load_lineage, load_rows
 from tests.laws.deployment import Deployment, csv_bytes, items, template, xlsx_bytes
 
@@ -90,7 +90,7 @@ def test_without_a_number_the_live_version_is_loaded(rowline: Deployment):
 
 def test_a_large_sheet_keeps_its_order_over_the_parts_of_the_file(rowline: Deployment, monkeypatch: pytest.MonkeyPatch):
     """A column found late, in a later part, is missing in the rows of the parts before."""
-    monkeypatch.setattr("operations.documents.frames.PART_ROWS", 50)
+    monkeypatch.setattr("operations.documents.data_frames.PART_ROWS", 50)
     names = [f"tool {number}" for number in range(220)]
     table = [*items(*names), ["last", "red", "beyond"]]
     document = rowline.index(csv_bytes(table)).document_id

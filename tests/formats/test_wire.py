@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.documents.tables import SheetHeader
-from formats.sandbox.frames import FACT, MAX_FRAME_BYTES, ROWS, frames, pack_fact, pack_rows, unpack_rows
+from formats.sandbox.wire import FACT, MAX_FRAME_BYTES, ROWS, frames, pack_fact, pack_rows, unpack_rows
 from formats.spreadsheets.cell_text import text_of
 
 HEADER = SheetHeader("S", ("a", "b"), (1,))

@@ -16,7 +16,7 @@ from domain.documents.inbox_files import (
     shortened,
     template_folder,
 )
-from domain.documents.run_requests import (
+from domain.documents.run_planning import (
     MAX_GROUP_DOCUMENTS,
     SINGLE_RUN_THRESHOLD,
     SMALL_BYTES,

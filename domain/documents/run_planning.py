@@ -1,4 +1,4 @@
-"""Decisions of the sensors: which runs to request, which files of an inbox are taken, which refused."""
+"""Run planning: which waiting uploads get a run of their own, and which share one."""
 
 from __future__ import annotations
 

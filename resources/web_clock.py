@@ -1,4 +1,4 @@
-"""What time it is elsewhere."""
+"""The time as a web server reports it, for the doctor to compare clocks."""
 
 import urllib.error
 import urllib.request

@@ -1,6 +1,6 @@
 """What goes from the child to the parent: frames of a length, a tag and text.
 
-Rows are joined by separators that text.py never lets through, so neither side unpickles anything: a parser
+Rows are joined by separators that cell_text.py never lets through, so neither side unpickles anything: a parser
 that was subverted can send nonsense, but nothing that runs.
 """
 
