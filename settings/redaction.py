@@ -28,14 +28,19 @@ _PATTERNS = tuple(
 )
 
 
+# In what a service says back of our request: whole words that it half hid, and whatever follows Bearer, quotes and all.
+_ECHOED = re.compile(r"\S*\*{3,}\S*|(?i:\bbearer\s+)\S+")
+
+
 class Redactor:
     """Hides secrets wherever they stand in a text, those that were named and those that look like one.
 
-    The longest is replaced first, so that a secret that begins like another one is hidden as a whole.
+    The longest is replaced first, so that a secret that begins like another one is hidden as a whole. `strict` is for
+    short texts that a service or a server wrote about our own request: a named secret of any length is hidden.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        plain = {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
+    def __init__(self, secrets: Iterable[str] = (), *, strict: bool = False) -> None:
+        plain = {secret for secret in secrets if len(secret) >= (1 if strict else MIN_SECRET_LENGTH)}
         in_json = {json.dumps(secret, ensure_ascii=ascii)[1:-1] for secret in plain for ascii in (False, True)}
         self._secrets = sorted(plain | in_json, key=len, reverse=True)
 
@@ -47,6 +52,11 @@ class Redactor:
             if marker in lowered:
                 text = pattern.sub(rf"\g<1>{HIDDEN}", text)
         return text
+
+
+def redact_echo(text: str, secret: str) -> str:
+    """What a service said about our request, without the key that it was sent and without what it half hid itself."""
+    return _ECHOED.sub(HIDDEN, Redactor([secret], strict=True)(text))
 
 
 def secrets_of_settings(settings: BaseModel) -> set[str]:

@@ -196,9 +196,9 @@ def _batched(
                 number,
                 f"row {number} has cells right or left of the table; column {where} added",
             )
-        project = table.project(cells)
-        chars += sum(map(len, project))
-        batch.append((number, project))
+        texts = table.project(cells)
+        chars += sum(map(len, texts))
+        batch.append((number, texts))
         if len(batch) >= batch_rows or chars >= BATCH_CHARS:
             yield RowBatch(table.header, batch)
             batch, chars = [], 0

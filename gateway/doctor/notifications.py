@@ -53,7 +53,7 @@ def webhooks(context: Context) -> Verdict:
     plain = [address for address in settings.webhooks if is_plain_http(address)]
     if plain:
         return context.error_in_production(
-            f"{len(plain)} of WEBHOOK_ALLOWED_URLS are plain http: notices can be read", "Use https"
+            f"{len(plain)} of WEBHOOK_ALLOWED_URLS are plain http: notifications can be read", "Use https"
         )
     for address in settings.webhooks:
         try:

@@ -155,13 +155,20 @@ def reason_of(request: Request, failure: RowlineError) -> str:
     if status_of(failure) < HTTPStatus.INTERNAL_SERVER_ERROR:
         return str(failure)
     log.warning("a request failed: %s", failure)
-    return str(failure) if getattr(request.state, "caller", None) else PUBLIC_DETAIL
+    return str(failure) if is_known(request) else PUBLIC_DETAIL
+
+
+def is_known(request: Request) -> bool:
+    """Whether a caller showed a key or a session."""
+    return getattr(request.state, "caller", None) is not None
 
 
 def _failure(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RowlineError)
     status = status_of(error)
-    return problem(status, reason_of(request, error), HEADERS.get(status), code=error.code)
+    # a stranger learns the code of a server fault as little as its detail
+    code = error.code if status < HTTPStatus.INTERNAL_SERVER_ERROR or is_known(request) else None
+    return problem(status, reason_of(request, error), HEADERS.get(status), code=code)
 
 
 def _http(request: Request, error: Exception) -> Response:

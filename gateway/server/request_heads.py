@@ -7,9 +7,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.http.middleware.request_limits import HEADER_BYTES, TARGET_BYTES
 
-MAX_HEAD_BYTES = 2 * (
-    HEADER_BYTES + TARGET_BYTES
-)  # `bounds` refuses politely what is just too much; this, what does not end
+# `request_limits` answers what is just too much with a sentence; this ends what does not end.
+MAX_HEAD_BYTES = 2 * (HEADER_BYTES + TARGET_BYTES)
 SECONDS = 20.0  # from the first byte, or from the connection, to the end of the head
 RESPONSE_431 = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 

@@ -143,6 +143,7 @@ def remove_old_versions(stores: DocumentStores, document_id: str, keep: int) -> 
     A removed version cannot be rolled back to. Raises InvalidRequest if `keep` is less than 1, NotFound for an unknown
     document.
     """
+    check_keep(keep)  # before waiting for whoever works on the document
     with stores.ledger.documents.claim(document_id):
         versions = _old_versions(stores.ledger, document_id, keep)
         if not versions:
@@ -177,9 +178,14 @@ def remove_old_versions_of_all(
     return reports, total - len(document_ids)
 
 
-def _old_versions(ledger: Ledger, document_id: str, keep: int) -> list[Version]:
+def check_keep(keep: int) -> None:
+    """Raises InvalidRequest for a number of versions to keep that would leave none."""
     if keep < 1:
         raise InvalidRequest(f"{keep} versions to keep are too few: the live one always stays")
+
+
+def _old_versions(ledger: Ledger, document_id: str, keep: int) -> list[Version]:
+    check_keep(keep)
     ledger.documents.latest(document_id)  # raises NotFound
     return [ledger.documents.get(document_id, number) for number in ledger.removals.old(document_id, keep)]
 

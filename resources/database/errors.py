@@ -192,7 +192,7 @@ def failure_of(error: DriverError, url: str, setting: str = POOLED) -> RowlineEr
     """An error that says in one sentence what a driver's error means and what to do, without a secret."""
     text = (error.diag.message_primary or str(error)).strip()
     kind = BY_STATE.get(state_of(error), AWAY)
-    said = Redactor(secrets_of_url(url))(_in_one_line(text)) or type(error).__name__
+    said = Redactor(secrets_of_url(url), strict=True)(_in_one_line(text)) or type(error).__name__
     message = kind.message.format(where=shown(url), user=user_of(url), setting=setting, said=said)
     return kind.error(message, code=kind.code)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from domain.backoff import parse_retry_after
 from domain.errors import ConfigurationError, ErrorCode, PermanentError, RowlineError, TransientError
-from settings.redaction import Redactor
+from settings.redaction import redact_echo
 
 if TYPE_CHECKING:
     import openai
@@ -86,7 +86,7 @@ def translate_error(error: openai.OpenAIError, secret: str, model: str) -> Rowli
 
 def redact(text: str, secret: str) -> str:
     """The text with the key, anything that looks like one, and half-hidden keys (`abc***xyz`) taken out."""
-    text = Redactor([secret])(text)
+    text = redact_echo(text, secret)
     return text if len(text) <= MAX_REASON_LENGTH else f"{text[:MAX_REASON_LENGTH]}…"
 
 

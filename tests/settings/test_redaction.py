@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from settings.redaction import HIDDEN, Redactor, password_of_url, secrets_of_settings, secrets_of_url
+from settings.redaction import HIDDEN, Redactor, password_of_url, redact_echo, secrets_of_settings, secrets_of_url
 from settings.settings import Settings
 
 SIGNING_KEY = "signkey-prod-" + "1f2e3d4c5b6a7988" * 4
@@ -103,3 +103,21 @@ def test_a_long_line_takes_time_in_proportion_to_its_length(letter: str) -> None
     begun = time.perf_counter()
     Redactor(["some-secret"])(letter * (300_000 // len(letter)))
     assert time.perf_counter() - begun < 5
+
+
+@pytest.mark.parametrize("password", ["a", "ab", "zz9"])
+def test_in_a_servers_own_words_the_shortest_password_is_hidden(password: str):
+    """A log line without each short secret would be full of holes; the answer of a database is one sentence."""
+    url = f"postgresql://app:{password}@db/rowline"
+    assert password not in Redactor(secrets_of_url(url), strict=True)(f'refused: "{password}"')
+
+
+@pytest.mark.parametrize(
+    "echoed",
+    ["abc/def+gh***wxyz=", "tok:en1***z9", 'Bearer "quoted-secret-1"', "bearer a.b.c", "my key is the-very-key!"],
+)
+def test_what_a_service_echoes_of_a_key_is_hidden_as_a_whole_word(echoed: str):
+    shown = redact_echo(f"Incorrect: {echoed} given", "the-very-key")
+    assert shown.startswith("Incorrect: ")
+    assert shown.endswith(" given")
+    assert not any(part in shown for part in ("abc", "wxyz", "tok", "z9", "quoted", "a.b.c", "the-very-key"))

@@ -155,7 +155,7 @@ COUNTERS: dict[str, tuple[str, str, tuple[str, ...], Sequence[tuple[str, ...]]]]
     "batches": ("rowline_batches", "Batches that ended", ("outcome",), [(end,) for end in ENDED]),
     "notifications": (
         "rowline_notices",
-        "Notices that were sent or given up",
+        "Notifications that were sent or given up",
         ("channel", "outcome"),
         [(channel, outcome) for channel in CHANNELS for outcome in ("sent", "failed", "unknown")],
     ),

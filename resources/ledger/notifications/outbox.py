@@ -247,7 +247,7 @@ class Outbox:
         row = self.get(notification_id, organization_id)
         if not changed:
             raise Conflict(
-                f"Notice {notification_id} is {row.state}; only one that failed or is unknown can be sent anew"
+                f"Notification {notification_id} is {row.state}; only one that failed or is unknown can be sent anew"
             )
         return row
 

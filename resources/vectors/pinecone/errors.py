@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.errors import ConfigurationError, ErrorCode, PermanentError, RowlineError, VectorStoreUnavailable
-from settings.redaction import Redactor
+from settings.redaction import redact_echo
 
 if TYPE_CHECKING:
     from pinecone.errors import ApiError, PineconeError
@@ -90,5 +90,5 @@ def _client_error(status: int, tried: str, said: str) -> RowlineError:
 
 def _reason(said: str, secret: str) -> str:
     """One line of what the service said, without the key."""
-    line = " ".join(Redactor([secret])(said).split()) or "no reason given"
+    line = " ".join(redact_echo(said, secret).split()) or "no reason given"
     return line if len(line) <= MAX_REASON_LENGTH else f"{line[:MAX_REASON_LENGTH]}…"

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from domain.errors import ConfigurationError, ErrorCode
 from domain.validation_messages import PATTERNS, WORDS
 from gateway.http.problems import CODES
+from operations.services import Services
 from settings.settings import PROJECT_ROOT
 from tests.gateway.http.conftest import MakeKey
 
@@ -131,3 +133,21 @@ def test_every_refusal_of_the_http_layer_has_a_code() -> None:
         for name in re.findall(r"(?:HTTPException|problem)\(\s*HTTPStatus\.(\w+)", path.read_text("utf-8"))
     }
     assert raised - set(map(int, CODES)) == set()
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_only_a_known_caller_learns_what_is_wrong_with_the_deployment(
+    client: TestClient, shown_by: MakeKey, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """To a stranger every server fault looks alike, in its sentence and in its code."""
+    headers = shown_by("acme", "search")
+    services: Services = client.app.state.services  # type: ignore[attr-defined]
+    fault = ConfigurationError("EMBEDDING_MODEL names no model", code=ErrorCode.EMBEDDING_QUOTA_EXHAUSTED)
+    broken = "namespaces" if known else "find"
+    owner = type(services.ledger.organizations if known else services.ledger.api_keys)
+    monkeypatch.setattr(owner, broken, lambda *_: (_ for _ in ()).throw(fault))
+    answer = client.get("/search?q=anvil", headers=headers).json()
+    assert answer["status"] == 500
+    assert ("EMBEDDING_MODEL" in answer["detail"]) is known
+    assert (answer["code"] == ErrorCode.EMBEDDING_QUOTA_EXHAUSTED) is known
+    assert answer["type"].endswith(answer["code"])
