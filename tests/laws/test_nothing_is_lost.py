@@ -90,7 +90,7 @@ def test_a_refused_text_is_told_by_every_batch_that_holds_it(rowline: Deployment
     embedder.before = before_embedding  # type: ignore[attr-defined]
 
     class Embeddings(Watched):
-        def save(self, *answer: Any, last: bool = True) -> None:
+        def save_response(self, *answer: Any, last: bool = True) -> None:
             ledger.embeddings.save_response(*answer, last=last)
             other_saved.set()
 

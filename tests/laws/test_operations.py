@@ -25,6 +25,7 @@ def work(rowline: Deployment, job: str, op: str, config: dict[str, Any], **doubl
     definitions = dg.Definitions(jobs=[getattr(maintenance, job)], resources=resources)
     return definitions.resolve_job_def(job).execute_in_process(
         instance=rowline.dagster,
+        resources=resources,  # in place of those that some jobs bind themselves
         raise_on_error=False,
         run_config={"ops": {op: {"config": config}}, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )

@@ -61,7 +61,7 @@ def test_an_order_the_service_has_forgotten_fails_with_a_working_retry(patient: 
     version = order(patient)
     openai.batches.reset()
     version = patient.process(version.document_id)
-    assert (version.status, "does not know the order any more" in version.error) == ("failed", True)
+    assert (version.status, "does not know the job any more" in version.error) == ("failed", True)
     patient.services.ledger.documents.retry(version.document_id)
     assert patient.process(version.document_id).status == "completed"
 

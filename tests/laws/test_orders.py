@@ -102,9 +102,15 @@ def dying_step(patient: Deployment, document: str, at: int) -> list[str]:
         if len(calls) == at:
             raise Died
 
+    def before_embeddings(name: str, arguments: object) -> None:
+        if name == "save_job_results":  # `finish` of batches is not that of jobs
+            before(name, arguments)
+
     ledger = patient.services.ledger
     mortal = replace(
-        ledger, embedding_jobs=Watched(ledger.embedding_jobs, before), embeddings=Watched(ledger.embeddings, before)
+        ledger,
+        embedding_jobs=Watched(ledger.embedding_jobs, before),
+        embeddings=Watched(ledger.embeddings, before_embeddings),
     )
     with suppress(Died):
         patient.step("embeddings", document, "run", ledger=mortal)

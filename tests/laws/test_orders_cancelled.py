@@ -146,7 +146,7 @@ def test_an_order_that_was_perhaps_placed_is_looked_for(patient: Deployment, ope
 
 def test_where_the_settings_name_another_embedder_it_is_not_passed_over(patient: Deployment):
     version = order(patient)
-    elsewhere = replace(patient.services.document_stores, orders=None)
+    elsewhere = replace(patient.services.document_stores, embedding_jobs=None)
     with pytest.raises(PermanentError, match=r"may still keep texts of the order .*EMBEDDING_PROVIDER=openai"):
         remove_document(elsewhere, version.document_id)
     patient.sql("UPDATE embedding_jobs SET submitted_at = now() - interval '40 days'")
