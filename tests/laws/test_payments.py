@@ -106,7 +106,7 @@ def test_dying_between_two_requests_of_a_group_pays_none_of_them_again(
     class Mortal:
         def __init__(self, left: int) -> None:
             self.inner, self.left = small_requests.services.embedder, left
-            self.model, self.orders = self.inner.model, None
+            self.model, self.jobs = self.inner.model, None
 
         def embed_batches(self, texts: Sequence[str]) -> Iterator[EmbeddingResult]:
             for answer in self.inner.embed_batches(texts):
