@@ -17,8 +17,12 @@ from dataclasses import dataclass, field
 from tests.laws.command import Command
 
 BLOCK = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-ID = re.compile(r"doc_[0-9a-f]{32}|ntc_[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-CHANGING = ((re.compile(r"\brl_([a-z]+)_[0-9a-z]+_\S+"), r"rl_\1_KEY"), (re.compile(r"\b\d+\.\d s\b"), "# s"))
+ID = re.compile(r"doc_[0-9a-f]{32}|nt[cf]_[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CHANGING = (
+    (re.compile(r"(?<=\S) {2,}"), "  "),  # a column is as wide as its longest name, which settings decide
+    (re.compile(r"\brl_([a-z]+)_[0-9a-z]+_\S+"), r"rl_\1_KEY"),
+    (re.compile(r"\b\d+\.\d s\b"), "# s"),
+)
 ANY_LINES = "…"
 
 
@@ -92,7 +96,8 @@ class Session:
             actual = masked(exchange.actual, self.run_ids)
             if not matches(expected, actual):
                 yield "\n".join([f"$ {exchange.command}", "page:", *expected, "run:", *actual])
-            if (exchange.code != 0) != any(line.startswith("✗") for line in exchange.actual):
+            shows_failure = any(line.startswith("✗") or "❌" in line for line in exchange.actual)
+            if (exchange.code != 0) != shows_failure:
                 yield f"$ {exchange.command} ended with exit code {exchange.code}"
 
 
