@@ -91,14 +91,14 @@ def test_what_is_transient_is_tried_again_and_at_last_told(events: Events, monke
     """Three retries (A2), farther and farther apart; meanwhile others go on."""
     run = events.upload("d", "anvil")
     other = events.upload("e", "anvil")
-    real = EventFiles.opened
+    real = EventFiles.open
 
     def away(self: EventFiles, organization: str, path: str) -> Any:
         if "d-" in path:
             raise TransientError("The object storage is away")
         return real(self, organization, path)
 
-    monkeypatch.setattr(EventFiles, "opened", away)
+    monkeypatch.setattr(EventFiles, "open", away)
     for attempt in range(1, 4):
         events.tick()
         waiting = events.run(run)
@@ -131,7 +131,7 @@ def test_later_events_of_a_document_wait_for_the_one_that_is_tried_again(
     """Else the older file would become the newer version."""
     first, second = events.upload("d", "anvil"), events.upload("d", "bellows")
     with monkeypatch.context() as patch:
-        patch.setattr(EventFiles, "opened", lambda *_: (_ for _ in ()).throw(TransientError("away")))
+        patch.setattr(EventFiles, "open", lambda *_: (_ for _ in ()).throw(TransientError("away")))
         events.tick()
     events.tick()
     assert events.states() == ["waiting", "waiting"]

@@ -121,7 +121,7 @@ def test_events_that_were_kept_before_are_told_apart_no_more(events: Events, dat
         event = {"event": f"E{number}", "content": '{"data":{}}'}
         events.rowline.sql("INSERT INTO events VALUES ('acme', %(event)s, 'document/process', %(content)s)", **event)
         events.rowline.sql(
-            "INSERT INTO function_runs (run_id, organization_id, event_id, function, ordering_key, state) "
+            "INSERT INTO event_runs (run_id, organization_id, event_id, function, subject, state) "
             "VALUES (%(event)s, 'acme', %(event)s, 'document-process', %(subject)s, %(state)s)",
             event=f"E{number}",
             subject=subject,
