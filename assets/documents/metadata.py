@@ -1,7 +1,7 @@
 """Facts shown beside a materialization: what the next question would be."""
 
 from collections.abc import Mapping, Sequence
-from functools import singledispatch
+from typing import assert_never
 
 import dagster as dg
 
@@ -21,14 +21,24 @@ from resources.ledger.documents.documents import Version
 Metadata = Mapping[str, dg.MetadataValue | int | str]
 
 
-@singledispatch
 def step_metadata(facts: Facts) -> Metadata:
     """The facts of a step, as the UI shows them beside its materialization."""
-    raise NotImplementedError(type(facts))
+    match facts:
+        case RowsRead():
+            return _rows_read(facts)
+        case BatchesPlanned():
+            return _batches_planned(facts)
+        case TextsEmbedded():
+            return _texts_embedded(facts)
+        case VectorsStored():
+            return _vectors_stored(facts)
+        case MadeLive():
+            return _made_live(facts)
+        case _:
+            assert_never(facts)
 
 
-@step_metadata.register
-def _(facts: RowsRead) -> Metadata:
+def _rows_read(facts: RowsRead) -> Metadata:
     summary = facts.summary
     return {
         "dagster/row_count": summary.total_rows,
@@ -40,8 +50,7 @@ def _(facts: RowsRead) -> Metadata:
     }
 
 
-@step_metadata.register
-def _(facts: BatchesPlanned) -> Metadata:
+def _batches_planned(facts: BatchesPlanned) -> Metadata:
     plan = facts.plan
     return {
         "dagster/row_count": plan.total_rows,
@@ -59,8 +68,7 @@ def _(facts: BatchesPlanned) -> Metadata:
     }
 
 
-@step_metadata.register
-def _(facts: TextsEmbedded) -> Metadata:
+def _texts_embedded(facts: TextsEmbedded) -> Metadata:
     return {
         "dagster/row_count": facts.inputs,
         "batches": facts.batches,
@@ -72,8 +80,7 @@ def _(facts: TextsEmbedded) -> Metadata:
     }
 
 
-@step_metadata.register
-def _(facts: VectorsStored) -> Metadata:
+def _vectors_stored(facts: VectorsStored) -> Metadata:
     return {
         "dagster/row_count": facts.upserted,
         "namespaces": facts.namespaces,
@@ -82,8 +89,7 @@ def _(facts: VectorsStored) -> Metadata:
     }
 
 
-@step_metadata.register
-def _(facts: MadeLive) -> Metadata:
+def _made_live(facts: MadeLive) -> Metadata:
     result = facts.result
     return {
         "dagster/row_count": result["totalRows"],
