@@ -93,14 +93,15 @@ def erase(
     if dry_run:
         out.print(
             f"{whose}: {receipt.vectors_deleted} vectors and all else of {len(receipt.documents)} documents would go, "
-            f"{receipt.inbox_files_deleted} files of the inbox and {receipt.orders_cancelled} orders at OpenAI with it",
+            f"{receipt.inbox_files_deleted} files of the inbox and {receipt.orders_cancelled} batch jobs at OpenAI "
+            "with it",
             markup=False,
         )
         return
     out.print(
         f"{whose} is erased: {receipt.vectors_deleted} vectors, {receipt.embeddings_deleted} embeddings, "
         f"{receipt.objects_deleted} files, {receipt.inbox_files_deleted} files of the inbox, "
-        f"{receipt.orders_cancelled} orders at OpenAI, {receipt.events_deleted} events, "
+        f"{receipt.orders_cancelled} batch jobs at OpenAI, {receipt.events_deleted} events, "
         f"{receipt.notifications_deleted} messages, {receipt.rows_erased} rows of documents that stay, "
         f"in {len(receipt.documents)} documents",
         markup=False,
@@ -154,6 +155,6 @@ def removal_summary(removal: Removal) -> str:
         f"{removal.document_id}: {len(removal.versions)} versions, {removal.vectors_deleted} vectors "
         f"in {len(removal.namespaces_affected)} namespaces, "
         f"{removal.objects_deleted + removal.inbox_files_deleted} files"
-        + (f", {removal.orders_cancelled} orders at OpenAI" if removal.orders_cancelled else "")
+        + (f", {removal.orders_cancelled} batch jobs at OpenAI" if removal.orders_cancelled else "")
         + (" would go" if removal.dry_run else " removed")
     )

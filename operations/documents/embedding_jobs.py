@@ -30,39 +30,37 @@ def run_embedding_jobs(ledger: Ledger, embedder: Embedder, version: Version, run
         waiting = _unfinished(ledger, service, version, run_id)
     if not version.deferred or not waiting:
         return None
-    return waiting_sentence(len(waiting), sum(order.inputs for order in waiting))
+    return waiting_sentence(len(waiting), sum(job.inputs for job in waiting))
 
 
 def _unfinished(ledger: Ledger, service: EmbeddingJobService, version: Version, run_id: str) -> list[EmbeddingJob]:
-    return [
-        order for order in ledger.embedding_jobs.open(version) if not _finish(ledger, service, version, order, run_id)
-    ]
+    return [job for job in ledger.embedding_jobs.open(version) if not _finish(ledger, service, version, job, run_id)]
 
 
-def _finish(ledger: Ledger, service: EmbeddingJobService, version: Version, order: EmbeddingJob, run_id: str) -> bool:
-    service_id = order.service_id
+def _finish(ledger: Ledger, service: EmbeddingJobService, version: Version, job: EmbeddingJob, run_id: str) -> bool:
+    service_id = job.service_id
     if service_id is None:
-        service_id = service.submit(order.job_key, order.created_at, lambda: ledger.embedding_jobs.texts(order))
+        service_id = service.submit(job.job_key, job.created_at, lambda: ledger.embedding_jobs.texts(job))
         if service_id is None:  # all its texts were paid for meanwhile
-            ledger.embedding_jobs.finish(order, "collected")
+            ledger.embedding_jobs.finish(job, "collected")
             return True
-        ledger.embedding_jobs.mark_submitted(order, service_id)
+        ledger.embedding_jobs.mark_submitted(job, service_id)
     try:
         state, done = _inspect(service, service_id)
     except RowlineError:
-        if version.deferred or order.version == version.version:
+        if version.deferred or job.version == version.version:
             raise
-        return True  # for this version; the order stays open
+        return True  # for this version; the job stays open
     if not state.ended:
-        if order.state == "ready":  # the sensor could not find out
-            ledger.embedding_jobs.mark_submitted(order, service_id)
+        if job.state == "ready":  # the sensor could not find out
+            ledger.embedding_jobs.mark_submitted(job, service_id)
         return False
     while part := list(islice(done, STORE_BATCH_SIZE)):
-        ledger.embeddings.save_job_results(ledger.documents.get(order.document_id, order.version), part, run_id)
-    ledger.embedding_jobs.finish(order, "refused" if state.refused else "collected")
-    if state.refused and order.version == version.version:
+        ledger.embeddings.save_job_results(ledger.documents.get(job.document_id, job.version), part, run_id)
+    ledger.embedding_jobs.finish(job, "refused" if state.refused else "collected")
+    if state.refused and job.version == version.version:
         raise PermanentError(
-            f"The embedding service did not finish an order of {order.inputs:,} texts at the lower price "
+            f"The embedding service did not finish a job of {job.inputs:,} texts at the lower price "
             f"({state.refused}); retry to embed the rest at the usual price"
         )
     return True
@@ -79,22 +77,22 @@ def cancel_embedding_jobs(
     What it needs minutes to end, the sensor `embedding_orders` deletes. Raises PermanentError if the settings
     name no such service any more, and what its methods raise; repeating it finishes.
     """
-    orders = ledger.embedding_jobs.at_service(document_ids, versions)
-    for order in orders:
+    jobs = ledger.embedding_jobs.at_service(document_ids, versions)
+    for job in jobs:
         if service is None:
             raise PermanentError(
-                f"OpenAI may still keep texts of the order {order.job_key}: do it again with "
+                f"OpenAI may still keep texts of the job {job.job_key}: do it again with "
                 "EMBEDDING_PROVIDER=openai and the key that it was placed with, or when OpenAI has deleted them by "
-                f"itself, 32 days after {order.created_at:%Y-%m-%d}"
+                f"itself, 32 days after {job.created_at:%Y-%m-%d}"
             )
-        cancel(ledger, service, order)
-    return len(orders)
+        cancel(ledger, service, job)
+    return len(jobs)
 
 
-def cancel(ledger: Ledger, service: EmbeddingJobService, order: AtService) -> bool:
+def cancel(ledger: Ledger, service: EmbeddingJobService, job: AtService) -> bool:
     """Cancel one job; returns whether nothing of it is left at the service."""
-    deleted = service.cancel(order.job_key, order.created_at, order.service_id)
-    ledger.embedding_jobs.mark_cancelled(order, deleted)
+    deleted = service.cancel(job.job_key, job.created_at, job.service_id)
+    ledger.embedding_jobs.mark_cancelled(job, deleted)
     return deleted
 
 

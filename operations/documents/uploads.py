@@ -54,7 +54,7 @@ class Uploads:
             )
         if economy and not self.can_wait:
             raise InvalidRequest(
-                f"The model {self.model.key} takes no orders at a lower price; upload without --economy"
+                f"The model {self.model.key} has no batch jobs at a lower price; upload without --economy"
             )
         if isinstance(document, str):
             self._check_owner(document, organization_id)

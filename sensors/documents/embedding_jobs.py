@@ -22,20 +22,20 @@ def embedding_orders(
     """Embedding jobs at the service; when they end, their documents are queued again, and their runs collect."""
     deleted = delete_unneeded(context, ledger, embedder.jobs)  # first: what nobody waits for is not polled below
     unfinished = ended = 0
-    for order in ledger.embedding_jobs.due(MAX_POLLS):
+    for job in ledger.embedding_jobs.due(MAX_POLLS):
         try:
-            done = has_ended(embedder, order)
+            done = has_ended(embedder, job)
         except TransientError as error:
-            ledger.embedding_jobs.schedule_poll(order)
-            context.log.warning(f"{order.job_key}: {error}")
+            ledger.embedding_jobs.schedule_poll(job)
+            context.log.warning(f"{job.job_key}: {error}")
             break  # the service is unwell, which says nothing about any order
         if done:
-            ledger.embedding_jobs.finish(order, "ready")
+            ledger.embedding_jobs.finish(job, "ready")
         else:
-            ledger.embedding_jobs.schedule_poll(order)
+            ledger.embedding_jobs.schedule_poll(job)
         ended, unfinished = ended + done, unfinished + (not done)
     queued = ledger.embedding_jobs.requeue_ready()
-    summary = f"{unfinished} orders are under way, {ended} have ended, {len(queued)} documents go on"
+    summary = f"{unfinished} jobs are under way, {ended} have ended, {len(queued)} documents go on"
     return dg.SkipReason(summary + (f", {deleted} are deleted at the service" if deleted else ""))
 
 
@@ -44,24 +44,24 @@ def delete_unneeded(context: dg.SensorEvaluationContext, ledger: Ledger, service
     if service is None:
         return 0
     deleted = 0
-    for order in ledger.embedding_jobs.unneeded(MAX_POLLS):
+    for job in ledger.embedding_jobs.unneeded(MAX_POLLS):
         try:
-            deleted += cancel(ledger, service, order)
+            deleted += cancel(ledger, service, job)
         except RowlineError as error:
-            ledger.embedding_jobs.cancel_later(order)
-            context.log.warning(f"{order.job_key}: {error}")
+            ledger.embedding_jobs.cancel_later(job)
+            context.log.warning(f"{job.job_key}: {error}")
             break
     return deleted
 
 
-def has_ended(embedder: Embedder, order: EmbeddingJob) -> bool:
+def has_ended(embedder: Embedder, job: EmbeddingJob) -> bool:
     """Whether there is something for the document's run to do: collect, or fail with a reason.
 
     Raises TransientError if the service does not answer now.
     """
-    if embedder.jobs is None or order.service_id is None:
+    if embedder.jobs is None or job.service_id is None:
         return True  # the settings name another embedder now: the run says so
     try:
-        return embedder.jobs.state(order.service_id).ended
+        return embedder.jobs.state(job.service_id).ended
     except PermanentError:
         return True  # a wrong key, say: the run meets it too, and its document says so

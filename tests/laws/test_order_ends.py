@@ -76,11 +76,11 @@ def test_a_document_goes_on_with_another_model_and_leaves_the_orders_of_the_one_
     assert "upload the file again as a new version" in patient.process(first.document_id).error
 
     second = order(patient, TABLE, first.document_id)
-    assert "10 texts at the lower price (1 order" in second.waiting_reason
+    assert "10 texts at the lower price (1 batch job" in second.waiting_reason
     held, _ = openai.batches.all.values()
     held.status = "held"  # under way again, as it were: nobody waits for it
     assert openai.batches.complete() == 1
-    assert tick(patient) == "1 orders are under way, 1 have ended, 1 documents go on"
+    assert tick(patient) == "1 jobs are under way, 1 have ended, 1 documents go on"
     second = patient.process(first.document_id)
     assert (second.version, second.status, second.dimension) == (2, "completed", 64)
     assert openai.stats.inputs == 0

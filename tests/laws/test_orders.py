@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.documents.embedding_jobs import INITIAL_POLL_INTERVAL_SECONDS, order_ranges
+from domain.documents.embedding_jobs import INITIAL_POLL_INTERVAL_SECONDS, job_ranges
 from domain.errors import InvalidRequest, TransientError
 from operations.documents import embedding_jobs
 from resources.embedders.openai import PRICES
@@ -37,10 +37,10 @@ def test_a_document_waits_and_is_completed_at_half_the_price(patient: Deployment
     assert seen.partition == uploaded.document_id
     assert seen.asset_observation_data.asset_observation.metadata["waits_for"].value == version.waiting_reason
     assert (version.status, version.result) == ("processing", None)
-    assert "10 texts at the lower price (1 order, up to 24 hours)" in version.waiting_reason
+    assert "10 texts at the lower price (1 batch job, up to 24 hours)" in version.waiting_reason
     assert patient.services.ledger.documents.pending() == []
 
-    assert tick(patient) == "1 orders are under way, 0 have ended, 0 documents go on"
+    assert tick(patient) == "1 jobs are under way, 0 have ended, 0 documents go on"
     openai.batches.complete()
     assert tick(patient) == "0 orders are under way, 1 have ended, 1 documents go on"
     (waiting,) = patient.services.ledger.documents.pending()
@@ -166,7 +166,7 @@ def test_dying_while_an_order_is_collected_keeps_and_counts_each_answer_once(
 def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last(
     patient: Deployment, openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(job_records, "order_ranges", lambda sizes: order_ranges(sizes, max_inputs=4))
+    monkeypatch.setattr(job_records, "job_ranges", lambda sizes: job_ranges(sizes, max_inputs=4))
     openai.batches.file_inputs = 4
     version = order(patient)
     assert "10 texts at the lower price (3 orders" in version.waiting_reason
@@ -262,7 +262,7 @@ def test_a_file_that_waits_is_uploaded_again_not_to_wait(patient: Deployment, op
 
 
 def test_an_order_needs_an_embedder_that_takes_one(rowline: Deployment):
-    with pytest.raises(InvalidRequest, match="takes no orders at a lower price; upload without --economy"):
+    with pytest.raises(InvalidRequest, match="has no batch jobs at a lower price; upload without --economy"):
         rowline.upload(TABLE, economy=True)
 
 

@@ -147,7 +147,7 @@ def test_an_order_that_was_perhaps_placed_is_looked_for(patient: Deployment, ope
 def test_where_the_settings_name_another_embedder_it_is_not_passed_over(patient: Deployment):
     version = order(patient)
     elsewhere = replace(patient.services.document_stores, embedding_jobs=None)
-    with pytest.raises(PermanentError, match=r"may still keep texts of the order .*EMBEDDING_PROVIDER=openai"):
+    with pytest.raises(PermanentError, match=r"may still keep texts of the job .*EMBEDDING_PROVIDER=openai"):
         remove_document(elsewhere, version.document_id)
     patient.sql("UPDATE embedding_jobs SET submitted_at = now() - interval '40 days'")
     assert remove_document(elsewhere, version.document_id).orders_cancelled == 0
@@ -213,7 +213,7 @@ def test_an_order_that_nobody_needs_any_more_is_waited_for_by_nobody(patient: De
     patient.process(patient.upload(items("new"), first.document_id, economy=False).document_id)
     tick(patient)
     third = order(patient, TABLE, first.document_id)
-    assert "10 texts at the lower price (1 order" in str(third.waiting_reason)
+    assert "10 texts at the lower price (1 batch job" in str(third.waiting_reason)
     openai.batches.complete()
     tick(patient)
     assert patient.process(first.document_id).status == "completed"

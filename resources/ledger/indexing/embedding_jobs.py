@@ -11,14 +11,14 @@ from domain.documents.embedding_jobs import (
     INITIAL_POLL_INTERVAL_SECONDS,
     MAX_POLL_INTERVAL_SECONDS,
     input_name,
-    order_ranges,
-    seconds_to_next_look,
+    job_ranges,
+    seconds_to_next_poll,
 )
 from resources.database.connections import Database
 from resources.database.listen import NotifyChannel, notify
 from resources.ledger.documents.versions import Version
 
-ORDER = (
+JOB = (
     "SELECT o.job_key, o.document_id, o.version, o.first_row, o.last_row, o.inputs, o.state, o.service_id, "
     "o.poll_count, "
     "o.created_at FROM embedding_jobs o "
@@ -122,7 +122,7 @@ class EmbeddingJobs:
                 return
             with connection.cursor(name="unpaid") as cursor:
                 cursor.execute("SELECT l.row_position, octet_length(l.content) AS size" + UNPAID, params)
-                ranges = list(order_ranges((row["row_position"], row["size"]) for row in cursor))
+                ranges = list(job_ranges((row["row_position"], row["size"]) for row in cursor))
             with connection.cursor() as cursor:
                 cursor.executemany(
                     "INSERT INTO embedding_jobs (job_key, document_id, version, first_row, last_row, inputs) "
@@ -164,7 +164,7 @@ class EmbeddingJobs:
             connection.cursor(row_factory=class_row(EmbeddingJob)) as cursor,
         ):
             return cursor.execute(
-                ORDER + "JOIN versions v USING (document_id, version) WHERE document_id = %(document)s "
+                JOB + "JOIN versions v USING (document_id, version) WHERE document_id = %(document)s "
                 "AND v.model = %(model)s AND (version = %(version)s AND o.state = 'created' "
                 "OR o.state IN ('submitted', 'ready')) ORDER BY o.created_at, o.first_row",
                 {"document": version.document_id, "version": version.version, "model": version.model},
@@ -177,7 +177,7 @@ class EmbeddingJobs:
             connection.cursor(row_factory=class_row(EmbeddingJob)) as cursor,
         ):
             return cursor.execute(
-                ORDER + "WHERE state = 'submitted' AND next_poll_at <= now() ORDER BY next_poll_at LIMIT %s",
+                JOB + "WHERE state = 'submitted' AND next_poll_at <= now() ORDER BY next_poll_at LIMIT %s",
                 (limit,),
             ).fetchall()
 
@@ -187,7 +187,7 @@ class EmbeddingJobs:
             connection.execute(
                 "UPDATE embedding_jobs SET state = 'submitted', service_id = %s, submitted_at = now(), "
                 "next_poll_at = now() + make_interval(secs => %s) WHERE job_key = %s",
-                (service_id, seconds_to_next_look(0), job.job_key),
+                (service_id, seconds_to_next_poll(0), job.job_key),
             )
 
     def schedule_poll(self, job: EmbeddingJob) -> None:
@@ -197,7 +197,7 @@ class EmbeddingJobs:
                 "UPDATE embedding_jobs SET poll_count = poll_count + 1, "
                 "next_poll_at = now() + make_interval(secs => %s) "
                 "WHERE job_key = %s",
-                (seconds_to_next_look(job.poll_count + 1), job.job_key),
+                (seconds_to_next_poll(job.poll_count + 1), job.job_key),
             )
 
     def finish(self, job: EmbeddingJob, state: Literal["ready", "collected", "refused"]) -> None:

@@ -253,7 +253,7 @@ def test_a_document_that_waits_for_the_batch_api_says_so_in_one_line_and_is_no_f
     document = uploaded["documentId"]
     said = rowline_command("process", document)
     assert (said.code, caplog.messages) == (0, [])
-    waits = "waits for the embedding service to work on 2 texts at the lower price (1 order, up to 24 hours)"
+    waits = "waits for the embedding service to work on 2 texts at the lower price (1 batch job, up to 24 hours)"
     assert [line for line in said.out.splitlines() if "waits for" in line] == [f"  {waits}"]
     output = rowline_command.json("status", document)
     assert (output["status"], output["progress"]["waitsFor"], output["error"]) == ("processing", waits, None)
@@ -272,7 +272,7 @@ def test_economy_is_refused_where_nothing_is_paid(rowline_command: Command):
     said = rowline_command("upload", file, "--org", "acme", "--economy", **local)
     assert (said.code, said.sentence) == (
         2,
-        "The model local/use-m3/512 takes no orders at a lower price; upload without --economy",
+        "The model local/use-m3/512 has no batch jobs at a lower price; upload without --economy",
     )
     said = rowline_command("documents", EMBEDDING_ECONOMY="true", **local)
     assert said.code == 2
