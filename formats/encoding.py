@@ -34,7 +34,7 @@ class Encoding(NamedTuple):
     """A codec name and, when it was guessed, the sentence that says so."""
 
     codec: str
-    notice: str | None = None
+    warning: str | None = None
 
 
 def encoding_of(path: Path) -> Encoding:

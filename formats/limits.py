@@ -21,4 +21,4 @@ class Limits:
     cell_chars: int = 32_767
     row_chars: int = 1_000_000
     text_bytes: int = 2**30  # all the text one file gives
-    notices: int = 100  # of one sort per sheet, the rest is counted
+    warnings: int = 100  # of one sort per sheet, the rest is counted

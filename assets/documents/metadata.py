@@ -135,15 +135,15 @@ def reading_metadata(reading: Reading) -> dict[str, dg.MetadataValue]:
         for header in reading.headers
     ]
     facts: dict[str, dg.MetadataValue] = {"sheets": dg.MetadataValue.md("\n".join(sheets) or "none")}
-    if reading.notices:
+    if reading.warnings:
         lines = [
-            f"- {_cell(notice.sheet or 'file')}{f', row {notice.row_number}' if notice.row_number else ''}: "
-            + _cell(notice.message)
-            for notice in reading.notices
+            f"- {_cell(warning.sheet or 'file')}{f', row {warning.row_number}' if warning.row_number else ''}: "
+            + _cell(warning.message)
+            for warning in reading.warnings
         ]
-        if reading.notices_left_out:
-            lines.append(f"- and {reading.notices_left_out} more")
-        facts["notices"] = dg.MetadataValue.md("\n".join(lines))
+        if reading.warnings_left_out:
+            lines.append(f"- and {reading.warnings_left_out} more")
+        facts["warnings"] = dg.MetadataValue.md("\n".join(lines))
     return facts
 
 

@@ -16,7 +16,7 @@ class ForgetConfig(dg.Config):
 
 @dg.op(
     retry_policy=RETRIES,
-    description="Events and notices older than EVENT_RETENTION_DAYS of which nothing is in progress, removed.",
+    description="Events and notifications older than EVENT_RETENTION_DAYS of which nothing is in progress, removed.",
 )
 def forgotten_events(
     context: dg.OpExecutionContext,

@@ -58,14 +58,14 @@ class Reading:
     """What a person should know about how the file was read; filled while rows stream."""
 
     headers: list[SheetHeader] = field(default_factory=list)
-    notices: list[ReadWarning] = field(default_factory=list)
-    notices_left_out: int = 0
+    warnings: list[ReadWarning] = field(default_factory=list)
+    warnings_left_out: int = 0
 
-    def note(self, notice: ReadWarning) -> None:
-        if len(self.notices) < MAX_WARNINGS:
-            self.notices.append(notice)
+    def note(self, warning: ReadWarning) -> None:
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(warning)
         else:
-            self.notices_left_out += 1
+            self.warnings_left_out += 1
 
 
 def document_rows(
@@ -76,7 +76,7 @@ def document_rows(
     batch_rows: int,
     reading: Reading,
 ) -> Iterator[list[Row]]:
-    """Rows in reading order, a list for each part of the file; notices and headers go into `reading`.
+    """Rows in reading order, a list for each part of the file; warnings and headers go into `reading`.
 
     Batches hold `batch_rows` rows and never span two sheets.
     """

@@ -102,7 +102,7 @@ class SendNotification(BaseModel):
                 raise ValueError(str(error)) from None
         return values
 
-    def notice(self, organization_id: str, key: str) -> NewNotification:
+    def notification(self, organization_id: str, key: str) -> NewNotification:
         """The message as it will be sent."""
         subject, message = self.title or "", self.message or ""
         if self.template is not None:

@@ -1,4 +1,4 @@
-"""Recipients: whom a notice may go to. Nothing here resolves a name; addresses are judged as they are written."""
+"""Recipients: whom a notification may go to. Nothing here resolves a name; addresses are judged as they are written."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ SHEET = "csv"
 
 
 def open_delimited(path: Path, limits: Limits) -> Iterator[Sheet | ReadWarning]:
-    """The one sheet of a delimited file, and a notice when its encoding was guessed."""
+    """The one sheet of a delimited file, and a warning when its encoding was guessed."""
     encoding = encoding_of(path)
-    if encoding.notice:
-        yield ReadWarning(None, None, encoding.notice)
+    if encoding.warning:
+        yield ReadWarning(None, None, encoding.warning)
     csv.field_size_limit(limits.row_chars)
     with path.open(encoding=encoding.codec, newline="", errors="replace") as file:
         head = file.read(SNIFF_CHARS)

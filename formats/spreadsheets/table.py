@@ -102,7 +102,7 @@ def read_table(
             return
         above, head, sample = parts
         header = _header_of(head, sample)
-    warnings = WarningLimiter(sheet, limits.notices)
+    warnings = WarningLimiter(sheet, limits.warnings)
     table = Table(sheet, header, limits)
     if above:
         yield ReadWarning(sheet, above[0][0], _describe_skipped_rows(above))

@@ -68,7 +68,9 @@ def send(
     organization = checked_name("Organization", org)
     request = checked_message({"channel": channel, "message": message, "to": to, "subject": subject})
     with use_services() as services:
-        notification_id = services.ledger.outbox.enqueue(request.notice(organization, key or f"command:{uuid4()}"))
+        notification_id = services.ledger.outbox.enqueue(
+            request.notification(organization, key or f"command:{uuid4()}")
+        )
         notification = services.ledger.outbox.get(notification_id)
     show(notification, as_json)
 

@@ -1,4 +1,4 @@
-"""Checks of the channels that carry notices, without sending anybody anything."""
+"""Checks of the channels that carry notifications, without sending anybody anything."""
 
 from urllib.parse import urlsplit
 
@@ -46,7 +46,7 @@ def _is_read_on_the_way(settings: Settings) -> bool:
 
 
 def webhooks(context: Context) -> Verdict:
-    """Their names have addresses where notices may go; none is asked."""
+    """Their names have addresses where notifications may go; none is asked."""
     settings = context.settings
     if not settings.webhooks:
         return skipped("WEBHOOK_ALLOWED_URLS is not set")
@@ -60,7 +60,7 @@ def webhooks(context: Context) -> Verdict:
             resolve_target(address, settings.webhook_allow_private_networks)
         except RowlineError as error:
             return failed(f"{urlsplit(address).hostname}: {error}", "Correct WEBHOOK_ALLOWED_URLS, or the name")
-    return fine(f"{len(settings.webhooks)} named, all where notices may go")
+    return fine(f"{len(settings.webhooks)} named, all where notifications may go")
 
 
 def alerts(context: Context) -> Verdict:

@@ -103,7 +103,7 @@ class NotificationHandler(Handler[NotificationSend]):
     function = NOTIFY
 
     def handle(self, runs: Sequence[DueRun]) -> None:
-        messages = {run.run_id: self.payload(run).notice(run.organization_id, run.run_id) for run in runs}
+        messages = {run.run_id: self.payload(run).notification(run.organization_id, run.run_id) for run in runs}
         self.resources.ledger.function_runs.enqueue_notifications(messages)
 
 

@@ -10,7 +10,7 @@ from tests.laws.deployment import Deployment, items, template
 VERSION = {"organization", "filename", "version", "mode"}
 KEYS = {
     "parsed_rows": VERSION
-    | {"dagster/row_count", "error_rows", "rows_digest", "preview", "sheets", "notices", "document"},
+    | {"dagster/row_count", "error_rows", "rows_digest", "preview", "sheets", "warnings", "document"},
     "batches": VERSION
     | {
         "dagster/row_count",
@@ -30,7 +30,7 @@ KEYS = {
     "namespace_vectors": VERSION | {"dagster/row_count", "namespaces", "model", "dimension"},
     "lineage": VERSION | {"dagster/row_count", "error_rows", "outcome", "result"},
 }
-OPTIONAL = {"notices"}  # only where the reader has something to say
+OPTIONAL = {"warnings"}  # only where the reader has something to say
 
 
 def told(run: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:

@@ -29,15 +29,15 @@ class Table:
 @dataclass
 class Answer:
     tables: dict[str, Table] = field(default_factory=dict)
-    notices: list[ReadWarning] = field(default_factory=list)
+    warnings: list[ReadWarning] = field(default_factory=list)
 
     @property
     def only(self) -> Table:
         (table,) = self.tables.values()
         return table
 
-    def told(self, words: str) -> list[ReadWarning]:
-        return [notice for notice in self.notices if words in notice.message]
+    def warnings_with(self, words: str) -> list[ReadWarning]:
+        return [warning for warning in self.warnings if words in warning.message]
 
 
 Read = Callable[..., Answer]
@@ -49,7 +49,7 @@ def read_all(path: Path, name: str | None = None, **options: object) -> Answer:
     answer = Answer()
     for item in read_workbook(path, name or path.name, layout, limits):
         if isinstance(item, ReadWarning):
-            answer.notices.append(item)
+            answer.warnings.append(item)
             continue
         table = answer.tables.setdefault(item.header.sheet, Table())
         assert table.columns == item.header.columns[: len(table.columns)], "columns are only ever added at the right"

@@ -149,27 +149,30 @@ def test_the_same_table_in_two_formats_reads_the_same(left: str, right: str, rea
 
 def test_notes_above_and_below_a_table_are_told_with_their_rows(read: Read, workbooks: Path) -> None:
     answer = read(workbooks / "title_and_notes.xlsx")
-    arts = [notice for notice in answer.notices if notice.sheet == "arts"]
-    assert [notice.row_number for notice in arts] == [1, 16, 17, 18, 19]
+    arts = [warning for warning in answer.warnings if warning.sheet == "arts"]
+    assert [warning.row_number for warning in arts] == [1, 16, 17, 18, 19]
     assert "Lots of people" in arts[0].message
     assert "at the | bottom," in arts[3].message
 
 
 def test_legend_below_a_table_is_told(read: Read, workbooks: Path) -> None:
     answer = read(workbooks / "task_list_ja.xls")
-    assert [notice.row_number for notice in answer.told("below the table")] == [63, 64, 65, 66]
+    assert [warning.row_number for warning in answer.warnings_with("below the table")] == [63, 64, 65, 66]
 
 
 def test_ragged_rows_are_kept_and_told(read: Read, workbooks: Path) -> None:
     answer = read(workbooks / "ragged.csv")
-    assert [(n.row_number, "has 4 fields" in n.message) for n in answer.told("fields")] == [(2, True), (3, False)]
+    assert [(n.row_number, "has 4 fields" in n.message) for n in answer.warnings_with("fields")] == [
+        (2, True),
+        (3, False),
+    ]
 
 
 def test_hidden_sheets_are_named_and_read_only_when_asked_for(read: Read, workbooks: Path) -> None:
     answer = read(workbooks / "codes_hidden_sheets.xlsx")
     assert list(answer.tables) == ["CodeLists"]
-    assert '"Map", "Others", "TDS"' in answer.told("hidden")[0].message
-    assert answer.told('sheet "Test" has a header in row 1 but no rows')
+    assert '"Map", "Others", "TDS"' in answer.warnings_with("hidden")[0].message
+    assert answer.warnings_with('sheet "Test" has a header in row 1 but no rows')
     assert len(read(workbooks / "items_hidden_sheets.xls", sheet="Item Info").only.rows) == 175
 
 
@@ -222,4 +225,4 @@ def test_excel_3_files_are_read(read: Read, workbooks: Path) -> None:
     ("file", "words"), [("text_named.xlsx", "delimited text"), ("xls_named.ods", "content is xls")]
 )
 def test_a_name_that_promises_another_format_is_told(file: str, words: str, read: Read, workbooks: Path) -> None:
-    assert read(workbooks / file).told(words)
+    assert read(workbooks / file).warnings_with(words)

@@ -28,7 +28,7 @@ def test_a_few_korean_cells_in_an_ascii_export_are_read_as_cp949(korean: list[st
     result = answer(read, tmp_path, text.encode("cp949"))
     names = [cells[1] for cells in result.only.rows.values()]
     assert [word for word in korean if word in names] == korean
-    assert result.told("Korean (cp949)")
+    assert result.warnings_with("Korean (cp949)")
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -50,7 +50,7 @@ def test_japanese_and_western_text_by_the_detector(read: Read, tmp_path: Path) -
     german = HEADER + "".join(f"{n},Größe und Gefäß über Straße {n},1\n" for n in range(30))
     result = answer(read, tmp_path, german.encode("cp1252"))
     assert result.only.cell(2, "name") == "Größe und Gefäß über Straße 0"
-    assert result.told("guess")
+    assert result.warnings_with("guess")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -81,16 +81,16 @@ def test_a_field_too_many_late_in_the_file_widens_the_table_and_is_told(read: Re
     assert result.only.columns == ("name", "city", "column C")
     assert result.only.rows[3002] == ("Lee", "Busan", "extra")
     assert result.only.rows[3003] == ("Park", "Daegu", "")
-    assert [notice.row_number for notice in result.told("3 fields")] == [3002]
-    assert result.told("column C added")
+    assert [warning.row_number for warning in result.warnings_with("3 fields")] == [3002]
+    assert result.warnings_with("column C added")
 
 
 def test_notices_of_one_sort_are_counted_after_the_first_hundred(read: Read, tmp_path: Path) -> None:
     content = "name,city\n" + "Kim,Seoul\n" * 1000 + "Lee,Busan,\n" * 500
     result = answer(read, tmp_path, content.encode())
     assert len(result.only.rows) == 1500
-    assert len(result.told("has 3 fields")) == 100
-    assert result.told("400 more rows like these")
+    assert len(result.warnings_with("has 3 fields")) == 100
+    assert result.warnings_with("400 more rows like these")
 
 
 @pytest.mark.parametrize(

@@ -78,4 +78,4 @@ def test_what_is_wrong_is_refused_at_the_door_with_the_field(events: Events, cha
 def _notice(run: str) -> Any:
     from domain.notifications.messages import SendNotification
 
-    return SendNotification.model_validate(MAIL).notice("acme", run)
+    return SendNotification.model_validate(MAIL).notification("acme", run)

@@ -18,7 +18,7 @@ from resources.database.listen import NotifyChannel, notify, wait_for_notify
 from resources.database.locks import LockKind
 
 # Returns a row per notification, for `Notification`.
-NOTICE = """
+NOTIFICATION = """
 SELECT notification_id, organization_id, key, channel, recipient, subject, message, template_values, state, attempts,
        sender_lock, error, created_at, next_attempt_at, finished_at
   FROM notifications n
@@ -144,7 +144,7 @@ class Outbox:
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
-            row = cursor.execute(NOTICE + DUE + "FOR UPDATE SKIP LOCKED", {"channel": channel}).fetchone()
+            row = cursor.execute(NOTIFICATION + DUE + "FOR UPDATE SKIP LOCKED", {"channel": channel}).fetchone()
             if row is None:
                 return None
             connection.execute(
@@ -152,7 +152,7 @@ class Outbox:
                 "WHERE notification_id = %s",
                 (sender, row.notification_id),
             )
-            return cursor.execute(NOTICE + "WHERE notification_id = %s", (row.notification_id,)).fetchone()
+            return cursor.execute(NOTIFICATION + "WHERE notification_id = %s", (row.notification_id,)).fetchone()
 
     def record_outcome(self, notification: Notification, after: Settlement) -> bool:
         """Record how an attempt ended. Returns False, and records nothing, if another sender has claimed it by now.
@@ -193,7 +193,7 @@ class Outbox:
             self._database.transaction() as connection,
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
-            sending = cursor.execute(NOTICE + "WHERE state = 'sending'").fetchall()
+            sending = cursor.execute(NOTIFICATION + "WHERE state = 'sending'").fetchall()
         dead = {s for s in {n.sender_lock for n in sending} if s and not self._database.is_locked(LockKind.SENDER, s)}
         return [notification for notification in sending if notification.sender_lock in dead]
 
@@ -212,7 +212,7 @@ class Outbox:
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
             return cursor.execute(
-                NOTICE + "WHERE (%(organization)s::text IS NULL OR organization_id = %(organization)s) "
+                NOTIFICATION + "WHERE (%(organization)s::text IS NULL OR organization_id = %(organization)s) "
                 "AND (%(state)s::text IS NULL OR state = %(state)s) "
                 "AND (%(before)s::text IS NULL OR notification_id < %(before)s) "
                 "ORDER BY notification_id DESC LIMIT %(limit)s",
@@ -226,7 +226,8 @@ class Outbox:
             connection.cursor(row_factory=class_row(Notification)) as cursor,
         ):
             row = cursor.execute(
-                NOTICE + "WHERE notification_id = %(id)s AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
+                NOTIFICATION
+                + "WHERE notification_id = %(id)s AND (%(org)s::text IS NULL OR organization_id = %(org)s)",
                 {"id": notification_id, "org": organization_id},
             ).fetchone()
         if row is None:
@@ -255,8 +256,8 @@ class Outbox:
         """Delete notifications finished so many days ago, and alerts recovered then; returns how many notifications."""
         with self._database.transaction() as connection:
             if dry_run:
-                row = connection.execute(f"SELECT count(*) AS notices {OLD}", (days,)).fetchone()
-                return int(row["notices"]) if row else 0
+                row = connection.execute(f"SELECT count(*) AS notifications {OLD}", (days,)).fetchone()
+                return int(row["notifications"]) if row else 0
             connection.execute("DELETE FROM alerts WHERE recovered_at < now() - make_interval(days => %s)", (days,))
             return connection.execute(f"DELETE {OLD}", (days,)).rowcount
 

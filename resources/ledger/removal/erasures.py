@@ -109,7 +109,7 @@ DELETE FROM events e WHERE organization_id = %(organization)s
             SELECT FROM function_runs r WHERE r.organization_id = e.organization_id AND r.event_id = e.event_id
                                        AND r.state NOT IN ('completed', 'failed', 'cancelled')))
 """  # noqa: S608
-NAMED_IN_NOTICES = f"""
+NAMED_IN_NOTIFICATIONS = f"""
 DELETE FROM notifications WHERE (organization_id = %(organization)s OR %(organization)s = ANY(mentioned_organizations))
    AND (EXISTS (SELECT FROM unnest(%(quoted)s::text[]) AS value WHERE position(value IN template_values) > 0)
         OR position(%(name)s::text IN subject || ' ' || message) > 0
@@ -253,7 +253,7 @@ class Erasures:
             }
             return {
                 "events": connection.execute(NAMED_IN_EVENTS, named).rowcount,
-                "notices": connection.execute(NAMED_IN_NOTICES, named).rowcount,
+                "notices": connection.execute(NAMED_IN_NOTIFICATIONS, named).rowcount,
             }
 
     def forget_events(self, organization_id: str) -> int:

@@ -230,7 +230,7 @@ def test_notices_and_headers_are_kept_for_the_person() -> None:
     notice = ReadWarning("A", 3, "a formula has no saved result")
     parts = [sheet(["a"], [["1"]], name="A"), notice, sheet(["b"], [["2"]], name="B")]
     list(document_rows(parts, WorkbookTemplate(), COMPANY, MODEL, 100, reading))
-    assert reading.notices == [notice]
+    assert reading.warnings == [notice]
     assert reading.headers == [SheetHeader("A", ("a",), (1,)), SheetHeader("B", ("b",), (1,))]
 
 
@@ -239,7 +239,7 @@ def test_too_many_notices_are_counted() -> None:
     reading = Reading()
     for number in range(MAX_WARNINGS + 7):
         reading.note(ReadWarning(None, number, "x"))
-    assert (len(reading.notices), reading.notices_left_out) == (MAX_WARNINGS, 7)
+    assert (len(reading.warnings), reading.warnings_left_out) == (MAX_WARNINGS, 7)
 
 
 def test_rows_are_given_part_by_part() -> None:

@@ -19,7 +19,9 @@ GOOD: dict[str, Any] = {"channel": "email", "to": "anna@corp.example", "message"
 
 
 def test_a_message_is_kept_as_it_stands():
-    notice = SendNotification.model_validate({**GOOD, "subject": "제목\r\nBcc: all@example.com"}).notice("acme", "k")
+    notice = SendNotification.model_validate({**GOOD, "subject": "제목\r\nBcc: all@example.com"}).notification(
+        "acme", "k"
+    )
     assert (notice.channel, notice.recipient, notice.message) == ("email", "anna@corp.example", "안녕하세요")
     assert notice.subject == "제목 Bcc: all@example.com"
 
@@ -56,7 +58,7 @@ def test_a_template_is_filled_with_its_values():
         "template": "document_failed",
         "values": {"filename": "보험료.xlsx", "reason": "no table"},
     }
-    notice = SendNotification.model_validate(asked).notice("acme", "k")
+    notice = SendNotification.model_validate(asked).notification("acme", "k")
     assert notice.subject == "보험료.xlsx: 실패 · failed"
     assert notice.message == "보험료.xlsx could not be processed: no table"
     assert notice.values == {"filename": "보험료.xlsx", "reason": "no table"}
@@ -107,6 +109,6 @@ def test_half_a_surrogate_in_the_values_is_replaced():
     given = (
         b'{"who\\udc00":["\\ud800","\\ud83d\\ude00","\\u0000","\xea\xb9\x80"],"n":1001,"deep":{"x":[null,true,1.5]}}'
     )
-    notice = SendNotification.model_validate(json.loads(body % given)).notice("acme", "k")
+    notice = SendNotification.model_validate(json.loads(body % given)).notification("acme", "k")
     assert notice.values == {"who�": ["�", "😀", "\0", "김"], "n": 1001, "deep": {"x": [None, True, 1.5]}}
     assert json.loads(canonical_json(notice.values)) == notice.values
