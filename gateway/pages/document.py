@@ -32,7 +32,7 @@ def document_page(
     aim: WhichVersion = None,
     event: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
-    """`aim` and `event`: the version that the document is on its way back to, and the event that asked for it."""
+    """`aim` and `event`: the version of a requested rollback, and the event that requested it."""
     shown = current if version is None else services.ledger.documents.get(current.document_id, version)
     batches = services.ledger.documents.batches(shown.document_id, shown.version)
     versions = services.ledger.listing.versions(current)

@@ -33,7 +33,7 @@ NO_DOCUMENT = "doc_0"  # an example's, where there is none yet
 
 
 def whole_organization(caller: Annotated[Caller, Depends(needs("events"))]) -> Caller:
-    """Events tell of documents, so a key of one employee does not see them."""
+    """Events name documents, so a key of one employee does not see them."""
     if caller.employee_id is not None:
         raise HTTPException(403, "This key is one employee's: it may search, and see no events")
     return caller

@@ -159,7 +159,7 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _new(self) -> Worker:
-        # where prometheus-client has the workers keep what they count, so that each can tell the sum
+        # prometheus-client keeps the counts of all workers here, so that each can report the sum
         counts = {"PROMETHEUS_MULTIPROC_DIR": self._counts.name}
         return Worker(self._listener, self._settings, self._clock(), counts)
 

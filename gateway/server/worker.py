@@ -59,7 +59,7 @@ def main() -> None:
     # what uvicorn puts back and signals again when it is done: asked before it starts, or after it has ended
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.leave)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor's, also where a terminal tells the whole group
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor's, also if a terminal signals the whole group
     threading.Thread(target=end_with, args=(line,), daemon=True).start()
     server.run([listener])
 
@@ -88,8 +88,8 @@ def warm(settings: Settings) -> None:
 
             LocalEmbedder().warm()
             log.info("the model for searches is loaded")
-    except Exception:  # the boundary of a thread: a search meets the same trouble, and tells it to who asks
-        log.exception("the model for searches cannot be loaded; all else goes on")
+    except Exception:  # the boundary of a thread: a search meets the same error, and reports it to its caller
+        log.exception("the model for searches cannot be loaded; everything else works")
     gc.collect()
     gc.freeze()
 

@@ -69,7 +69,7 @@ class Receipt:
 
 
 def erase_organization(stores: DocumentStores, organization_id: str, now: datetime, dry_run: bool = True) -> Receipt:
-    """Everything of an organization. Doing it again after a crash ends it; the last receipt tells what was left.
+    """Everything of an organization. Doing it again after a crash ends it; the last receipt has what was left.
 
     Raises NotFound for an organization that nobody knows, Conflict while a document of it is worked on.
     """
@@ -155,7 +155,7 @@ def erase_employee(stores: DocumentStores, organization_id: str, employee_number
 
 
 def refuse_while_in_work(ledger: Ledger, organization_id: str) -> None:
-    """Raises Conflict: a version on its way would bring back what is being erased."""
+    """Raises Conflict: a version that is being processed would bring back what is being erased."""
     if busy := ledger.erasures.in_work(organization_id):
         more = f" and {len(busy) - SHOWN} more" if len(busy) > SHOWN else ""
         raise Conflict(

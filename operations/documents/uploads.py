@@ -80,7 +80,7 @@ class Uploads:
                 result = self.ledger.function_runs.record_upload(document.event_run, upload, document)
             else:
                 result = self.ledger.uploads.record(upload, document)
-        except InvalidRequest:  # the document went away meanwhile, or is on its way out
+        except InvalidRequest:  # the document went away meanwhile, or is being removed
             self.objects.delete(stored.key)
             raise
         if result.version.upload.object_key != stored.key:

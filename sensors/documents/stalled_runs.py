@@ -1,4 +1,4 @@
-"""Stalled runs: a run whose process died is ended, so that its document can be tried again and the queue goes on."""
+"""Stalled runs: a run whose process died is ended, so that its document can be tried again and the queue is free."""
 
 import json
 import time

@@ -29,10 +29,10 @@ SELECT wanted.vector_id, o.document_id, o.version
 
 # Returns of each vector whether any row points at it, and whether a retained one does.
 KNOWN = f"""
-SELECT held.vector_id, count(o.*) > 0 AS known, coalesce(bool_or(o.owed), false) AS owed
+SELECT held.vector_id, count(o.*) > 0 AS known, coalesce(bool_or(o.retained), false) AS retained
   FROM unnest(%(ids)s::uuid[]) AS held (vector_id)
   LEFT JOIN LATERAL (
-       SELECT {RETAINED} AS owed
+       SELECT {RETAINED} AS retained
          FROM (SELECT document_id, version, namespace FROM lineage WHERE vector_id = held.vector_id OFFSET 0) l
          {OF_ROW}
         WHERE l.namespace = %(namespace)s) o ON true
@@ -100,7 +100,7 @@ class Reconciliation:
         """Of these vectors of a store's namespace, those that no version needs there."""
         with self._database.transaction() as connection:
             rows = connection.execute(KNOWN, {"namespace": namespace, "ids": list(vector_ids)}).fetchall()
-        unreferenced = [row for row in rows if not row["owed"]]
+        unreferenced = [row for row in rows if not row["retained"]]
         return Unreferenced(
             [str(row["vector_id"]) for row in unreferenced if row["known"]],
             [str(row["vector_id"]) for row in unreferenced if not row["known"]],
