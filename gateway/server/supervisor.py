@@ -24,8 +24,8 @@ BACKLOG = 2048  # connections that wait while workers come and go
 POLL_INTERVAL_SECONDS = 0.2  # between looks at signals; a death is seen at once
 START_TIMEOUT_SECONDS = 60.0  # for a worker to import, connect and listen, on a busy machine
 HEARTBEAT_TIMEOUT_SECONDS = 60.0  # of a worker whose event loop hangs
-SHUTDOWN_TIMEOUT_SECONDS = 10.0  # for requests under way when a worker stops
-KILL_TIMEOUT_SECONDS = SHUTDOWN_TIMEOUT_SECONDS + 5.0
+SHUTDOWN_TIMEOUT_SECONDS = 10  # for requests under way when a worker stops
+KILL_AFTER_SECONDS = 5.0  # a worker that does not keep to that
 MAX_FAILED_STARTS = 5  # of workers that never got ready, with none that is: something is wrong that time does not heal
 BACKOFF_SECONDS = (0.0, 0.2, 0.5, 1.0, 2.0)  # before a worker is started after so many fresh deaths
 
@@ -66,16 +66,20 @@ def bound(host: str, port: int) -> socket.socket:
 class Worker:
     """One server process over the shared socket. It writes when it is ready and each second after that."""
 
-    def __init__(self, listener: socket.socket, settings: Settings, now: float, more: dict[str, str]) -> None:
+    def __init__(
+        self, listener: socket.socket, settings: Settings, shutdown_seconds: int, now: float, more: dict[str, str]
+    ) -> None:
+        self._shutdown_seconds = shutdown_seconds
         self.line, far_end = socket.socketpair()
         self.line.setblocking(False)
         self.started = self.heard = now
         self.ready = False
         self.kill_deadline: float | None = None
         with far_end:
+            arguments = map(str, (listener.fileno(), far_end.fileno(), shutdown_seconds))
             # a module of its own: multiprocessing would import the whole command line again in each worker
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gateway.server.worker", str(listener.fileno()), str(far_end.fileno())],
+                [sys.executable, "-P", "-m", "gateway.server.worker", *arguments],
                 pass_fds=(listener.fileno(), far_end.fileno()),
                 env=os.environ | _same_code() | more | {"ROWLINE_HOME": str(settings.rowline_home)},
                 stdin=subprocess.DEVNULL,
@@ -97,7 +101,7 @@ class Worker:
 
     def terminate_gracefully(self, now: float) -> None:
         """Ask it to finish what is under way and end."""
-        self.kill_deadline = now + KILL_TIMEOUT_SECONDS
+        self.kill_deadline = now + self._shutdown_seconds + KILL_AFTER_SECONDS
         self.process.terminate()
 
     def kill(self) -> None:
@@ -113,10 +117,12 @@ class Supervisor:
         self,
         listener: socket.socket,
         settings: Settings,
+        shutdown_seconds: int = SHUTDOWN_TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._listener, self._settings, self._clock, self._sleep = listener, settings, clock, sleep
+        self._listener, self._settings, self._shutdown_seconds = listener, settings, shutdown_seconds
+        self._clock, self._sleep = clock, sleep
         self._serving: list[Worker] = []
         self._retiring: list[Worker] = []
         self._to_replace: list[Worker] = []
@@ -161,7 +167,7 @@ class Supervisor:
     def _new(self) -> Worker:
         # prometheus-client keeps the counts of all workers here, so that each can report the sum
         counts = {"PROMETHEUS_MULTIPROC_DIR": self._counts.name}
-        return Worker(self._listener, self._settings, self._clock(), counts)
+        return Worker(self._listener, self._settings, self._shutdown_seconds, self._clock(), counts)
 
     def _spawn_missing(self) -> None:
         while len(self._serving) < self._settings.gateway_workers:

@@ -19,7 +19,7 @@ import uvicorn
 from gateway.app import app
 from gateway.server.logging import configure
 from gateway.server.request_heads import BoundedHead
-from gateway.server.supervisor import BACKLOG, SHUTDOWN_TIMEOUT_SECONDS
+from gateway.server.supervisor import BACKLOG
 from settings.settings import Settings, load_settings
 
 ACCEPT_GRACE_SECONDS = 0.1  # for the first request of a connection that was taken a moment ago
@@ -29,6 +29,7 @@ log = logging.getLogger("rowline.gateway")
 
 def main() -> None:
     listener, line = (socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:3])
+    shutdown_seconds = int(sys.argv[3])
     settings = load_settings()
     configure(settings)
 
@@ -51,7 +52,7 @@ def main() -> None:
             server_header=False,
             proxy_headers=False,  # the app believes TRUSTED_PROXIES, whatever serves it
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=int(SHUTDOWN_TIMEOUT_SECONDS),
+            timeout_graceful_shutdown=shutdown_seconds,
             timeout_notify=1,
             callback_notify=heartbeat,  # uvicorn calls it once it listens, on the event loop
         )

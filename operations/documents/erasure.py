@@ -98,10 +98,10 @@ def erase_organization(stores: DocumentStores, organization_id: str, now: dateti
     receipt.objects_deleted += delete_objects(objects, set(unnamed) - ledger.erasures.named(unnamed))
     receipt.inbox_files_deleted += delete_inbox_files(stores, organization_id)
     left = ledger.erasures.erase_organization(organization_id)
-    receipt.employees_deleted, receipt.templates_deleted = left["employees"], left["templates"]
-    receipt.embeddings_deleted += left["embeddings"]
-    receipt.events_deleted += left["events"]
-    receipt.notices_deleted = left["notices"]
+    receipt.employees_deleted, receipt.templates_deleted = left.employees, left.templates
+    receipt.embeddings_deleted += left.embeddings
+    receipt.events_deleted += left.events
+    receipt.notices_deleted = left.notifications
     receipt.arrived_meanwhile = ledger.erasures.documents(organization_id)
     return receipt
 

@@ -190,7 +190,7 @@ def test_an_erased_organization_takes_its_messages_and_the_alerts_that_name_it(r
     for document in (alone, both):
         rowline.sql("DELETE FROM documents WHERE document_id = %(d)s", d=document)
     erased = services.ledger.erasures.erase_organization("beta")
-    assert erased["notices"] == 5, "its own, and four that told the operator of it"
+    assert erased.notifications == 5, "its own, and four that told the operator of it"
     left = services.ledger.outbox.list_all()
     assert [(notice.organization_id, notice.key) for notice in left] == [("acme", "k")]
     assert [alert.cause.reason for alert in services.ledger.alerts.open()] == ["The service is away"]

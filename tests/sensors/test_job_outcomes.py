@@ -109,9 +109,9 @@ def test_a_job_whose_run_was_deleted_has_failed_and_the_next_one_begins(events: 
     (request,) = events.requests()
     events.rowline.dagster.delete_run(killed(events, request))
     assert events.requests() == []  # it may be that its run is about to be made
-    events.rowline.sql("UPDATE function_runs SET requested_at = requested_at - %(ago)s", ago=job_outcomes.GONE_AFTER)
+    events.rowline.sql("UPDATE function_runs SET requested_at = requested_at - %(ago)s", ago=job_outcomes.MISSING_AFTER)
     (request,) = events.requests()
-    assert (events.run(first)["state"], events.run(first)["error"]) == ("failed", job_outcomes.GONE)
+    assert (events.run(first)["state"], events.run(first)["error"]) == ("failed", job_outcomes.MISSING)
     assert request.tags["rowline/event_run"] == second
 
 

@@ -135,6 +135,17 @@ class ErasedRows:
     embeddings: int
 
 
+@dataclass(frozen=True, slots=True)
+class ErasedOrganization:
+    """What was erased of an organization beside its documents: rows of each kind."""
+
+    employees: int = 0
+    templates: int = 0
+    embeddings: int = 0
+    events: int = 0
+    notifications: int = 0
+
+
 class Erasures:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -263,16 +274,16 @@ class Erasures:
             connection.execute("DELETE FROM event_idempotency_keys WHERE organization_id = %s", (organization_id,))
         return deleted
 
-    def erase_organization(self, organization_id: str) -> dict[str, int]:
-        """Delete what an organization has beside its documents, which are deleted before; returns how much of each.
+    def erase_organization(self, organization_id: str) -> ErasedOrganization:
+        """Delete what an organization has beside its documents, which are deleted before.
 
         Nothing is deleted if documents were uploaded meanwhile: they need it.
         """
         with self._database.transaction() as connection:
             lock(connection, LockKind.EMBEDDINGS, organization_id)
             if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
-                return dict.fromkeys(HOLDERS, 0)
-            notifications = _erase_alerts(connection, organization_id)
+                return ErasedOrganization()
+            of_operator = _erase_alerts(connection, organization_id)
             deleted = {
                 table: connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = %s",  # noqa: S608 - names of our own
@@ -280,7 +291,13 @@ class Erasures:
                 ).rowcount
                 for table in HOLDERS
             }
-            return deleted | {"notices": deleted["notifications"] + notifications}
+            return ErasedOrganization(
+                employees=deleted["employees"],
+                templates=deleted["templates"],
+                embeddings=deleted["embeddings"],
+                events=deleted["events"],
+                notifications=deleted["notifications"] + of_operator,
+            )
 
     def named(self, keys: list[str]) -> set[str]:
         """Of these object keys, those that a version names."""

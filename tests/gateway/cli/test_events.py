@@ -18,7 +18,7 @@ def test_an_event_that_starts_something_names_its_run(rowline_command: Command):
 def test_an_event_of_another_name_is_kept_and_says_so(rowline_command: Command):
     shown = rowline_command.json("send", "other/thing")
     assert (shown["organizationId"], shown["runs"]) == ("default", [])
-    assert "Nothing is started" in rowline_command("send", "other/thing", "{}").out
+    assert "No function is started" in rowline_command("send", "other/thing", "{}").out
 
 
 def test_what_is_wrong_is_misuse_in_a_sentence(rowline_command: Command):

@@ -114,11 +114,11 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Gateway]
     running: list[Gateway] = []
     listener = bound("127.0.0.1", 0)
 
-    def started(**more: str) -> Gateway:
+    def started(*options: str, **more: str) -> Gateway:
         log = tmp_path / "gateway.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli.main", "gateway", "--fd", str(listener.fileno())],
+                [sys.executable, "-m", "gateway.cli.main", "gateway", "--fd", str(listener.fileno()), *options],
                 env=os.environ | given | more | {"PYTHONPATH": str(PROJECT_ROOT)},
                 pass_fds=[listener.fileno()],
                 stdout=output,
@@ -169,7 +169,7 @@ def test_a_killed_worker_is_started_again_and_no_send_is_lost(start: Callable[..
 @pytest.mark.slow
 def test_a_worker_that_dies_while_an_old_one_finishes_is_replaced_at_once(start: Callable[..., Gateway]) -> None:
     """The supervisor waits for nobody: a request that takes long would else leave the gateway without workers."""
-    gateway = start(GATEWAY_WORKERS="1")
+    gateway = start("--graceful-timeout", "600", GATEWAY_WORKERS="1")
     gateway.until(lambda: len(gateway.workers()) == 1)
     [old] = gateway.workers()
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE) as slow:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import ConfigurationError, RowlineError, TransientError
+from domain.errors import ConfigurationError, ObjectStoreUnavailable, RowlineError, TransientError
 from resources.objects.s3 import S3ObjectStore
 from resources.objects.s3_bucket import Bucket
 from resources.objects.s3_errors import AlteredObject, StorageFull
@@ -28,13 +28,13 @@ CALLS: dict[str, tuple[str, Callable[[S3ObjectStore], object]]] = {
     "list": ("Objects cannot be listed in", lambda store: list(store.keys(""))),
 }
 ERRORS: dict[str, tuple[type[RowlineError], str]] = {
-    "rate_limit": (TransientError, "the service is busy (SlowDown); try again later"),
-    "server_error": (TransientError, "the service failed (InternalError); try again later"),
-    "unavailable": (TransientError, "the service is busy (ServiceUnavailable); try again later"),
-    "reset_before": (TransientError, "the connection broke; try again"),
-    "reset_after": (TransientError, "the connection broke; try again"),
-    "truncated": (TransientError, "the connection broke; try again"),
-    "timeout": (TransientError, "the service did not answer in time; try again later"),
+    "rate_limit": (ObjectStoreUnavailable, "the service is busy (SlowDown); try again later"),
+    "server_error": (ObjectStoreUnavailable, "the service failed (InternalError); try again later"),
+    "unavailable": (ObjectStoreUnavailable, "the service is busy (ServiceUnavailable); try again later"),
+    "reset_before": (ObjectStoreUnavailable, "the connection broke; try again"),
+    "reset_after": (ObjectStoreUnavailable, "the connection broke; try again"),
+    "truncated": (ObjectStoreUnavailable, "the connection broke; try again"),
+    "timeout": (ObjectStoreUnavailable, "the service did not answer in time; try again later"),
     "wrong_key": (
         ConfigurationError,
         "the access key is not known there; check AWS_ACCESS_KEY_ID, or the profile or role in its place",
@@ -56,7 +56,7 @@ ERRORS: dict[str, tuple[type[RowlineError], str]] = {
         "the bucket is in another region (eu-west-1); set AWS_DEFAULT_REGION to the bucket's",
     ),
 }
-PASSING = [kind for kind, (failure_type, _) in ERRORS.items() if failure_type is TransientError]
+PASSING = [kind for kind, (failure_type, _) in ERRORS.items() if failure_type is ObjectStoreUnavailable]
 
 
 @pytest.mark.parametrize("kind", ERRORS)
@@ -264,5 +264,5 @@ def test_a_list_whose_second_page_fails_is_no_shorter_list(s3_store: S3ObjectSto
     keys = s3_store.keys("")
     assert next(keys) == "0000"
     s3.faults.append(Fault("server_error", "list", always=True))
-    with pytest.raises(TransientError, match="Objects cannot be listed in"):
+    with pytest.raises(ObjectStoreUnavailable, match="Objects cannot be listed in"):
         list(keys)
