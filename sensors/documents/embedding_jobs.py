@@ -12,7 +12,7 @@ MAX_POLLS = 20  # jobs of one tick, which may take 60 s
 
 
 @dg.sensor(
-    description="Orders at the embedding service that documents wait for.",
+    description="Embedding jobs at the service that documents wait for.",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
@@ -28,7 +28,7 @@ def embedding_orders(
         except TransientError as error:
             ledger.embedding_jobs.schedule_poll(job)
             context.log.warning(f"{job.job_key}: {error}")
-            break  # the service is unwell, which says nothing about any order
+            break  # the service is unwell, which says nothing about any job
         if done:
             ledger.embedding_jobs.finish(job, "ready")
         else:

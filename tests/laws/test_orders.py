@@ -169,7 +169,7 @@ def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last
     monkeypatch.setattr(job_records, "job_ranges", lambda sizes: job_ranges(sizes, max_inputs=4))
     openai.batches.file_inputs = 4
     version = order(patient)
-    assert "10 texts at the lower price (3 orders" in version.waiting_reason
+    assert "10 texts at the lower price (3 batch jobs" in version.waiting_reason
     _, *others = openai.batches.all.values()
     for batch in others:
         batch.status = "held"
