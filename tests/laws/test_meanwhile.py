@@ -106,6 +106,17 @@ def test_a_row_that_comes_while_the_sweep_of_another_document_takes_it_away_is_t
     assert rowline.stored().keys() == rowline.promised()
 
 
+def test_a_vector_that_a_rollback_found_in_the_store_is_not_swept_by_another_document(rowline: Deployment):
+    """It was the other document's, and the version that needs it now is not live yet."""
+    services = rowline.services
+    document = rowline.index(items("anvil", "bellows")).document_id
+    rowline.index(items("bellows"), document)
+    other = rowline.index(items("anvil", "chisel")).document_id
+    ledger = watched_ledger(services.ledger, at_first("switch", lambda: rowline.index(items("chisel"), other)))
+    assert roll_back(ledger, services.vectors, document, 1).vectors_restored == 0
+    assert rowline.stored().keys() == rowline.promised()
+
+
 def test_a_file_that_comes_while_its_document_is_being_removed_goes_with_it(rowline: Deployment):
     """Accepted before the document was withdrawn: the file is known to the clean-up. After that it is refused."""
     services = rowline.services
