@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from domain.errors import TransientError
+from domain.errors import Conflict, TransientError
 from operations.documents.removal import remove_document
 from operations.documents.rollback import roll_back
 from operations.documents.vector_sync import sync_vectors
@@ -59,6 +59,22 @@ def test_a_retry_during_a_rollback_is_not_lost(rowline: Deployment):
     ledger = watched_ledger(services.ledger, at_first("switch", lambda: services.ledger.documents.retry(document)))
     roll_back(ledger, services.vectors, document, 1)
     assert statuses(rowline, document) == [(1, "completed"), (2, "rolled_back"), (3, "pending")]
+
+
+def test_a_rollback_whose_target_another_one_changed_changes_nothing(rowline: Deployment):
+    """A claim goes with its connection: who lost it may meet another rollback, and the later wish counts."""
+    services = rowline.services
+    document = rowline.index(items("anvil")).document_id
+    rowline.index(items("bellows"), document)
+    rowline.index(items("chisel"), document)
+    set_target = services.ledger.live_versions.set_rollback_target
+    ledger = watched_ledger(services.ledger, at_first("switch", lambda: set_target(document, 2)))
+    with pytest.raises(Conflict, match=r"Version 1 of .* is no longer the target of the rollback"):
+        roll_back(ledger, services.vectors, document, 1)
+    assert services.ledger.documents.latest(document).live_version == 3
+    assert roll_back(services.ledger, services.vectors, document, 2).version == 2
+    assert [text.split("\n")[0] for text in rowline.found("item")] == ["item: bellows"]
+    assert rowline.stored().keys() == rowline.promised()
 
 
 def until(holds: Callable[[], Any]) -> None:

@@ -63,7 +63,7 @@ def test_every_secret_setting_is_hidden() -> None:
 
 
 def test_a_secret_that_begins_like_another_one_is_hidden_as_a_whole() -> None:
-    assert Redactor(["abcd", "abcdefgh"])("abcdefgh abcd") == f"{HIDDEN} {HIDDEN}"
+    assert Redactor(["abcd", "abcdefgh", "abcd/+gh"])("abcdefgh abcd abcd/+gh") == f"{HIDDEN} {HIDDEN} {HIDDEN}"
 
 
 def test_a_secret_is_hidden_in_json_too() -> None:
