@@ -76,7 +76,7 @@ def test_a_proxy_with_a_smaller_limit_gets_smaller_requests(pinecone_pauses: lis
 
 
 def test_requests_go_side_by_side_within_one_bound_for_the_process(pinecone_pauses: list[float]):
-    with PineconeServer(dimension=3, fixed_ms=25) as server:
+    with PineconeServer(dimension=3, fixed_ms=200) as server:
         stores = [PineconeVectorStore(KEY, NAME, server.address) for _ in range(2)]
         for store in stores:
             store.prepare(MODEL, 3)
