@@ -36,9 +36,9 @@ def job_ranges(
         yield RowRange(first, last, inputs)
 
 
-def seconds_to_next_poll(looks: int) -> float:
+def seconds_to_next_poll(polls: int) -> float:
     """A minute after submission, then twice as long each time up to a quarter of an hour: a job takes hours."""
-    return float(min(INITIAL_POLL_INTERVAL_SECONDS * 2**looks, MAX_POLL_INTERVAL_SECONDS))
+    return float(min(INITIAL_POLL_INTERVAL_SECONDS * 2**polls, MAX_POLL_INTERVAL_SECONDS))
 
 
 def input_name(row_position: int, text_hash: bytes) -> str:

@@ -85,9 +85,8 @@ def erase_organization(stores: DocumentStores, organization_id: str, now: dateti
         receipt.orders_cancelled = len(ledger.embedding_jobs.at_service(receipt.documents))
         return receipt
     refuse_while_in_work(ledger, organization_id)
-    receipt.events_deleted = ledger.erasures.forget_events(
-        organization_id
-    )  # first: one that waits would bring a file back
+    # first: one that waits would bring a file back
+    receipt.events_deleted = ledger.erasures.forget_events(organization_id)
     receipt.embeddings_deleted = receipt.objects_deleted = 0
     for document_id in receipt.documents:
         stores.forget(document_id)
@@ -148,9 +147,9 @@ def erase_employee(stores: DocumentStores, organization_id: str, employee_number
         receipt.rows_erased += erased.rows
         receipt.embeddings_deleted += erased.embeddings
     drop(stores, organization_id, namespaces)  # what a vector-sync brought back before the rows were gone
-    named = ledger.erasures.erase_employee(organization_id, employee_number)
-    receipt.events_deleted, receipt.notices_deleted = named["events"], named["notices"]
-    receipt.employees_deleted = 1
+    left = ledger.erasures.erase_employee(organization_id, employee_number)
+    receipt.events_deleted, receipt.notices_deleted = left.events, left.notifications
+    receipt.employees_deleted = left.employees
     return receipt
 
 

@@ -35,7 +35,7 @@ def embedding_orders(
             ledger.embedding_jobs.schedule_poll(job)
         ended, unfinished = ended + done, unfinished + (not done)
     queued = ledger.embedding_jobs.requeue_ready()
-    summary = f"{unfinished} jobs are under way, {ended} have ended, {len(queued)} documents go on"
+    summary = f"Embedding jobs under way: {unfinished}, ended: {ended}; documents queued again: {len(queued)}"
     return dg.SkipReason(summary + (f", {deleted} are deleted at the service" if deleted else ""))
 
 

@@ -80,7 +80,7 @@ def test_a_document_goes_on_with_another_model_and_leaves_the_orders_of_the_one_
     held, _ = openai.batches.all.values()
     held.status = "held"  # under way again, as it were: nobody waits for it
     assert openai.batches.complete() == 1
-    assert tick(patient) == "1 jobs are under way, 1 have ended, 1 documents go on"
+    assert tick(patient) == "Embedding jobs under way: 1, ended: 1; documents queued again: 1"
     second = patient.process(first.document_id)
     assert (second.version, second.status, second.dimension) == (2, "completed", 64)
     assert openai.stats.inputs == 0

@@ -40,9 +40,9 @@ def test_a_document_waits_and_is_completed_at_half_the_price(patient: Deployment
     assert "10 texts at the lower price (1 batch job, up to 24 hours)" in version.waiting_reason
     assert patient.services.ledger.documents.pending() == []
 
-    assert tick(patient) == "1 jobs are under way, 0 have ended, 0 documents go on"
+    assert tick(patient) == "Embedding jobs under way: 1, ended: 0; documents queued again: 0"
     openai.batches.complete()
-    assert tick(patient) == "0 jobs are under way, 1 have ended, 1 documents go on"
+    assert tick(patient) == "Embedding jobs under way: 0, ended: 1; documents queued again: 1"
     (waiting,) = patient.services.ledger.documents.pending()
     assert (waiting.document_id, waiting.attempt, waiting.waiting_reason) == (uploaded.document_id, 2, None)
 
@@ -174,11 +174,11 @@ def test_a_large_document_is_ordered_in_several_files_and_goes_on_after_the_last
     for batch in others:
         batch.status = "held"
     openai.batches.complete()
-    assert tick(patient) == "2 jobs are under way, 1 have ended, 0 documents go on"
+    assert tick(patient) == "Embedding jobs under way: 2, ended: 1; documents queued again: 0"
     for batch in others:
         batch.status = "validating"
     openai.batches.complete()
-    assert tick(patient) == "0 jobs are under way, 2 have ended, 1 documents go on"
+    assert tick(patient) == "Embedding jobs under way: 0, ended: 2; documents queued again: 1"
     version = patient.process(version.document_id)
     assert (version.status, openai.batches.inputs, openai.stats.inputs) == ("completed", 10, 0)
 
@@ -206,12 +206,12 @@ def test_a_service_that_is_unwell_leaves_the_document_waiting(patient: Deploymen
     version = order(patient)
     openai.batches.complete()
     openai.faults.extend([Fault(kind, "batches.retrieve")] * 3)
-    assert tick(patient) == "0 jobs are under way, 0 have ended, 0 documents go on"
+    assert tick(patient) == "Embedding jobs under way: 0, ended: 0; documents queued again: 0"
     (row,) = patient.sql("SELECT poll_count, extract(epoch FROM next_poll_at - now()) AS left FROM embedding_jobs")
     assert row["poll_count"] == 1
     assert INITIAL_POLL_INTERVAL_SECONDS < row["left"] <= 2 * INITIAL_POLL_INTERVAL_SECONDS
     assert patient.services.ledger.documents.get(version.document_id, 1).waiting_reason
-    assert tick(patient) == "0 jobs are under way, 1 have ended, 1 documents go on"
+    assert tick(patient) == "Embedding jobs under way: 0, ended: 1; documents queued again: 1"
 
 
 def test_a_key_that_was_revoked_while_a_document_waits_fails_it_and_the_retry_pays_nothing_twice(
@@ -230,7 +230,7 @@ def test_a_key_that_was_revoked_while_a_document_waits_fails_it_and_the_retry_pa
     assert patient.process(version.document_id).waiting_reason
     assert states(patient) == ["submitted"]
     openai.batches.complete()
-    assert tick(patient) == "0 jobs are under way, 1 have ended, 1 documents go on"
+    assert tick(patient) == "Embedding jobs under way: 0, ended: 1; documents queued again: 1"
     assert patient.process(version.document_id).status == "completed"
     assert (len(openai.batches.all), openai.batches.inputs, openai.stats.inputs) == (1, 10, 0)
 

@@ -136,8 +136,8 @@ class ErasedRows:
 
 
 @dataclass(frozen=True, slots=True)
-class ErasedOrganization:
-    """What was erased of an organization beside its documents: rows of each kind."""
+class ErasedRecords:
+    """What was erased beside documents, of an organization or of an employee: rows of each kind."""
 
     employees: int = 0
     templates: int = 0
@@ -244,8 +244,8 @@ class Erasures:
             connection.execute(FILES, params)
             return ErasedRows(rows, connection.execute(UNNEEDED, params).rowcount)
 
-    def erase_employee(self, organization_id: str, employee_number: str) -> dict[str, int]:
-        """Delete them from the list, their keys, and events and notifications that name them; returns how many."""
+    def erase_employee(self, organization_id: str, employee_number: str) -> ErasedRecords:
+        """Delete them from the list, their keys, and events and notifications that name them."""
         params = {"organization": organization_id, "employee": employee_number}
         with self._database.transaction() as connection:
             row = connection.execute(
@@ -262,10 +262,11 @@ class Erasures:
                 "quoted": [json.dumps(employee_number), json.dumps(name)],
                 **as_number(employee_number),
             }
-            return {
-                "events": connection.execute(NAMED_IN_EVENTS, named).rowcount,
-                "notices": connection.execute(NAMED_IN_NOTIFICATIONS, named).rowcount,
-            }
+            return ErasedRecords(
+                employees=1 if row else 0,
+                events=connection.execute(NAMED_IN_EVENTS, named).rowcount,
+                notifications=connection.execute(NAMED_IN_NOTIFICATIONS, named).rowcount,
+            )
 
     def forget_events(self, organization_id: str) -> int:
         """Delete what apps sent, with the runs that still wait; returns how many events."""
@@ -274,7 +275,7 @@ class Erasures:
             connection.execute("DELETE FROM event_idempotency_keys WHERE organization_id = %s", (organization_id,))
         return deleted
 
-    def erase_organization(self, organization_id: str) -> ErasedOrganization:
+    def erase_organization(self, organization_id: str) -> ErasedRecords:
         """Delete what an organization has beside its documents, which are deleted before.
 
         Nothing is deleted if documents were uploaded meanwhile: they need it.
@@ -282,7 +283,7 @@ class Erasures:
         with self._database.transaction() as connection:
             lock(connection, LockKind.EMBEDDINGS, organization_id)
             if connection.execute("SELECT 1 FROM documents WHERE organization_id = %s", (organization_id,)).fetchone():
-                return ErasedOrganization()
+                return ErasedRecords()
             of_operator = _erase_alerts(connection, organization_id)
             deleted = {
                 table: connection.execute(
@@ -291,7 +292,7 @@ class Erasures:
                 ).rowcount
                 for table in HOLDERS
             }
-            return ErasedOrganization(
+            return ErasedRecords(
                 employees=deleted["employees"],
                 templates=deleted["templates"],
                 embeddings=deleted["embeddings"],
