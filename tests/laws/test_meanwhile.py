@@ -159,6 +159,30 @@ def test_a_last_step_that_is_tried_again_leaves_a_newer_version_live(rowline: De
     assert rowline.stored().keys() == rowline.promised()
 
 
+@pytest.mark.parametrize(("then", "state"), [("stays failed", "failed"), ("is queued again", "pending")])
+def test_a_version_that_was_cancelled_while_its_last_step_began_is_not_made_live(
+    rowline: Deployment, then: str, state: str
+):
+    """Whoever cancelled it was told so: searches must not show it after that."""
+    documents = rowline.services.ledger.documents
+    document = rowline.index(items("anvil")).document_id
+    rowline.upload(items("bellows"), document)
+    for step in STEPS[:-1]:
+        rowline.step(step, document, "run")
+
+    def cancel() -> None:
+        documents.fail(document, 2, "Cancelled on request")
+        if then == "is queued again":
+            documents.retry(document)
+
+    ledger = watched_ledger(rowline.services.ledger, at_first("make_live", cancel))
+    with pytest.raises(dg.Failure, match=f"Version 2 of {document} is {state} by now and is not made live"):
+        rowline.step("lineage", document, "run", ledger=ledger)
+    newest = documents.latest(document)
+    assert (newest.live_version, newest.status) == (1, state)
+    assert [text.split("\n")[0] for text in rowline.found("item")] == ["item: anvil"]
+
+
 HOLD = """
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END $$;
