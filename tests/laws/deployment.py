@@ -21,7 +21,7 @@ from operations.documents.search import Hit, Scope
 from operations.services import Services
 from pipelines.jobs.document_graph import document_graph
 from pipelines.resources import NAMES
-from resources.ledger.documents.uploads import SameName
+from resources.ledger.documents.uploads import Continued
 from resources.ledger.documents.versions import UploadResult, Version
 
 STEPS = ("parsed_rows", "batches", "embeddings", "namespace_vectors", "lineage")
@@ -66,13 +66,13 @@ class Deployment:
 
     # -- doing ------------------------------------------------------------------------------------------------
 
-    def upload(self, table: Table | bytes, document: str | SameName | None = None, **upload: Any) -> Version:
+    def upload(self, table: Table | bytes, document: Continued = None, **upload: Any) -> Version:
         return self.upload_result(table, document, **upload).version
 
     def upload_result(
         self,
         table: Table | bytes,
-        document: str | SameName | None = None,
+        document: Continued = None,
         *,
         organization: str = "acme",
         filename: str = "items.csv",
@@ -116,7 +116,7 @@ class Deployment:
         self.run(document_id, **doubles)
         return self.services.ledger.documents.latest(document_id)
 
-    def index(self, table: Table | bytes, document: str | SameName | None = None, **upload: Any) -> Version:
+    def index(self, table: Table | bytes, document: Continued = None, **upload: Any) -> Version:
         """Upload and do what a run does, which must succeed: a document to begin with, without Dagster's records."""
         document_id = self.upload(table, document, **upload).document_id
         self.dagster.add_dynamic_partitions("documents", [document_id])

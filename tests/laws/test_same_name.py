@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from resources.ledger.documents.uploads import SAME_NAME
+import pytest
+
+from resources.ledger.documents.uploads import SAME_NAME, Continued, ExternalId
+from resources.ledger.documents.versions import Version
 from tests.laws.command import Command
 from tests.laws.deployment import Deployment, items, template
 
@@ -34,11 +38,18 @@ def test_it_is_the_newest_document_of_that_name_whatever_else_is_there(rowline: 
         assert rowline.services.ledger.documents.latest(document.document_id).version == 1
 
 
-def test_two_files_of_a_new_name_at_once_are_two_versions_of_one_document(rowline: Deployment):
+@pytest.mark.parametrize("document", [SAME_NAME, ExternalId("offer-7")], ids=["of a name", "of an external id"])
+def test_files_of_a_new_document_at_once_are_its_versions(rowline: Deployment, document: Continued):
+    start = threading.Barrier(4)
+
+    def upload(number: int) -> Version:
+        start.wait(60)
+        return rowline.upload(items(f"item {number}"), document)
+
     with ThreadPoolExecutor(4) as pool:
-        taken = list(pool.map(lambda n: rowline.upload(items(f"item {n}"), SAME_NAME), range(4)))
-    assert len({version.document_id for version in taken}) == 1
-    assert sorted(version.version for version in taken) == [1, 2, 3, 4]
+        versions = list(pool.map(upload, range(4)))
+    assert len({version.document_id for version in versions}) == 1
+    assert sorted(version.version for version in versions) == [1, 2, 3, 4]
 
 
 def test_what_is_known_already_says_so_and_nothing_is_done(rowline: Deployment):
