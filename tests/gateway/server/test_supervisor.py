@@ -17,15 +17,18 @@ from pathlib import Path
 import psutil
 import pytest
 
+from domain.access.api_keys import Role, mint_key
 from domain.errors import ConfigurationError
 from gateway.server.supervisor import bound, listening
 from gateway.server.worker import warm
+from operations.services import Services
 from resources.embedders.local import LocalEmbedder
 from settings.settings import PROJECT_ROOT, Settings
 
 LOADED = "the model for searches is loaded"
 RETRY_SECONDS = 1.9  # how long the JavaScript SDK tries
 PATIENCE = 60.0
+EVENT = b'{"name": "shop/opened", "data": {}}'
 
 
 @dataclass
@@ -167,22 +170,31 @@ def test_a_killed_worker_is_started_again_and_no_send_is_lost(start: Callable[..
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_while_an_old_one_finishes_is_replaced_at_once(start: Callable[..., Gateway]) -> None:
+def test_a_worker_that_dies_while_an_old_one_finishes_is_replaced_at_once(
+    start: Callable[..., Gateway], services: Services
+) -> None:
     """The supervisor waits for nobody: a request that takes long would else leave the gateway without workers."""
+    key = mint_key()
+    services.ledger.api_keys.put(
+        key, "acme", "test", frozenset[Role]({"events"}), None
+    )  # a stranger is answered at once
+    head = f"POST /e/{key.text} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {len(EVENT)}\r\n\r\n"
     gateway = start("--graceful-timeout", "600", GATEWAY_WORKERS="1")
     gateway.until(lambda: len(gateway.workers()) == 1)
     [old] = gateway.workers()
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE) as slow:
-        slow.sendall(b"POST /e/key HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n[")  # not whole yet
+        slow.sendall(head.encode() + EVENT[:1])  # not whole yet
         gateway.ask()
         gateway.process.send_signal(signal.SIGHUP)
         gateway.until(lambda: len(gateway.served()) == 2)
-        known = gateway.processes()
+        before = gateway.processes()
         [new] = gateway.served() - {old}
         os.kill(new, signal.SIGKILL)
-        while gateway.processes() <= known:  # without a request, which nobody would answer now
+        while gateway.processes() <= before:  # without a request, which nobody would answer now
             time.sleep(0.02)
         assert old in gateway.processes(), "nobody was started until the old worker had finished"
+        slow.sendall(EVENT[1:])
+        assert slow.recv(4096).startswith(b"HTTP/1.1 200"), "what was under way is finished"
 
 
 @pytest.mark.slow
